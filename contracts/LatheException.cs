@@ -1,0 +1,23 @@
+namespace Lathe.Contracts;
+
+/// <summary>Whether running the same work again could end differently.</summary>
+public enum FailureKind
+{
+    /// <summary>Something outside the work was at fault (a broker, a disk, a lost worker): worth another try.</summary>
+    Transient,
+
+    /// <summary>The request itself cannot succeed: bad parameters, impossible targets, damaged input.</summary>
+    Permanent,
+}
+
+/// <summary>
+/// A fault whose message is written for the person who runs Lathe: what was wrong, where, what was expected, what to do.
+/// It is shown without a stack trace.
+/// </summary>
+public sealed class LatheException : Exception
+{
+    public LatheException(string message, FailureKind kind = FailureKind.Permanent, Exception? inner = null)
+        : base(message, inner) => Kind = kind;
+
+    public FailureKind Kind { get; }
+}

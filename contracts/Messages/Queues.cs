@@ -1,0 +1,21 @@
+namespace Lathe.Contracts.Messages;
+
+/// <summary>Names on the bus. They are part of the contract: a stage from outside and a KEDA scaler use them too.</summary>
+public static class Queues
+{
+    /// <summary>Reports and announcements for the cluster's coordinator.</summary>
+    public const string Coordinator = "lathe.coordinator";
+
+    /// <summary>Messages that no worker could take, kept for a person to look at.</summary>
+    public const string Dead = "lathe.dead";
+
+    /// <summary>Work for one stage: <c>stage.prune</c>.</summary>
+    public static string Stage(string stage) => $"stage.{stage}";
+}
+
+/// <summary>Names of message headers.</summary>
+public static class Headers
+{
+    /// <summary>W3C trace context: on a command the span that made the input, on a report the stage's own span.</summary>
+    public const string TraceParent = "traceparent";
+}

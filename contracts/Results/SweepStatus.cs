@@ -1,0 +1,84 @@
+using System.Text.Json;
+
+namespace Lathe.Contracts;
+
+/// <summary>Where an execution stands.</summary>
+public enum ExecutionState
+{
+    /// <summary>Its input is not there yet.</summary>
+    Waiting,
+
+    /// <summary>Sent to its queue.</summary>
+    Queued,
+
+    /// <summary>A worker has it.</summary>
+    Running,
+
+    /// <summary>Computed for this sweep.</summary>
+    Completed,
+
+    /// <summary>Its key already had a verified result.</summary>
+    Cached,
+
+    /// <summary>Ended without a result.</summary>
+    Failed,
+
+    /// <summary>Will not run, because an execution before it failed.</summary>
+    Skipped,
+}
+
+/// <summary>Where a sweep stands.</summary>
+public enum SweepState
+{
+    Running,
+    Succeeded,
+    Failed,
+}
+
+/// <summary>A sweep and all its executions, parents before children.</summary>
+public sealed record SweepStatus(
+    Guid Id,
+    string Name,
+    SweepState State,
+    DateTimeOffset SubmittedAt,
+    DateTimeOffset? FinishedAt,
+    IReadOnlyList<ExecutionStatus> Executions);
+
+/// <summary>One execution of a sweep.</summary>
+/// <param name="Index">Place in the sweep's tree, parents before children.</param>
+/// <param name="Parent">Index of the execution that makes the input; null for a first stage.</param>
+/// <param name="Stage">Stage name.</param>
+/// <param name="Model">Model of the branch.</param>
+/// <param name="Dataset">Data set of the branch.</param>
+/// <param name="Seed">Seed of the branch.</param>
+/// <param name="Parameters">Its parameters, defaults included.</param>
+/// <param name="Varied">Names of the parameters that differ between this execution and its siblings: what tells it apart.</param>
+/// <param name="State">Where it stands.</param>
+/// <param name="Key">Execution key; null until the input is known.</param>
+/// <param name="Worker">Worker that has it or had it.</param>
+/// <param name="Progress">Last progress heard.</param>
+/// <param name="Output">What it made.</param>
+/// <param name="Metrics">What it measured.</param>
+/// <param name="Seconds">Time it took.</param>
+/// <param name="Error">Why it failed.</param>
+public sealed record ExecutionStatus(
+    int Index,
+    int? Parent,
+    string Stage,
+    string Model,
+    string Dataset,
+    long Seed,
+    JsonElement Parameters,
+    IReadOnlyList<string> Varied,
+    ExecutionState State,
+    string? Key,
+    string? Worker,
+    StageProgress? Progress,
+    CheckpointRef? Output,
+    IReadOnlyDictionary<string, double> Metrics,
+    double? Seconds,
+    string? Error);
+
+/// <summary>A line of the list of sweeps.</summary>
+public sealed record SweepSummary(
+    Guid Id, string Name, SweepState State, DateTimeOffset SubmittedAt, DateTimeOffset? FinishedAt, int Finished, int Executions);

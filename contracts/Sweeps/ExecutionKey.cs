@@ -1,0 +1,31 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+
+namespace Lathe.Contracts;
+
+/// <summary>The name of a result: everything that decides its bits, digested.</summary>
+public static class ExecutionKey
+{
+    /// <summary>SHA-256 of stage name and version, canonical parameters, input digest, data set fingerprint and seed.</summary>
+    /// <param name="manifest">Stage that runs; its name and version enter.</param>
+    /// <param name="parameters">Every parameter, defaults filled in.</param>
+    /// <param name="input">Input checkpoint, or null.</param>
+    /// <param name="data">Data set, by content.</param>
+    /// <param name="seed">Seed.</param>
+    /// <returns>64 lower-case hexadecimal characters.</returns>
+    public static string Compute(StageManifest manifest, JsonElement parameters, CheckpointRef? input, DataRef data, long seed)
+    {
+        // One field a line; no field can hold a line break, so no two different inputs share a text.
+        var text = string.Join('\n',
+            "lathe-execution-key/1",
+            manifest.Name,
+            manifest.Version,
+            CanonicalJson.Write(parameters),
+            input?.Sha256 ?? "-",
+            data.Name,
+            data.Fingerprint,
+            seed.ToString(System.Globalization.CultureInfo.InvariantCulture));
+        return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
+    }
+}

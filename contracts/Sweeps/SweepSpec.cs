@@ -1,0 +1,31 @@
+using System.Text.Json;
+
+namespace Lathe.Contracts;
+
+/// <summary>A sweep as its author wrote it. Every list is an axis of the grid.</summary>
+/// <param name="Name">Shown to people; need not be unique.</param>
+/// <param name="Models">Zoo names.</param>
+/// <param name="Datasets">Data set names.</param>
+/// <param name="Seeds">One whole grid for each seed.</param>
+/// <param name="Stages">In order. A stage that only measures does not change what the next one starts from.</param>
+public sealed record SweepSpec(
+    string Name,
+    IReadOnlyList<string> Models,
+    IReadOnlyList<string> Datasets,
+    IReadOnlyList<long> Seeds,
+    IReadOnlyList<StageSpec> Stages);
+
+/// <summary>One stage of a sweep.</summary>
+/// <param name="Stage">Name of a stage, as in its manifest.</param>
+/// <param name="Parameters">JSON object; where the schema has a scalar, a list of scalars is an axis.</param>
+public sealed record StageSpec(string Stage, JsonElement Parameters);
+
+/// <summary>One thing wrong with a sweep.</summary>
+/// <param name="Path">JSON pointer into <see cref="SweepSpec"/> as its author wrote it: <c>/stages/1/prune/multiplications</c>.</param>
+/// <param name="Message">What is wrong and what was expected.</param>
+public sealed record SweepProblem(string Path, string Message);
+
+/// <summary>What a client sends to have a sweep run.</summary>
+/// <param name="Spec">The sweep.</param>
+/// <param name="Fresh">True: run everything again, whatever results there are.</param>
+public sealed record SweepSubmission(SweepSpec Spec, bool Fresh = false);

@@ -1,0 +1,79 @@
+using System.Text.Json.Serialization;
+
+namespace Lathe.NN.Graphs;
+
+/// <summary>
+/// One operation of a network. It makes exactly one tensor, which carries the node's name; <see cref="Inputs"/> names the tensors
+/// it reads. Channel counts are plain numbers. Tensors that belong to a node are named <c>{Name}.weight</c>, <c>{Name}.bias</c>,
+/// <c>{Name}.running_mean</c>, <c>{Name}.running_var</c>, as in PyTorch.
+/// </summary>
+/// <param name="Name">Unique within its graph, for example <c>features.0</c>.</param>
+/// <param name="Inputs">Names of the nodes whose tensors are read, in order.</param>
+[JsonPolymorphic(TypeDiscriminatorPropertyName = "op")]
+[JsonDerivedType(typeof(Conv2d), "conv2d")]
+[JsonDerivedType(typeof(Linear), "linear")]
+[JsonDerivedType(typeof(BatchNorm), "batch_norm")]
+[JsonDerivedType(typeof(Activation), "activation")]
+[JsonDerivedType(typeof(MaxPool2d), "max_pool2d")]
+[JsonDerivedType(typeof(AvgPool2d), "avg_pool2d")]
+[JsonDerivedType(typeof(GlobalAvgPool), "global_avg_pool")]
+[JsonDerivedType(typeof(Add), "add")]
+[JsonDerivedType(typeof(Concat), "concat")]
+[JsonDerivedType(typeof(Flatten), "flatten")]
+[JsonDerivedType(typeof(Dropout), "dropout")]
+public abstract record Node(string Name, IReadOnlyList<string> Inputs);
+
+/// <summary>2-d convolution. Weight [OutChannels, InChannels / Groups, Kernel, Kernel], bias [OutChannels] or none.</summary>
+public sealed record Conv2d(
+    string Name,
+    IReadOnlyList<string> Inputs,
+    int InChannels,
+    int OutChannels,
+    int Kernel,
+    int Stride = 1,
+    int Padding = 0,
+    int Dilation = 1,
+    int Groups = 1,
+    bool Bias = false) : Node(Name, Inputs);
+
+/// <summary>Fully connected layer. Weight [OutFeatures, InFeatures], bias [OutFeatures] or none.</summary>
+public sealed record Linear(string Name, IReadOnlyList<string> Inputs, int InFeatures, int OutFeatures, bool Bias = true)
+    : Node(Name, Inputs);
+
+/// <summary>Batch normalization of [N, C, H, W] or [N, C]. Weight γ, bias β, running mean and variance, each [Channels].</summary>
+public sealed record BatchNorm(string Name, IReadOnlyList<string> Inputs, int Channels, double Epsilon = 1e-5, double Momentum = 0.1)
+    : Node(Name, Inputs);
+
+/// <summary>Element-wise functions. All but the sigmoid take 0 to 0, so a channel that is zero stays zero.</summary>
+public enum ActivationKind
+{
+    Relu,
+    Relu6,
+    HardSwish,
+    Silu,
+    Sigmoid,
+}
+
+/// <summary>Element-wise function.</summary>
+public sealed record Activation(string Name, IReadOnlyList<string> Inputs, ActivationKind Kind) : Node(Name, Inputs);
+
+/// <summary>Maximum over windows.</summary>
+public sealed record MaxPool2d(string Name, IReadOnlyList<string> Inputs, int Kernel, int Stride, int Padding = 0) : Node(Name, Inputs);
+
+/// <summary>Mean over windows, padding counted as zeros.</summary>
+public sealed record AvgPool2d(string Name, IReadOnlyList<string> Inputs, int Kernel, int Stride, int Padding = 0) : Node(Name, Inputs);
+
+/// <summary>Mean over height and width: [N, C, H, W] to [N, C, 1, 1].</summary>
+public sealed record GlobalAvgPool(string Name, IReadOnlyList<string> Inputs) : Node(Name, Inputs);
+
+/// <summary>Element-wise sum of two or more tensors of one shape.</summary>
+public sealed record Add(string Name, IReadOnlyList<string> Inputs) : Node(Name, Inputs);
+
+/// <summary>Tensors side by side along the channels.</summary>
+public sealed record Concat(string Name, IReadOnlyList<string> Inputs) : Node(Name, Inputs);
+
+/// <summary>[N, C, H, W] to [N, C·H·W]: feature c·H·W + y·W + x is channel c at (y, x).</summary>
+public sealed record Flatten(string Name, IReadOnlyList<string> Inputs) : Node(Name, Inputs);
+
+/// <summary>Zeroes each element with the given probability while training; nothing in evaluation.</summary>
+public sealed record Dropout(string Name, IReadOnlyList<string> Inputs, double Probability) : Node(Name, Inputs);

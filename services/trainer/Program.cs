@@ -1,0 +1,2 @@
+// Placeholder until the worker host exists.
+return 0;
