@@ -1,0 +1,54 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using Lathe.Contracts;
+
+namespace Lathe.Hosting;
+
+/// <summary>A data set by content: the same for plain and compressed files, wherever they lie.</summary>
+public static class DataFingerprint
+{
+    /// <summary>SHA-256 over each file's name and the SHA-256 of its decompressed content, in the order of <see cref="DataSetFiles"/>.</summary>
+    /// <param name="name">A name of <see cref="DataSetFiles.ByName"/>.</param>
+    /// <param name="folder">Folder that <see cref="DataFolders.Find"/> gave.</param>
+    /// <param name="settings">Digests are kept in its home by path, length and time of change, so that a start costs no reading.</param>
+    /// <exception cref="LatheException">A file is missing or cannot be decompressed.</exception>
+    public static DataRef Compute(string name, string folder, HostingSettings settings)
+    {
+        var text = new StringBuilder("lathe-data/1");
+        foreach (var file in DataFolders.FilesOf(name))
+            text.Append('\n').Append(file).Append(' ').Append(FileDigest(folder, file, Path.Combine(settings.Home, "cache")));
+        return new DataRef(name, Hex(SHA256.HashData(Encoding.UTF8.GetBytes(text.ToString()))));
+    }
+
+    /// <summary>Finds a data set and computes its fingerprint.</summary>
+    public static DataRef Find(string name, HostingSettings settings) => Compute(name, DataFolders.Find(name, settings), settings);
+
+    private static string FileDigest(string folder, string file, string cache)
+    {
+        var path = DataFolders.FileIn(folder, file) ?? throw new LatheException($"no file {Path.Combine(folder, file)}, plain or .gz");
+        var info = new FileInfo(path);
+        var identity = string.Create(
+            CultureInfo.InvariantCulture, $"{info.FullName}\n{info.Length}\n{info.LastWriteTimeUtc.Ticks}");
+        var kept = Path.Combine(cache, $"digest-{Hex(SHA256.HashData(Encoding.UTF8.GetBytes(identity)))[..32]}");
+        if (File.Exists(kept) && File.ReadAllText(kept) is { Length: 64 } known) return known;
+        var digest = DigestOf(folder, file, path);
+        AtomicFile.WriteText(kept, digest);
+        return digest;
+    }
+
+    private static string DigestOf(string folder, string file, string path)
+    {
+        try
+        {
+            using var stream = DataFolders.Open(folder, file);
+            return Hex(SHA256.HashData(stream));
+        }
+        catch (InvalidDataException e)
+        {
+            throw new LatheException($"{path} is damaged: it does not decompress ({e.Message}); fetch it again", FailureKind.Permanent, e);
+        }
+    }
+
+    private static string Hex(byte[] bytes) => Convert.ToHexStringLower(bytes);
+}

@@ -1,0 +1,62 @@
+using System.IO.Compression;
+using Lathe.Contracts;
+
+namespace Lathe.Hosting;
+
+/// <summary>Finds the folder of a data set on this machine.</summary>
+public static class DataFolders
+{
+    private const string System = "/usr/share/datasets";
+
+    /// <summary>The first folder that holds every file of the data set, plain or with <c>.gz</c> appended.</summary>
+    /// <param name="name">A name of <see cref="DataSetFiles.ByName"/>.</param>
+    /// <param name="settings">Where to look.</param>
+    /// <exception cref="LatheException">Unknown name, or no such folder: says where it looked, for what, and what to do.</exception>
+    public static string Find(string name, HostingSettings settings)
+    {
+        var files = FilesOf(name);
+        var candidates = Candidates(name, settings).ToList();
+        return candidates.Find(folder => files.All(file => FileIn(folder, file) is not null))
+            ?? throw new LatheException(
+                $"data set {name} is not here. Looked in {string.Join(", ", candidates)} for {string.Join(", ", files)} (each plain or .gz). "
+                + $"Put the files into one of these folders, or name their folder with --data or {HostingSettings.DataVariable}"
+                + (name == "fashion-mnist" ? "; Debian and Ubuntu have them: apt-get install dataset-fashion-mnist" : ""));
+    }
+
+    /// <summary>The places where a data set is looked for, best first.</summary>
+    public static IEnumerable<string> Candidates(string name, HostingSettings settings)
+    {
+        if (settings.Data is not null)
+        {
+            yield return settings.Data;
+            yield return Path.Combine(settings.Data, name);
+        }
+
+        yield return Path.Combine(settings.Home, "data", name);
+        yield return Path.Combine(System, name);
+    }
+
+    /// <summary>The files of a data set, relative to its folder.</summary>
+    /// <exception cref="LatheException">No such data set.</exception>
+    public static IReadOnlyList<string> FilesOf(string name) =>
+        DataSetFiles.ByName.TryGetValue(name, out var files)
+            ? files
+            : throw new LatheException(
+                $"unknown data set '{name}'{Nearest.Hint(name, DataSetFiles.ByName.Keys)}; known are {string.Join(", ", DataSetFiles.ByName.Keys)}");
+
+    /// <summary>The path of a data set's file, plain before <c>.gz</c>, or null.</summary>
+    public static string? FileIn(string folder, string file)
+    {
+        var plain = Path.Combine(folder, file);
+        return File.Exists(plain) ? plain : File.Exists(plain + ".gz") ? plain + ".gz" : null;
+    }
+
+    /// <summary>Opens a file of a data set, decompressed.</summary>
+    /// <exception cref="LatheException">The file is not there.</exception>
+    public static Stream Open(string folder, string file)
+    {
+        var path = FileIn(folder, file) ?? throw new LatheException($"no file {Path.Combine(folder, file)}, plain or .gz");
+        var stream = File.OpenRead(path);
+        return path.EndsWith(".gz", StringComparison.Ordinal) ? new GZipStream(stream, CompressionMode.Decompress) : stream;
+    }
+}

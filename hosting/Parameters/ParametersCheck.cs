@@ -1,0 +1,145 @@
+using System.Globalization;
+using System.Text.Json;
+using NJsonSchema;
+using NJsonSchema.Validation;
+
+namespace Lathe.Hosting;
+
+/// <summary>Validates by JSON Schema and says what is wrong in words.</summary>
+internal static class ParametersCheck
+{
+    public static IReadOnlyList<(string Path, string Message)> Run(JsonElement schema, JsonElement parameters)
+    {
+        if (parameters.ValueKind != JsonValueKind.Object) return [("", $"{Shown(parameters)}, expected an object of parameters")];
+        var compiled = JsonSchema.FromJsonAsync(schema.GetRawText()).GetAwaiter().GetResult();
+        var problems = new List<(string, string)>();
+        foreach (var error in compiled.Validate(parameters.GetRawText()))
+        {
+            var steps = Steps(error.Path);
+            problems.Add((Pointer(steps), Message(error, steps, schema, parameters)));
+        }
+
+        return problems;
+    }
+
+    private static string Message(ValidationError error, List<string> steps, JsonElement schema, JsonElement parameters)
+    {
+        var name = steps.Count > 0 ? steps[^1] : "";
+        switch (error.Kind)
+        {
+            case ValidationErrorKind.NoAdditionalPropertiesAllowed:
+                var known = KnownKeys(Described(schema, steps[..^1]));
+                return $"is an unknown key{Nearest.Hint(name, known)}; known keys are {string.Join(", ", known)}";
+            case ValidationErrorKind.PropertyRequired:
+                return $"is missing; expected {Expected(Described(schema, steps))}";
+            default:
+                return $"{Shown(At(parameters, steps))}, expected {Expected(Described(schema, steps))}";
+        }
+    }
+
+    private static string Expected(JsonElement? schema)
+    {
+        if (schema is not { ValueKind: JsonValueKind.Object } rule) return "another value";
+        if (rule.TryGetProperty("enum", out var values))
+        {
+            var choices = values.EnumerateArray().Where(v => v.ValueKind != JsonValueKind.Null).Select(Plain).ToList();
+            return choices.Count == 1 ? choices[0] : $"one of {string.Join(", ", choices)}";
+        }
+
+        var limits = Limits(rule);
+        var types = TypesOf(rule);
+        var type = types.Count == 0 ? "a value" : string.Join(" or ", types.Select(Word));
+        return limits.Length == 0 ? type
+            : types.Count == 1 && types[0] == "number" ? limits
+            : $"{type} {limits}";
+    }
+
+    private static string Limits(JsonElement rule)
+    {
+        var limits = new List<string>();
+        Add("exclusiveMinimum", "above");
+        Add("minimum", "at least");
+        Add("exclusiveMaximum", "below");
+        Add("maximum", "at most");
+        return string.Join(" and ", limits);
+
+        void Add(string key, string words)
+        {
+            if (rule.TryGetProperty(key, out var limit) && limit.ValueKind == JsonValueKind.Number) limits.Add($"{words} {Number(limit)}");
+        }
+    }
+
+    private static List<string> TypesOf(JsonElement rule)
+    {
+        if (!rule.TryGetProperty("type", out var type)) return [];
+        return type.ValueKind == JsonValueKind.Array
+            ? [.. type.EnumerateArray().Select(t => t.GetString()!).Where(t => t != "null")]
+            : [type.GetString()!];
+    }
+
+    private static string Word(string type) => type switch
+    {
+        "number" => "a number",
+        "integer" => "a whole number",
+        "boolean" => "true or false",
+        "string" => "a text",
+        "array" => "a list",
+        "object" => "an object",
+        _ => type,
+    };
+
+    private static string Shown(JsonElement? value) => value switch
+    {
+        { ValueKind: JsonValueKind.String } text => $"is the text '{text.GetString()}'",
+        { ValueKind: JsonValueKind.Number } number => $"is {Number(number)}",
+        { ValueKind: JsonValueKind.True } => "is true",
+        { ValueKind: JsonValueKind.False } => "is false",
+        { ValueKind: JsonValueKind.Null } => "is empty",
+        { ValueKind: JsonValueKind.Array } => "is a list",
+        { ValueKind: JsonValueKind.Object } => "is an object",
+        _ => "does not fit",
+    };
+
+    private static string Plain(JsonElement value) => value.ValueKind == JsonValueKind.String ? value.GetString()! : value.GetRawText();
+
+    private static string Number(JsonElement number) =>
+        number.TryGetDouble(out var value) && Math.Abs(value) < 1e15 ? value.ToString("R", CultureInfo.InvariantCulture) : number.GetRawText();
+
+    private static List<string> KnownKeys(JsonElement? schema) =>
+        schema is { ValueKind: JsonValueKind.Object } rule && rule.TryGetProperty("properties", out var properties)
+            ? [.. properties.EnumerateObject().Select(p => p.Name)]
+            : [];
+
+    /// <summary>The part of the schema that describes a place in the parameters.</summary>
+    private static JsonElement? Described(JsonElement schema, IEnumerable<string> steps)
+    {
+        var rule = schema;
+        foreach (var step in steps)
+        {
+            if (rule.TryGetProperty("properties", out var properties) && properties.TryGetProperty(step, out var property)) rule = property;
+            else if (rule.TryGetProperty("items", out var items) && items.ValueKind == JsonValueKind.Object) rule = items;
+            else return null;
+        }
+
+        return rule;
+    }
+
+    private static JsonElement? At(JsonElement value, IEnumerable<string> steps)
+    {
+        foreach (var step in steps)
+        {
+            if (value.ValueKind == JsonValueKind.Object && value.TryGetProperty(step, out var property)) value = property;
+            else if (value.ValueKind == JsonValueKind.Array && int.TryParse(step, out var index) && index < value.GetArrayLength()) value = value[index];
+            else return null;
+        }
+
+        return value;
+    }
+
+    /// <summary>The validator writes places as <c>#/milestones[2]</c>.</summary>
+    private static List<string> Steps(string? path) =>
+        [.. (path ?? "").TrimStart('#').Replace("[", "/", StringComparison.Ordinal).Replace("]", "", StringComparison.Ordinal)
+            .Split(['/', '.'], StringSplitOptions.RemoveEmptyEntries)];
+
+    private static string Pointer(IEnumerable<string> steps) => string.Concat(steps.Select(step => "/" + step));
+}

@@ -1,0 +1,114 @@
+using System.Globalization;
+using Lathe.Contracts;
+
+namespace Lathe.Hosting;
+
+/// <summary>
+/// What a Lathe process is told from outside: where things lie, which bus, how much of the machine it may use.
+/// Every setting has an environment variable and a command-line option; the option wins.
+/// </summary>
+public sealed record HostingSettings
+{
+    public const string HomeVariable = "LATHE_HOME";
+    public const string BrokerVariable = "LATHE_BROKER";
+    public const string StoreVariable = "LATHE_STORE";
+    public const string DataVariable = "LATHE_DATA";
+    public const string ThreadsVariable = "LATHE_THREADS";
+    public const string ComputeSlotsVariable = "LATHE_COMPUTE_SLOTS";
+    public const string DrainVariable = "LATHE_DRAIN";
+    public const string HealthPortVariable = "LATHE_HEALTH_PORT";
+
+    /// <summary>Folder of everything that lasts, absolute. <c>LATHE_HOME</c>, <c>--home</c>; default <c>.lathe</c> in the current folder.</summary>
+    public required string Home { get; init; }
+
+    /// <summary>RabbitMQ as amqp:// or amqps://, or null for the in-memory bus. <c>LATHE_BROKER</c>, <c>--broker</c>.</summary>
+    public BrokerAddress? Broker { get; init; }
+
+    /// <summary>
+    /// Folder of checkpoints, results and training states, absolute; coordinator and workers of a cluster share one.
+    /// <c>LATHE_STORE</c>, <c>--store</c>; default <c>checkpoints</c> in <see cref="Home"/>.
+    /// </summary>
+    public required string Store { get; init; }
+
+    /// <summary>Folder to look for data sets in first, absolute, or null. <c>LATHE_DATA</c>, <c>--data</c>.</summary>
+    public string? Data { get; init; }
+
+    /// <summary>Threads of one computation, at least 1. <c>LATHE_THREADS</c>, <c>--threads</c>; default: the CPUs this process may use.</summary>
+    public int Threads { get; init; } = Environment.ProcessorCount;
+
+    /// <summary>Computations at a time on this machine, over all processes, at least 1. <c>LATHE_COMPUTE_SLOTS</c>, <c>--compute-slots</c>; default 1.</summary>
+    public int ComputeSlots { get; init; } = 1;
+
+    /// <summary>A worker exits when its queue has been idle for so long; null: never. Seconds in <c>LATHE_DRAIN</c>, <c>--drain</c>.</summary>
+    public TimeSpan? Drain { get; init; }
+
+    /// <summary>Port of /health/live and /health/ready, or null for none; 0 takes a free one. <c>LATHE_HEALTH_PORT</c>, <c>--health-port</c>.</summary>
+    public int? HealthPort { get; init; }
+
+    /// <summary>True: announce the stage to the coordinator and exit. <c>--announce</c>.</summary>
+    public bool AnnounceOnly { get; init; }
+
+    /// <summary>Folder of the locks behind <see cref="ComputeSlots"/>: one for the machine.</summary>
+    public string SlotFolder { get; init; } = Path.Combine(Path.GetTempPath(), "lathe-compute-slots");
+
+    /// <summary>Settings that live in one folder, everything else at its default: the start for tests and tools.</summary>
+    public static HostingSettings In(string home) =>
+        new() { Home = Path.GetFullPath(home), Store = Path.Combine(Path.GetFullPath(home), "checkpoints") };
+
+    /// <summary>Reads the environment, then the options.</summary>
+    /// <param name="args">Options as <c>--name value</c> or <c>--name=value</c>.</param>
+    /// <param name="environment">Looks up an environment variable; by default this process's.</param>
+    /// <exception cref="LatheException">An option is unknown or a value is not usable; the message names it.</exception>
+    public static HostingSettings Load(IReadOnlyList<string> args, Func<string, string?>? environment = null)
+    {
+        environment ??= Environment.GetEnvironmentVariable;
+        var options = SettingsOptions.Parse(args);
+        (string? Value, string Source) Setting(string variable, string option) =>
+            options.TryGetValue(option, out var given) ? (given, option)
+            : string.IsNullOrWhiteSpace(environment(variable)) ? (null, variable)
+            : (environment(variable)!.Trim(), variable);
+
+        var home = Folder(Setting(HomeVariable, "--home")) ?? Path.GetFullPath(".lathe");
+        return new HostingSettings
+        {
+            Home = home,
+            Broker = BrokerOf(Setting(BrokerVariable, "--broker")),
+            Store = Folder(Setting(StoreVariable, "--store")) ?? Path.Combine(home, "checkpoints"),
+            Data = Folder(Setting(DataVariable, "--data")),
+            Threads = Whole(Setting(ThreadsVariable, "--threads"), 1, 1024) ?? Environment.ProcessorCount,
+            ComputeSlots = Whole(Setting(ComputeSlotsVariable, "--compute-slots"), 1, 1024) ?? 1,
+            Drain = Seconds(Setting(DrainVariable, "--drain")),
+            HealthPort = Whole(Setting(HealthPortVariable, "--health-port"), 0, 65535),
+            AnnounceOnly = options.ContainsKey("--announce"),
+        };
+    }
+
+    private static string? Folder((string? Value, string Source) setting)
+    {
+        if (setting.Value is null) return null;
+        var path = Path.GetFullPath(setting.Value);
+        return File.Exists(path)
+            ? throw new LatheException($"{setting.Source} is '{setting.Value}', which is a file; expected a folder")
+            : path;
+    }
+
+    private static BrokerAddress? BrokerOf((string? Value, string Source) setting) =>
+        setting.Value is null ? null : BrokerAddress.Parse(setting.Value, setting.Source);
+
+    private static int? Whole((string? Value, string Source) setting, int least, int most)
+    {
+        if (setting.Value is null) return null;
+        return int.TryParse(setting.Value, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= least && number <= most
+            ? number
+            : throw new LatheException($"{setting.Source} is '{setting.Value}'; expected a whole number from {least} to {most}");
+    }
+
+    private static TimeSpan? Seconds((string? Value, string Source) setting)
+    {
+        if (setting.Value is null) return null;
+        return double.TryParse(setting.Value, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var seconds)
+            && seconds is > 0 and <= 86400
+            ? TimeSpan.FromSeconds(seconds)
+            : throw new LatheException($"{setting.Source} is '{setting.Value}'; expected a number of seconds above 0 and at most 86400");
+    }
+}

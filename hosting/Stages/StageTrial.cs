@@ -1,0 +1,70 @@
+using System.Text.Json;
+using Lathe.Contracts;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Lathe.Hosting;
+
+/// <summary>Runs one stage in the caller's process, without a bus or a coordinator: for a stage's own tests and a debugger.</summary>
+/// <param name="settings">Where store and data lie.</param>
+public sealed class StageTrial(HostingSettings settings)
+{
+    public CheckpointStore Checkpoints { get; } = new(settings);
+
+    /// <summary>Takes every report of progress.</summary>
+    public Action<StageProgress> OnProgress { get; init; } = _ => { };
+
+    public ILogger Logger { get; init; } = NullLogger.Instance;
+
+    /// <summary>Runs the stage on a thread of its own, and keeps its training state if it is interrupted.</summary>
+    /// <param name="parameters">Parameters as JSON; defaults are filled in.</param>
+    /// <param name="data">Data set name.</param>
+    /// <param name="input">Checkpoint to start from, or null.</param>
+    /// <param name="seed">Seed of every random draw.</param>
+    /// <param name="stop">Interrupts the stage.</param>
+    /// <returns>What it made. No result is recorded under its key: the next trial runs again.</returns>
+    public StageOutcome Run<TStage, TParameters>(
+        JsonElement parameters, string data, CheckpointRef? input = null, long seed = 1, CancellationToken stop = default)
+        where TStage : class, IStage<TParameters>, new()
+    {
+        var manifest = Manifests.Of<TStage, TParameters>();
+        var record = ParametersSchema.Read<TParameters>(manifest.Name, parameters);
+        var filled = ParametersSchema.WithDefaults(manifest.ParametersSchema!.Value, parameters);
+        var folder = DataFolders.Find(data, settings);
+        var fingerprint = DataFingerprint.Compute(data, folder, settings);
+        var key = ExecutionKey.Compute(manifest, filled, input, fingerprint, seed);
+        var attempt = new TrainingStateStore(settings).Begin(key, freshFor: null, TimeProvider.System);
+        var run = new StageRun(Checkpoints, _ => { })
+        {
+            Key = key,
+            Stage = manifest.Name,
+            Version = manifest.Version,
+            Parameters = filled,
+            Input = input,
+            InputPath = input is null ? null : Checkpoints.PathOf(input),
+            Data = fingerprint,
+            DataFolder = folder,
+            Seed = seed,
+            Threads = settings.Threads,
+            State = attempt,
+            Progress = new SynchronousProgress(OnProgress),
+            Logger = Logger,
+        };
+        try
+        {
+            var outcome = StageThread.Run(manifest.Name, () => new TStage().Run(run, record, stop)).GetAwaiter().GetResult();
+            attempt.Finished();
+            return outcome;
+        }
+        catch (OperationCanceledException)
+        {
+            attempt.CalledOff();
+            throw;
+        }
+    }
+
+    private sealed class SynchronousProgress(Action<StageProgress> report) : IProgress<StageProgress>
+    {
+        public void Report(StageProgress value) => report(value);
+    }
+}

@@ -1,0 +1,46 @@
+namespace Lathe.Hosting;
+
+/// <summary>Files that are there whole or not at all: written aside, flushed to the disk, then renamed.</summary>
+public static class AtomicFile
+{
+    private const string Aside = ".writing";
+
+    /// <summary>Writes a file whole or not at all; a writer that throws leaves what was there before.</summary>
+    /// <param name="path">The file; missing folders are made.</param>
+    /// <param name="write">Writes the content.</param>
+    public static void Write(string path, Action<Stream> write) => WriteNamed(Path.GetDirectoryName(path)!, stream =>
+    {
+        write(stream);
+        return path;
+    });
+
+    /// <summary>Writes text in UTF-8.</summary>
+    public static void WriteText(string path, string text) =>
+        Write(path, stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(text)));
+
+    /// <summary>The same for a file whose name depends on its content.</summary>
+    /// <param name="folder">Folder to write aside in, of the same file system as the final place.</param>
+    /// <param name="write">Writes the content and gives the final path; null drops what was written.</param>
+    internal static void WriteNamed(string folder, Func<Stream, string?> write)
+    {
+        Directory.CreateDirectory(folder);
+        var aside = Path.Combine(folder, $".{Guid.NewGuid():N}{Aside}");
+        try
+        {
+            string? path;
+            using (var file = new FileStream(aside, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 16))
+            {
+                path = write(file);
+                file.Flush(flushToDisk: true);
+            }
+
+            if (path is null) return;
+            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+            File.Move(aside, path, overwrite: true);
+        }
+        finally
+        {
+            File.Delete(aside);
+        }
+    }
+}

@@ -1,0 +1,127 @@
+using System.Text.Json;
+using Lathe.Contracts;
+
+namespace Lathe.Hosting;
+
+/// <summary>
+/// Training states of executions that have not ended: <c>states/&lt;key&gt;.state</c>, and beside it the record of attempts.
+/// A fresh execution has a slot of its sweep's own, so it never sees a state that another sweep left.
+/// </summary>
+/// <param name="folder">Folder of the store; made at the first write.</param>
+public sealed class TrainingStateStore(string folder)
+{
+    /// <summary>Attempts in a row that may end without progress; the next one is refused.</summary>
+    public const int AttemptsWithoutProgress = 5;
+
+    public TrainingStateStore(HostingSettings settings)
+        : this(Path.Combine(settings.Store, "states"))
+    {
+    }
+
+    /// <summary>Starts an attempt and counts it until it makes progress.</summary>
+    /// <param name="key">Execution key.</param>
+    /// <param name="freshFor">The sweep that wants no other's state, or null.</param>
+    /// <param name="time">Measures the seconds of this attempt.</param>
+    /// <exception cref="LatheException">
+    /// <see cref="AttemptsWithoutProgress"/> attempts have ended without progress; the record is cleared, so that a person may ask again.
+    /// </exception>
+    public TrainingAttempt Begin(string key, Guid? freshFor, TimeProvider time)
+    {
+        var slot = Path.Combine(folder, StoreKey.Checked(key) + (freshFor is { } sweep ? $"-{sweep:N}" : ""));
+        var attempt = new TrainingAttempt(slot, time);
+        attempt.Begin();
+        return attempt;
+    }
+}
+
+/// <summary>One attempt at an execution: its training state, and the time and tries spent on it so far.</summary>
+public sealed class TrainingAttempt : ITrainingState
+{
+    private readonly string _state;
+    private readonly string _record;
+    private readonly TimeProvider _time;
+    private readonly Lock _lock = new();
+    private long _startedAt;
+    private double _secondsBefore;
+    private int _attempts;
+
+    internal TrainingAttempt(string slot, TimeProvider time)
+    {
+        _state = slot + ".state";
+        _record = slot + ".attempts.json";
+        _time = time;
+    }
+
+    /// <summary>Seconds spent on the execution, this attempt and the earlier ones whose work counts.</summary>
+    public double Seconds => _secondsBefore + _time.GetElapsedTime(_startedAt).TotalSeconds;
+
+    /// <inheritdoc/>
+    public Stream? Open() => File.Exists(_state) ? File.OpenRead(_state) : null;
+
+    /// <inheritdoc/>
+    public void Save(Action<Stream> write)
+    {
+        AtomicFile.Write(_state, write);
+        Record(attempts: 0);
+    }
+
+    /// <summary>The attempt was called off from outside: it does not count as one without progress.</summary>
+    internal void CalledOff() => Record(Math.Max(0, _attempts - 1));
+
+    /// <summary>The attempt ended in an error of its own.</summary>
+    internal void Failed() => Record(_attempts);
+
+    /// <summary>The result is committed: nothing is left to resume.</summary>
+    internal void Finished() => Clear();
+
+    internal void Begin()
+    {
+        _startedAt = _time.GetTimestamp();
+        var earlier = ReadRecord();
+        _secondsBefore = earlier.Seconds;
+        _attempts = earlier.Attempts + 1;
+        if (_attempts > TrainingStateStore.AttemptsWithoutProgress)
+        {
+            Clear();
+            throw new LatheException(
+                $"{earlier.Attempts} attempts in a row ended without progress, the last one on {earlier.Machine}: the worker died each time "
+                + "before it saved a state. See the worker's log and its memory limit; the next sweep that asks for this execution starts it again");
+        }
+
+        Record(_attempts);
+    }
+
+    private AttemptRecord ReadRecord()
+    {
+        try
+        {
+            return File.Exists(_record)
+                ? JsonSerializer.Deserialize<AttemptRecord>(File.ReadAllText(_record), LatheJson.Options) ?? AttemptRecord.None
+                : AttemptRecord.None;
+        }
+        catch (JsonException)
+        {
+            return AttemptRecord.None;
+        }
+    }
+
+    private void Record(int attempts)
+    {
+        lock (_lock)
+        {
+            _attempts = attempts;
+            AtomicFile.WriteText(_record, JsonSerializer.Serialize(new AttemptRecord(attempts, Seconds, Environment.MachineName), LatheJson.Options));
+        }
+    }
+
+    private void Clear()
+    {
+        File.Delete(_state);
+        File.Delete(_record);
+    }
+
+    private sealed record AttemptRecord(int Attempts, double Seconds, string Machine)
+    {
+        public static AttemptRecord None { get; } = new(0, 0, "");
+    }
+}
