@@ -1,0 +1,184 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Lathe.Contracts;
+using Lathe.Hosting;
+
+namespace Lathe.Coordinator;
+
+/// <summary>
+/// The points of one stage: the product of its list-valued parameters, in the order they were written, the last one fastest.
+/// </summary>
+internal sealed class StageGrid
+{
+    private const string Model = "model";
+
+    private readonly string _path;
+    private readonly JsonElement _schema;
+    private readonly List<Parameter> _parameters = [];
+
+    private StageGrid(string path, StageManifest manifest)
+    {
+        _path = path;
+        _schema = manifest.ParametersSchema ?? JsonSerializer.SerializeToElement(new { type = "object" });
+        TakesModel = manifest.Input == StageInput.Model && Property(Model) is not null;
+    }
+
+    /// <summary>True where the stage has a parameter for the sweep's model.</summary>
+    public bool TakesModel { get; }
+
+    /// <summary>How many points there are, in double so that no product overflows.</summary>
+    public double Count => _parameters.Aggregate(1.0, (product, parameter) => product * parameter.Values.Count);
+
+    /// <summary>Reads a stage's parameters, and says what is wrong with them.</summary>
+    /// <param name="path">JSON pointer of the stage, <c>/stages/1/prune</c>.</param>
+    /// <param name="manifest">The stage, with its schema.</param>
+    /// <param name="parameters">As the author wrote them.</param>
+    /// <param name="models">Models of the sweep.</param>
+    /// <param name="problems">Takes what is wrong.</param>
+    public static StageGrid Read(
+        string path, StageManifest manifest, JsonElement parameters, IReadOnlyList<string> models, List<SweepProblem> problems)
+    {
+        var grid = new StageGrid(path, manifest);
+        var before = problems.Count;
+        switch (parameters.ValueKind)
+        {
+            case JsonValueKind.Undefined or JsonValueKind.Null:
+                break;
+            case JsonValueKind.Object:
+                foreach (var property in parameters.EnumerateObject()) grid.Add(property, problems);
+                break;
+            default:
+                problems.Add(new SweepProblem(path, $"expected parameters as 'name: value', found {parameters.GetRawText()}"));
+                break;
+        }
+
+        if (problems.Count == before) problems.AddRange(grid.Check(models));
+        return grid;
+    }
+
+    /// <summary>Every point with its defaults, in order, no two the same.</summary>
+    /// <param name="model">The branch's model.</param>
+    public IReadOnlyList<JsonElement> Points(string model)
+    {
+        var points = new List<JsonElement>();
+        var seen = new HashSet<string>(StringComparer.Ordinal);
+        var chosen = new int[_parameters.Count];
+        do
+        {
+            var point = ParametersSchema.WithDefaults(_schema, Point(chosen, model));
+            if (seen.Add(CanonicalJson.Write(point))) points.Add(point);
+        }
+        while (Next(chosen));
+        return points;
+    }
+
+    /// <summary>JSON pointer to a member, escaped as RFC 6901 asks.</summary>
+    public static string Pointer(string path, string member) =>
+        $"{path}/{member.Replace("~", "~0", StringComparison.Ordinal).Replace("/", "~1", StringComparison.Ordinal)}";
+
+    private void Add(JsonProperty property, List<SweepProblem> problems)
+    {
+        var path = Pointer(_path, property.Name);
+        var isAxis = property.Value.ValueKind == JsonValueKind.Array && Property(property.Name) is { } schema && !TakesArray(schema);
+        var written = isAxis ? property.Value.EnumerateArray().ToList() : [property.Value];
+        if (written.Count == 0) problems.Add(new SweepProblem(path, "an empty list leaves nothing to run; expected one value or more"));
+        if (TakesModel && property.Name == Model)
+            problems.Add(new SweepProblem(path, "the model belongs to the whole sweep; name it under its models"));
+        if (_parameters.Exists(p => p.Name == property.Name)) problems.Add(new SweepProblem(path, "given twice"));
+
+        var values = new List<(JsonElement Value, string Path)>();
+        var seen = new HashSet<string>(StringComparer.Ordinal);
+        for (var i = 0; i < written.Count; i++)
+        {
+            var place = isAxis ? $"{path}/{i}" : path;
+            try
+            {
+                if (seen.Add(CanonicalJson.Write(written[i]))) values.Add((written[i], place));
+            }
+            catch (ArgumentException e)
+            {
+                problems.Add(new SweepProblem(place, e.Message.Split(" (Parameter", 2)[0]));
+            }
+        }
+
+        _parameters.Add(new Parameter(property.Name, values));
+    }
+
+    /// <summary>Checks every value of every axis, each beside the first values of the others, and every model.</summary>
+    private HashSet<SweepProblem> Check(IReadOnlyList<string> models)
+    {
+        var problems = new HashSet<SweepProblem>();
+        for (var i = 0; i < models.Count; i++) CheckPoint(new int[_parameters.Count], i);
+        for (var axis = 0; axis < _parameters.Count; axis++)
+        {
+            for (var value = 1; value < _parameters[axis].Values.Count; value++)
+            {
+                var chosen = new int[_parameters.Count];
+                chosen[axis] = value;
+                CheckPoint(chosen, 0);
+            }
+        }
+
+        return problems;
+
+        void CheckPoint(int[] chosen, int model)
+        {
+            foreach (var (pointer, message) in ParametersSchema.Validate(_schema, Point(chosen, models[model])))
+                problems.Add(new SweepProblem(Place(pointer, chosen, model), $"{pointer.TrimStart('/')} {message}".TrimStart()));
+        }
+    }
+
+    /// <summary>Where the author wrote what a schema found wrong at a pointer into one point.</summary>
+    private string Place(string pointer, int[] chosen, int model)
+    {
+        var segments = pointer.TrimStart('/').Split('/', 2);
+        if (TakesModel && segments[0] == Model) return $"/models/{model}";
+        var parameter = _parameters.FindIndex(p => Pointer("", p.Name) == "/" + segments[0]);
+        var place = parameter >= 0 ? _parameters[parameter].Values[chosen[parameter]].Path
+            : segments[0].Length == 0 ? _path
+            : $"{_path}/{segments[0]}";
+        return segments.Length == 2 ? $"{place}/{segments[1]}" : place;
+    }
+
+    private JsonElement Point(int[] chosen, string model)
+    {
+        var point = new JsonObject();
+        if (TakesModel) point[Model] = model;
+        for (var i = 0; i < chosen.Length; i++)
+            point[_parameters[i].Name] = JsonNode.Parse(_parameters[i].Values[chosen[i]].Value.GetRawText());
+        return JsonSerializer.SerializeToElement(point);
+    }
+
+    /// <summary>Counts up with the last parameter fastest; false after the last point.</summary>
+    private bool Next(int[] chosen)
+    {
+        for (var i = chosen.Length - 1; i >= 0; i--)
+        {
+            if (++chosen[i] < _parameters[i].Values.Count) return true;
+            chosen[i] = 0;
+        }
+
+        return false;
+    }
+
+    private JsonElement? Property(string name) =>
+        _schema.ValueKind == JsonValueKind.Object
+        && _schema.TryGetProperty("properties", out var properties)
+        && properties.TryGetProperty(name, out var property)
+            ? property
+            : null;
+
+    private static bool TakesArray(JsonElement schema)
+    {
+        if (schema.ValueKind != JsonValueKind.Object) return false;
+        if (schema.TryGetProperty("items", out _)) return true;
+        if (!schema.TryGetProperty("type", out var type)) return false;
+        return type.ValueKind == JsonValueKind.Array
+            ? type.EnumerateArray().Any(t => t.ValueEquals("array"))
+            : type.ValueEquals("array");
+    }
+
+    /// <param name="Name">As written.</param>
+    /// <param name="Values">Distinct values, one where the parameter is no axis, each with where it was written.</param>
+    private sealed record Parameter(string Name, List<(JsonElement Value, string Path)> Values);
+}

@@ -1,0 +1,199 @@
+using System.Globalization;
+using System.Text.Json;
+using Lathe.Contracts;
+using Lathe.Hosting;
+
+namespace Lathe.Coordinator;
+
+/// <summary>
+/// Turns a sweep into a tree of executions. Every list is an axis of the grid; what two branches have in common runs once: three
+/// pruning targets x three bit widths train once, prune three times and quantize nine times.
+/// </summary>
+public static class SweepPlanner
+{
+    /// <summary>Most executions that one sweep may have.</summary>
+    public const int MaxExecutions = 10_000;
+
+    /// <summary>Checks a sweep and expands it.</summary>
+    /// <param name="spec">The sweep as its author wrote it.</param>
+    /// <param name="manifests">Stages known by name.</param>
+    /// <param name="datasets">Data sets known.</param>
+    /// <returns>The tree, models x data sets x seeds x axes in order; or every problem found.</returns>
+    public static SweepPlan Plan(SweepSpec spec, IReadOnlyDictionary<string, StageManifest> manifests, IEnumerable<string> datasets)
+    {
+        var problems = new List<SweepProblem>();
+        CheckBranches(spec, [.. datasets], problems);
+        var stages = ReadStages(spec, manifests, problems);
+        if (problems.Count == 0) CheckSize(spec, stages, problems);
+        return problems.Count > 0 ? new SweepPlan([], problems) : new SweepPlan(Expand(spec, stages), []);
+    }
+
+    private static void CheckBranches(SweepSpec spec, string[] datasets, List<SweepProblem> problems)
+    {
+        if (string.IsNullOrWhiteSpace(spec.Name)) problems.Add(new SweepProblem("/name", "the sweep has no name"));
+        if (spec.Models is not { Count: > 0 }) problems.Add(new SweepProblem("/models", "no model; expected one or more"));
+        if (spec.Datasets is not { Count: > 0 }) problems.Add(new SweepProblem("/datasets", "no data set; expected one or more"));
+        if (spec.Seeds is not { Count: > 0 }) problems.Add(new SweepProblem("/seeds", "no seed; expected one or more whole numbers"));
+        for (var i = 0; i < (spec.Models?.Count ?? 0); i++)
+        {
+            if (string.IsNullOrWhiteSpace(spec.Models![i])) problems.Add(new SweepProblem($"/models/{i}", "the model has no name"));
+        }
+
+        for (var i = 0; i < (spec.Datasets?.Count ?? 0); i++)
+        {
+            var name = spec.Datasets![i] ?? "";
+            if (datasets.Contains(name, StringComparer.Ordinal)) continue;
+            problems.Add(new SweepProblem(
+                $"/datasets/{i}", $"unknown data set '{name}'{Nearest.Hint(name, datasets)}; known are {string.Join(", ", datasets)}"));
+        }
+    }
+
+    private static List<Step> ReadStages(SweepSpec spec, IReadOnlyDictionary<string, StageManifest> manifests, List<SweepProblem> problems)
+    {
+        var steps = new List<Step>();
+        if (spec.Stages is not { Count: > 0 })
+        {
+            problems.Add(new SweepProblem("/stages", "no stage; expected one or more"));
+            return steps;
+        }
+
+        var hasCheckpoint = false;
+        for (var i = 0; i < spec.Stages.Count; i++)
+        {
+            var name = spec.Stages[i]?.Stage ?? "";
+            var path = StageGrid.Pointer($"/stages/{i}", name);
+            if (!manifests.TryGetValue(name, out var manifest))
+            {
+                problems.Add(new SweepProblem(path, UnknownStage(name, manifests)));
+                // Whatever it is, it may well make the checkpoint that the next stage needs.
+                hasCheckpoint = true;
+                continue;
+            }
+
+            if (Misplaced(manifest, first: i == 0, hasCheckpoint) is { } misplaced) problems.Add(new SweepProblem(path, misplaced));
+            hasCheckpoint |= manifest.Output == StageOutput.Checkpoint;
+            // A problem with the list of models is told once, not for each stage.
+            var models = spec.Models is { Count: > 0 } given ? given : [""];
+            steps.Add(new Step(manifest, StageGrid.Read(path, manifest, spec.Stages[i].Parameters, models, problems)));
+        }
+
+        return steps;
+    }
+
+    private static string UnknownStage(string name, IReadOnlyDictionary<string, StageManifest> manifests) =>
+        manifests.Count == 0
+            ? $"unknown stage '{name}': no worker has announced a stage yet; start one with 'lathe worker {name}'"
+            : $"unknown stage '{name}'{Nearest.Hint(name, manifests.Keys)}; known are "
+                + string.Join(", ", manifests.Keys.Order(StringComparer.Ordinal));
+
+    private static string? Misplaced(StageManifest manifest, bool first, bool hasCheckpoint) => (manifest.Input, first) switch
+    {
+        (StageInput.Checkpoint, true) =>
+            $"'{manifest.Name}' starts from a checkpoint and cannot be the first stage; put one that starts from a model before it",
+        (StageInput.Checkpoint, false) when !hasCheckpoint =>
+            $"'{manifest.Name}' starts from a checkpoint, and no stage before it makes one",
+        (StageInput.Model, false) => $"'{manifest.Name}' starts from a model and can only be the first stage",
+        _ => null,
+    };
+
+    private static void CheckSize(SweepSpec spec, List<Step> stages, List<SweepProblem> problems)
+    {
+        var makers = (double)spec.Models.Distinct().Count() * spec.Datasets.Distinct().Count() * spec.Seeds.Distinct().Count();
+        var total = 0.0;
+        foreach (var stage in stages)
+        {
+            var executions = makers * stage.Grid.Count;
+            total += executions;
+            if (stage.Manifest.Output == StageOutput.Checkpoint) makers = executions;
+        }
+
+        if (total <= MaxExecutions) return;
+        problems.Add(new SweepProblem(
+            "/stages",
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"the grid has {total:#,0} executions; expected at most {MaxExecutions:#,0}: shorten some lists, or make several sweeps of it")));
+    }
+
+    private static List<PlannedExecution> Expand(SweepSpec spec, List<Step> stages)
+    {
+        var tree = new TreeBuilder(stages);
+        foreach (var model in spec.Models.Distinct())
+        {
+            foreach (var dataset in spec.Datasets.Distinct())
+            {
+                foreach (var seed in spec.Seeds.Distinct()) tree.AddBranch(new Branch(model, dataset, seed));
+            }
+        }
+
+        return tree.Finish();
+    }
+
+    private sealed record Step(StageManifest Manifest, StageGrid Grid);
+
+    private sealed record Branch(string Model, string Dataset, long Seed);
+
+    /// <summary>Grows the tree depth first, so that what belongs together stands together.</summary>
+    private sealed class TreeBuilder(List<Step> stages)
+    {
+        private readonly List<PlannedExecution> _executions = [];
+        private readonly Dictionary<(int Step, string Model), IReadOnlyList<JsonElement>> _points = [];
+        private readonly Dictionary<(Branch Branch, int? Parent, string Stage, string Parameters), int> _known = [];
+
+        public void AddBranch(Branch branch) => Grow(branch, 0, null);
+
+        public List<PlannedExecution> Finish()
+        {
+            var varied = _executions
+                .GroupBy(e => (e.Parent, e.Manifest.Name))
+                .ToDictionary(siblings => siblings.Key, siblings => Differing([.. siblings.Select(e => e.Parameters)]));
+            return [.. _executions.Select(e => e with { Varied = varied[(e.Parent, e.Manifest.Name)] })];
+        }
+
+        /// <param name="branch">Model, data set and seed.</param>
+        /// <param name="step">Place in the sweep's list of stages.</param>
+        /// <param name="maker">Index of the execution whose checkpoint this step starts from.</param>
+        private void Grow(Branch branch, int step, int? maker)
+        {
+            if (step == stages.Count) return;
+            var makesCheckpoint = stages[step].Manifest.Output == StageOutput.Checkpoint;
+            foreach (var point in PointsOf(step, branch.Model))
+            {
+                var index = Add(branch, stages[step].Manifest, maker, point);
+                if (makesCheckpoint) Grow(branch, step + 1, index);
+            }
+
+            if (!makesCheckpoint) Grow(branch, step + 1, maker);
+        }
+
+        private int Add(Branch branch, StageManifest manifest, int? parent, JsonElement parameters)
+        {
+            var identity = (branch, parent, manifest.Name, CanonicalJson.Write(parameters));
+            if (_known.TryGetValue(identity, out var index)) return index;
+            index = _executions.Count;
+            _known.Add(identity, index);
+            _executions.Add(new PlannedExecution(index, parent, manifest, branch.Model, branch.Dataset, branch.Seed, parameters, []));
+            return index;
+        }
+
+        private IReadOnlyList<JsonElement> PointsOf(int step, string model)
+        {
+            var key = (step, stages[step].Grid.TakesModel ? model : "");
+            if (!_points.TryGetValue(key, out var points)) _points.Add(key, points = stages[step].Grid.Points(model));
+            return points;
+        }
+    }
+
+    /// <summary>Names of the members that are not the same in all objects, in the order of the first.</summary>
+    private static List<string> Differing(List<JsonElement> siblings)
+    {
+        if (siblings.Count < 2) return [];
+        return
+        [
+            .. siblings
+                .SelectMany(s => s.EnumerateObject().Select(p => p.Name))
+                .Distinct()
+                .Where(name => siblings.Select(s => s.TryGetProperty(name, out var value) ? CanonicalJson.Write(value) : "").Distinct().Count() > 1),
+        ];
+    }
+}
