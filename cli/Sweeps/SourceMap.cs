@@ -1,0 +1,61 @@
+using Lathe.Contracts;
+
+namespace Lathe.Cli.Sweeps;
+
+/// <summary>
+/// Where each part of a sweep was written: a place in the file, or an option of the command line.
+/// Parts are named by JSON pointer, as in <see cref="SweepProblem.Path"/>.
+/// </summary>
+/// <param name="file">The sweep file as the user named it.</param>
+internal sealed class SourceMap(string file)
+{
+    private readonly Dictionary<string, Place> _places = [];
+    private readonly Dictionary<string, string> _options = [];
+
+    public void Add(string pointer, Place place) => _places[pointer] = place;
+
+    /// <summary>From here on the part was written by this option, its own parts included.</summary>
+    public void AddOption(string pointer, string option) => _options[pointer] = option;
+
+    /// <summary>One line for a person: where, what part, what is wrong.</summary>
+    /// <param name="pointer">The part.</param>
+    /// <param name="message">What is wrong with it and what was expected.</param>
+    public string Line(string pointer, string message)
+    {
+        foreach (var part in Upwards(pointer))
+            if (_options.TryGetValue(part, out var option)) return $"--set {option}: {message}";
+        foreach (var part in Upwards(pointer))
+            if (_places.TryGetValue(part, out var place)) return Line(place, $"{Display(pointer)}{message}");
+        return Line(new Place(1, 1), $"{Display(pointer)}{message}");
+    }
+
+    /// <summary>One line for a person about a place that has no name.</summary>
+    public string Line(Place place, string message) => $"{file}:{place.Line}:{place.Column}: {message}";
+
+    /// <summary>All problems of a sweep as one fault, one line each.</summary>
+    public LatheException Fault(IEnumerable<SweepProblem> problems) =>
+        new(string.Join('\n', problems.Select(p => Line(p.Path, p.Message))));
+
+    /// <summary><c>/stages/1/prune/multiplications</c> -> <c>stages[1].prune.multiplications: </c>.</summary>
+    private static string Display(string pointer)
+    {
+        var text = "";
+        foreach (var part in pointer.Split('/', StringSplitOptions.RemoveEmptyEntries))
+        {
+            if (int.TryParse(part, out _)) text += $"[{part}]";
+            else text += (text.Length == 0 ? "" : ".") + Decode(part);
+        }
+
+        return text.Length == 0 ? "" : text + ": ";
+    }
+
+    private static string Decode(string part) => part.Replace("~1", "/", StringComparison.Ordinal).Replace("~0", "~", StringComparison.Ordinal);
+
+    public static string Encode(string key) => key.Replace("~", "~0", StringComparison.Ordinal).Replace("/", "~1", StringComparison.Ordinal);
+
+    private static IEnumerable<string> Upwards(string pointer)
+    {
+        for (var end = pointer.Length; end >= 0; end = end == 0 ? -1 : Math.Max(0, pointer.LastIndexOf('/', end - 1)))
+            yield return pointer[..end];
+    }
+}

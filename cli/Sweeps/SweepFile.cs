@@ -1,0 +1,241 @@
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Lathe.Contracts;
+
+namespace Lathe.Cli.Sweeps;
+
+/// <summary>A sweep and where each part of it was written.</summary>
+internal sealed record SweepDocument(SweepSpec Spec, SourceMap Sources);
+
+/// <summary>Reads sweep files. What a stage's parameters may be is the coordinator's to check; the form of the file is checked here.</summary>
+internal static class SweepFile
+{
+    private const int LargestFile = 1 << 20;
+    private static readonly string[] Keys = ["name", "model", "dataset", "seed", "stages"];
+
+    /// <summary>Reads a file and applies the <c>--set</c> options.</summary>
+    /// <param name="file">Path as the user gave it; messages repeat it.</param>
+    /// <param name="sets">Texts of the options, <c>prune.multiplications=0.25</c>.</param>
+    /// <exception cref="LatheException">Everything that is wrong, one line each with its place.</exception>
+    public static SweepDocument Read(string file, IReadOnlyList<string> sets) =>
+        Parse(file, Text(file), sets);
+
+    /// <summary>The same for a text in memory.</summary>
+    public static SweepDocument Parse(string file, string text, IReadOnlyList<string> sets)
+    {
+        var sources = new SourceMap(file);
+        try
+        {
+            return YamlTree.Read(text) switch
+            {
+                null => throw new LatheException(sources.Line(new Place(1, 1), $"is empty; expected a sweep with the keys {Words(Keys)}")),
+                YamlMap map => new Reading(sources).Sweep(map, Path.GetFileNameWithoutExtension(file), SetOption.ParseAll(sets)),
+                var other => throw new LatheException(
+                    sources.Line(other.Place, $"is {other.Describe()}, expected a sweep with the keys {Words(Keys)}")),
+            };
+        }
+        catch (YamlProblemException problem)
+        {
+            throw new LatheException(sources.Line(problem.Place, problem.Message), inner: problem);
+        }
+    }
+
+    private static string Text(string file)
+    {
+        if (Directory.Exists(file)) throw new LatheException($"{file}: is a folder, expected a sweep file (YAML)");
+        if (!File.Exists(file)) throw new LatheException($"{file}: no such file (looked in {Path.GetFullPath(".")}); expected a sweep file (YAML)");
+        try
+        {
+            if (new FileInfo(file).Length > LargestFile) throw new LatheException($"{file}: is larger than 1 MB, expected a sweep file (YAML)");
+            return new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(File.ReadAllBytes(file)).TrimStart('\uFEFF');
+        }
+        catch (DecoderFallbackException exception)
+        {
+            throw new LatheException($"{file}: is not UTF-8 text, expected a sweep file (YAML)", inner: exception);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new LatheException($"{file}: cannot be read: {exception.Message}", inner: exception);
+        }
+    }
+
+    private static string Words(IEnumerable<string> words) => string.Join(", ", words);
+
+    /// <summary>One pass over a document; collects what is wrong instead of stopping at the first.</summary>
+    private sealed class Reading(SourceMap sources)
+    {
+        private readonly List<string> _problems = [];
+
+        public SweepDocument Sweep(YamlMap map, string defaultName, IReadOnlyList<SetOption> sets)
+        {
+            sources.Add("", map.Place);
+            foreach (var entry in map.Entries)
+            {
+                sources.Add($"/{SourceMap.Encode(entry.Key)}", entry.Place);
+                if (!Keys.Contains(entry.Key)) Wrong($"/{entry.Key}", $"unknown key; expected one of {Words(Keys)}.{Spelling.Hint(entry.Key, Keys)}");
+            }
+
+            YamlValue? Value(string key) =>
+                sets.LastOrDefault(s => s.Stage is null && s.Name == key) is { } set ? FromOption($"/{key}", set) : map.Entries.FirstOrDefault(e => e.Key == key)?.Value;
+
+            var name = Value("name") switch
+            {
+                null => defaultName,
+                YamlScalar { IsNull: false } scalar => scalar.Text,
+                var other => WrongName(other),
+            };
+            var models = Names("model", Value("model"), "a model's name or a list of them (lathe models shows them)");
+            var datasets = Names("dataset", Value("dataset"), "a data set's name or a list of them");
+            var seeds = Value("seed") is { } seed ? Seeds(seed) : MissingSeeds();
+            var stages = Stages(Value("stages"), [.. sets.Where(s => s.Stage is not null)]);
+
+            if (_problems.Count > 0) throw new LatheException(string.Join('\n', _problems));
+            return new SweepDocument(new SweepSpec(name, models, datasets, seeds, stages), sources);
+        }
+
+        private string WrongName(YamlValue value)
+        {
+            Wrong("/name", $"is {value.Describe()}, expected a name");
+            return "";
+        }
+
+        private YamlValue FromOption(string pointer, SetOption set)
+        {
+            sources.AddOption(pointer, set.Text);
+            return set.Value;
+        }
+
+        private List<string> Names(string key, YamlValue? value, string expected)
+        {
+            if (value is null) Wrong("", $"the key {key} is missing; expected {expected}");
+            return Axis(key, value, expected, item => item is YamlScalar { IsNull: false } scalar && scalar.ToJson()!.GetValueKind() == JsonValueKind.String ? scalar.Text : null);
+        }
+
+        private List<long> MissingSeeds()
+        {
+            Wrong("", "the key seed is missing; expected a whole number or a list of them");
+            return [];
+        }
+
+        private List<long> Seeds(YamlValue value) =>
+            Axis<long?>("seed", value, "a whole number or a list of them",
+                item => item is YamlScalar scalar && scalar.ToJson() is JsonValue json && json.TryGetValue<long>(out var number) ? number : null)
+                .ConvertAll(s => s!.Value);
+
+        private List<T> Axis<T>(string key, YamlValue? value, string expected, Func<YamlValue, T?> read)
+        {
+            var taken = new List<T>();
+            if (value is null) return taken;
+            if (value is YamlList { Items.Count: 0 }) Wrong($"/{key}", $"is an empty list, expected {expected}");
+            var items = value is YamlList list ? list.Items : [value];
+            for (var i = 0; i < items.Count; i++)
+            {
+                var pointer = value is YamlList ? $"/{key}/{i}" : $"/{key}";
+                if (value is YamlList) sources.Add(pointer, items[i].Place);
+                if (read(items[i]) is not { } one) Wrong(pointer, $"is {items[i].Describe()}, expected {expected}");
+                else if (taken.Contains(one)) Wrong(pointer, $"{items[i].Describe()} stands twice in the list");
+                else taken.Add(one);
+            }
+
+            return taken;
+        }
+
+        private List<StageSpec> Stages(YamlValue? value, IReadOnlyList<SetOption> sets)
+        {
+            const string Expected = "a list of stages, each \"- name\" or \"- name: { parameter: value }\"";
+            var stages = new List<StageSpec>();
+            if (value is null) Wrong("", $"the key stages is missing; expected {Expected}");
+            else if (value is not YamlList { Items.Count: > 0 } list) Wrong("/stages", $"is {(value is YamlList ? "an empty list" : value.Describe())}, expected {Expected}");
+            else
+            {
+                for (var i = 0; i < list.Items.Count; i++)
+                {
+                    sources.Add($"/stages/{i}", list.Items[i].Place);
+                    if (Stage(i, list.Items[i], sets) is { } stage) stages.Add(stage);
+                }
+
+                // Only when all could be read: a stage that could not be would be called unknown here.
+                if (_problems.Count == 0) RefuseUnknownStages(stages, sets);
+            }
+
+            return stages;
+        }
+
+        private StageSpec? Stage(int index, YamlValue item, IReadOnlyList<SetOption> sets)
+        {
+            var at = $"/stages/{index}";
+            switch (item)
+            {
+                case YamlScalar { IsNull: false } word:
+                    return With(index, word.Text, [], sets);
+                case YamlMap { Entries: [var entry] }:
+                    return Stage(index, entry, sets);
+                case YamlMap { Entries: [var first, var second, ..] }:
+                    Wrong(at, $"holds {first.Key} and {second.Key}, expected one stage; begin each with \"- \" and indent its parameters");
+                    return null;
+                default:
+                    Wrong(at, $"is {item.Describe()}, expected a stage: \"- name\" or \"- name: {{ parameter: value }}\"");
+                    return null;
+            }
+        }
+
+        private StageSpec? Stage(int index, YamlEntry entry, IReadOnlyList<SetOption> sets)
+        {
+            var pointer = $"/stages/{index}/{SourceMap.Encode(entry.Key)}";
+            sources.Add(pointer, entry.Place);
+            switch (entry.Value)
+            {
+                case YamlScalar { IsNull: true }:
+                    return With(index, entry.Key, [], sets);
+                case YamlMap parameters:
+                    Locate(pointer, parameters);
+                    return With(index, entry.Key, (JsonObject)parameters.ToJson(), sets);
+                default:
+                    Wrong(pointer, $"is {entry.Value.Describe()}, expected the stage's parameters: {{ parameter: value }}");
+                    return null;
+            }
+        }
+
+        private StageSpec With(int index, string stage, JsonObject parameters, IReadOnlyList<SetOption> sets)
+        {
+            foreach (var set in sets.Where(s => s.Stage == stage))
+            {
+                parameters[set.Name] = set.Value.ToJson();
+                sources.AddOption($"/stages/{index}/{SourceMap.Encode(stage)}/{SourceMap.Encode(set.Name)}", set.Text);
+            }
+
+            return new StageSpec(stage, JsonSerializer.SerializeToElement(parameters));
+        }
+
+        private void RefuseUnknownStages(List<StageSpec> stages, IReadOnlyList<SetOption> sets)
+        {
+            var names = stages.Select(s => s.Stage).Distinct().ToList();
+            foreach (var set in sets.Where(s => !names.Contains(s.Stage!)))
+                _problems.Add($"--set {set.Text}: the sweep has no stage {set.Stage}; it has {Words(names)}.{Spelling.Hint(set.Stage!, names)}");
+        }
+
+        private void Locate(string pointer, YamlValue value)
+        {
+            if (value is YamlMap map)
+            {
+                foreach (var entry in map.Entries)
+                {
+                    var below = $"{pointer}/{SourceMap.Encode(entry.Key)}";
+                    sources.Add(below, entry.Place);
+                    Locate(below, entry.Value);
+                }
+            }
+            else if (value is YamlList list)
+            {
+                for (var i = 0; i < list.Items.Count; i++)
+                {
+                    sources.Add($"{pointer}/{i}", list.Items[i].Place);
+                    Locate($"{pointer}/{i}", list.Items[i]);
+                }
+            }
+        }
+
+        private void Wrong(string pointer, string message) => _problems.Add(sources.Line(pointer, message));
+    }
+}
