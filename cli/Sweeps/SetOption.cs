@@ -1,4 +1,5 @@
 using Lathe.Contracts;
+using Lathe.Hosting;
 
 namespace Lathe.Cli.Sweeps;
 
@@ -42,7 +43,7 @@ internal sealed record SetOption(string Text, string? Stage, string Name, YamlVa
         return parts switch
         {
             [var key] when SweepKeys.Contains(key) => new SetOption(text, null, key, value),
-            [var key] => throw new LatheException($"--set {text}: {key} is no key that can be set; {Expected}.{Spelling.Hint(key, SweepKeys)}"),
+            [var key] => throw new LatheException($"--set {text}: {key} is no key that can be set; {Expected}{Nearest.Hint(key, SweepKeys)}"),
             [{ Length: > 0 } stage, { Length: > 0 } name] => new SetOption(text, stage, name, value),
             _ => throw new LatheException($"--set {text}: {Expected}"),
         };

@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Lathe.Contracts;
+using Lathe.Hosting;
 
 namespace Lathe.Cli.Sweeps;
 
@@ -73,7 +74,7 @@ internal static class SweepFile
             foreach (var entry in map.Entries)
             {
                 sources.Add($"/{SourceMap.Encode(entry.Key)}", entry.Place);
-                if (!Keys.Contains(entry.Key)) Wrong($"/{entry.Key}", $"unknown key; expected one of {Words(Keys)}.{Spelling.Hint(entry.Key, Keys)}");
+                if (!Keys.Contains(entry.Key)) Wrong($"/{entry.Key}", $"unknown key; expected one of {Words(Keys)}{Nearest.Hint(entry.Key, Keys)}");
             }
 
             YamlValue? Value(string key) =>
@@ -212,7 +213,7 @@ internal static class SweepFile
         {
             var names = stages.Select(s => s.Stage).Distinct().ToList();
             foreach (var set in sets.Where(s => !names.Contains(s.Stage!)))
-                _problems.Add($"--set {set.Text}: the sweep has no stage {set.Stage}; it has {Words(names)}.{Spelling.Hint(set.Stage!, names)}");
+                _problems.Add($"--set {set.Text}: the sweep has no stage {set.Stage}; it has {Words(names)}{Nearest.Hint(set.Stage!, names)}");
         }
 
         private void Locate(string pointer, YamlValue value)
