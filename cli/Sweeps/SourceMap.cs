@@ -22,6 +22,7 @@ internal sealed class SourceMap(string file)
     /// <param name="message">What is wrong with it and what was expected.</param>
     public string Line(string pointer, string message)
     {
+        pointer = AsWritten(pointer);
         foreach (var part in Upwards(pointer))
             if (_options.TryGetValue(part, out var option)) return $"--set {option}: {message}";
         foreach (var part in Upwards(pointer))
@@ -35,6 +36,19 @@ internal sealed class SourceMap(string file)
     /// <summary>All problems of a sweep as one fault, one line each.</summary>
     public LatheException Fault(IEnumerable<SweepProblem> problems) =>
         new(string.Join('\n', problems.Select(p => Line(p.Path, p.Message))));
+
+    /// <summary>The spec knows lists of models, data sets and seeds where the file may have one; <c>/models/0</c> is <c>/model</c> then.</summary>
+    private string AsWritten(string pointer)
+    {
+        foreach (var (plural, singular) in ((string, string)[])[("/models", "/model"), ("/datasets", "/dataset"), ("/seeds", "/seed")])
+        {
+            if (pointer != plural && !pointer.StartsWith(plural + "/", StringComparison.Ordinal)) continue;
+            var written = singular + pointer[plural.Length..];
+            return _places.ContainsKey(written) ? written : singular;
+        }
+
+        return pointer;
+    }
 
     /// <summary><c>/stages/1/prune/multiplications</c> -> <c>stages[1].prune.multiplications: </c>.</summary>
     private static string Display(string pointer)

@@ -160,7 +160,9 @@ public sealed class SweepFileTests
             sources.Line("/stages/2/prune/multiplications/1", "is 1.5, expected at most 1"));
         Assert.Equal("sweep.yaml:10:7: stages[3].quantize.bits: wrong", sources.Line("/stages/3/quantize/bits", "wrong"));
         Assert.Equal("sweep.yaml:7:5: stages[1].evaluate.split: is missing", sources.Line("/stages/1/evaluate/split", "is missing"));
-        Assert.Equal("sweep.yaml:2:1: model: unknown", sources.Line("/model", "unknown"));
+        Assert.Equal("sweep.yaml:2:1: model: unknown", sources.Line("/models/0", "unknown"));
+        Assert.Equal("sweep.yaml:3:1: dataset: unknown", sources.Line("/datasets/0", "unknown"));
+        Assert.Equal("sweep.yaml:1:12: model[1]: unknown", Read("model: [a, b]\ndataset: c\nseed: 1\nstages: [train]").Sources.Line("/models/1", "unknown"));
     }
 
     [Fact]

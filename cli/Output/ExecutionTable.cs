@@ -1,0 +1,130 @@
+using Lathe.Contracts;
+using Spectre.Console;
+using Spectre.Console.Rendering;
+
+namespace Lathe.Cli.Output;
+
+/// <summary>A sweep's executions as a tree, one line each, live or as they stand.</summary>
+internal static class ExecutionTable
+{
+    /// <summary>Draws the tree.</summary>
+    /// <param name="sweep">How the sweep stands.</param>
+    /// <param name="now">Time to count from, for what is running.</param>
+    /// <param name="height">Lines that may be used; rows that matter less are left out, and counted.</param>
+    public static IRenderable Render(SweepStatus sweep, DateTimeOffset now, int height = int.MaxValue)
+    {
+        var table = new Table().Border(TableBorder.None);
+        table.AddColumn(Column("stage", left: true));
+        table.AddColumn(Column("state", left: true));
+        foreach (var name in (string[])["epoch", "loss", "acc %", "img/s", "left"]) table.AddColumn(Column(name));
+
+        var labels = TreeLabels(sweep.Executions);
+        var shown = Shown(sweep.Executions, Math.Max(1, height - 4));
+        foreach (var execution in sweep.Executions.Where(e => shown.Contains(e.Index))) table.AddRow(Row(execution, labels[execution.Index]));
+        var lines = new List<IRenderable> { table };
+        if (shown.Count < sweep.Executions.Count) lines.Add(new Text($"... and {sweep.Executions.Count - shown.Count} more", new Style(Color.Grey)));
+        lines.Add(new Text(Summary(sweep, now)));
+        return new Rows(lines);
+    }
+
+    /// <summary>How many are finished, the time so far, and the time left where it can be told.</summary>
+    public static string Summary(SweepStatus sweep, DateTimeOffset now)
+    {
+        var parts = new List<string> { $"{sweep.Executions.Count(e => Words.IsOver(e.State))} of {sweep.Executions.Count} finished" };
+        var failed = sweep.Executions.Count(e => e.State == ExecutionState.Failed);
+        if (failed > 0) parts.Add($"{failed} failed");
+        parts.Add($"{Figures.Time(((sweep.FinishedAt ?? now) - sweep.SubmittedAt).TotalSeconds)} so far");
+        if (SecondsLeft(sweep.Executions) is { } left and > 0) parts.Add($"about {Figures.Time(left)} left");
+        return string.Join(", ", parts);
+    }
+
+    /// <summary>Estimate for one worker: each execution to come takes what others of its stage took. Null while a stage is unknown.</summary>
+    public static double? SecondsLeft(IReadOnlyList<ExecutionStatus> executions)
+    {
+        var known = executions.Where(e => e is { State: ExecutionState.Completed, Seconds: not null })
+            .GroupBy(e => e.Stage).ToDictionary(g => g.Key, g => g.Average(e => e.Seconds!.Value));
+        double left = 0;
+        foreach (var execution in executions.Where(e => !Words.IsOver(e.State)))
+        {
+            if (execution is { State: ExecutionState.Running, Progress.SecondsLeft: { } running }) left += running;
+            else if (known.TryGetValue(execution.Stage, out var seconds)) left += seconds;
+            else return null;
+        }
+
+        return left;
+    }
+
+    private static IRenderable[] Row(ExecutionStatus execution, string label)
+    {
+        var progress = execution.State == ExecutionState.Running ? execution.Progress : null;
+        double? Metric(string name) => execution.Metrics.TryGetValue(name, out var value) ? value : null;
+        string Optional(double? value, Func<double?, string> format) => value is null ? "" : format(value);
+        var left = progress?.SecondsLeft is { } seconds ? Figures.Time(seconds) : "";
+        return
+        [
+            new Text(label),
+            new Markup($"[{Words.Colour(execution.State)}]{State(execution).EscapeMarkup()}[/]"),
+            new Text(Figures.Epoch(progress?.Epoch, progress?.Epochs)),
+            new Text(Optional(progress?.Loss ?? Metric("loss"), Figures.Loss)),
+            new Text(Optional(progress?.Accuracy ?? Metric("top1"), Figures.Percent)),
+            new Text(Optional(progress?.ImagesPerSecond, Figures.Count)),
+            new Text(left),
+        ];
+    }
+
+    private static string State(ExecutionStatus execution) => execution switch
+    {
+        { State: ExecutionState.Completed, Seconds: { } seconds } => $"done {Figures.Time(seconds)}",
+        { State: ExecutionState.Running, Progress.Phase: { Length: > 0 } phase } => phase,
+        _ => Words.Of(execution.State),
+    };
+
+    /// <summary>Each execution's name behind the branches of the tree that lead to it.</summary>
+    public static IReadOnlyDictionary<int, string> TreeLabels(IReadOnlyList<ExecutionStatus> executions)
+    {
+        var children = executions.ToLookup(e => e.Parent ?? -1);
+        var labels = new Dictionary<int, string>();
+        Grow(-1, "", "", "");
+        return labels;
+
+        void Grow(int parent, string indent, string branch, string last)
+        {
+            var siblings = children[parent].ToList();
+            foreach (var child in siblings)
+            {
+                var isLast = child == siblings[^1];
+                labels[child.Index] = $"{indent}{(isLast ? last : branch)}{Name(child, executions)}";
+                Grow(child.Index, indent + (parent < 0 ? "" : isLast ? "  " : "│ "), "├ ", "└ ");
+            }
+        }
+    }
+
+    /// <summary>A first stage is told apart by its branch too.</summary>
+    private static string Name(ExecutionStatus execution, IReadOnlyList<ExecutionStatus> executions)
+    {
+        if (execution.Parent is not null) return Ways.Label(execution);
+        var first = executions.Where(e => e.Parent is null).ToList();
+        var name = Ways.Label(execution);
+        if (first.Any(e => e.Model != execution.Model) && !execution.Varied.Contains("model")) name += $" {execution.Model}";
+        if (first.Any(e => e.Dataset != execution.Dataset)) name += $" {execution.Dataset}";
+        if (first.Any(e => e.Seed != execution.Seed)) name += $" seed={execution.Seed}";
+        return name;
+    }
+
+    /// <summary>The rows that matter most: running and failed, then the latest finished, then the next to come.</summary>
+    private static HashSet<int> Shown(IReadOnlyList<ExecutionStatus> executions, int rows)
+    {
+        if (executions.Count <= rows) return [.. executions.Select(e => e.Index)];
+        var ordered = executions.Where(e => e.State == ExecutionState.Running)
+            .Concat(executions.Where(e => e.State == ExecutionState.Failed))
+            .Concat(executions.Where(e => !Words.IsOver(e.State) && e.State != ExecutionState.Running))
+            .Concat(executions.Where(e => Words.IsOver(e.State) && e.State != ExecutionState.Failed).Reverse());
+        return [.. ordered.Take(rows - 1).Select(e => e.Index)];
+    }
+
+    private static TableColumn Column(string name, bool left = false)
+    {
+        var column = new TableColumn(new Markup($"[bold]{name}[/]")).PadLeft(0).PadRight(2).NoWrap();
+        return left ? column.LeftAligned() : column.RightAligned();
+    }
+}

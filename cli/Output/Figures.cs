@@ -1,0 +1,62 @@
+using System.Globalization;
+
+namespace Lathe.Cli.Output;
+
+/// <summary>Numbers as people read them, in few characters and the same on every machine.</summary>
+internal static class Figures
+{
+    private const string None = "-";
+
+    /// <summary>A fraction of 1 in percent with two decimals, without the sign: 0.91234 is <c>91.23</c>.</summary>
+    public static string Percent(double? fraction) => Text(fraction * 100, "0.00");
+
+    /// <summary>A difference of two fractions in points, with its sign: <c>-1.72</c>.</summary>
+    public static string Points(double? fraction) => Text(fraction * 100, "+0.00;-0.00;0.00");
+
+    /// <summary>A count: <c>215,546</c>, from ten million on <c>15.5G</c>.</summary>
+    public static string Count(double? count) => count switch
+    {
+        >= 1e10 => Text(count / 1e9, "0.0") + "G",
+        >= 1e7 => Text(count / 1e6, "0.0") + "M",
+        _ => Text(count, "#,##0"),
+    };
+
+    /// <summary>A share of the dense network's: <c>0.247</c>.</summary>
+    public static string Ratio(double? ratio) => Text(ratio, "0.000");
+
+    /// <summary>How many times smaller: <c>62.9x</c>.</summary>
+    public static string Times(double? times) => times is null ? None : Text(times, "0.0") + "x";
+
+    /// <summary>Bytes in units of 1024: <c>13.4</c>.</summary>
+    public static string Kilobytes(double? bytes) => bytes >= 1e7 ? Text(bytes / 1024, "#,##0") : Text(bytes / 1024, "#,##0.0");
+
+    /// <summary>Bytes with a unit.</summary>
+    public static string Size(double bytes) => bytes switch
+    {
+        < 1024 => Text(bytes, "0") + " B",
+        < 1024 * 1024 => Text(bytes / 1024, "0.0") + " KB",
+        < 1024.0 * 1024 * 1024 => Text(bytes / 1024 / 1024, "0.0") + " MB",
+        _ => Text(bytes / 1024 / 1024 / 1024, "0.0") + " GB",
+    };
+
+    public static string Loss(double? loss) => Text(loss, "0.0000");
+
+    /// <summary>Bits of a weight; null is a float.</summary>
+    public static string Bits(double? bits) => bits is null ? "float" : Text(bits, "0.##");
+
+    /// <summary>Epochs finished of all: <c>3.4/6</c>.</summary>
+    public static string Epoch(double? epoch, int? epochs) =>
+        epoch is null ? "" : epochs is null ? Text(epoch, "0.0") : $"{Text(epoch, "0.0")}/{epochs}";
+
+    /// <summary>Minutes and seconds, with hours where there are some: <c>1:05</c>, <c>2:00:03</c>.</summary>
+    public static string Time(double seconds)
+    {
+        var time = TimeSpan.FromSeconds(Math.Round(Math.Max(0, seconds)));
+        return time.TotalHours >= 1
+            ? string.Create(CultureInfo.InvariantCulture, $"{(int)time.TotalHours}:{time.Minutes:00}:{time.Seconds:00}")
+            : string.Create(CultureInfo.InvariantCulture, $"{time.Minutes}:{time.Seconds:00}");
+    }
+
+    private static string Text(double? number, string format) =>
+        number is { } value && double.IsFinite(value) ? value.ToString(format, CultureInfo.InvariantCulture) : None;
+}

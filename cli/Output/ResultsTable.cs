@@ -1,0 +1,63 @@
+using Lathe.Contracts;
+using Spectre.Console;
+using Spectre.Console.Rendering;
+
+namespace Lathe.Cli.Output;
+
+/// <summary>The results of a sweep, one row for each leaf. Fits 80 columns: shares of the dense network stand below the figures.</summary>
+internal static class ResultsTable
+{
+    /// <summary>Characters that the figures take beside the way, spaces between columns not counted.</summary>
+    private const int FiguresWidth = 49;
+
+    /// <summary>Draws the table.</summary>
+    /// <param name="leaves">Results of one sweep.</param>
+    /// <param name="width">Columns of the terminal.</param>
+    public static IRenderable Render(IReadOnlyList<LeafResult> leaves, int width)
+    {
+        var gap = width >= 100 ? 3 : 1;
+        var table = new Table().Border(TableBorder.None);
+        table.AddColumn(Column("way", gap).LeftAligned());
+        foreach (var name in (string[])["top-1 %", "points", "params", "mults", "bits", "KB", "time"]) table.AddColumn(Column(name, gap).RightAligned());
+
+        var ways = Ways.Of(leaves);
+        var wayWidth = width - FiguresWidth - (7 * gap);
+        for (var i = 0; i < leaves.Count; i++) table.AddRow([.. Row(leaves[i], Way(ways[i], wayWidth), DenseBytes(leaves[i])).Select(Cell)]);
+        return table;
+    }
+
+    private static IEnumerable<string> Row(LeafResult leaf, string way, double? denseBytes) =>
+    [
+        way,
+        leaf.Top1 is null && leaf.State is not (ExecutionState.Completed or ExecutionState.Cached) ? Words.Of(leaf.State) : Figures.Percent(leaf.Top1),
+        Figures.Points(leaf.Top1 - leaf.Top1Dense),
+        $"{Figures.Count(leaf.Parameters)}\n{Figures.Ratio(leaf.ParametersRatio)}",
+        $"{Figures.Count(leaf.Multiplications)}\n{Figures.Ratio(leaf.MultiplicationsRatio)}",
+        leaf.Parameters is null ? "-" : Figures.Bits(leaf.Bits),
+        $"{Figures.Kilobytes(leaf.Bytes)}\n{Figures.Times(denseBytes / leaf.Bytes)}",
+        Time(leaf),
+    ];
+
+    /// <summary>Time that the stages on the way took, and how much of that was spent now.</summary>
+    private static string Time(LeafResult leaf)
+    {
+        var seconds = leaf.Stages.Sum(s => s.Seconds);
+        if (leaf.Stages.All(s => s.Seconds is null)) return "-";
+        var time = Figures.Time(seconds!.Value);
+        return leaf.Stages.All(s => s.Cached) ? $"{time}\ncached" : time;
+    }
+
+    /// <summary>Bytes of the dense ancestor: as measured, else four for each of its parameters.</summary>
+    private static double? DenseBytes(LeafResult leaf) =>
+        leaf.Stages.Count > 0 && leaf.Stages[^1].Metrics.TryGetValue("bytesDense", out var bytes) ? bytes : 4 * leaf.Parameters / leaf.ParametersRatio;
+
+    private static string Way(IReadOnlyList<string> stages, int width)
+    {
+        var line = string.Join(" > ", stages);
+        return line.Length <= width ? line : string.Join("\n", stages.Select((stage, i) => i == 0 ? stage : $"> {stage}"));
+    }
+
+    private static TableColumn Column(string name, int gap) => new TableColumn(new Markup($"[bold]{name}[/]")).PadLeft(0).PadRight(gap).NoWrap();
+
+    private static Text Cell(string text) => new(text);
+}

@@ -1,0 +1,135 @@
+using System.Text.Json;
+using Lathe.Cli.Output;
+using Lathe.Contracts;
+
+namespace Lathe.Cli.Tests.Output;
+
+public sealed class OutputTests
+{
+    [Fact]
+    public void Results_fit_80_columns_with_shares_below_the_figures() =>
+        Assert.Equal(
+            [
+                "way                        top-1 % points  params     mults  bits    KB   time",
+                "dense                        92.56   0.00 215,546 3,024,384 float 842.7   1:03",
+                "                                            1.000     1.000        1.0x",
+                "prune multiplications=0.5    91.31  -1.25  53,197   755,904     2  24.4   2:18",
+                "> quantize bits=2                           0.247     0.250       34.5x",
+                "prune multiplications=0.25   90.84  -1.72  53,197   755,904     2  13.4   2:18",
+                "> quantize bits=2                           0.247     0.250       62.9x cached",
+                "prune multiplications=0.25   91.00  -1.56  53,197   755,904     4  26.4   2:18",
+                "> quantize bits=4                           0.247     0.250       32.0x",
+            ],
+            Samples.Draw(ResultsTable.Render(Samples.Leaves, 80), 80));
+
+    [Fact]
+    public void Results_use_one_line_for_the_way_where_there_is_room() =>
+        Assert.Contains(Samples.Draw(ResultsTable.Render(Samples.Leaves, 160), 160), line => line.StartsWith("prune multiplications=0.25 > quantize bits=4     ", StringComparison.Ordinal));
+
+    [Fact]
+    public void A_result_that_failed_says_so_instead_of_figures()
+    {
+        var failed = Samples.Leaves[1] with
+        {
+            State = ExecutionState.Skipped, Top1 = null, Top1Dense = null, Parameters = null, ParametersRatio = null,
+            Multiplications = null, MultiplicationsRatio = null, Bits = null, Bytes = null,
+        };
+        Assert.Matches(@"^prune multiplications=0\.5 +skipped +- +- +- +- +- +2:18$", Samples.Draw(ResultsTable.Render([Samples.Leaves[0], failed, Samples.Leaves[2]], 80), 80)[3]);
+    }
+
+    [Fact]
+    public void A_sweep_is_drawn_as_a_tree_with_a_line_for_each_execution() =>
+        Assert.Equal(
+            [
+                "stage                         state      epoch    loss  acc %   img/s  left",
+                "train                         cached",
+                "├ evaluate                    done 0:02         0.2500  92.56",
+                "├ prune multiplications=0.5   done 0:40",
+                "│ ├ quantize bits=2           training   3.4/6  0.3123  89.12  12,345  0:28",
+                "│ │ └ evaluate                waiting",
+                "│ └ quantize bits=4           queued",
+                "│   └ evaluate                waiting",
+                "└ prune multiplications=0.25  failed",
+                "  └ evaluate                  skipped",
+                "5 of 9 finished, 1 failed, 2:10 so far",
+            ],
+            Samples.Draw(ExecutionTable.Render(Samples.Running, Samples.Start.AddSeconds(130)), 80));
+
+    [Fact]
+    public void A_terminal_too_low_for_all_shows_what_matters_and_counts_the_rest()
+    {
+        var lines = Samples.Draw(ExecutionTable.Render(Samples.Running, Samples.Start.AddSeconds(130), 8), 80);
+        Assert.Equal(6, lines.Length);
+        Assert.Contains("quantize bits=2", lines[1]);
+        Assert.Equal("... and 6 more", lines[4]);
+    }
+
+    [Fact]
+    public void The_time_left_is_told_once_every_stage_to_come_has_been_seen()
+    {
+        Assert.Null(ExecutionTable.SecondsLeft(Samples.Running.Executions));
+        Assert.Equal(28 + 2 + 30 + 2, ExecutionTable.SecondsLeft([
+            .. Samples.Running.Executions.Take(7),
+            Samples.Execution(9, 0, "quantize", "{}", ExecutionState.Completed, seconds: 30)]));
+    }
+
+    [Fact]
+    public void A_log_gets_a_line_for_each_change_and_each_epoch_only()
+    {
+        var lines = new List<string>();
+        var progress = new ProgressLines(lines.Add);
+        var now = Samples.Start.AddSeconds(130);
+        progress.Show(Samples.Running, now);
+        progress.Show(Samples.Running, now.AddSeconds(1));
+        progress.Show(
+            Samples.Running with
+            {
+                Executions = [.. Samples.Running.Executions.Select(e => e.Index == 3 ? e with { Progress = e.Progress! with { Epoch = 4.02 } } : e)],
+            },
+            now.AddSeconds(2));
+
+        Assert.Equal(
+            [
+                "[2:10] train: cached",
+                "[2:10] evaluate: done in 0:02, top-1 92.56%",
+                "[2:10] prune multiplications=0.5: done in 0:40",
+                "[2:10] prune multiplications=0.5 > quantize bits=2: started",
+                "[2:10] prune multiplications=0.5 > quantize bits=2: epoch 3/6, loss 0.3123, accuracy 89.12%, 12,345 images/s, 0:28 left",
+                "[2:10] prune multiplications=0.25: failed: the target is too small",
+                "[2:10] prune multiplications=0.25 > evaluate: skipped",
+                "[2:12] prune multiplications=0.5 > quantize bits=2: epoch 4/6, loss 0.3123, accuracy 89.12%, 12,345 images/s, 0:28 left",
+            ],
+            lines);
+    }
+
+    [Fact]
+    public void The_JSON_of_results_has_exactly_the_promised_names()
+    {
+        var json = JsonDocument.Parse(ResultsJson.Text(Samples.Leaves)).RootElement;
+
+        Assert.Equal(4, json.GetArrayLength());
+        Assert.Equal(
+            ["model", "dataset", "seed", "top1", "top1Dense", "loss", "parameters", "parametersRatio", "multiplications", "multiplicationsRatio", "bits", "bytes", "state", "stages"],
+            json[0].EnumerateObject().Select(p => p.Name));
+        Assert.Equal(
+            ["stage", "parameters", "key", "checkpoint", "seconds", "cached", "metrics"],
+            json[0].GetProperty("stages")[0].EnumerateObject().Select(p => p.Name));
+        Assert.Equal(["sha256", "bytes"], json[0].GetProperty("stages")[0].GetProperty("checkpoint").EnumerateObject().Select(p => p.Name));
+        Assert.Equal(JsonValueKind.Null, json[0].GetProperty("bits").ValueKind);
+        Assert.Equal(2, json[1].GetProperty("bits").GetDouble());
+        Assert.True(json[2].GetProperty("stages")[0].GetProperty("cached").GetBoolean());
+    }
+
+    [Theory]
+    [InlineData(0.6, "0:01")]
+    [InlineData(59.6, "1:00")]
+    [InlineData(3600, "1:00:00")]
+    [InlineData(-3, "0:00")]
+    public void Times_are_minutes_and_seconds(double seconds, string text) => Assert.Equal(text, Figures.Time(seconds));
+
+    [Theory]
+    [InlineData(9_999_999, "9,999,999")]
+    [InlineData(11_689_512, "11.7M")]
+    [InlineData(15_470_264_320, "15.5G")]
+    public void Large_counts_are_shortened(double count, string text) => Assert.Equal(text, Figures.Count(count));
+}
