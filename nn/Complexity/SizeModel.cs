@@ -1,0 +1,115 @@
+using Lathe.NN.Graphs;
+
+namespace Lathe.NN.Sizing;
+
+/// <summary>
+/// Parameters P and multiplications M of the network that surgery would leave, as polynomials of degree two in the live counts n_G
+/// of the channel groups. Each tensor's live channels are Σ_G multiplicity_G·n_G plus the image's; a convolution has
+/// n_in·n_out·k²/groups weights and that times its output's H·W multiplications. Nothing is allocated while evaluating into spans.
+/// </summary>
+public sealed class SizeModel
+{
+    private readonly Polynomial _parameters;
+    private readonly Polynomial _multiplications;
+
+    private SizeModel(int[] dense, Polynomial parameters, Polynomial multiplications) =>
+        (DenseCounts, _parameters, _multiplications) = (dense, parameters, multiplications);
+
+    /// <summary>n_G of the whole network: the number of gates of each group.</summary>
+    public IReadOnlyList<int> DenseCounts { get; }
+
+    /// <summary>Builds the polynomials of a graph.</summary>
+    /// <param name="graph">A valid graph.</param>
+    /// <param name="groups">Its channel groups.</param>
+    public static SizeModel Of(NetworkGraph graph, ChannelGroups groups)
+    {
+        var shapes = ShapeInference.Infer(graph);
+        var parameters = new PolynomialBuilder(groups.Groups.Count);
+        var multiplications = new PolynomialBuilder(groups.Groups.Count);
+        foreach (var node in graph.Nodes)
+        {
+            var made = LiveChannels(node.Name);
+            var positions = (long)shapes[node.Name].Height * shapes[node.Name].Width;
+            switch (node)
+            {
+                case Conv2d conv when ChannelGroups.IsDepthwise(conv):
+                    parameters.AddLinear(made, (long)conv.Kernel * conv.Kernel);
+                    multiplications.AddLinear(made, conv.Kernel * conv.Kernel * positions);
+                    if (conv.Bias) parameters.AddLinear(made, 1);
+                    break;
+                case Conv2d conv:
+                    // Gates are tied across the groups, so each input multiplicity is a whole multiple of the number of groups.
+                    var read = LiveChannels(node.Inputs[0]).ToDictionary(form => form.Key, form => form.Value / conv.Groups);
+                    parameters.AddProduct(read, made, (long)conv.Kernel * conv.Kernel);
+                    multiplications.AddProduct(read, made, conv.Kernel * conv.Kernel * positions);
+                    if (conv.Bias) parameters.AddLinear(made, 1);
+                    break;
+                case Linear linear:
+                    parameters.AddProduct(LiveChannels(node.Inputs[0]), made, 1);
+                    multiplications.AddProduct(LiveChannels(node.Inputs[0]), made, 1);
+                    if (linear.Bias) parameters.AddLinear(made, 1);
+                    break;
+                case BatchNorm:
+                    parameters.AddLinear(made, 2);
+                    break;
+            }
+        }
+
+        return new SizeModel([.. groups.Groups.Select(g => g.Gates.Count)], parameters.Build(), multiplications.Build());
+
+        // A linear form: how often one gate of each group is in the tensor; Polynomial.Constant for what always stays.
+        Dictionary<int, long> LiveChannels(string tensor)
+        {
+            var form = new Dictionary<int, long>();
+            foreach (var gate in groups.GatesOf[tensor])
+            {
+                var group = gate < 0 ? Polynomial.Constant : groups.Gates[gate].Group;
+                form[group] = form.GetValueOrDefault(group) + 1;
+            }
+
+            foreach (var group in form.Keys.Where(g => g != Polynomial.Constant).ToList())
+                form[group] /= groups.Groups[group].Gates.Count;
+            return form;
+        }
+    }
+
+    /// <summary>P and M at real live counts, as the relaxed gates give them.</summary>
+    /// <param name="liveCounts">n_G by group index.</param>
+    public (double Parameters, double Multiplications) Evaluate(ReadOnlySpan<double> liveCounts)
+    {
+        Check(liveCounts.Length);
+        return (_parameters.Evaluate(liveCounts), _multiplications.Evaluate(liveCounts));
+    }
+
+    /// <summary>P and M in whole numbers: exactly <see cref="Complexity.Of"/> of the graph that surgery leaves.</summary>
+    /// <param name="liveCounts">n_G by group index.</param>
+    public (long Parameters, long Multiplications) Count(ReadOnlySpan<int> liveCounts)
+    {
+        Check(liveCounts.Length);
+        return (_parameters.Count(liveCounts), _multiplications.Count(liveCounts));
+    }
+
+    /// <summary>∂P/∂n_G and ∂M/∂n_G by group index.</summary>
+    public (double[] Parameters, double[] Multiplications) Gradient(ReadOnlySpan<double> liveCounts)
+    {
+        var (parameters, multiplications) = (new double[DenseCounts.Count], new double[DenseCounts.Count]);
+        Gradient(liveCounts, parameters, multiplications);
+        return (parameters, multiplications);
+    }
+
+    /// <summary>As the other overload, into the caller's memory.</summary>
+    public void Gradient(ReadOnlySpan<double> liveCounts, Span<double> parameters, Span<double> multiplications)
+    {
+        Check(liveCounts.Length);
+        Check(parameters.Length);
+        Check(multiplications.Length);
+        _parameters.Gradient(liveCounts, parameters);
+        _multiplications.Gradient(liveCounts, multiplications);
+    }
+
+    private void Check(int length)
+    {
+        if (length != DenseCounts.Count)
+            throw new ArgumentException($"{length} values given for {DenseCounts.Count} channel groups");
+    }
+}

@@ -1,0 +1,61 @@
+namespace Lathe.NN.Graphs;
+
+/// <summary>Writes a graph down node by node, each reading the one before unless told otherwise, with shapes known on the way.</summary>
+/// <param name="name">Model name.</param>
+/// <param name="input">Shape of one image.</param>
+public sealed class GraphBuilder(string name, TensorShape input)
+{
+    private readonly List<Node> _nodes = [];
+    private readonly Dictionary<string, TensorShape> _shapes = new() { [NetworkGraph.InputName] = input };
+
+    /// <summary>Name of the tensor made last.</summary>
+    public string Last { get; private set; } = NetworkGraph.InputName;
+
+    /// <summary>Shape of the tensor made last.</summary>
+    public TensorShape Shape => _shapes[Last];
+
+    /// <summary>Shape of any tensor made so far.</summary>
+    public TensorShape ShapeOf(string tensor) => _shapes[tensor];
+
+    /// <summary>Appends a node.</summary>
+    /// <returns>Its name.</returns>
+    /// <exception cref="Lathe.Contracts.LatheException">It cannot read its inputs.</exception>
+    public string Append(Node node)
+    {
+        _shapes.Add(node.Name, ShapeInference.Infer(node, [.. node.Inputs.Select(i => _shapes[i])]));
+        _nodes.Add(node);
+        return Last = node.Name;
+    }
+
+    public string Conv(string node, int outChannels, int kernel, int stride = 1, int padding = 0, int groups = 1, bool bias = false,
+        string? from = null) =>
+        Append(new Conv2d(node, [from ?? Last], _shapes[from ?? Last].Channels, outChannels, kernel, stride, padding, 1, groups, bias));
+
+    public string Linear(string node, int outFeatures, bool bias = true) =>
+        Append(new Linear(node, [Last], Shape.Channels, outFeatures, bias));
+
+    public string BatchNorm(string node) => Append(new BatchNorm(node, [Last], Shape.Channels));
+
+    public string Relu(string node) => Append(new Activation(node, [Last], ActivationKind.Relu));
+
+    public string MaxPool(string node, int kernel) => Append(new MaxPool2d(node, [Last], kernel, kernel));
+
+    public string GlobalAvgPool(string node) => Append(new GlobalAvgPool(node, [Last]));
+
+    public string Flatten(string node) => Append(new Flatten(node, [Last]));
+
+    public string Dropout(string node, double probability = 0.5) => Append(new Dropout(node, [Last], probability));
+
+    public string Add(string node, params string[] inputs) => Append(new Add(node, inputs));
+
+    public string Concat(string node, params string[] inputs) => Append(new Concat(node, inputs));
+
+    /// <summary>The graph, whose output is the tensor made last, checked.</summary>
+    /// <exception cref="Lathe.Contracts.LatheException">It is no valid network.</exception>
+    public NetworkGraph Build()
+    {
+        var graph = new NetworkGraph(name, input, [.. _nodes], Last);
+        GraphValidation.Check(graph);
+        return graph;
+    }
+}

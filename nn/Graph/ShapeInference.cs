@@ -1,0 +1,219 @@
+using Lathe.Contracts;
+
+namespace Lathe.NN.Graphs;
+
+/// <summary>The shape of every tensor of a graph, worked out from the image's shape.</summary>
+public static class ShapeInference
+{
+    /// <summary>Most values that one tensor may hold, weights and one image's activations alike: a gigabyte as float32.</summary>
+    public const long MaxValues = 1L << 28;
+
+    /// <summary>Shapes by tensor name, <see cref="NetworkGraph.InputName"/> included.</summary>
+    /// <exception cref="LatheException">A node cannot read what its inputs give; the message names the node and the input.</exception>
+    public static IReadOnlyDictionary<string, TensorShape> Infer(NetworkGraph graph)
+    {
+        CheckSize(graph.Input, "The image");
+        var shapes = new Dictionary<string, TensorShape>(graph.Nodes.Count + 1) { [NetworkGraph.InputName] = graph.Input };
+        foreach (var node in graph.Nodes)
+        {
+            CheckFields(node);
+            var inputs = new TensorShape[node.Inputs.Count];
+            for (var i = 0; i < inputs.Length; i++)
+            {
+                if (!shapes.TryGetValue(node.Inputs[i], out inputs[i]))
+                    throw new LatheException(
+                        $"node '{node.Name}' reads '{node.Inputs[i]}', which no earlier node makes; nodes must be in topological order");
+            }
+
+            var shape = Infer(node, inputs);
+            CheckSize(shape, $"The tensor of node '{node.Name}'");
+            if (!shapes.TryAdd(node.Name, shape))
+                throw new LatheException($"two nodes are named '{node.Name}'; names must be unique and '{NetworkGraph.InputName}' is the image");
+        }
+
+        return shapes;
+    }
+
+    /// <summary>Shape of the tensor that one node makes.</summary>
+    /// <param name="node">The node.</param>
+    /// <param name="inputs">Shapes of the tensors it reads, in order.</param>
+    /// <exception cref="LatheException">The node cannot read these inputs.</exception>
+    public static TensorShape Infer(Node node, IReadOnlyList<TensorShape> inputs)
+    {
+        CheckArity(node, inputs.Count);
+        return node switch
+        {
+            Conv2d conv => Convolve(conv, inputs[0]),
+            Linear linear => Multiply(linear, inputs[0]),
+            BatchNorm norm => Normalize(norm, inputs[0]),
+            MaxPool2d pool => Pool(pool, inputs[0], pool.Kernel, pool.Stride, pool.Padding),
+            AvgPool2d pool => Pool(pool, inputs[0], pool.Kernel, pool.Stride, pool.Padding),
+            GlobalAvgPool => new TensorShape(Spatial(node, inputs[0]).Channels),
+            Add => Same(node, inputs),
+            Concat => Join(node, inputs),
+            Flatten => Flat(node, inputs[0]),
+            Activation or Dropout => inputs[0],
+            _ => throw new LatheException($"node '{node.Name}' has an operation, {node.GetType().Name}, that has no shape rule"),
+        };
+    }
+
+    private static void CheckArity(Node node, int count)
+    {
+        var several = node is Add or Concat;
+        if (several && count < 2)
+            throw new LatheException($"node '{node.Name}' joins tensors and needs at least 2 inputs, but has {count}");
+        if (!several && count != 1)
+            throw new LatheException($"node '{node.Name}' takes 1 input, but has {count}");
+    }
+
+    private static void CheckFields(Node node)
+    {
+        switch (node)
+        {
+            case Conv2d c:
+                Range(node, "inChannels", c.InChannels, 1);
+                Range(node, "outChannels", c.OutChannels, 1);
+                Range(node, "kernel", c.Kernel, 1);
+                Range(node, "stride", c.Stride, 1);
+                Range(node, "padding", c.Padding, 0);
+                Range(node, "dilation", c.Dilation, 1);
+                Range(node, "groups", c.Groups, 1);
+                if (c.InChannels % c.Groups != 0 || c.OutChannels % c.Groups != 0)
+                    throw new LatheException(
+                        $"node '{node.Name}' has {c.Groups} groups, which must divide its {c.InChannels} input and {c.OutChannels} output channels");
+                CheckWeight(node, (long)c.OutChannels * (c.InChannels / c.Groups), (long)c.Kernel * c.Kernel);
+                break;
+            case Linear l:
+                Range(node, "inFeatures", l.InFeatures, 1);
+                Range(node, "outFeatures", l.OutFeatures, 1);
+                CheckWeight(node, l.InFeatures, l.OutFeatures);
+                break;
+            case BatchNorm b:
+                Range(node, "channels", b.Channels, 1);
+                if (!(b.Epsilon > 0 && double.IsFinite(b.Epsilon)))
+                    throw new LatheException($"node '{node.Name}' has epsilon {b.Epsilon}; it must be greater than 0");
+                if (!(b.Momentum is > 0 and <= 1))
+                    throw new LatheException($"node '{node.Name}' has momentum {b.Momentum}; it must be in (0, 1]");
+                break;
+            case MaxPool2d p: CheckPool(node, p.Kernel, p.Stride, p.Padding); break;
+            case AvgPool2d p: CheckPool(node, p.Kernel, p.Stride, p.Padding); break;
+            case Dropout d when !(d.Probability is >= 0 and < 1):
+                throw new LatheException($"node '{node.Name}' has dropout probability {d.Probability}; it must be in [0, 1)");
+            case Activation a when !Enum.IsDefined(a.Kind):
+                throw new LatheException($"node '{node.Name}' has an unknown activation, {(int)a.Kind}");
+        }
+    }
+
+    private static void CheckPool(Node node, int kernel, int stride, int padding)
+    {
+        Range(node, "kernel", kernel, 1);
+        Range(node, "stride", stride, 1);
+        Range(node, "padding", padding, 0);
+        if (padding > kernel / 2)
+            throw new LatheException($"node '{node.Name}' pads by {padding}, more than half its kernel of {kernel}");
+    }
+
+    private static void Range(Node node, string field, int value, int least)
+    {
+        if (value < least || value > MaxValues)
+            throw new LatheException($"node '{node.Name}' has {field} {value}; it must be between {least} and {MaxValues}");
+    }
+
+    private static void CheckWeight(Node node, long rows, long columns)
+    {
+        if (rows > MaxValues || columns > MaxValues || rows * columns > MaxValues)
+            throw new LatheException($"node '{node.Name}' has a weight of more than {MaxValues} values");
+    }
+
+    private static void CheckSize(TensorShape shape, string what)
+    {
+        if (shape.Channels < 1 || shape.Height < 1 || shape.Width < 1)
+            throw new LatheException($"{what} has shape {shape}; every extent must be at least 1");
+        if (shape.IsFlat && (shape.Height != 1 || shape.Width != 1))
+            throw new LatheException($"{what} is flat, so its height and width must be 1");
+        if ((Int128)shape.Channels * shape.Height * shape.Width > MaxValues)
+            throw new LatheException($"{what} has shape {shape}, more than {MaxValues} values");
+    }
+
+    private static TensorShape Spatial(Node node, TensorShape input) => input.IsFlat
+        ? throw new LatheException($"node '{node.Name}' needs [C, H, W], but its input '{node.Inputs[0]}' is flat, {input}")
+        : input;
+
+    private static void CheckChannels(Node node, int expected, int actual, string what = "channels")
+    {
+        if (expected != actual)
+            throw new LatheException($"node '{node.Name}' expects {expected} {what} but its input '{node.Inputs[0]}' has {actual}");
+    }
+
+    private static TensorShape Convolve(Conv2d conv, TensorShape input)
+    {
+        CheckChannels(conv, conv.InChannels, Spatial(conv, input).Channels);
+        return Slide(conv, input, conv.OutChannels, conv.Kernel, conv.Stride, conv.Padding, conv.Dilation);
+    }
+
+    private static TensorShape Pool(Node node, TensorShape input, int kernel, int stride, int padding) =>
+        Slide(node, Spatial(node, input), input.Channels, kernel, stride, padding, 1);
+
+    private static TensorShape Slide(Node node, TensorShape input, int channels, int kernel, int stride, int padding, int dilation)
+    {
+        var height = Steps(input.Height);
+        var width = Steps(input.Width);
+        if (height < 1 || width < 1)
+            throw new LatheException($"the window of node '{node.Name}' (kernel {kernel}, dilation {dilation}, padding {padding}) "
+                + $"is larger than its input '{node.Inputs[0]}', {input}");
+        return height > MaxValues || width > MaxValues
+            ? throw new LatheException($"The tensor of node '{node.Name}' has more than {MaxValues} values")
+            : new TensorShape(channels, (int)height, (int)width);
+
+        long Steps(int extent)
+        {
+            var room = extent + (2L * padding) - ((long)dilation * (kernel - 1)) - 1;
+            return room < 0 ? 0 : (room / stride) + 1;
+        }
+    }
+
+    private static TensorShape Multiply(Linear linear, TensorShape input)
+    {
+        if (!input.IsFlat)
+            throw new LatheException($"node '{linear.Name}' needs a flat input, but '{linear.Inputs[0]}' is {input}; put a flatten between");
+        CheckChannels(linear, linear.InFeatures, input.Channels, "features");
+        return new TensorShape(linear.OutFeatures, IsFlat: true);
+    }
+
+    private static TensorShape Normalize(BatchNorm norm, TensorShape input)
+    {
+        CheckChannels(norm, norm.Channels, input.Channels);
+        return input;
+    }
+
+    private static TensorShape Same(Node node, IReadOnlyList<TensorShape> inputs)
+    {
+        for (var i = 1; i < inputs.Count; i++)
+        {
+            if (inputs[i] != inputs[0])
+                throw new LatheException($"node '{node.Name}' adds tensors of one shape, but its input '{node.Inputs[0]}' is {inputs[0]} "
+                    + $"and '{node.Inputs[i]}' is {inputs[i]}");
+        }
+
+        return inputs[0];
+    }
+
+    private static TensorShape Join(Node node, IReadOnlyList<TensorShape> inputs)
+    {
+        long channels = inputs[0].Channels;
+        for (var i = 1; i < inputs.Count; i++)
+        {
+            if (inputs[i] with { Channels = inputs[0].Channels } != inputs[0])
+                throw new LatheException($"node '{node.Name}' joins tensors of one height and width, but its input '{node.Inputs[0]}' is "
+                    + $"{inputs[0]} and '{node.Inputs[i]}' is {inputs[i]}");
+            channels += inputs[i].Channels;
+        }
+
+        return channels > MaxValues
+            ? throw new LatheException($"The tensor of node '{node.Name}' has more than {MaxValues} values")
+            : inputs[0] with { Channels = (int)channels };
+    }
+
+    private static TensorShape Flat(Node node, TensorShape input) =>
+        new(Spatial(node, input).Channels * input.Height * input.Width, IsFlat: true);
+}
