@@ -1,0 +1,54 @@
+using System.Text.Json;
+using Lathe.Contracts;
+
+namespace Lathe.Coordinator;
+
+/// <summary>The coordinator over HTTP, JSON as <see cref="LatheJson"/> writes it.</summary>
+public static class SweepApi
+{
+    /// <summary>Adds the routes.</summary>
+    public static void MapSweeps(this IEndpointRouteBuilder routes)
+    {
+        routes.MapPost("/sweeps", SubmitAsync);
+        routes.MapGet("/sweeps", async (SweepQueries queries, CancellationToken stop) => Json(await queries.ListAsync(stop)));
+        routes.MapGet("/sweeps/{reference}", (string reference, SweepQueries queries, CancellationToken stop) =>
+            FoundAsync(() => queries.StatusAsync(reference, stop)));
+        routes.MapGet("/sweeps/{reference}/results", (string reference, SweepQueries queries, CancellationToken stop) =>
+            FoundAsync(() => queries.ResultsAsync(reference, stop)));
+        routes.MapGet("/stages", (StageCatalog stages) =>
+            Json(stages.Manifests.Values.OrderBy(m => m.Name, StringComparer.Ordinal).ToList()));
+    }
+
+    private static async Task<IResult> SubmitAsync(HttpRequest request, Orchestrator orchestrator, CancellationToken stop)
+    {
+        SweepSubmission? submission;
+        try
+        {
+            submission = await JsonSerializer.DeserializeAsync<SweepSubmission>(request.Body, LatheJson.Options, stop);
+        }
+        catch (JsonException e)
+        {
+            return Json(new { problems = new[] { new SweepProblem(e.Path ?? "", $"not a submission: {e.Message}") } }, 422);
+        }
+
+        var outcome = await orchestrator.SubmitAsync(
+            submission ?? new SweepSubmission(null!), request.Headers[Contracts.Messages.Headers.TraceParent].FirstOrDefault(), stop);
+        if (outcome.Id is not { } id) return Json(new { problems = outcome.Problems }, 422);
+        request.HttpContext.Response.Headers.Location = $"/sweeps/{id}";
+        return Json(new { id }, 201);
+    }
+
+    private static async Task<IResult> FoundAsync<T>(Func<Task<T>> query)
+    {
+        try
+        {
+            return Json(await query());
+        }
+        catch (LatheException e) when (e.Kind == FailureKind.Permanent)
+        {
+            return Json(new { error = e.Message }, 404);
+        }
+    }
+
+    private static IResult Json<T>(T value, int status = 200) => Results.Json(value, LatheJson.Options, statusCode: status);
+}

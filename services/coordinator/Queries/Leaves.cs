@@ -1,0 +1,52 @@
+using System.Text.Json;
+using Lathe.Contracts;
+
+namespace Lathe.Coordinator;
+
+/// <summary>Makes the rows of a sweep's results from its executions.</summary>
+internal static class Leaves
+{
+    private static readonly IReadOnlyDictionary<string, double> None = new Dictionary<string, double>();
+
+    /// <summary>One result for each execution that no other starts from, in the tree's order.</summary>
+    /// <param name="executions">All executions of one sweep by index.</param>
+    public static IReadOnlyList<LeafResult> Of(IReadOnlyList<ExecutionRow> executions)
+    {
+        var parents = executions.Select(e => e.Parent).ToHashSet();
+        return [.. executions.Where(e => !parents.Contains(e.Index)).Select(leaf => Of(leaf, executions))];
+    }
+
+    /// <summary>Figures from the database's JSON.</summary>
+    public static IReadOnlyDictionary<string, double> Figures(string? json) =>
+        json is null ? None : JsonSerializer.Deserialize<Dictionary<string, double>>(json, LatheJson.Options)!;
+
+    private static LeafResult Of(ExecutionRow leaf, IReadOnlyList<ExecutionRow> executions)
+    {
+        var way = new Stack<StageResult>();
+        for (var row = leaf; row is not null; row = row.Parent is { } parent ? executions[parent] : null)
+        {
+            way.Push(new StageResult(
+                row.Stage, row.ParametersJson(), row.Key, row.Output(), row.Seconds, row.State == ExecutionState.Cached, Figures(row.Metrics)));
+        }
+
+        // A training stage's loss is no test loss: only a stage that measures fills the columns.
+        var figures = leaf.OnlyMeasures ? Figures(leaf.Metrics) : None;
+        return new LeafResult(
+            leaf.Model,
+            leaf.Dataset,
+            leaf.Seed,
+            Figure("top1"),
+            Figure("top1Dense"),
+            Figure("loss"),
+            Figure("parameters"),
+            Figure("parametersRatio"),
+            Figure("multiplications"),
+            Figure("multiplicationsRatio"),
+            Figure("bits"),
+            Figure("bytes"),
+            leaf.State,
+            [.. way]);
+
+        double? Figure(string name) => figures.TryGetValue(name, out var value) ? value : null;
+    }
+}

@@ -1,0 +1,102 @@
+using System.Text.Json;
+using Lathe.Contracts;
+using Microsoft.EntityFrameworkCore;
+
+namespace Lathe.Coordinator;
+
+/// <summary>Reads sweeps from the database. Needs no bus and changes nothing; a database that is not there has no sweeps.</summary>
+public sealed class SweepQueries(CoordinatorStore store)
+{
+    /// <summary>All sweeps, latest first.</summary>
+    public async Task<IReadOnlyList<SweepSummary>> ListAsync(CancellationToken stop = default)
+    {
+        if (!await store.ExistsAsync(stop)) return [];
+        await using var database = store.Open();
+        var counts = await database.Executions
+            .GroupBy(e => e.SweepId)
+            .Select(g => new
+            {
+                Id = g.Key,
+                All = g.Count(),
+                Left = g.Count(e => e.State == ExecutionState.Waiting || e.State == ExecutionState.Queued || e.State == ExecutionState.Running),
+            })
+            .ToDictionaryAsync(c => c.Id, stop);
+        var sweeps = await database.Sweeps.AsNoTracking().OrderByDescending(s => s.SubmittedAt).ToListAsync(stop);
+        return
+        [
+            .. sweeps.Select(s =>
+            {
+                var count = counts.GetValueOrDefault(s.Id);
+                return new SweepSummary(
+                    s.Id, s.Name, s.State, s.SubmittedAt, s.FinishedAt, (count?.All ?? 0) - (count?.Left ?? 0), count?.All ?? 0);
+            }),
+        ];
+    }
+
+    /// <summary>A sweep with its executions.</summary>
+    /// <param name="reference">Id, unique prefix of one, or name: then the latest of that name.</param>
+    /// <param name="stop">Gives up.</param>
+    /// <exception cref="LatheException">None such, or several.</exception>
+    public async Task<SweepStatus> StatusAsync(string reference, CancellationToken stop = default)
+    {
+        var (sweep, executions) = await FindAsync(reference, stop);
+        return new SweepStatus(
+            sweep.Id, sweep.Name, sweep.State, sweep.SubmittedAt, sweep.FinishedAt, [.. executions.Select(StatusOf)]);
+    }
+
+    /// <summary>The results of a sweep, one for each leaf of its tree.</summary>
+    /// <param name="reference">As in <see cref="StatusAsync"/>.</param>
+    /// <param name="stop">Gives up.</param>
+    /// <exception cref="LatheException">None such, or several.</exception>
+    public async Task<IReadOnlyList<LeafResult>> ResultsAsync(string reference, CancellationToken stop = default) =>
+        Leaves.Of((await FindAsync(reference, stop)).Executions);
+
+    private async Task<(SweepRow Sweep, List<ExecutionRow> Executions)> FindAsync(string reference, CancellationToken stop)
+    {
+        if (!await store.ExistsAsync(stop)) throw NotFound(reference);
+        await using var database = store.Open();
+        var id = await ResolveAsync(database, reference, stop) ?? throw NotFound(reference);
+        var sweep = await database.Sweeps.AsNoTracking().SingleAsync(s => s.Id == id, stop);
+        var executions = await database.Executions.AsNoTracking().Where(e => e.SweepId == id).OrderBy(e => e.Index).ToListAsync(stop);
+        return (sweep, executions);
+    }
+
+    private static async Task<Guid?> ResolveAsync(CoordinatorDatabase database, string reference, CancellationToken stop)
+    {
+        var sweeps = await database.Sweeps.AsNoTracking()
+            .OrderByDescending(s => s.SubmittedAt)
+            .Select(s => new { s.Id, s.Name })
+            .ToListAsync(stop);
+        if (Guid.TryParse(reference, out var id) && sweeps.Exists(s => s.Id == id)) return id;
+        if (sweeps.Find(s => s.Name == reference) is { } named) return named.Id;
+        if (reference.Length == 0) return null;
+        var found = sweeps.Where(s => s.Id.ToString().StartsWith(reference, StringComparison.OrdinalIgnoreCase)).ToList();
+        return found.Count switch
+        {
+            0 => null,
+            1 => found[0].Id,
+            _ => throw new LatheException($"{found.Count} sweeps have an id that starts with '{reference}'; give more of it"),
+        };
+    }
+
+    private LatheException NotFound(string reference) =>
+        new($"no sweep '{reference}' in {store.Address}; expected an id, the start of one, or a name ('lathe status' lists them)");
+
+    private static ExecutionStatus StatusOf(ExecutionRow row) => new(
+        row.Index,
+        row.Parent,
+        row.Stage,
+        row.Model,
+        row.Dataset,
+        row.Seed,
+        row.ParametersJson(),
+        JsonSerializer.Deserialize<List<string>>(row.Varied)!,
+        row.State,
+        row.Key,
+        row.Worker,
+        row.Progress is null ? null : JsonSerializer.Deserialize<StageProgress>(row.Progress, LatheJson.Options),
+        row.Output(),
+        Leaves.Figures(row.Metrics),
+        row.Seconds,
+        row.Error);
+}

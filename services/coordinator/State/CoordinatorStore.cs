@@ -1,0 +1,99 @@
+using System.Data.Common;
+using Lathe.Contracts;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Storage;
+
+namespace Lathe.Coordinator;
+
+/// <summary>
+/// Opens the coordinator's database and makes its tables. The table <c>schema_version</c> holds one number; a program opens a
+/// database of its own number only, so that neither an older nor a newer one can damage it.
+/// </summary>
+public sealed class CoordinatorStore
+{
+    /// <summary>Changes with every change of the tables.</summary>
+    public const int SchemaVersion = 1;
+
+    // Any number that other programs on the same server are unlikely to lock.
+    private const long LockNumber = 0x4C61746865;
+
+    private readonly DbContextOptions<CoordinatorDatabase> _options;
+
+    public CoordinatorStore(DatabaseAddress address)
+    {
+        Address = address;
+        _options = address.Options();
+    }
+
+    public DatabaseAddress Address { get; }
+
+    /// <summary>A unit of work. The caller disposes it.</summary>
+    public CoordinatorDatabase Open() => new(_options);
+
+    /// <summary>True where the tables are there; a question that makes nothing.</summary>
+    /// <exception cref="LatheException">No connection, or tables of another version.</exception>
+    public async Task<bool> ExistsAsync(CancellationToken stop = default)
+    {
+        if (Address.File is { } file && !File.Exists(file)) return false;
+        await using var database = Open();
+        return await VersionAsync(database, stop) is not null;
+    }
+
+    /// <summary>Makes the tables where there are none.</summary>
+    /// <exception cref="LatheException">No connection (transient), or tables of another version.</exception>
+    public async Task PrepareAsync(CancellationToken stop = default)
+    {
+        if (Address.File is { } file) Directory.CreateDirectory(Path.GetDirectoryName(file)!);
+        await using var database = Open();
+        if (Address.File is not null) await Run(() => database.Database.ExecuteSqlRawAsync("PRAGMA journal_mode=WAL", stop));
+        if (await VersionAsync(database, stop) is not null) return;
+
+        await using var transaction = await BeginAsync(database, stop);
+        // Another process may have been quicker while this one waited.
+        if (await VersionAsync(database, stop) is not null) return;
+        await database.Database.ExecuteSqlRawAsync(
+            string.Create(
+                System.Globalization.CultureInfo.InvariantCulture,
+                $"CREATE TABLE schema_version (version INTEGER NOT NULL); INSERT INTO schema_version VALUES ({SchemaVersion});"),
+            stop);
+        await database.Database.ExecuteSqlRawAsync(database.Database.GenerateCreateScript().Replace("{", "{{").Replace("}", "}}"), stop);
+        await transaction.CommitAsync(stop);
+    }
+
+    private async Task<IDbContextTransaction> BeginAsync(CoordinatorDatabase database, CancellationToken stop)
+    {
+        // On SQLite a transaction takes the write lock at once, and waits for it.
+        var transaction = await Run(() => database.Database.BeginTransactionAsync(stop));
+        if (Address.File is null) await database.Database.ExecuteSqlAsync($"SELECT pg_advisory_xact_lock({LockNumber})", stop);
+        return transaction;
+    }
+
+    private async Task<int?> VersionAsync(CoordinatorDatabase database, CancellationToken stop)
+    {
+        var count = Address.File is null
+            ? database.Database.SqlQuery<int>(
+                $"SELECT COUNT(*)::int AS \"Value\" FROM information_schema.tables WHERE table_name = 'schema_version' AND table_schema = current_schema()")
+            : database.Database.SqlQuery<int>($"SELECT COUNT(*) AS Value FROM sqlite_master WHERE name = 'schema_version'");
+        if (await Run(() => count.SingleAsync(stop)) == 0) return null;
+        var version = await database.Database.SqlQuery<int>($"SELECT version AS \"Value\" FROM schema_version").SingleAsync(stop);
+        return version == SchemaVersion
+            ? version
+            : throw new LatheException(
+                $"the database {Address} has tables of version {version}, this program knows version {SchemaVersion}; use the Lathe that "
+                + $"made it, or another database ({DatabaseAddress.Variable}). Checkpoints and results are not in it: they stay usable");
+    }
+
+    private async Task<T> Run<T>(Func<Task<T>> action)
+    {
+        try
+        {
+            return await action();
+        }
+        catch (Exception e) when (e is DbException or System.Net.Sockets.SocketException or TimeoutException
+            || e.InnerException is DbException)
+        {
+            var cause = (e.InnerException as DbException) ?? e;
+            throw new LatheException($"the database {Address} cannot be opened: {cause.Message}", FailureKind.Transient, e);
+        }
+    }
+}

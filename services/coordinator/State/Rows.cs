@@ -1,0 +1,147 @@
+using System.Text.Json;
+using Lathe.Contracts;
+
+namespace Lathe.Coordinator;
+
+/// <summary>A sweep as the database keeps it.</summary>
+public sealed class SweepRow
+{
+    public Guid Id { get; init; }
+
+    public required string Name { get; init; }
+
+    public SweepState State { get; set; }
+
+    public DateTimeOffset SubmittedAt { get; init; }
+
+    public DateTimeOffset? FinishedAt { get; set; }
+
+    /// <summary>True: shares no result with other sweeps.</summary>
+    public bool Fresh { get; init; }
+
+    /// <summary>Reply queue of the coordinator that runs it. No other coordinator touches it.</summary>
+    public required string Owner { get; init; }
+
+    /// <summary>When its coordinator last looked after it.</summary>
+    public DateTimeOffset OwnerSeenAt { get; set; }
+
+    /// <summary>W3C trace context of the sweep's span, parent of every first stage.</summary>
+    public string? TraceParent { get; init; }
+}
+
+/// <summary>An execution as the database keeps it.</summary>
+public sealed class ExecutionRow
+{
+    public Guid SweepId { get; init; }
+
+    /// <summary>Place in the sweep's tree, parents before children.</summary>
+    public int Index { get; init; }
+
+    public int? Parent { get; init; }
+
+    public required string Stage { get; init; }
+
+    /// <summary>Version of the stage when the sweep was planned.</summary>
+    public required string Version { get; init; }
+
+    /// <summary>True for a stage that leaves figures and no checkpoint.</summary>
+    public bool OnlyMeasures { get; init; }
+
+    public required string Model { get; init; }
+
+    public required string Dataset { get; init; }
+
+    public required string DataFingerprint { get; init; }
+
+    public long Seed { get; init; }
+
+    /// <summary>JSON object.</summary>
+    public required string Parameters { get; init; }
+
+    /// <summary>JSON list of names.</summary>
+    public required string Varied { get; init; }
+
+    public ExecutionState State { get; set; }
+
+    public string? Key { get; set; }
+
+    public string? InputSha256 { get; set; }
+
+    public long? InputBytes { get; set; }
+
+    public string? OutputSha256 { get; set; }
+
+    public long? OutputBytes { get; set; }
+
+    /// <summary>Times sent. 0 while queued: another execution with the same key was sent, and its result is awaited.</summary>
+    public int Attempt { get; set; }
+
+    /// <summary>Times that a worker reported a fault worth another try.</summary>
+    public int Failures { get; set; }
+
+    public DateTimeOffset? SentAt { get; set; }
+
+    /// <summary>Last report about it.</summary>
+    public DateTimeOffset? HeardAt { get; set; }
+
+    /// <summary>Send again then; null where nothing asks for it.</summary>
+    public DateTimeOffset? SendAgainAt { get; set; }
+
+    /// <summary>Times sent since something was last heard of it; lengthens the wait for the next time.</summary>
+    public int SilentSends { get; set; }
+
+    public string? Worker { get; set; }
+
+    /// <summary>JSON of <see cref="StageProgress"/>.</summary>
+    public string? Progress { get; set; }
+
+    /// <summary>JSON object of numbers.</summary>
+    public string? Metrics { get; set; }
+
+    public double? Seconds { get; set; }
+
+    public string? Error { get; set; }
+
+    /// <summary>W3C trace context that the executions after it are children of.</summary>
+    public string? TraceParent { get; set; }
+
+    public CheckpointRef? Input() => InputSha256 is null ? null : new CheckpointRef(InputSha256, InputBytes ?? 0);
+
+    public CheckpointRef? Output() => OutputSha256 is null ? null : new CheckpointRef(OutputSha256, OutputBytes ?? 0);
+
+    public DataRef Data() => new(Dataset, DataFingerprint);
+
+    public JsonElement ParametersJson() => JsonSerializer.Deserialize<JsonElement>(Parameters);
+
+    public bool IsActive() => State is ExecutionState.Queued or ExecutionState.Running;
+}
+
+/// <summary>A result by key, whichever sweep it was computed for.</summary>
+public sealed class ResultRow
+{
+    public required string Key { get; init; }
+
+    public required string Stage { get; set; }
+
+    public required string OutputSha256 { get; set; }
+
+    public long OutputBytes { get; set; }
+
+    /// <summary>JSON object of numbers.</summary>
+    public required string Metrics { get; set; }
+
+    public double Seconds { get; set; }
+
+    public DateTimeOffset CompletedAt { get; set; }
+}
+
+/// <summary>A stage that announced itself once. It stays known when its last worker is gone.</summary>
+public sealed class StageRow
+{
+    public required string Name { get; init; }
+
+    /// <summary>JSON of <see cref="StageManifest"/>.</summary>
+    public required string Manifest { get; set; }
+
+    public DateTimeOffset AnnouncedAt { get; set; }
+}

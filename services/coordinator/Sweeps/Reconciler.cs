@@ -1,0 +1,38 @@
+using Lathe.Contracts;
+
+namespace Lathe.Coordinator;
+
+/// <summary>Has the orchestrator compare database and bus: at the start, at intervals, and when a retry is due.</summary>
+public sealed class Reconciler(Orchestrator orchestrator, CoordinatorOptions options, TimeProvider time, ILogger<Reconciler> log)
+    : BackgroundService
+{
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        var isResumed = false;
+        var next = time.GetUtcNow();
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            DateTimeOffset? retry = null;
+            try
+            {
+                if (!isResumed) await orchestrator.ResumeAsync(stoppingToken);
+                isResumed = true;
+                retry = await orchestrator.ReconcileAsync(stop: stoppingToken);
+            }
+            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception e) when (e is not OutOfMemoryException)
+            {
+                // The database may be away for a while; the next round sees.
+                log.LogError("Could not reconcile: {Reason}", e is LatheException ? e.Message : e);
+            }
+
+            var now = time.GetUtcNow();
+            next = now + options.ReconcileInterval;
+            if (retry < next) next = retry.Value;
+            if (next > now) await orchestrator.WaitAsync(next - now, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+}

@@ -1,0 +1,48 @@
+using Lathe.Contracts.Messages;
+
+namespace Lathe.Coordinator.Tests;
+
+/// <summary>A bus without workers: keeps what it is given, and loses it where told to.</summary>
+internal sealed class RecordingBus : IStageBus
+{
+    private readonly Lock _lock = new();
+    private readonly List<(ExecuteStage Command, string? TraceParent)> _sent = [];
+
+    public long? Depth { get; set; }
+
+    public bool IsDown { get; set; }
+
+    public Func<Task>? OnAsked { get; set; }
+
+    public IReadOnlyList<(ExecuteStage Command, string? TraceParent)> Sent
+    {
+        get
+        {
+            lock (_lock) return [.. _sent];
+        }
+    }
+
+    /// <summary>What was sent since the last look.</summary>
+    public IReadOnlyList<ExecuteStage> Take()
+    {
+        lock (_lock)
+        {
+            var taken = _sent.Skip(_taken).Select(s => s.Command).ToList();
+            _taken = _sent.Count;
+            return taken;
+        }
+    }
+
+    private int _taken;
+
+    public Task SendAsync(ExecuteStage command, string? traceParent, CancellationToken stop)
+    {
+        if (IsDown) throw new IOException("the broker is away");
+        lock (_lock) _sent.Add((command, traceParent));
+        return Task.CompletedTask;
+    }
+
+    public Task<long?> QueueDepthAsync(string stage, CancellationToken stop) => Task.FromResult(Depth);
+
+    public Task AskForStagesAsync(string replyTo, CancellationToken stop) => OnAsked?.Invoke() ?? Task.CompletedTask;
+}

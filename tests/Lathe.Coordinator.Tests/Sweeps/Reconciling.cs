@@ -1,0 +1,217 @@
+using Lathe.Contracts;
+using static Lathe.Coordinator.Tests.Stages;
+
+namespace Lathe.Coordinator.Tests;
+
+public sealed class Reconciling
+{
+    private static readonly SweepSpec TwoStages = Sweep(("train", "{}"), ("evaluate", "{}"));
+
+    [Fact]
+    public async Task A_lost_command_is_sent_again_each_time_after_a_longer_wait()
+    {
+        using var bench = await Workbench.StartAsync();
+        await bench.SubmitAsync(TwoStages);
+        bench.Bus.Take();
+
+        var sentAfter = new List<int>();
+        for (var seconds = 5; seconds <= 300; seconds += 5)
+        {
+            bench.Time.Advance(TimeSpan.FromSeconds(5));
+            await bench.Orchestrator.ReconcileAsync();
+            if (bench.Bus.Take().Count > 0) sentAfter.Add(seconds);
+        }
+
+        Assert.Equal([30, 90, 210], sentAfter);
+        Assert.Equal([1, 2, 3, 4], bench.Bus.Sent.Select(s => s.Command.Attempt));
+    }
+
+    [Fact]
+    public async Task A_command_that_waits_in_its_queue_is_not_sent_again()
+    {
+        using var bench = await Workbench.StartAsync();
+        await bench.SubmitAsync(TwoStages);
+        bench.Bus.Take();
+        bench.Bus.Depth = 1;
+        bench.Time.Advance(TimeSpan.FromHours(1));
+        await bench.Orchestrator.ReconcileAsync();
+        Assert.Empty(bench.Bus.Take());
+
+        bench.Bus.Depth = 0;
+        await bench.Orchestrator.ReconcileAsync();
+        Assert.Single(bench.Bus.Take());
+    }
+
+    [Fact]
+    public async Task Behind_a_busy_worker_of_a_queue_of_unknown_length_nothing_is_sent_again()
+    {
+        using var bench = await Workbench.StartAsync();
+        await bench.SubmitAsync(Sweep(("train", """{"epochs": [1, 2]}""")));
+        var commands = bench.Bus.Take();
+        for (var i = 0; i < 20; i++)
+        {
+            bench.Time.Advance(TimeSpan.FromSeconds(15));
+            await bench.HearAsync(commands[0]);
+            await bench.Orchestrator.ReconcileAsync();
+        }
+
+        Assert.Empty(bench.Bus.Take());
+        await bench.FinishAsync(commands[0]);
+        await bench.Orchestrator.ReconcileAsync();
+        Assert.Equal(commands[1].Key, Assert.Single(bench.Bus.Take()).Key);
+    }
+
+    [Fact]
+    public async Task A_lost_report_of_a_result_is_found_in_the_store()
+    {
+        using var bench = await Workbench.StartAsync();
+        var id = await bench.SubmitAsync(TwoStages);
+        var train = bench.Bus.Take()[0];
+        await bench.HearAsync(train);
+        bench.Work(train);
+        bench.Time.Advance(TimeSpan.FromSeconds(59));
+        await bench.Orchestrator.ReconcileAsync();
+        Assert.Empty(bench.Bus.Take());
+
+        bench.Time.Advance(TimeSpan.FromSeconds(1));
+        await bench.Orchestrator.ReconcileAsync();
+
+        Assert.Equal("evaluate", Assert.Single(bench.Bus.Take()).Stage);
+        Assert.Equal([ExecutionState.Completed, ExecutionState.Queued], await bench.StatesAsync(id));
+    }
+
+    [Fact]
+    public async Task A_worker_that_fell_silent_is_replaced()
+    {
+        using var bench = await Workbench.StartAsync();
+        var id = await bench.SubmitAsync(TwoStages);
+        await bench.HearAsync(bench.Bus.Take()[0]);
+        bench.Time.Advance(TimeSpan.FromSeconds(60));
+        await bench.Orchestrator.ReconcileAsync();
+
+        Assert.Equal(2, Assert.Single(bench.Bus.Take()).Attempt);
+        Assert.Equal(ExecutionState.Queued, (await bench.StatesAsync(id))[0]);
+    }
+
+    [Fact]
+    public async Task A_worker_that_is_heard_of_is_left_alone()
+    {
+        using var bench = await Workbench.StartAsync();
+        await bench.SubmitAsync(TwoStages);
+        var train = bench.Bus.Take()[0];
+        for (var i = 0; i < 20; i++)
+        {
+            bench.Time.Advance(TimeSpan.FromSeconds(50));
+            await bench.HearAsync(train);
+            await bench.Orchestrator.ReconcileAsync();
+        }
+
+        Assert.Empty(bench.Bus.Take());
+    }
+
+    [Fact]
+    public async Task While_the_broker_is_away_a_sweep_is_taken_and_sent_later()
+    {
+        using var bench = await Workbench.StartAsync();
+        bench.Bus.IsDown = true;
+        var id = await bench.SubmitAsync(TwoStages);
+        bench.Bus.IsDown = false;
+        bench.Time.Advance(TimeSpan.FromSeconds(30));
+        await bench.Orchestrator.ReconcileAsync();
+        await bench.FinishAllAsync();
+
+        Assert.Equal(SweepState.Succeeded, (await bench.StatusAsync(id)).State);
+    }
+
+    [Theory, CombinatorialDatabases]
+    public async Task A_coordinator_that_restarts_goes_on_where_it_was(DatabaseKind kind)
+    {
+        using var bench = await Workbench.StartAsync(kind);
+        var id = await bench.SubmitAsync(TwoStages);
+        var train = bench.Bus.Take()[0];
+        await bench.RestartAsync();
+        Assert.Empty(bench.Bus.Take());
+        await bench.FinishAsync(train);
+        await bench.FinishAllAsync();
+
+        Assert.Equal(SweepState.Succeeded, (await bench.StatusAsync(id)).State);
+    }
+
+    [Theory, CombinatorialDatabases]
+    public async Task A_result_made_while_no_coordinator_was_up_is_taken_at_once(DatabaseKind kind)
+    {
+        using var bench = await Workbench.StartAsync(kind);
+        await bench.SubmitAsync(TwoStages);
+        bench.Work(bench.Bus.Take()[0]);
+
+        await bench.RestartAsync();
+
+        Assert.Equal("evaluate", Assert.Single(bench.Bus.Take()).Stage);
+    }
+
+    [Fact]
+    public async Task A_sweep_recorded_but_not_begun_is_begun_at_the_next_start()
+    {
+        using var bench = await Workbench.StartAsync();
+        await bench.SubmitAsync(TwoStages);
+        bench.Bus.Take();
+        await using (var database = bench.Store.Open())
+        {
+            database.Executions.Single(e => e.Index == 0).State = ExecutionState.Waiting;
+            await database.SaveChangesAsync();
+        }
+
+        await bench.RestartAsync();
+
+        Assert.Equal("train", Assert.Single(bench.Bus.Take()).Stage);
+    }
+
+    [Fact]
+    public async Task A_coordinator_leaves_the_sweeps_of_another_alone_until_they_are_abandoned()
+    {
+        using var bench = await Workbench.StartAsync();
+        await bench.RestartAsync(new CoordinatorOptions { ReplyQueue = "lathe.run.1" });
+        var id = await bench.SubmitAsync(TwoStages);
+        bench.Bus.Take();
+
+        await bench.RestartAsync(new CoordinatorOptions { ReplyQueue = "lathe.run.2" });
+        bench.Time.Advance(TimeSpan.FromMinutes(1));
+        await bench.Orchestrator.ReconcileAsync();
+        Assert.Equal(SweepState.Running, (await bench.StatusAsync(id)).State);
+        Assert.Empty(bench.Bus.Take());
+
+        bench.Time.Advance(TimeSpan.FromMinutes(2));
+        await bench.RestartAsync(new CoordinatorOptions { ReplyQueue = "lathe.run.3" });
+        var status = await bench.StatusAsync(id);
+        Assert.Equal(SweepState.Failed, status.State);
+        Assert.Contains("interrupted", status.Executions[0].Error);
+    }
+
+    [Fact]
+    public async Task The_reconciler_runs_at_the_start_at_intervals_and_when_a_retry_is_due()
+    {
+        using var bench = await Workbench.StartAsync();
+        await bench.SubmitAsync(TwoStages);
+        var train = bench.Bus.Take()[0];
+        using var reconciler = new Reconciler(
+            bench.Orchestrator, bench.Options, bench.Time, Microsoft.Extensions.Logging.Abstractions.NullLogger<Reconciler>.Instance);
+        await reconciler.StartAsync(default);
+
+        await bench.FailAsync(train, FailureKind.Transient);
+        await Until(() => bench.Bus.Sent.Count == 2, bench, TimeSpan.FromSeconds(0.5));
+        Assert.True(bench.Time.GetUtcNow() - bench.Time.Start < TimeSpan.FromSeconds(15));
+
+        await Until(() => bench.Bus.Sent.Count == 3, bench, TimeSpan.FromSeconds(5));
+        await reconciler.StopAsync(default);
+    }
+
+    /// <summary>Lets the clock run until the condition holds.</summary>
+    private static Task Until(Func<bool> condition, Workbench bench, TimeSpan step) => Lathe.Testing.Eventually.True(
+        () =>
+        {
+            if (condition()) return true;
+            bench.Time.Advance(step);
+            return false;
+        },
+        "the reconciler to send again");
+}

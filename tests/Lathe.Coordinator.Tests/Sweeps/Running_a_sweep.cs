@@ -1,0 +1,297 @@
+using Lathe.Contracts;
+using static Lathe.Coordinator.Tests.Stages;
+
+namespace Lathe.Coordinator.Tests;
+
+public sealed class Running_a_sweep
+{
+    private const string Span1 = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    private const string Span2 = "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01";
+
+    private static readonly SweepSpec Grid = Sweep(
+        ("train", "{}"), ("prune", """{"multiplications": [0.5, 0.25]}"""), ("quantize", """{"bits": [2, 4]}"""), ("evaluate", "{}"));
+
+    [Theory, CombinatorialDatabases]
+    public async Task Each_execution_is_sent_when_its_input_is_there(DatabaseKind kind)
+    {
+        using var bench = await Workbench.StartAsync(kind);
+        var id = await bench.SubmitAsync(Grid);
+
+        var train = Assert.Single(bench.Bus.Take());
+        Assert.Equal(("train", 1, null), (train.Stage, train.Attempt, train.Input));
+        await bench.FinishAsync(train);
+        var prunes = bench.Bus.Take();
+        Assert.Equal(2, prunes.Count);
+        await bench.FinishAsync(prunes[1]);
+        Assert.All(bench.Bus.Take(), q => Assert.Equal("quantize", q.Stage));
+        Assert.Equal(SweepState.Running, (await bench.StatusAsync(id)).State);
+    }
+
+    [Theory, CombinatorialDatabases]
+    public async Task A_sweep_ends_when_every_execution_has(DatabaseKind kind)
+    {
+        using var bench = await Workbench.StartAsync(kind);
+        var id = await bench.SubmitAsync(Grid);
+        bench.Time.Advance(TimeSpan.FromSeconds(90));
+
+        Assert.Equal(11, (await bench.FinishAllAsync()).Count);
+
+        var status = await bench.StatusAsync(id);
+        Assert.Equal(SweepState.Succeeded, status.State);
+        Assert.Equal(bench.Time.GetUtcNow(), status.FinishedAt);
+        Assert.All(status.Executions, e => Assert.Equal(ExecutionState.Completed, e.State));
+    }
+
+    [Theory, CombinatorialDatabases]
+    public async Task The_same_sweep_again_is_cached_and_computes_nothing(DatabaseKind kind)
+    {
+        using var bench = await Workbench.StartAsync(kind);
+        await bench.SubmitAsync(Grid);
+        await bench.FinishAllAsync();
+
+        var again = await bench.SubmitAsync(Grid);
+
+        Assert.Empty(bench.Bus.Take());
+        Assert.Equal(SweepState.Succeeded, (await bench.StatusAsync(again)).State);
+        Assert.All(await bench.StatesAsync(again), s => Assert.Equal(ExecutionState.Cached, s));
+    }
+
+    [Fact]
+    public async Task Changed_bits_compute_only_quantize_and_evaluate_again()
+    {
+        using var bench = await Workbench.StartAsync();
+        await bench.SubmitAsync(Grid);
+        await bench.FinishAllAsync();
+
+        await bench.SubmitAsync(Grid with { Stages = [.. Grid.Stages.Take(2), new StageSpec("quantize", Json("""{"bits": 3}""")), Grid.Stages[3]] });
+
+        Assert.Equal(["quantize", "quantize", "evaluate", "evaluate"], (await bench.FinishAllAsync()).Select(c => c.Stage));
+    }
+
+    [Fact]
+    public async Task A_result_in_the_store_is_taken_by_a_coordinator_with_an_empty_database()
+    {
+        using var bench = await Workbench.StartAsync();
+        await bench.SubmitAsync(Grid);
+        await bench.FinishAllAsync();
+        await using (var database = bench.Store.Open()) database.Results.RemoveRange(database.Results);
+        await using (var database = bench.Store.Open())
+        {
+            database.Results.RemoveRange(database.Results);
+            await database.SaveChangesAsync();
+        }
+
+        await bench.SubmitAsync(Grid);
+
+        Assert.Empty(bench.Bus.Take());
+    }
+
+    [Fact]
+    public async Task A_damaged_checkpoint_of_a_cached_result_is_computed_again()
+    {
+        using var bench = await Workbench.StartAsync();
+        var first = await bench.SubmitAsync(Grid);
+        await bench.FinishAllAsync();
+        bench.Damage((await bench.StatusAsync(first)).Executions[0].Output!);
+
+        var again = await bench.SubmitAsync(Grid);
+
+        Assert.Equal("train", Assert.Single(await bench.FinishAllAsync()).Stage);
+        Assert.Equal(SweepState.Succeeded, (await bench.StatusAsync(again)).State);
+    }
+
+    [Theory, CombinatorialDatabases]
+    public async Task A_fresh_sweep_takes_no_earlier_result(DatabaseKind kind)
+    {
+        using var bench = await Workbench.StartAsync(kind);
+        await bench.SubmitAsync(Grid);
+        await bench.FinishAllAsync();
+
+        await bench.SubmitAsync(Grid, fresh: true);
+
+        var done = await bench.FinishAllAsync();
+        Assert.Equal(11, done.Count);
+        Assert.All(done, c => Assert.True(c.Fresh));
+    }
+
+    [Fact]
+    public async Task A_fresh_sweep_shares_inside_itself()
+    {
+        using var bench = await Workbench.StartAsync();
+        // Without a parameter for the model both branches have the same key.
+        await bench.Catalog.AddAsync(Train with { ParametersSchema = Json("""{"type": "object", "properties": {}}""") });
+        var id = await bench.SubmitAsync(Sweep(("train", "{}")) with { Models = ["a", "b"] }, fresh: true);
+
+        Assert.Single(await bench.FinishAllAsync());
+        Assert.Equal([ExecutionState.Completed, ExecutionState.Cached], await bench.StatesAsync(id));
+    }
+
+    [Theory, CombinatorialDatabases]
+    public async Task Two_running_sweeps_compute_a_common_key_once_and_both_get_it(DatabaseKind kind)
+    {
+        using var bench = await Workbench.StartAsync(kind);
+        var first = await bench.SubmitAsync(Grid);
+        bench.Time.Advance(TimeSpan.FromSeconds(1));
+        var second = await bench.SubmitAsync(Grid);
+
+        Assert.Equal(11, (await bench.FinishAllAsync()).Count);
+
+        Assert.All(await bench.StatesAsync(first), s => Assert.Equal(ExecutionState.Completed, s));
+        Assert.All(await bench.StatesAsync(second), s => Assert.Equal(ExecutionState.Cached, s));
+        Assert.Equal(SweepState.Succeeded, (await bench.StatusAsync(second)).State);
+    }
+
+    [Theory, CombinatorialDatabases]
+    public async Task A_permanent_failure_skips_what_comes_after_it_and_nothing_else(DatabaseKind kind)
+    {
+        using var bench = await Workbench.StartAsync(kind);
+        var id = await bench.SubmitAsync(Grid);
+        await bench.FinishAsync(bench.Bus.Take()[0]);
+        await bench.FailAsync(bench.Bus.Take()[0], FailureKind.Permanent, "target impossible");
+        // The other target goes on.
+        await bench.FinishAsync(bench.Bus.Sent[2].Command);
+        await bench.FinishAllAsync();
+
+        var status = await bench.StatusAsync(id);
+        Assert.Equal(SweepState.Failed, status.State);
+        Assert.Equal("target impossible", status.Executions[1].Error);
+        Assert.Equal(
+            [ExecutionState.Completed, ExecutionState.Failed, .. Enumerable.Repeat(ExecutionState.Skipped, 4), .. Enumerable.Repeat(ExecutionState.Completed, 5)],
+            status.Executions.Select(e => e.State));
+    }
+
+    [Fact]
+    public async Task A_transient_failure_is_tried_three_times_with_growing_waits()
+    {
+        using var bench = await Workbench.StartAsync();
+        var id = await bench.SubmitAsync(Sweep(("train", "{}")));
+        foreach (var wait in new[] { 5, 10 })
+        {
+            var command = Assert.Single(bench.Bus.Take());
+            await bench.FailAsync(command, FailureKind.Transient);
+            await bench.FailAsync(command, FailureKind.Transient);
+            bench.Time.Advance(TimeSpan.FromSeconds(wait - 1));
+            await bench.Orchestrator.ReconcileAsync();
+            Assert.Empty(bench.Bus.Take());
+            bench.Time.Advance(TimeSpan.FromSeconds(1));
+            await bench.Orchestrator.ReconcileAsync();
+        }
+
+        var third = Assert.Single(bench.Bus.Take());
+        Assert.Equal(3, third.Attempt);
+        await bench.FailAsync(third, FailureKind.Transient);
+
+        var status = await bench.StatusAsync(id);
+        Assert.Equal(SweepState.Failed, status.State);
+        Assert.Equal("no memory (failed 3 times)", status.Executions[0].Error);
+    }
+
+    [Fact]
+    public async Task A_result_that_is_not_in_the_store_is_asked_for_again()
+    {
+        using var bench = await Workbench.StartAsync();
+        var id = await bench.SubmitAsync(Sweep(("train", "{}")));
+        var report = bench.Work(bench.Bus.Take()[0]);
+        bench.Damage(report.Output);
+        await bench.Orchestrator.CompletedAsync(report, null);
+
+        Assert.Equal(ExecutionState.Queued, (await bench.StatesAsync(id))[0]);
+        bench.Time.Advance(TimeSpan.FromSeconds(5));
+        await bench.Orchestrator.ReconcileAsync();
+        Assert.Equal(2, Assert.Single(await bench.FinishAllAsync()).Attempt);
+        Assert.Equal(SweepState.Succeeded, (await bench.StatusAsync(id)).State);
+    }
+
+    [Fact]
+    public async Task Reports_that_come_late_twice_or_out_of_order_change_nothing_that_is_finished()
+    {
+        using var bench = await Workbench.StartAsync();
+        var id = await bench.SubmitAsync(Sweep(("train", "{}"), ("evaluate", "{}")));
+        var train = bench.Bus.Take()[0];
+        await bench.FinishAsync(train);
+        await bench.FinishAsync(train);
+        await bench.HearAsync(train);
+        await bench.FailAsync(train, FailureKind.Permanent);
+
+        Assert.Equal([ExecutionState.Completed, ExecutionState.Queued], await bench.StatesAsync(id));
+        Assert.Single(bench.Bus.Take());
+    }
+
+    [Fact]
+    public async Task A_report_about_nothing_known_is_taken_without_complaint()
+    {
+        using var bench = await Workbench.StartAsync();
+        await bench.SubmitAsync(Sweep(("train", "{}")));
+        var stranger = bench.Bus.Take()[0] with { Key = new string('f', 64), SweepId = Guid.NewGuid() };
+
+        await bench.HearAsync(stranger);
+        await bench.FailAsync(stranger, FailureKind.Permanent);
+        await bench.FinishAsync(stranger);
+    }
+
+    [Fact]
+    public async Task Heartbeats_show_worker_and_progress()
+    {
+        using var bench = await Workbench.StartAsync();
+        var id = await bench.SubmitAsync(Sweep(("train", "{}")));
+        await bench.HearAsync(bench.Bus.Take()[0]);
+
+        var train = (await bench.StatusAsync(id)).Executions[0];
+        Assert.Equal((ExecutionState.Running, "host:1:train", 0.5), (train.State, train.Worker, train.Progress!.Epoch));
+    }
+
+    [Fact]
+    public async Task Traces_follow_the_lineage()
+    {
+        using var bench = await Workbench.StartAsync();
+        await bench.SubmitAsync(Sweep(("train", "{}"), ("prune", "{}")), traceParent: Span1);
+        await bench.FinishAsync(bench.Bus.Take()[0], Span2);
+
+        Assert.Equal([Span1, Span2], bench.Bus.Sent.Select(s => s.TraceParent));
+    }
+
+    [Fact]
+    public async Task After_a_cached_stage_the_trace_goes_on_from_this_sweeps_own_span()
+    {
+        using var bench = await Workbench.StartAsync();
+        await bench.SubmitAsync(Sweep(("train", "{}")), traceParent: Span1);
+        await bench.FinishAsync(bench.Bus.Take()[0], Span1);
+
+        await bench.SubmitAsync(Sweep(("train", "{}"), ("prune", "{}")), traceParent: Span2);
+
+        Assert.Equal(Span2, bench.Bus.Sent[^1].TraceParent);
+    }
+
+    [Fact]
+    public async Task Results_have_one_row_for_each_leaf_with_the_way_to_it()
+    {
+        using var bench = await Workbench.StartAsync();
+        var id = await bench.SubmitAsync(Sweep(("train", "{}"), ("evaluate", "{}"), ("prune", "{}")));
+        await bench.FinishAllAsync();
+
+        var leaves = await bench.Queries.ResultsAsync(id.ToString());
+
+        Assert.Equal(["evaluate", "prune"], leaves.Select(l => l.Stages[^1].Stage));
+        Assert.Equal((0.9, 100.0, 2.0, null), (leaves[0].Top1, leaves[0].Parameters, leaves[0].Bits, leaves[0].Top1Dense));
+        // A training loss is no test loss.
+        Assert.Null(leaves[1].Loss);
+        Assert.Equal(0.1, leaves[1].Stages[1].Metrics["loss"]);
+        Assert.Equal("lenet5", leaves[0].Stages[0].Parameters.GetProperty("model").GetString());
+    }
+
+    [Theory, CombinatorialDatabases]
+    public async Task A_sweep_is_found_by_id_by_its_start_and_by_name(DatabaseKind kind)
+    {
+        using var bench = await Workbench.StartAsync(kind);
+        var first = await bench.SubmitAsync(Sweep(("train", "{}")));
+        bench.Time.Advance(TimeSpan.FromDays(400));
+        var second = await bench.SubmitAsync(Sweep(("train", "{}")));
+
+        Assert.Equal(first, (await bench.Queries.StatusAsync(first.ToString())).Id);
+        Assert.Equal(first, (await bench.Queries.StatusAsync(first.ToString()[..12])).Id);
+        Assert.Equal(second, (await bench.Queries.StatusAsync("test")).Id);
+        Assert.Equal([second, first], (await bench.Queries.ListAsync()).Select(s => s.Id));
+        var unknown = await Assert.ThrowsAsync<LatheException>(() => bench.Queries.StatusAsync("nothing"));
+        Assert.Contains("no sweep 'nothing'", unknown.Message);
+    }
+}

@@ -1,0 +1,135 @@
+using System.Text;
+using Lathe.Contracts;
+using Lathe.Contracts.Messages;
+using Lathe.Hosting;
+using Lathe.Testing;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
+
+[assembly: AssemblyFixture(typeof(PostgreSqlServer))]
+
+namespace Lathe.Coordinator.Tests;
+
+public enum DatabaseKind
+{
+    Sqlite,
+    PostgreSql,
+}
+
+/// <summary>A coordinator on a real database and real stores, with a bus whose other end is the test.</summary>
+internal sealed class Workbench : IDisposable
+{
+    private readonly string _home = Directory.CreateTempSubdirectory("lathe-coordinator-").FullName;
+
+    private Workbench(DatabaseAddress? address)
+    {
+        Address = address ?? DatabaseAddress.In(_home);
+        Checkpoints = new CheckpointStore(Path.Combine(_home, "checkpoints"));
+        Results = new ResultStore(Path.Combine(_home, "checkpoints", "results"));
+        Store = new CoordinatorStore(Address);
+        Queries = new SweepQueries(Store);
+        Orchestrator = null!;
+    }
+
+    public DatabaseAddress Address { get; }
+
+    public FakeTimeProvider Time { get; } = new(new DateTimeOffset(2030, 1, 1, 12, 0, 0, TimeSpan.Zero));
+
+    public RecordingBus Bus { get; } = new();
+
+    public CheckpointStore Checkpoints { get; }
+
+    public ResultStore Results { get; }
+
+    public CoordinatorStore Store { get; }
+
+    public SweepQueries Queries { get; }
+
+    public Orchestrator Orchestrator { get; private set; }
+
+    public CoordinatorOptions Options { get; private set; } = new();
+
+    public static async Task<Workbench> StartAsync(DatabaseKind kind = DatabaseKind.Sqlite)
+    {
+        var bench = new Workbench(kind == DatabaseKind.Sqlite ? null : DatabaseAddress.Parse(await PostgreSqlAsync()));
+        await bench.Store.PrepareAsync();
+        await bench.RestartAsync();
+        return bench;
+    }
+
+    /// <summary>A new process on the same database: nothing but what was written is left.</summary>
+    public async Task RestartAsync(CoordinatorOptions? options = null, bool knowsStages = true)
+    {
+        Orchestrator?.Dispose();
+        Options = options ?? Options;
+        var catalog = new StageCatalog(Store, Time);
+        if (knowsStages)
+        {
+            foreach (var manifest in Stages.All.Values) await catalog.AddAsync(manifest);
+        }
+
+        Catalog = catalog;
+        Orchestrator = new Orchestrator(
+            Store, catalog, Bus, Checkpoints, Results, name => new DataRef(name, new string('d', 64)), Options, Time,
+            NullLogger<Orchestrator>.Instance);
+        await Orchestrator.ResumeAsync();
+    }
+
+    public StageCatalog Catalog { get; private set; } = null!;
+
+    public async Task<Guid> SubmitAsync(SweepSpec spec, bool fresh = false, string? traceParent = null)
+    {
+        var outcome = await Orchestrator.SubmitAsync(new SweepSubmission(spec, fresh), traceParent);
+        Assert.Empty(outcome.Problems);
+        return outcome.Id!.Value;
+    }
+
+    /// <summary>What a worker leaves behind: checkpoint and result in the stores.</summary>
+    public StageCompleted Work(ExecuteStage command, string? traceParent = null)
+    {
+        var output = command.Stage == "evaluate" ? command.Input! : Checkpoints.Write(to => to.Write(Encoding.UTF8.GetBytes(command.Key)));
+        var metrics = command.Stage == "evaluate"
+            ? new Dictionary<string, double> { ["top1"] = 0.9, ["loss"] = 0.3, ["parameters"] = 100, ["bits"] = 2, ["bytes"] = 25 }
+            : new Dictionary<string, double> { ["loss"] = 0.1 };
+        Results.Commit(new StoredResult(command.Key, command.Stage, output, metrics, 1.5, command.SweepId, traceParent));
+        return new StageCompleted(command.SweepId, command.Key, command.Stage, output, metrics, 1.5);
+    }
+
+    public Task FinishAsync(ExecuteStage command, string? traceParent = null) =>
+        Orchestrator.CompletedAsync(Work(command, traceParent), traceParent);
+
+    /// <summary>Does all work until none is left. Returns what was done.</summary>
+    public async Task<List<ExecuteStage>> FinishAllAsync()
+    {
+        var done = new List<ExecuteStage>();
+        while (Bus.Take() is { Count: > 0 } commands)
+        {
+            foreach (var command in commands) await FinishAsync(command);
+            done.AddRange(commands);
+        }
+
+        return done;
+    }
+
+    public Task FailAsync(ExecuteStage command, FailureKind kind, string message = "no memory") =>
+        Orchestrator.FailedAsync(new StageFailed(command.SweepId, command.Key, command.Stage, kind, message));
+
+    public Task HearAsync(ExecuteStage command) => Orchestrator.ProgressedAsync(
+        new StageProgressed(command.SweepId, command.Key, command.Stage, "host:1:" + command.Stage, new StageProgress("training", 0.5, 2)));
+
+    public async Task<SweepStatus> StatusAsync(Guid id) => await Queries.StatusAsync(id.ToString());
+
+    public async Task<List<ExecutionState>> StatesAsync(Guid id) => [.. (await StatusAsync(id)).Executions.Select(e => e.State)];
+
+    public void Damage(CheckpointRef checkpoint) => File.WriteAllText(Checkpoints.PathOf(checkpoint), "damaged");
+
+    public void Dispose()
+    {
+        Orchestrator.Dispose();
+        Microsoft.Data.Sqlite.SqliteConnection.ClearAllPools();
+        Directory.Delete(_home, recursive: true);
+    }
+
+    private static async Task<string> PostgreSqlAsync() =>
+        await ((PostgreSqlServer)(await TestContext.Current.GetFixture(typeof(PostgreSqlServer)))!).CreateDatabaseAsync();
+}
