@@ -1,0 +1,89 @@
+using System.IO.Compression;
+using Lathe.Contracts;
+
+namespace Lathe.NN.Data;
+
+/// <summary>One file of a data set, plain or gzip-compressed, read from front to end.</summary>
+internal sealed class DataFile : IDisposable
+{
+    private readonly Stream _stream;
+
+    private DataFile(string path, Stream stream)
+    {
+        Path = path;
+        _stream = stream;
+    }
+
+    /// <summary>The file that was found, <c>.gz</c> included.</summary>
+    public string Path { get; }
+
+    public static DataFile Open(string folder, string name)
+    {
+        var plain = System.IO.Path.Combine(folder, name);
+        var path = File.Exists(plain) ? plain : plain + ".gz";
+        try
+        {
+            var file = File.OpenRead(path);
+            return new DataFile(path, path == plain ? file : new GZipStream(file, CompressionMode.Decompress));
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new LatheException($"Neither {plain} nor {plain}.gz exists. Put the data set's file there, or name the folder that holds it.");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new LatheException($"{path} cannot be opened: {e.Message}", FailureKind.Transient, e);
+        }
+    }
+
+    /// <summary>Reads exactly so many bytes.</summary>
+    /// <param name="count">Number of bytes.</param>
+    /// <param name="what">What they are, for the message.</param>
+    public byte[] Read(long count, string what)
+    {
+        if (count > Array.MaxLength)
+            throw Damaged($"its header asks for {count} bytes of {what}, more than can be held");
+        var bytes = new byte[count];
+        var read = Guarded(() => _stream.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false));
+        return read == bytes.Length ? bytes : throw Damaged($"it ends after {read} of {count} bytes of {what}");
+    }
+
+    /// <summary>Reads all there is.</summary>
+    /// <param name="limit">Refused when longer, in bytes.</param>
+    public byte[] ReadAll(int limit)
+    {
+        var bytes = new byte[limit];
+        var read = Guarded(() => _stream.ReadAtLeast(bytes, limit, throwOnEndOfStream: false));
+        if (read == limit)
+            End();
+        return bytes[..read];
+    }
+
+    /// <summary>Checks that nothing follows.</summary>
+    public void End()
+    {
+        if (Guarded(() => _stream.ReadByte()) >= 0)
+            throw Damaged("it goes on after its last image or label");
+    }
+
+    public LatheException Damaged(string how, Exception? inner = null) =>
+        new($"{Path} is not what it should be: {how}. Get the file again from where the data set is published.", FailureKind.Permanent, inner);
+
+    public void Dispose() => _stream.Dispose();
+
+    private int Guarded(Func<int> read)
+    {
+        try
+        {
+            return read();
+        }
+        catch (InvalidDataException e)
+        {
+            throw Damaged("it cannot be decompressed", e);
+        }
+        catch (IOException e)
+        {
+            throw new LatheException($"{Path} cannot be read: {e.Message}", FailureKind.Transient, e);
+        }
+    }
+}

@@ -1,0 +1,164 @@
+using Lathe.Contracts;
+using Lathe.NN.Graphs;
+using Lathe.NN.Runtime;
+using static TorchSharp.torch;
+using F = TorchSharp.torch.nn.functional;
+
+namespace Lathe.NN.Execution;
+
+/// <summary>Runs a graph's nodes in their order.</summary>
+internal static class GraphExecution
+{
+    /// <summary>For each node, the index of the node that reads its tensor last; the number of nodes for the network's output.</summary>
+    public static int[] LastReaders(NetworkGraph graph)
+    {
+        var indices = new Dictionary<string, int>();
+        var last = new int[graph.Nodes.Count];
+        for (var i = 0; i < last.Length; i++)
+        {
+            var node = graph.Nodes[i];
+            foreach (var input in node.Inputs.Where(input => input != NetworkGraph.InputName))
+            {
+                if (!indices.TryGetValue(input, out var source))
+                    throw new LatheException($"Layer '{node.Name}' of network '{graph.Name}' reads '{input}', and no layer before it has that name.");
+                last[source] = i;
+            }
+
+            last[i] = i;
+            if (node.Name == NetworkGraph.InputName || !indices.TryAdd(node.Name, i))
+                throw new LatheException($"Network '{graph.Name}' has two tensors named '{node.Name}'. Names must be unique.");
+        }
+
+        if (!indices.TryGetValue(graph.Output, out var output))
+            throw new LatheException($"The output of network '{graph.Name}' is '{graph.Output}', and no layer has that name.");
+        last[output] = last.Length;
+        return last;
+    }
+
+    public static Tensor Run(
+        NetworkGraph graph,
+        int[] lastReader,
+        Tensor input,
+        bool training,
+        Func<string, Tensor> parameter,
+        IReadOnlyDictionary<string, Tensor> buffers,
+        CounterRandom dropout)
+    {
+        var live = new Dictionary<string, (Tensor Tensor, int Last)> { [NetworkGraph.InputName] = (input, int.MaxValue) };
+        for (var i = 0; i < graph.Nodes.Count; i++)
+        {
+            var node = graph.Nodes[i];
+            var inputs = new Tensor[node.Inputs.Count];
+            for (var j = 0; j < inputs.Length; j++)
+                inputs[j] = live[node.Inputs[j]].Tensor;
+            var output = Apply(node, inputs, training, parameter, buffers, dropout);
+
+            // While training the backward pass keeps what it needs by itself; this lets go of our hold on the rest.
+            foreach (var name in node.Inputs)
+            {
+                if (live.TryGetValue(name, out var read) && read.Last == i)
+                {
+                    live.Remove(name);
+                    if (!ReferenceEquals(read.Tensor, output))
+                        read.Tensor.Dispose();
+                }
+            }
+
+            if (lastReader[i] == i)
+                output.Dispose();
+            else
+                live[node.Name] = (output, lastReader[i]);
+        }
+
+        return live[graph.Output].Tensor;
+    }
+
+    private static Tensor Apply(
+        Node node,
+        Tensor[] inputs,
+        bool training,
+        Func<string, Tensor> parameter,
+        IReadOnlyDictionary<string, Tensor> buffers,
+        CounterRandom dropout)
+    {
+        var x = inputs.Length > 0 ? inputs[0] : throw new LatheException($"Layer '{node.Name}' reads nothing. It needs an input.");
+        switch (node)
+        {
+            case Conv2d conv:
+                return F.conv2d(
+                    x,
+                    parameter($"{node.Name}.weight"),
+                    conv.Bias ? parameter($"{node.Name}.bias") : null,
+                    [conv.Stride, conv.Stride],
+                    [conv.Padding, conv.Padding],
+                    [conv.Dilation, conv.Dilation],
+                    conv.Groups);
+            case Linear linear:
+                return F.linear(x, parameter($"{node.Name}.weight"), linear.Bias ? parameter($"{node.Name}.bias") : null);
+            case BatchNorm norm:
+                return F.batch_norm(
+                    x,
+                    buffers[$"{node.Name}.running_mean"],
+                    buffers[$"{node.Name}.running_var"],
+                    parameter($"{node.Name}.weight"),
+                    parameter($"{node.Name}.bias"),
+                    training,
+                    norm.Momentum,
+                    norm.Epsilon);
+            case Activation activation:
+                return Activate(x, activation.Kind);
+            case MaxPool2d pool:
+                return F.max_pool2d(x, [pool.Kernel, pool.Kernel], [pool.Stride, pool.Stride], [pool.Padding, pool.Padding]);
+            case AvgPool2d pool:
+                return F.avg_pool2d(x, [pool.Kernel, pool.Kernel], [pool.Stride, pool.Stride], [pool.Padding, pool.Padding]);
+            case GlobalAvgPool:
+                return F.adaptive_avg_pool2d(x, [1L, 1L]);
+            case Add:
+                return Sum(inputs);
+            case Concat:
+                return cat(inputs, 1);
+            case Flatten:
+                return x.flatten(1);
+            case Dropout drop:
+                return Drop(x, drop, training, dropout);
+            default:
+                throw new LatheException($"Layer '{node.Name}' is a {node.GetType().Name}, which this version of Lathe cannot run.");
+        }
+    }
+
+    private static Tensor Activate(Tensor x, ActivationKind kind) => kind switch
+    {
+        ActivationKind.Relu => F.relu(x),
+        ActivationKind.Relu6 => F.relu6(x),
+        ActivationKind.HardSwish => F.hardswish(x),
+        ActivationKind.Silu => F.silu(x),
+        ActivationKind.Sigmoid => sigmoid(x),
+        _ => throw new LatheException($"Activation {kind} is unknown to this version of Lathe."),
+    };
+
+    private static Tensor Sum(Tensor[] inputs)
+    {
+        var sum = inputs[0].alias();
+        foreach (var other in inputs.AsSpan(1))
+        {
+            var next = sum + other;
+            sum.Dispose();
+            sum = next;
+        }
+
+        return sum;
+    }
+
+    private static Tensor Drop(Tensor x, Dropout drop, bool training, CounterRandom random)
+    {
+        if (!training || drop.Probability <= 0)
+            return x.alias();
+        var keep = 1 - drop.Probability;
+        var stream = CounterRandom.For(unchecked((long)random.Key), drop.Name);
+        var mask = new float[x.numel()];
+        for (var i = 0; i < mask.Length; i++)
+            mask[i] = stream.Uniform(i) < keep ? (float)(1 / keep) : 0f;
+        using var factor = GraphModule.FloatTensor(mask, x.shape);
+        return x * factor;
+    }
+}

@@ -1,0 +1,253 @@
+using Lathe.Contracts;
+using Lathe.NN.Data;
+using Lathe.NN.Execution;
+using Lathe.NN.Graphs;
+using Lathe.NN.Runtime;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+using F = TorchSharp.torch.nn.functional;
+
+namespace Lathe.NN.Training;
+
+/// <summary>The one training loop, for every stage. Synchronous; all of it runs on the calling thread.</summary>
+public sealed class TrainingLoop : IDisposable
+{
+    private readonly GraphModule _module;
+    private readonly BatchLoader _loader;
+    private readonly TrainingRecipe _recipe;
+    private readonly long _seed;
+    private readonly TrainingHooks _hooks;
+    private readonly ITrainingState? _state;
+    private readonly ProgressReporter _progress;
+    private readonly MomentumDescent _descent;
+    private readonly List<EpochRecord> _epochs = [];
+    private readonly int _imagesPerStep;
+    private double _lossSum;
+    private long _correct;
+
+    private TrainingLoop(
+        GraphModule module, Split train, TrainingRecipe recipe, long seed, TrainingHooks hooks, ITrainingState? state, ProgressReporter progress)
+    {
+        _module = module;
+        _loader = new BatchLoader(train, recipe.BatchSize, seed, recipe.Augmentation);
+        _imagesPerStep = Math.Min(recipe.BatchSize, train.Count);
+        _recipe = recipe;
+        _seed = seed;
+        _hooks = hooks;
+        _state = state;
+        _progress = progress;
+        _descent = new MomentumDescent(Trained(), recipe.Momentum, recipe.Nesterov);
+    }
+
+    private int StepsPerEpoch => _loader.BatchesPerEpoch;
+
+    private long Steps => (long)_recipe.Epochs * StepsPerEpoch;
+
+    /// <summary>
+    /// Trains a network in place, from where <paramref name="state"/> left off if it holds one. The same module, data, recipe, seed
+    /// and number of threads give the same bits, however often training is stopped and resumed.
+    /// </summary>
+    /// <param name="module">The network.</param>
+    /// <param name="train">Training images.</param>
+    /// <param name="recipe">How to train.</param>
+    /// <param name="seed">Decides the order of the images, their augmentation and dropout.</param>
+    /// <param name="hooks">What the stage adds; null: nothing.</param>
+    /// <param name="state">Where training is saved, after each epoch and on <paramref name="stop"/>; null: nowhere.</param>
+    /// <param name="progress">Told at most four times a second; null: nobody.</param>
+    /// <param name="stop">Finish the current step, save, and throw.</param>
+    /// <param name="time">The clock for progress; null: the system's.</param>
+    /// <exception cref="LatheException">The loss is no longer a number; the recipe or the saved state cannot be used.</exception>
+    /// <exception cref="OperationCanceledException"><paramref name="stop"/> was asked for; training is saved.</exception>
+    public static TrainingHistory Run(
+        GraphModule module,
+        Split train,
+        TrainingRecipe recipe,
+        long seed,
+        TrainingHooks? hooks,
+        ITrainingState? state,
+        IProgress<StageProgress>? progress,
+        CancellationToken stop,
+        TimeProvider? time = null)
+    {
+        recipe.Check();
+        using var loop = new TrainingLoop(
+            module, train, recipe, seed, hooks ?? new TrainingHooks(), state, new ProgressReporter(progress, time ?? TimeProvider.System));
+        return loop.Run(stop);
+    }
+
+    public void Dispose()
+    {
+        _descent.ClearGradients();
+        _descent.Dispose();
+    }
+
+    private TrainingHistory Run(CancellationToken stop)
+    {
+        var (firstEpoch, firstStep) = Resume();
+        for (var epoch = firstEpoch; epoch < _recipe.Epochs; epoch++, firstStep = 0)
+        {
+            stop.ThrowIfCancellationRequested();
+            var step = firstStep;
+            foreach (var batch in _loader.Epoch(epoch, firstStep))
+            {
+                var context = Context(epoch, step);
+                using (var scope = NewDisposeScope())
+                using (batch)
+                    Step(context, batch);
+                step++;
+                Report(context);
+                if (step < StepsPerEpoch && stop.IsCancellationRequested)
+                {
+                    Save(epoch, step);
+                    throw new OperationCanceledException(stop);
+                }
+            }
+
+            EndEpoch(epoch);
+        }
+
+        return new TrainingHistory([.. _epochs]);
+    }
+
+    private void Step(StepContext context, Batch batch)
+    {
+        _descent.ClearGradients();
+        var logits = _module.Forward(
+            batch.Images, training: true, _hooks.View, CounterRandom.For(_seed, "dropout", context.GlobalStep));
+        var loss = F.cross_entropy(logits, batch.Labels, label_smoothing: _recipe.LabelSmoothing);
+        var total = _hooks.LossTerm?.Invoke(context) is { } term ? loss + term : loss;
+        RefuseNonsense(total.item<float>(), context);
+        total.backward();
+
+        using var noGradient = no_grad();
+        _hooks.AfterBackward?.Invoke(context);
+        _descent.Step(context.LearningRate);
+        _hooks.AfterStep?.Invoke(context);
+        _lossSum += loss.item<float>();
+        _correct += logits.argmax(1).eq(batch.Labels).sum().item<long>();
+    }
+
+    private void EndEpoch(int epoch)
+    {
+        var context = Context(epoch, StepsPerEpoch - 1);
+        _epochs.Add(new EpochRecord(
+            epoch, _lossSum / StepsPerEpoch, _correct / ((double)StepsPerEpoch * _imagesPerStep), context.LearningRate));
+        if (_hooks.AfterEpoch is { } afterEpoch)
+        {
+            using var scope = NewDisposeScope();
+            using var noGradient = no_grad();
+            afterEpoch(context);
+        }
+
+        _lossSum = 0;
+        _correct = 0;
+        Save(epoch + 1, 0);
+    }
+
+    private StepContext Context(int epoch, int step)
+    {
+        var globalStep = ((long)epoch * StepsPerEpoch) + step;
+        return new StepContext(
+            _module,
+            epoch,
+            step,
+            StepsPerEpoch,
+            globalStep,
+            Steps > 1 ? globalStep / (double)(Steps - 1) : 1,
+            _recipe.LearningRateAt(globalStep, StepsPerEpoch));
+    }
+
+    private IEnumerable<(string Name, Parameter Parameter, double Decay)> Trained()
+    {
+        foreach (var shape in ParameterShapes.Of(_module.Graph).Where(shape => shape.Trainable))
+        {
+            var decays = _recipe.DecayNormAndBias || shape.Kind == ParameterKind.Weight;
+            yield return (shape.Name, _module.Parameters[shape.Name], decays ? _recipe.WeightDecay : 0);
+        }
+
+        foreach (var (name, parameter) in _hooks.ExtraParameters)
+            yield return ($"extra/{name}", parameter, 0);
+    }
+
+    private void RefuseNonsense(float loss, StepContext context)
+    {
+        if (float.IsFinite(loss))
+            return;
+        throw new LatheException(
+            $"Training failed: the loss is {loss} in epoch {context.Epoch + 1} of {_recipe.Epochs}, step {context.Step + 1} of " +
+            $"{context.StepsPerEpoch}, at learning rate {context.LearningRate:g4}. Try a smaller learningRate, or some warmupEpochs.");
+    }
+
+    private void Save(int epoch, int step)
+    {
+        if (_state is null)
+            return;
+        using var scope = NewDisposeScope();
+        var tensors = new Dictionary<string, Tensor>();
+        Include("network/", _module.Parameters.Select(p => KeyValuePair.Create(p.Key, (Tensor)p.Value)));
+        Include("network/", _module.Buffers);
+        Include("extra/", _hooks.ExtraParameters.Select(p => KeyValuePair.Create(p.Key, (Tensor)p.Value)));
+        Include("velocity/", _descent.Velocities);
+        Include("stage/", _hooks.SaveState?.Invoke() ?? new Dictionary<string, Tensor>());
+        var place = new TrainingPlace(Identity(), epoch, step, _lossSum, _correct, _epochs);
+        _state.Save(stream => SavedTraining.Write(stream, place, tensors));
+
+        void Include(string prefix, IEnumerable<KeyValuePair<string, Tensor>> named)
+        {
+            foreach (var (name, tensor) in named)
+                tensors.Add(prefix + name, tensor);
+        }
+    }
+
+    private (int Epoch, int Step) Resume()
+    {
+        using var stream = _state?.Open();
+        if (stream is null)
+            return (0, 0);
+        using var scope = NewDisposeScope();
+        using var noGradient = no_grad();
+        var (place, tensors) = SavedTraining.Read(stream);
+        if (place.Recipe != Identity())
+            throw new LatheException("The saved training state belongs to another recipe or seed. Run with --fresh to start over.");
+
+        _module.Load(Named(tensors, "network/"));
+        CopyInto(_hooks.ExtraParameters.ToDictionary(p => p.Key, p => (Tensor)p.Value), Named(tensors, "extra/"));
+        CopyInto(_descent.Velocities, Named(tensors, "velocity/"));
+        _hooks.LoadState?.Invoke(Named(tensors, "stage/"));
+        _epochs.AddRange(place.Epochs);
+        _lossSum = place.LossSum;
+        _correct = place.Correct;
+        return (place.Epoch, place.Step);
+    }
+
+    private static void CopyInto(IReadOnlyDictionary<string, Tensor> targets, Dictionary<string, Tensor> sources)
+    {
+        foreach (var (name, target) in targets)
+        {
+            if (!sources.TryGetValue(name, out var source) || !source.shape.AsSpan().SequenceEqual(target.shape))
+                throw new LatheException($"The saved training state has no fitting '{name}'. Run with --fresh to start over.");
+            target.copy_(source);
+        }
+    }
+
+    private static Dictionary<string, Tensor> Named(IReadOnlyDictionary<string, Tensor> tensors, string prefix) => tensors
+        .Where(pair => pair.Key.StartsWith(prefix, StringComparison.Ordinal))
+        .ToDictionary(pair => pair.Key[prefix.Length..], pair => pair.Value);
+
+    private string Identity() => $"{_recipe} seed {_seed}, {StepsPerEpoch} steps of {_imagesPerStep}";
+
+    private void Report(StepContext context)
+    {
+        if (!_progress.IsDue(context.GlobalStep, _imagesPerStep, Steps, out var imagesPerSecond, out var secondsLeft))
+            return;
+        var steps = context.Step + 1;
+        _progress.Report(new StageProgress(
+            _hooks.Phase?.Invoke(context) ?? "training",
+            context.Epoch + (steps / (double)context.StepsPerEpoch),
+            _recipe.Epochs,
+            _lossSum / steps,
+            _correct / ((double)steps * _imagesPerStep),
+            imagesPerSecond,
+            secondsLeft));
+    }
+}

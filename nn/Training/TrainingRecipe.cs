@@ -1,0 +1,85 @@
+using Lathe.Contracts;
+using Lathe.NN.Data;
+
+namespace Lathe.NN.Training;
+
+/// <summary>How the learning rate goes from its first to its final value.</summary>
+public enum LearningRateSchedule
+{
+    /// <summary>Half a cosine wave.</summary>
+    Cosine,
+
+    /// <summary>A straight line.</summary>
+    Linear,
+
+    /// <summary>It stays.</summary>
+    Constant,
+}
+
+/// <summary>Stochastic gradient descent with momentum.</summary>
+/// <param name="Epochs">Times through the training images, at least 1.</param>
+/// <param name="BatchSize">Images per step, at least 1.</param>
+/// <param name="LearningRate">After warm-up, above 0.</param>
+/// <param name="FinalLearningRate">At the end of the schedule, at least 0.</param>
+/// <param name="Momentum">In [0, 1).</param>
+/// <param name="Nesterov">Looks ahead along the momentum.</param>
+/// <param name="WeightDecay">At least 0.</param>
+/// <param name="DecayNormAndBias">Whether batch norm's γ and β and all biases decay too.</param>
+/// <param name="Schedule">Course of the learning rate, step by step.</param>
+/// <param name="WarmupEpochs">The learning rate rises linearly from near 0 for so many epochs, fractions included.</param>
+/// <param name="LabelSmoothing">In [0, 1).</param>
+/// <param name="Augmentation">Null: none.</param>
+public sealed record TrainingRecipe(
+    int Epochs,
+    int BatchSize = 128,
+    double LearningRate = 0.1,
+    double FinalLearningRate = 0,
+    double Momentum = 0.9,
+    bool Nesterov = false,
+    double WeightDecay = 5e-4,
+    bool DecayNormAndBias = false,
+    LearningRateSchedule Schedule = LearningRateSchedule.Cosine,
+    double WarmupEpochs = 0,
+    double LabelSmoothing = 0,
+    Augmentation? Augmentation = null)
+{
+    /// <summary>Refuses values out of their range.</summary>
+    /// <exception cref="LatheException">Names the first such value.</exception>
+    public void Check()
+    {
+        Require(Epochs >= 1, "epochs", Epochs, "at least 1");
+        Require(BatchSize >= 1, "batchSize", BatchSize, "at least 1");
+        Require(LearningRate > 0 && double.IsFinite(LearningRate), "learningRate", LearningRate, "above 0");
+        Require(FinalLearningRate >= 0 && double.IsFinite(FinalLearningRate), "finalLearningRate", FinalLearningRate, "at least 0");
+        Require(Momentum is >= 0 and < 1, "momentum", Momentum, "at least 0 and below 1");
+        Require(!Nesterov || Momentum > 0, "momentum", Momentum, "above 0 where nesterov is on");
+        Require(WeightDecay >= 0 && double.IsFinite(WeightDecay), "weightDecay", WeightDecay, "at least 0");
+        Require(WarmupEpochs >= 0 && WarmupEpochs < Epochs, "warmupEpochs", WarmupEpochs, "at least 0 and below epochs");
+        Require(LabelSmoothing is >= 0 and < 1, "labelSmoothing", LabelSmoothing, "at least 0 and below 1");
+        Require(Augmentation is null or { Shift: >= 0, Cutout: >= 0 }, "augmentation", Augmentation?.ToString(), "of sizes that are at least 0");
+    }
+
+    /// <summary>Learning rate of a step.</summary>
+    /// <param name="globalStep">From 0, over all epochs.</param>
+    /// <param name="stepsPerEpoch">At least 1.</param>
+    public double LearningRateAt(long globalStep, int stepsPerEpoch)
+    {
+        var steps = (double)Epochs * stepsPerEpoch;
+        var warmup = WarmupEpochs * stepsPerEpoch;
+        if (globalStep < warmup)
+            return LearningRate * Math.Min(1, (globalStep + 1) / warmup);
+        var passed = (globalStep - warmup) / (steps - warmup);
+        return Schedule switch
+        {
+            LearningRateSchedule.Cosine => FinalLearningRate + ((LearningRate - FinalLearningRate) * 0.5 * (1 + Math.Cos(Math.PI * passed))),
+            LearningRateSchedule.Linear => LearningRate + ((FinalLearningRate - LearningRate) * passed),
+            _ => LearningRate,
+        };
+    }
+
+    private static void Require(bool holds, string key, object? value, string expected)
+    {
+        if (!holds)
+            throw new LatheException($"{key} is {value}; it must be {expected}.");
+    }
+}
