@@ -65,11 +65,9 @@ public sealed class TrainingAttempt : ITrainingState
         Record(attempts: 0);
     }
 
-    /// <summary>The attempt was called off from outside: it does not count as one without progress.</summary>
+    /// <summary>The worker outlived the attempt, called off or failed with a report: it does not count as one without progress.</summary>
     internal void CalledOff() => Record(Math.Max(0, _attempts - 1));
 
-    /// <summary>The attempt ended in an error of its own.</summary>
-    internal void Failed() => Record(_attempts);
 
     /// <summary>The result is committed: nothing is left to resume.</summary>
     internal void Finished() => Clear();

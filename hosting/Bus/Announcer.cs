@@ -1,0 +1,45 @@
+using Lathe.Contracts.Messages;
+using Microsoft.Extensions.Hosting;
+
+namespace Lathe.Hosting;
+
+/// <summary>Tells coordinators which stages this process hosts.</summary>
+internal sealed class Announcer(LatheBusBuilder parts, ReportSender reports)
+{
+    public async Task Announce(string queue, CancellationToken stop)
+    {
+        foreach (var stage in parts.Stages)
+            await reports.SendAsync(queue, new StageAnnounced(stage.Manifest, WorkerName.Of(stage.Manifest.Name)), null, stop);
+    }
+}
+
+/// <summary>Announces the stages once the bus is up.</summary>
+internal sealed class AnnounceAtStart(LatheBusBuilder parts, Announcer announcer, HostingSettings settings) : IHostedService
+{
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        var queues = parts.ReportQueues.ToHashSet();
+        if (settings.Broker is not null) queues.Add(Queues.Coordinator);
+        foreach (var queue in queues) await announcer.Announce(queue, cancellationToken);
+    }
+
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+}
+
+/// <summary>Makes sure, before the bus starts, that the broker answers and the queues are there.</summary>
+internal sealed class BrokerPreparation(BrokerClient broker, LatheBusBuilder parts) : IHostedService
+{
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        await broker.DeclareCoordinatorAsync(cancellationToken);
+        foreach (var stage in parts.Stages) await broker.DeclareStageAsync(stage.Manifest.Name, cancellationToken);
+    }
+
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+}
+
+/// <summary>Names of workers: host, process id and stage.</summary>
+internal static class WorkerName
+{
+    public static string Of(string stage) => $"{Environment.MachineName}:{Environment.ProcessId}:{stage}";
+}

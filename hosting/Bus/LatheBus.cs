@@ -1,0 +1,124 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Lathe.Contracts.Messages;
+using MassTransit;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+
+namespace Lathe.Hosting;
+
+/// <summary>Puts one bus into a process: RabbitMQ where the settings name a broker, in memory otherwise.</summary>
+public static class LatheBus
+{
+    /// <summary>Adds the bus with the stages and the coordinator that this process hosts, and <see cref="StageSender"/>.</summary>
+    /// <param name="services">Services of a generic host. Its start fails with a LatheException where the broker does not answer.</param>
+    /// <param name="settings">The process's settings.</param>
+    /// <param name="configure">Adds stages and report consumers; called once.</param>
+    public static IServiceCollection AddLatheBus(this IServiceCollection services, HostingSettings settings, Action<LatheBusBuilder> configure)
+    {
+        var parts = new LatheBusBuilder();
+        configure(parts);
+        services.AddSingleton(settings);
+        services.TryAddSingleton(TimeProvider.System);
+        services.AddSingleton(parts);
+        services.AddSingleton<StageSender>();
+        services.AddSingleton<ReportSender>();
+        services.AddSingleton<WorkerShutdown>();
+        services.AddSingleton<WorkerActivity>();
+        services.AddSingleton<KeyLocks>();
+        services.AddSingleton(_ => new CheckpointStore(settings));
+        services.AddSingleton(_ => new ResultStore(settings));
+        services.AddSingleton(_ => new TrainingStateStore(settings));
+        services.AddSingleton(_ => new ComputeSlots(settings));
+        services.AddSingleton<StageExecutor>();
+        services.AddSingleton<Announcer>();
+        if (settings.Broker is { } broker)
+        {
+            services.AddSingleton(_ => new BrokerClient(broker));
+            services.AddHostedService<BrokerPreparation>();
+        }
+
+        services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromMinutes(2));
+        services.AddOptions<MassTransitHostOptions>().Configure(options =>
+        {
+            options.WaitUntilStarted = true;
+            options.StartTimeout = TimeSpan.FromSeconds(30);
+            options.StopTimeout = TimeSpan.FromMinutes(2);
+        });
+        services.AddMassTransit(bus =>
+        {
+            bus.DisableUsageTelemetry();
+            parts.Register(bus);
+            if (settings.Broker is null) bus.UsingInMemory((context, transport) => Configure(context, transport, parts));
+            else bus.UsingRabbitMq((context, transport) => Configure(context, transport, parts, settings.Broker));
+        });
+        services.AddHostedService<AnnounceAtStart>();
+        return services;
+    }
+
+    private static void Configure(IBusRegistrationContext context, IInMemoryBusFactoryConfigurator transport, LatheBusBuilder parts)
+    {
+        transport.ConfigureJsonSerializerOptions(Json);
+        parts.Configure(context, (queue, _, configure) => transport.ReceiveEndpoint(queue, configure));
+    }
+
+    private static void Configure(
+        IBusRegistrationContext context, IRabbitMqBusFactoryConfigurator transport, LatheBusBuilder parts, BrokerAddress broker)
+    {
+        transport.ConfigureJsonSerializerOptions(Json);
+        transport.Host(broker.Host, (ushort)broker.Port, broker.VirtualHost, host =>
+        {
+            host.Username(broker.User);
+            host.Password(broker.Password);
+            if (broker.Tls) host.UseSsl(tls => tls.ServerName = broker.Host);
+        });
+        parts.Configure(context, (queue, kind, configure) => transport.ReceiveEndpoint(queue, endpoint =>
+        {
+            switch (kind)
+            {
+                case QueueKind.Lasting:
+                    foreach (var (name, value) in QueueArguments.Stage) endpoint.SetQueueArgument(name, value);
+                    break;
+                case QueueKind.Temporary:
+                    endpoint.Durable = false;
+                    endpoint.AutoDelete = true;
+                    break;
+            }
+
+            configure(endpoint);
+        }));
+    }
+
+    private static JsonSerializerOptions Json(JsonSerializerOptions options)
+    {
+        options.Converters.Add(new JsonStringEnumConverter(JsonNamingPolicy.CamelCase));
+        return options;
+    }
+}
+
+/// <summary>How long a queue lives.</summary>
+internal enum QueueKind
+{
+    /// <summary>A quorum queue: it and its messages outlive every process and a broker's restart.</summary>
+    Lasting,
+
+    /// <summary>Gone with the process that reads it.</summary>
+    Temporary,
+}
+
+/// <summary>Addresses on the bus.</summary>
+internal static class BusAddress
+{
+    /// <summary>The cluster's coordinator keeps its queue; a coordinator of another name lives as long as its process.</summary>
+    public static QueueKind KindOfReports(string queue) => queue == Queues.Coordinator ? QueueKind.Lasting : QueueKind.Temporary;
+
+    public static Uri Reports(string queue, bool inMemory) =>
+        inMemory ? new Uri($"queue:{queue}")
+        : KindOfReports(queue) == QueueKind.Lasting ? new Uri($"exchange:{queue}")
+        : new Uri($"exchange:{queue}?temporary=true");
+
+    /// <summary>With a broker the queue is made beforehand: an address of kind queue would declare it again, with other arguments.</summary>
+    public static Uri Stage(string stage, bool inMemory) =>
+        new($"{(inMemory ? "queue" : "exchange")}:{Queues.Stage(stage)}");
+}

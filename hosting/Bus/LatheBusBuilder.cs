@@ -1,0 +1,104 @@
+using System.Text.Json;
+using Lathe.Contracts;
+using Lathe.Contracts.Messages;
+using MassTransit;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Lathe.Hosting;
+
+/// <summary>What a process hosts on its bus.</summary>
+public sealed class LatheBusBuilder
+{
+    private readonly List<StageEntry> _stages = [];
+    private readonly List<(string Queue, Action<IBusRegistrationConfigurator> Register, Action<IBusRegistrationContext, IReceiveEndpointConfigurator> Configure)> _reports = [];
+
+    internal IReadOnlyList<StageEntry> Stages => _stages;
+
+    /// <summary>False in a process that only announces its stages.</summary>
+    internal bool TakesWork { get; private set; } = true;
+
+    internal IEnumerable<string> ReportQueues => _reports.Select(r => r.Queue);
+
+    /// <summary>Takes executions of a stage, one at a time.</summary>
+    public LatheBusBuilder AddStage<TStage, TParameters>()
+        where TStage : class, IStage<TParameters>, new()
+    {
+        var manifest = Manifests.Of<TStage, TParameters>();
+        _stages.Add(new StageEntry(manifest, parameters =>
+        {
+            var record = ParametersSchema.Read<TParameters>(manifest.Name, parameters);
+            return (run, stop) => new TStage().Run(run, record, stop);
+        }));
+        return this;
+    }
+
+    /// <summary>Announces a stage without taking its executions.</summary>
+    internal void AnnounceOnly<TStage, TParameters>()
+        where TStage : class, IStage<TParameters>, new()
+    {
+        AddStage<TStage, TParameters>();
+        TakesWork = false;
+    }
+
+    /// <summary>Takes what workers report and announce, one message at a time and in order.</summary>
+    /// <typeparam name="TConsumer">Consumer of StageAnnounced, StageStarted, StageProgressed, StageCompleted and StageFailed.</typeparam>
+    /// <param name="queue">
+    /// <see cref="Queues.Coordinator"/> lasts; any other name is a queue that is gone with this process.
+    /// </param>
+    public LatheBusBuilder AddReports<TConsumer>(string queue = Queues.Coordinator)
+        where TConsumer : class, IConsumer
+    {
+        _reports.Add((queue, bus => bus.AddConsumer<TConsumer>(), (context, endpoint) => endpoint.ConfigureConsumer<TConsumer>(context)));
+        return this;
+    }
+
+    internal void Register(IBusRegistrationConfigurator bus)
+    {
+        foreach (var (_, register, _) in _reports) register(bus);
+    }
+
+    internal void Configure(IBusRegistrationContext context, Action<string, QueueKind, Action<IReceiveEndpointConfigurator>> receive)
+    {
+        foreach (var stage in TakesWork ? _stages : [])
+        {
+            receive(Queues.Stage(stage.Manifest.Name), QueueKind.Lasting, endpoint =>
+            {
+                OneAtATime(endpoint, prefetch: 1);
+                // An execution that could not end here goes back to its queue, not to a queue of errors.
+                endpoint.RethrowFaultedMessages();
+                endpoint.ThrowOnSkippedMessages();
+                endpoint.PublishFaults = false;
+                endpoint.Handler<ExecuteStage>(message => context.GetRequiredService<StageExecutor>().Take(stage, message));
+            });
+        }
+
+        foreach (var (queue, _, configure) in _reports)
+        {
+            receive(queue, BusAddress.KindOfReports(queue), endpoint =>
+            {
+                OneAtATime(endpoint, prefetch: 32);
+                endpoint.UseMessageRetry(retry => retry.Exponential(5, TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(5), TimeSpan.FromMilliseconds(200)));
+                configure(context, endpoint);
+            });
+        }
+
+        if (_stages.Count == 0 || !TakesWork) return;
+        receive($"lathe.worker.{Environment.MachineName}.{Environment.ProcessId}.{Guid.NewGuid():N}", QueueKind.Temporary, endpoint =>
+        {
+            endpoint.PublishFaults = false;
+            endpoint.Handler<AnnounceStages>(message => context.GetRequiredService<Announcer>().Announce(message.Message.ReplyTo, message.CancellationToken));
+        });
+    }
+
+    private static void OneAtATime(IReceiveEndpointConfigurator endpoint, int prefetch)
+    {
+        endpoint.ConfigureConsumeTopology = false;
+        endpoint.PrefetchCount = prefetch;
+        endpoint.ConcurrentMessageLimit = 1;
+    }
+}
+
+/// <summary>A stage that this process hosts.</summary>
+/// <param name="Manifest">With the schema.</param>
+/// <param name="Prepare">Checks parameters and gives what runs the stage.</param>
+internal sealed record StageEntry(StageManifest Manifest, Func<JsonElement, Func<StageRun, CancellationToken, StageOutcome>> Prepare);

@@ -1,0 +1,67 @@
+using System.Collections.Concurrent;
+using Lathe.Contracts.Messages;
+using MassTransit;
+using Microsoft.Extensions.DependencyInjection;
+using Headers = Lathe.Contracts.Messages.Headers;
+
+namespace Lathe.Hosting;
+
+/// <summary>A coordinator's way to the stages.</summary>
+public sealed class StageSender
+{
+    private readonly IBus _bus;
+    private readonly BrokerClient? _broker;
+    private readonly ConcurrentDictionary<string, bool> _declared = new();
+
+    public StageSender(IBus bus, IServiceProvider services)
+    {
+        _bus = bus;
+        _broker = services.GetService<BrokerClient>();
+    }
+
+    /// <summary>Sends an execution to its stage's queue, which is made first where it is missing: nothing is dropped.</summary>
+    /// <param name="command">The execution.</param>
+    /// <param name="traceParent">W3C trace context of the span that made the input, or null.</param>
+    /// <param name="stop">Gives up; with a broker that is away, the send waits for it.</param>
+    public async Task SendAsync(ExecuteStage command, string? traceParent, CancellationToken stop = default)
+    {
+        try
+        {
+            await SendOnceAsync(command, traceParent, stop);
+        }
+        catch (MessageReturnedException)
+        {
+            // Somebody deleted the queue since it was declared.
+            _declared.TryRemove(command.Stage, out _);
+            await SendOnceAsync(command, traceParent, stop);
+        }
+    }
+
+    /// <summary>Asks every worker that is up to announce itself.</summary>
+    /// <param name="replyTo">Queue of the coordinator that asks.</param>
+    /// <param name="stop">Gives up.</param>
+    public Task AskForStagesAsync(string replyTo, CancellationToken stop = default) => _bus.Publish(new AnnounceStages(replyTo), stop);
+
+    /// <summary>Executions of a stage that wait for a worker; null where unknown, as on the in-memory bus.</summary>
+    public async Task<long?> QueueDepthAsync(string stage, CancellationToken stop = default) =>
+        _broker is null ? null : await _broker.ReadyMessagesAsync(Queues.Stage(stage), stop);
+
+    private async Task SendOnceAsync(ExecuteStage command, string? traceParent, CancellationToken stop)
+    {
+        if (_broker is not null && !_declared.ContainsKey(command.Stage))
+        {
+            await _broker.DeclareStageAsync(command.Stage, stop);
+            _declared[command.Stage] = true;
+        }
+
+        var endpoint = await _bus.GetSendEndpoint(BusAddress.Stage(command.Stage, inMemory: _broker is null));
+        await endpoint.Send(
+            command,
+            context =>
+            {
+                if (traceParent is not null) context.Headers.Set(Headers.TraceParent, traceParent);
+                if (context.TryGetPayload<RabbitMqSendContext>(out var rabbit)) rabbit.Mandatory = true;
+            },
+            stop);
+    }
+}

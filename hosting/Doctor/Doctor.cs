@@ -1,0 +1,86 @@
+using Lathe.Contracts;
+
+namespace Lathe.Hosting;
+
+/// <summary>One thing looked at.</summary>
+/// <param name="Name">What.</param>
+/// <param name="Ok">Whether it is as it should be.</param>
+/// <param name="Message">What was found, and what to do where it is not as it should be.</param>
+public sealed record DoctorCheck(string Name, bool Ok, string Message);
+
+/// <summary>Looks at everything around Lathe that can be wrong on a machine.</summary>
+public static class Doctor
+{
+    private const long LowBytes = 1L << 30;
+
+    /// <summary>Checks folders, disk, processors and, where one is set, the broker.</summary>
+    public static async Task<IReadOnlyList<DoctorCheck>> CheckAsync(HostingSettings settings, CancellationToken stop = default) =>
+    [
+        Writable("home", settings.Home, HostingSettings.HomeVariable),
+        Writable("store", settings.Store, HostingSettings.StoreVariable),
+        Disk(settings.Store),
+        Processors(settings),
+        await BrokerAsync(settings, stop),
+    ];
+
+    /// <summary>Whether a file can be written to a folder.</summary>
+    public static DoctorCheck Writable(string name, string folder, string variable)
+    {
+        try
+        {
+            Directory.CreateDirectory(folder);
+            var probe = Path.Combine(folder, $".probe-{Guid.NewGuid():N}");
+            File.WriteAllBytes(probe, [1]);
+            File.Delete(probe);
+            return new DoctorCheck(name, true, $"{folder} can be written");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return new DoctorCheck(name, false, $"{folder} cannot be written ({e.Message}); choose another folder with {variable}");
+        }
+    }
+
+    /// <summary>Whether there is room for checkpoints.</summary>
+    public static DoctorCheck Disk(string folder)
+    {
+        try
+        {
+            var free = new DriveInfo(folder).AvailableFreeSpace;
+            var text = $"{free / (double)LowBytes:0.0} GiB free at {folder}";
+            return free >= LowBytes ? new("disk", true, text) : new("disk", false, $"{text}; checkpoints and states need at least 1 GiB");
+        }
+        catch (Exception e) when (e is IOException or ArgumentException or UnauthorizedAccessException)
+        {
+            return new DoctorCheck("disk", false, $"the free space at {folder} is unknown: {e.Message}");
+        }
+    }
+
+    /// <summary>Whether the threads asked for have processors to run on.</summary>
+    public static DoctorCheck Processors(HostingSettings settings)
+    {
+        var busy = settings.Threads * settings.ComputeSlots;
+        var text = $"{Environment.ProcessorCount} CPUs, {settings.Threads} threads for each of {settings.ComputeSlots} computations at a time";
+        return busy <= Environment.ProcessorCount
+            ? new DoctorCheck("processors", true, text)
+            : new DoctorCheck(
+                "processors",
+                false,
+                $"{text}: more threads than CPUs make each step several times slower; lower {HostingSettings.ThreadsVariable} or {HostingSettings.ComputeSlotsVariable}");
+    }
+
+    /// <summary>Whether the broker answers and lets this user in.</summary>
+    public static async Task<DoctorCheck> BrokerAsync(HostingSettings settings, CancellationToken stop = default)
+    {
+        if (settings.Broker is null) return new DoctorCheck("broker", true, "none set: everything runs in one process");
+        await using var broker = new BrokerClient(settings.Broker);
+        try
+        {
+            await broker.CheckAsync(stop);
+            return new DoctorCheck("broker", true, $"{settings.Broker} answers");
+        }
+        catch (LatheException e)
+        {
+            return new DoctorCheck("broker", false, e.Message);
+        }
+    }
+}

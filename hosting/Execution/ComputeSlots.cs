@@ -1,0 +1,39 @@
+namespace Lathe.Hosting;
+
+/// <summary>
+/// Limits the computations that run at a time on this machine, over all processes: each holds the lock on one file of a folder.
+/// The system drops a lock with the process that held it, however it ended.
+/// </summary>
+internal sealed class ComputeSlots(HostingSettings settings)
+{
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>Waits for a free slot.</summary>
+    /// <returns>Dispose it to free the slot.</returns>
+    public async Task<IDisposable> TakeAsync(CancellationToken stop)
+    {
+        Directory.CreateDirectory(settings.SlotFolder);
+        while (true)
+        {
+            stop.ThrowIfCancellationRequested();
+            for (var slot = 0; slot < settings.ComputeSlots; slot++)
+            {
+                if (TryTake(Path.Combine(settings.SlotFolder, $"slot-{slot}")) is { } taken) return taken;
+            }
+
+            await Task.Delay(Pause, stop);
+        }
+    }
+
+    private static FileStream? TryTake(string path)
+    {
+        try
+        {
+            return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (IOException) when (File.Exists(path))
+        {
+            return null;
+        }
+    }
+}

@@ -1,0 +1,71 @@
+using Lathe.Contracts;
+using Microsoft.Extensions.Logging;
+
+namespace Lathe.Hosting;
+
+/// <summary>Passes a stage's progress on at a pace for people, and repeats the last word while there is nothing new.</summary>
+internal sealed class ProgressForwarder : IProgress<StageProgress>, IAsyncDisposable
+{
+    private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(4);
+
+    private readonly Func<StageProgress, CancellationToken, Task> _send;
+    private readonly ILogger _logger;
+    private readonly TimeProvider _time;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Task _loop;
+    private StageProgress _last;
+
+    public ProgressForwarder(StageProgress first, Func<StageProgress, CancellationToken, Task> send, TimeProvider time, ILogger logger)
+    {
+        (_last, _send, _time, _logger) = (first, send, time, logger);
+        _loop = Task.Run(ForwardAsync);
+    }
+
+    public void Report(StageProgress value) => Volatile.Write(ref _last, value);
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        await _loop;
+        _stop.Dispose();
+    }
+
+    private async Task ForwardAsync()
+    {
+        StageProgress? sent = null;
+        var sentAt = 0L;
+        using var timer = new PeriodicTimer(Pace, _time);
+        try
+        {
+            do
+            {
+                var last = Volatile.Read(ref _last);
+                if (ReferenceEquals(last, sent) && _time.GetElapsedTime(sentAt) < Heartbeat) continue;
+                await SendAsync(last);
+                (sent, sentAt) = (last, _time.GetTimestamp());
+            }
+            while (await timer.WaitForNextTickAsync(_stop.Token));
+        }
+        catch (OperationCanceledException)
+        {
+            // The execution has ended; what comes after it says more than progress could.
+        }
+    }
+
+    private async Task SendAsync(StageProgress progress)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
+        patience.CancelAfter(Heartbeat);
+        try
+        {
+            await _send(progress, patience.Token);
+        }
+#pragma warning disable CA1031 // Progress is worth nothing later: whatever the bus says, the execution goes on.
+        catch (Exception e) when (!_stop.IsCancellationRequested)
+#pragma warning restore CA1031
+        {
+            _logger.LogDebug(e, "progress could not be sent");
+        }
+    }
+}

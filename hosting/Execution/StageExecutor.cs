@@ -1,0 +1,213 @@
+using System.Diagnostics;
+using Lathe.Contracts;
+using Lathe.Contracts.Messages;
+using MassTransit;
+using Microsoft.Extensions.Logging;
+using Headers = Lathe.Contracts.Messages.Headers;
+
+namespace Lathe.Hosting;
+
+/// <summary>
+/// Takes executions from their queue and ends each one with a result under its key, a failure report, or its message back in the
+/// queue. A result is looked up before it is computed, so a message that comes twice costs a look-up.
+/// </summary>
+internal sealed class StageExecutor(
+    HostingSettings settings,
+    CheckpointStore checkpoints,
+    ResultStore results,
+    TrainingStateStore states,
+    ComputeSlots slots,
+    KeyLocks keys,
+    ReportSender reports,
+    WorkerShutdown shutdown,
+    WorkerActivity activity,
+    TimeProvider time,
+    ILogger<StageExecutor> logger)
+{
+    /// <summary>Handles one message; returning acknowledges it, throwing sends it back to its queue.</summary>
+    public async Task Take(StageEntry stage, ConsumeContext<ExecuteStage> message)
+    {
+        using var busy = activity.Begin();
+        var command = message.Message;
+        if (shutdown.Stopping.IsCancellationRequested)
+        {
+            // The bus is about to stop taking messages. One that went back too quickly would only be handed out to this process again.
+            await Task.Delay(TimeSpan.FromSeconds(1), message.CancellationToken);
+            throw new OperationCanceledException("the worker is shutting down");
+        }
+
+        var queued = Math.Max(0, (time.GetUtcNow() - command.SentAt).TotalSeconds);
+        LatheTelemetry.QueueWait.Record(queued, new KeyValuePair<string, object?>(LatheTelemetry.Stage, stage.Manifest.Name));
+        StoredResult result;
+        try
+        {
+            result = await FindOrCompute(stage, command, message.Headers.Get<string>(Headers.TraceParent), queued);
+        }
+        catch (OperationCanceledException) when (shutdown.Stopping.IsCancellationRequested)
+        {
+            logger.LogInformation("{Stage} {Key} is interrupted and goes back to its queue", command.Stage, command.Key);
+            throw;
+        }
+#pragma warning disable CA1031 // A stage may throw anything; whatever it is ends as a report, not as a loop through the queue.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            await reports.SendAsync(command.ReplyTo, Failure(command, e), null, CancellationToken.None);
+            return;
+        }
+
+        await reports.SendAsync(
+            command.ReplyTo,
+            new StageCompleted(command.SweepId, command.Key, command.Stage, result.Output, result.Metrics, result.Seconds),
+            result.TraceParent,
+            CancellationToken.None);
+    }
+
+    private StageFailed Failure(ExecuteStage command, Exception e)
+    {
+        var (kind, text) = e switch
+        {
+            LatheException known => (known.Kind, known.Message),
+            IOException io => (FailureKind.Transient, $"input or output failed: {io.Message}"),
+            _ => (FailureKind.Permanent, $"{e.GetType().Name}: {e.Message} (a fault in the stage; the worker's log has the details)"),
+        };
+        if (e is LatheException) logger.LogWarning("{Stage} {Key} failed: {Message}", command.Stage, command.Key, text);
+        else logger.LogError(e, "{Stage} {Key} failed", command.Stage, command.Key);
+        return new StageFailed(command.SweepId, command.Key, command.Stage, kind, text);
+    }
+
+    private async Task<StoredResult> FindOrCompute(StageEntry stage, ExecuteStage command, string? parent, double queued)
+    {
+        CheckVersion(stage.Manifest, command);
+        if (Accepted(command) is { } known) return known;
+        var worker = WorkerName.Of(stage.Manifest.Name);
+        await reports.SendAsync(
+            command.ReplyTo, new StageStarted(command.SweepId, command.Key, command.Stage, worker, queued), null, shutdown.Stopping);
+        await using var progress = new ProgressForwarder(
+            new StageProgress("waiting"),
+            (value, stop) => reports.SendAsync(
+                command.ReplyTo, new StageProgressed(command.SweepId, command.Key, command.Stage, worker, value), null, stop),
+            time,
+            logger);
+        using var alone = await keys.EnterAsync(command.Key, shutdown.Stopping);
+        if (Accepted(command) is { } meanwhile) return meanwhile;
+        var work = stage.Prepare(command.Parameters);
+        using var slot = await slots.TakeAsync(shutdown.Stopping);
+        return await Compute(stage, command, work, parent, progress);
+    }
+
+    private async Task<StoredResult> Compute(
+        StageEntry stage,
+        ExecuteStage command,
+        Func<StageRun, CancellationToken, StageOutcome> work,
+        string? parent,
+        ProgressForwarder progress)
+    {
+        using var span = StartSpan(command, parent);
+        var began = time.GetTimestamp();
+        var attempt = states.Begin(command.Key, command.Fresh ? command.SweepId : null, time);
+        var ending = "failed";
+        try
+        {
+            var run = Prepare(command, attempt, progress);
+            var outcome = await StageThread.Run(command.Stage, () => work(run, shutdown.Stopping));
+            var result = new StoredResult(
+                command.Key, command.Stage, outcome.Output, outcome.Metrics, attempt.Seconds, command.SweepId, span?.Id ?? parent);
+            results.Commit(result);
+            attempt.Finished();
+            ending = "completed";
+            span?.SetTag(LatheTelemetry.CheckpointSha256, result.Output.Sha256);
+            logger.LogInformation("{Stage} {Key} made {Checkpoint} in {Seconds:0.0} s", command.Stage, command.Key, result.Output.Sha256, result.Seconds);
+            return result;
+        }
+        catch (OperationCanceledException) when (shutdown.Stopping.IsCancellationRequested)
+        {
+            ending = "interrupted";
+            attempt.CalledOff();
+            throw;
+        }
+        catch (Exception e)
+        {
+            // It ended by itself and is reported: only attempts that took their worker with them stay on the record.
+            attempt.CalledOff();
+            span?.SetStatus(ActivityStatusCode.Error, e.Message);
+            throw;
+        }
+        finally
+        {
+            LatheTelemetry.StageDuration.Record(
+                time.GetElapsedTime(began).TotalSeconds,
+                new KeyValuePair<string, object?>(LatheTelemetry.Stage, command.Stage),
+                new KeyValuePair<string, object?>(LatheTelemetry.Outcome, ending));
+        }
+    }
+
+    private StageRun Prepare(ExecuteStage command, TrainingAttempt attempt, ProgressForwarder progress)
+    {
+        var tag = new KeyValuePair<string, object?>(LatheTelemetry.Stage, command.Stage);
+        var folder = DataFolders.Find(command.Data.Name, settings);
+        var found = DataFingerprint.Compute(command.Data.Name, folder, settings);
+        if (found != command.Data)
+        {
+            throw new LatheException(
+                $"data set {command.Data.Name} in {folder} has fingerprint {found.Fingerprint}; the sweep was planned for {command.Data.Fingerprint}: "
+                + "coordinator and workers see different files");
+        }
+
+        return new StageRun(checkpoints, images => LatheTelemetry.Images.Add(images, tag))
+        {
+            Key = command.Key,
+            Stage = command.Stage,
+            Version = command.Version,
+            Parameters = command.Parameters,
+            Input = command.Input,
+            InputPath = command.Input is { } input ? checkpoints.PathOf(input) : null,
+            Data = command.Data,
+            DataFolder = folder,
+            Seed = command.Seed,
+            Threads = settings.Threads,
+            State = attempt,
+            Progress = new MeasuredProgress(progress, tag),
+            Logger = logger,
+        };
+    }
+
+    private static Activity? StartSpan(ExecuteStage command, string? parent)
+    {
+        ActivityContext.TryParse(parent, null, isRemote: true, out var context);
+        // The lineage is the parent, not the transport of the message; without one the span starts a trace of its own.
+        Activity.Current = null;
+        var span = LatheTelemetry.StageSource.StartActivity($"stage {command.Stage}", ActivityKind.Consumer, context);
+        span?.SetTag(LatheTelemetry.SweepId, command.SweepId.ToString());
+        span?.SetTag(LatheTelemetry.Stage, command.Stage);
+        span?.SetTag(LatheTelemetry.ExecutionKey, command.Key);
+        if (command.Input is { } input) span?.SetTag(LatheTelemetry.InputSha256, input.Sha256);
+        return span;
+    }
+
+    private StoredResult? Accepted(ExecuteStage command) =>
+        results.Find(command.Key) is { } result
+        && (!command.Fresh || result.SweepId == command.SweepId)
+        && checkpoints.Has(result.Output)
+            ? result
+            : null;
+
+    private static void CheckVersion(StageManifest manifest, ExecuteStage command)
+    {
+        if (command.Stage != manifest.Name || command.Version != manifest.Version)
+        {
+            throw new LatheException(
+                $"the sweep asks for stage {command.Stage} version {command.Version}; this worker runs {manifest.Name} version {manifest.Version}. "
+                + "Start workers and coordinator of the same release and submit the sweep again");
+        }
+    }
+
+    private sealed class MeasuredProgress(ProgressForwarder forward, KeyValuePair<string, object?> tag) : IProgress<StageProgress>
+    {
+        public void Report(StageProgress value)
+        {
+            if (value.ImagesPerSecond is { } speed) LatheTelemetry.ImagesPerSecond.Record(speed, tag);
+            forward.Report(value);
+        }
+    }
+}

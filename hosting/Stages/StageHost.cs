@@ -1,0 +1,98 @@
+using Lathe.Contracts;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Lathe.Hosting;
+
+/// <summary>Runs a stage as a service of its own: a stage's whole program is one call.</summary>
+public static class StageHost
+{
+    /// <summary>Exit code of a user's mistake: a setting, a broker that is not there.</summary>
+    public const int UserError = 2;
+
+    /// <summary>Runs the stage until the process is told to end.</summary>
+    /// <param name="args">See <see cref="HostingSettings.Load"/>.</param>
+    /// <returns>Exit code: 0, or 2 with one line on standard error.</returns>
+    public static Task<int> RunAsync<TStage, TParameters>(string[] args)
+        where TStage : class, IStage<TParameters>, new() =>
+        GuardAsync(TStage.Manifest.Name, () => ServeAsync<TStage, TParameters>(HostingSettings.Load(args), default));
+
+    /// <summary>The same with settings at hand.</summary>
+    /// <param name="settings">They must name a broker.</param>
+    /// <param name="stop">Ends it as SIGTERM does: running work saves its state and goes back to the queue.</param>
+    public static Task<int> RunAsync<TStage, TParameters>(HostingSettings settings, CancellationToken stop = default)
+        where TStage : class, IStage<TParameters>, new() =>
+        GuardAsync(TStage.Manifest.Name, () => ServeAsync<TStage, TParameters>(settings, stop));
+
+    /// <summary>The worker as a host, for those who start and stop it themselves.</summary>
+    public static IHost Build<TStage, TParameters>(HostingSettings settings)
+        where TStage : class, IStage<TParameters>, new()
+    {
+        if (settings.Broker is null)
+        {
+            throw new LatheException(
+                $"a worker needs a broker to take work from: set {HostingSettings.BrokerVariable} or --broker to amqp://user:password@host:port/vhost");
+        }
+
+        // Arguments and appsettings files are not read: HostingSettings is all there is to set.
+        var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
+        builder.AddLatheTelemetry(ServiceName<TStage>());
+        builder.Services.AddLatheBus(settings, bus => bus.AddStage<TStage, TParameters>());
+        if (settings.HealthPort is not null) builder.Services.AddHostedService<HealthEndpoint>();
+        if (settings.Drain is not null) builder.Services.AddHostedService<StopWhenDrained>();
+        return builder.Build();
+    }
+
+    /// <summary>service.name of a stage's telemetry: Lathe.Pruner is <c>lathe-pruner</c>.</summary>
+    private static string ServiceName<TStage>() =>
+        typeof(TStage).Assembly.GetName().Name!.ToLowerInvariant().Replace('.', '-');
+
+    private static async Task ServeAsync<TStage, TParameters>(HostingSettings settings, CancellationToken stop)
+        where TStage : class, IStage<TParameters>, new()
+    {
+        if (settings.AnnounceOnly)
+        {
+            await AnnounceAsync<TStage, TParameters>(settings, stop);
+            return;
+        }
+
+        using var host = Build<TStage, TParameters>(settings);
+        var logger = host.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Lathe.Worker");
+        await host.StartAsync(stop);
+        logger.LogInformation("worker {Worker} takes work from {Broker}", WorkerName.Of(TStage.Manifest.Name), settings.Broker);
+        await host.WaitForShutdownAsync(stop);
+    }
+
+    /// <summary>A bus without the stage's queue: nothing is taken, only the manifest is sent.</summary>
+    private static async Task AnnounceAsync<TStage, TParameters>(HostingSettings settings, CancellationToken stop)
+        where TStage : class, IStage<TParameters>, new()
+    {
+        if (settings.Broker is null)
+            throw new LatheException($"--announce needs a broker: set {HostingSettings.BrokerVariable} or --broker");
+        var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
+        builder.AddLatheTelemetry(ServiceName<TStage>());
+        builder.Services.AddLatheBus(settings, bus => bus.AnnounceOnly<TStage, TParameters>());
+        using var host = builder.Build();
+        await host.StartAsync(stop);
+        await host.StopAsync(stop);
+    }
+
+    private static async Task<int> GuardAsync(string stage, Func<Task> serve)
+    {
+        try
+        {
+            await serve();
+            return 0;
+        }
+        catch (LatheException e)
+        {
+            await Console.Error.WriteLineAsync($"lathe worker {stage}: {e.Message}");
+            return UserError;
+        }
+        catch (OperationCanceledException)
+        {
+            return 0;
+        }
+    }
+}

@@ -1,0 +1,74 @@
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Console;
+using OpenTelemetry;
+using OpenTelemetry.Metrics;
+using OpenTelemetry.Resources;
+using OpenTelemetry.Trace;
+
+namespace Lathe.Hosting;
+
+/// <summary>Logs, traces and metrics of a Lathe process.</summary>
+public static class TelemetrySetup
+{
+    public const string EndpointVariable = "OTEL_EXPORTER_OTLP_ENDPOINT";
+
+    /// <summary>
+    /// Logs one line each to standard error, with trace ids; and, where <c>OTEL_EXPORTER_OTLP_ENDPOINT</c> is set, sends traces, metrics
+    /// and logs there by OTLP. The host flushes them when it is disposed.
+    /// </summary>
+    /// <param name="builder">A generic or a web host's builder.</param>
+    /// <param name="serviceName">Resource attribute service.name, for example <c>lathe-pruner</c>.</param>
+    /// <param name="console">Least level of Lathe's own lines on the console; None where a live display owns the terminal.</param>
+    /// <param name="tracing">Adds to the traces, for example a web server's requests.</param>
+    public static void AddLatheTelemetry(
+        this IHostApplicationBuilder builder,
+        string serviceName,
+        LogLevel console = LogLevel.Information,
+        Action<TracerProviderBuilder>? tracing = null)
+    {
+        ConfigureConsole(builder.Logging, console);
+        if (string.IsNullOrWhiteSpace(Environment.GetEnvironmentVariable(EndpointVariable))) return;
+        // The exporter reads its settings from the host's configuration, which need not hold the environment.
+        builder.Configuration.AddEnvironmentVariables();
+        builder.Logging.AddOpenTelemetry(logs =>
+        {
+            logs.IncludeFormattedMessage = true;
+            logs.IncludeScopes = true;
+        });
+        builder.Services.AddOpenTelemetry()
+            .ConfigureResource(resource => resource.AddService(
+                serviceName,
+                serviceVersion: typeof(TelemetrySetup).Assembly.GetName().Version?.ToString(3),
+                serviceInstanceId: $"{Environment.MachineName}:{Environment.ProcessId}"))
+            .WithTracing(traces =>
+            {
+                traces.AddSource(LatheTelemetry.AllOfLathe);
+                tracing?.Invoke(traces);
+            })
+            .WithMetrics(metrics => metrics.AddMeter(LatheTelemetry.AllOfLathe).AddRuntimeInstrumentation())
+            .WithLogging()
+            .UseOtlpExporter();
+    }
+
+    private static void ConfigureConsole(ILoggingBuilder logging, LogLevel console)
+    {
+        logging.ClearProviders();
+        logging.Configure(options => options.ActivityTrackingOptions = ActivityTrackingOptions.TraceId | ActivityTrackingOptions.SpanId);
+        logging.AddSimpleConsole(line =>
+        {
+            line.SingleLine = true;
+            line.IncludeScopes = true;
+            line.UseUtcTimestamp = true;
+            line.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ ";
+        });
+        // Standard output belongs to results.
+        logging.Services.Configure<ConsoleLoggerOptions>(options => options.LogToStandardErrorThreshold = LogLevel.Trace);
+        logging.SetMinimumLevel(LogLevel.Warning);
+        logging.AddFilter("Lathe", LogLevel.Information);
+        logging.AddFilter<ConsoleLoggerProvider>("", console == LogLevel.None ? LogLevel.None : LogLevel.Warning);
+        logging.AddFilter<ConsoleLoggerProvider>("Lathe", console);
+    }
+}

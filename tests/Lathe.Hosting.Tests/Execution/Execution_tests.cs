@@ -1,0 +1,237 @@
+using Lathe.Contracts;
+using Lathe.Contracts.Messages;
+using Lathe.Testing;
+using Microsoft.Extensions.Hosting;
+
+namespace Lathe.Hosting.Tests;
+
+[Collection(BrokerTests.Name)]
+public sealed class ExecutionTests(RabbitMqBroker broker)
+{
+    /// <summary>A virtual host each would be cleaner, but the queue of a stage is one: tests of a collection run one after another.</summary>
+    private async Task<Workshop> StartAsync(bool inMemory = false)
+    {
+        var workshop = await new Workshop(inMemory ? null : broker.Address).StartAsync();
+        if (!inMemory) await workshop.WorkerAsync();
+        return workshop;
+    }
+
+    [Fact]
+    public async Task A_stage_gives_the_same_result_in_memory_and_over_RabbitMQ()
+    {
+        var results = new List<StageCompleted>();
+        foreach (var inMemory in (bool[])[true, false])
+        {
+            await using var workshop = await StartAsync(inMemory);
+            var command = workshop.Command(new ToyCounting());
+            await workshop.Sender.SendAsync(command, null);
+            var completed = await workshop.Completed(command);
+            Assert.Single(workshop.Inbox.All<StageStarted>());
+            Assert.Equal(3, completed.Metrics["steps"]);
+            Assert.True(workshop.Checkpoints.Has(completed.Output));
+            results.Add(completed);
+        }
+
+        Assert.Equal(results[0].Output, results[1].Output);
+        Assert.Equal(results[0].Key, results[1].Key);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_known_result_is_reported_again_without_computing_unless_another_sweep_wants_it_fresh(bool inMemory)
+    {
+        await using var workshop = await StartAsync(inMemory);
+        var runs = 0;
+        var hook = Hook((step, _) => runs += step == 0 ? 1 : 0);
+        var first = workshop.Command(new ToyCounting(2, hook));
+        await workshop.Sender.SendAsync(first, null);
+        var computed = await workshop.Completed(first);
+
+        var second = workshop.Command(new ToyCounting(2, hook));
+        await workshop.Sender.SendAsync(second, null);
+        var known = await workshop.Completed(second);
+        Assert.Equal((computed.Output, computed.Seconds), (known.Output, known.Seconds));
+        Assert.Equal(1, runs);
+
+        var fresh = workshop.Command(new ToyCounting(2, hook), fresh: true);
+        await workshop.Sender.SendAsync(fresh, null);
+        Assert.Equal(computed.Output, (await workshop.Completed(fresh)).Output);
+        Assert.Equal(2, runs);
+    }
+
+    [Fact]
+    public async Task A_damaged_result_is_computed_again()
+    {
+        await using var workshop = await StartAsync(inMemory: true);
+        var first = workshop.Command(new ToyCounting());
+        await workshop.Sender.SendAsync(first, null);
+        var output = (await workshop.Completed(first)).Output;
+        File.WriteAllText(workshop.Checkpoints.PathOf(output), "damaged");
+
+        var second = workshop.Command(new ToyCounting());
+        await workshop.Sender.SendAsync(second, null);
+        Assert.Equal(output, (await workshop.Completed(second)).Output);
+        Assert.True(workshop.Checkpoints.Has(output));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Errors_end_as_reports_and_the_worker_goes_on(bool inMemory)
+    {
+        await using var workshop = await StartAsync(inMemory);
+        var refusing = workshop.Command(new ToyCounting(1, Hook((_, _) => throw new LatheException("no such budget", FailureKind.Transient))));
+        var broken = workshop.Command(new ToyCounting(1, Hook((_, _) => throw new InvalidOperationException("a bug"))));
+        var poison = workshop.Command(new ToyCounting(Steps: 0));
+        var stranger = workshop.Command(new ToyCounting(), version: "2");
+        var elsewhere = workshop.Command(new ToyCounting()) with { Input = new CheckpointRef(new string('b', 64), 3), Key = new string('b', 64) };
+        var otherData = workshop.Command(new ToyCounting()) with { Data = new DataRef("mnist", new string('c', 64)), Key = new string('c', 64) };
+        var good = workshop.Command(new ToyCounting(5));
+        foreach (var command in (ExecuteStage[])[refusing, broken, poison, stranger, elsewhere, otherData, good]) await workshop.Sender.SendAsync(command, null);
+
+        await workshop.Completed(good);
+        Assert.Equal((FailureKind.Transient, "no such budget"), Outcome(await workshop.Failed(refusing)));
+        Assert.Equal(
+            (FailureKind.Permanent, "InvalidOperationException: a bug (a fault in the stage; the worker's log has the details)"),
+            Outcome(await workshop.Failed(broken)));
+        Assert.Equal(
+            (FailureKind.Permanent, "parameters of stage toy: steps is 0, expected a whole number at least 1 and at most 1000"),
+            Outcome(await workshop.Failed(poison)));
+        Assert.Contains("version 2; this worker runs toy version 1", (await workshop.Failed(stranger)).Message, StringComparison.Ordinal);
+        Assert.Contains(workshop.Settings.Store, (await workshop.Failed(elsewhere)).Message, StringComparison.Ordinal);
+        Assert.Contains("fingerprint", (await workshop.Failed(otherData)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_lost_connection_brings_the_message_again_and_the_result_is_looked_up()
+    {
+        await using var relay = new TcpRelay(broker.Port);
+        await using var workshop = await new Workshop(broker.Address).StartAsync();
+        var runs = 0;
+        using var reached = new ManualResetEventSlim();
+        using var proceed = new ManualResetEventSlim();
+        var hook = Hook((step, stop) =>
+        {
+            runs += step == 0 ? 1 : 0;
+            reached.Set();
+            proceed.Wait(stop);
+        });
+        await workshop.WorkerAsync(s => s with { Broker = BrokerAddress.Parse($"amqp://guest:guest@127.0.0.1:{relay.Port}/") });
+        var command = workshop.Command(new ToyCounting(2, hook));
+        await workshop.Sender.SendAsync(command, null);
+        Assert.True(reached.Wait(TimeSpan.FromSeconds(20)));
+
+        relay.CutAll();
+        await Eventually.True(() => relay.Connections > 0, "the worker reconnects");
+        proceed.Set();
+        await Eventually.True(() => workshop.Inbox.All<StageCompleted>().Count == 2, "the report of the run and that of the message brought again");
+        Assert.Equal(1, runs);
+        Assert.Single(workshop.Inbox.All<StageCompleted>().Distinct(SameOutput.Instance));
+    }
+
+    [Fact]
+    public async Task A_worker_that_is_told_to_go_gives_its_message_back_and_another_resumes()
+    {
+        await using var workshop = await new Workshop(broker.Address).StartAsync();
+        var steps = new List<int>();
+        using var reached = new ManualResetEventSlim();
+        var holds = true;
+        var hook = Hook((step, stop) =>
+        {
+            lock (steps) steps.Add(step);
+            if (step < 2 || !holds) return;
+            reached.Set();
+            stop.WaitHandle.WaitOne();
+        });
+        var first = await workshop.WorkerAsync();
+        var command = workshop.Command(new ToyCounting(4, hook));
+        await workshop.Sender.SendAsync(command, null);
+        Assert.True(reached.Wait(TimeSpan.FromSeconds(20)));
+        await first.StopAsync();
+        Assert.Empty(workshop.Inbox.All<StageCompleted>());
+        Assert.Empty(workshop.Inbox.All<StageFailed>());
+        await Eventually.True(() => workshop.Sender.QueueDepthAsync("toy").GetAwaiter().GetResult() == 1, "the message is back in its queue");
+
+        holds = false;
+        await workshop.WorkerAsync();
+        var resumed = await workshop.Completed(command);
+        Assert.Equal([0, 1, 2, 2, 3], steps);
+        Assert.Empty(Directory.GetFiles(Path.Combine(workshop.Settings.Store, "states")));
+
+        var undisturbed = workshop.Command(new ToyCounting(4));
+        await workshop.Sender.SendAsync(undisturbed, null);
+        Assert.Equal((await workshop.Completed(undisturbed)).Output, resumed.Output);
+    }
+
+    [Fact]
+    public async Task An_execution_that_keeps_killing_its_worker_ends_as_failed()
+    {
+        await using var workshop = await StartAsync(inMemory: true);
+        var command = workshop.Command(new ToyCounting());
+        // What a worker leaves that is killed before it saves anything.
+        for (var i = 0; i < 5; i++) new TrainingStateStore(workshop.Settings).Begin(command.Key, null, TimeProvider.System);
+        await workshop.Sender.SendAsync(command, null);
+        var failed = await workshop.Failed(command);
+        Assert.Equal(FailureKind.Permanent, failed.Kind);
+        Assert.Contains("5 attempts in a row ended without progress", failed.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Five_thousand_messages_sent_right_after_start_all_arrive()
+    {
+        await using var workshop = await new Workshop(broker.Address).StartAsync();
+        const int Count = 5000;
+        var stage = $"many{Guid.NewGuid():N}";
+        var command = workshop.Command(new ToyCounting()) with { Stage = stage };
+        await Task.WhenAll(Enumerable.Range(0, Count).Select(_ => workshop.Sender.SendAsync(command, null)));
+        Assert.Equal(Count, await workshop.Sender.QueueDepthAsync(stage));
+    }
+
+    [Fact]
+    public async Task A_computation_waits_for_the_machine_and_says_so()
+    {
+        await using var workshop = await StartAsync(inMemory: true);
+        var command = workshop.Command(new ToyCounting());
+        using (await new ComputeSlots(workshop.Settings).TakeAsync(default))
+        {
+            await workshop.Sender.SendAsync(command, null);
+            await workshop.Inbox.Next<StageProgressed>(p => p.Progress.Phase == "waiting");
+            Assert.Empty(workshop.Inbox.All<StageCompleted>());
+        }
+
+        await workshop.Completed(command);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Workers_announce_themselves_when_a_coordinator_asks(bool inMemory)
+    {
+        await using var workshop = await StartAsync(inMemory);
+        var before = workshop.Inbox.All<StageAnnounced>().Count;
+        await workshop.Sender.AskForStagesAsync(workshop.Queue);
+        await Eventually.True(() => workshop.Inbox.All<StageAnnounced>().Count > before, "an announcement");
+        var manifest = workshop.Inbox.All<StageAnnounced>()[^1].Manifest;
+        Assert.Equal(("toy", "1"), (manifest.Name, manifest.Version));
+        Assert.Equal(1000, manifest.ParametersSchema!.Value.GetProperty("properties").GetProperty("steps").GetProperty("maximum").GetInt32());
+    }
+
+    private static (FailureKind Kind, string Message) Outcome(StageFailed failed) => (failed.Kind, failed.Message);
+
+    private static string Hook(Action<int, CancellationToken> hook)
+    {
+        var name = Guid.NewGuid().ToString("N");
+        ToyStage.Hooks[name] = hook;
+        return name;
+    }
+
+    private sealed class SameOutput : IEqualityComparer<StageCompleted>
+    {
+        public static SameOutput Instance { get; } = new();
+
+        public bool Equals(StageCompleted? x, StageCompleted? y) => x?.Output == y?.Output;
+
+        public int GetHashCode(StageCompleted obj) => obj.Output.GetHashCode();
+    }
+}
