@@ -30,7 +30,7 @@ public static class AtomicFile
             string? path;
             using (var file = new FileStream(aside, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 16))
             {
-                path = write(file);
+                path = write(new KeptOpen(file));
                 file.Flush(flushToDisk: true);
             }
 
@@ -42,5 +42,37 @@ public static class AtomicFile
         {
             File.Delete(aside);
         }
+    }
+
+    /// <summary>Writers that end by closing their stream are common; the file is still to be flushed to the disk then.</summary>
+    private sealed class KeptOpen(FileStream file) : Stream
+    {
+        public override bool CanRead => false;
+
+        public override bool CanSeek => true;
+
+        public override bool CanWrite => true;
+
+        public override long Length => file.Length;
+
+        public override long Position
+        {
+            get => file.Position;
+            set => file.Position = value;
+        }
+
+        public override void Write(ReadOnlySpan<byte> buffer) => file.Write(buffer);
+
+        public override void Write(byte[] buffer, int offset, int count) => file.Write(buffer, offset, count);
+
+        public override void WriteByte(byte value) => file.WriteByte(value);
+
+        public override void Flush() => file.Flush();
+
+        public override long Seek(long offset, SeekOrigin origin) => file.Seek(offset, origin);
+
+        public override void SetLength(long value) => file.SetLength(value);
+
+        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
     }
 }

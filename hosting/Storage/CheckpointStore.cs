@@ -26,10 +26,10 @@ public sealed class CheckpointStore(string folder)
         CheckpointRef? written = null;
         AtomicFile.WriteNamed(Folder, file =>
         {
-            using var digest = new DigestingStream(file);
-            write(digest);
-            digest.Flush();
-            written = new CheckpointRef(digest.Sha256(), digest.Length);
+            using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+            var digesting = new DigestingStream(file, hash);
+            write(digesting);
+            written = new CheckpointRef(Convert.ToHexStringLower(hash.GetCurrentHash()), digesting.Length);
             return NameOf(written.Sha256);
         });
         return written!;

@@ -2,10 +2,11 @@ using System.Security.Cryptography;
 
 namespace Lathe.Hosting;
 
-/// <summary>Passes writes on and digests them on the way. Forward only; leaves the stream below open.</summary>
-internal sealed class DigestingStream(Stream below) : Stream
+/// <summary>
+/// Passes writes on and digests them on the way. Forward only. A writer on top may close it: file and digest belong to the caller.
+/// </summary>
+internal sealed class DigestingStream(Stream below, IncrementalHash hash) : Stream
 {
-    private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
     private long _length;
 
     public override bool CanRead => false;
@@ -22,13 +23,10 @@ internal sealed class DigestingStream(Stream below) : Stream
         set => throw new NotSupportedException("a checkpoint is written forward only");
     }
 
-    /// <summary>Digest of all written so far, 64 lower-case hexadecimal characters.</summary>
-    public string Sha256() => Convert.ToHexStringLower(_hash.GetCurrentHash());
-
     public override void Write(ReadOnlySpan<byte> buffer)
     {
         below.Write(buffer);
-        _hash.AppendData(buffer);
+        hash.AppendData(buffer);
         _length += buffer.Length;
     }
 
@@ -43,10 +41,4 @@ internal sealed class DigestingStream(Stream below) : Stream
     public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException("a checkpoint is written forward only");
 
     public override void SetLength(long value) => throw new NotSupportedException();
-
-    protected override void Dispose(bool disposing)
-    {
-        if (disposing) _hash.Dispose();
-        base.Dispose(disposing);
-    }
 }

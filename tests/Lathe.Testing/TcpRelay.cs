@@ -28,7 +28,7 @@ public sealed class TcpRelay : IAsyncDisposable
     /// <summary>Cuts every connection; new ones are let through.</summary>
     public void CutAll()
     {
-        foreach (var client in _open.Keys) client.Client.Close(0);
+        foreach (var client in _open.Keys) client.Client?.Close(0);
     }
 
     public async ValueTask DisposeAsync()
