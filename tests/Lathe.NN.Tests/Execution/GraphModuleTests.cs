@@ -1,0 +1,203 @@
+using Lathe.Contracts;
+using Lathe.NN.Execution;
+using Lathe.NN.Graphs;
+using Lathe.NN.Runtime;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Lathe.NN.Tests.Execution;
+
+public sealed class GraphModuleTests : IDisposable
+{
+    private readonly DisposeScope _scope;
+
+    public GraphModuleTests()
+    {
+        TorchRuntime.Configure(1);
+        _scope = NewDisposeScope();
+    }
+
+    public void Dispose() => _scope.Dispose();
+
+    [Fact]
+    public void The_network_computes_what_layers_put_together_by_hand_compute()
+    {
+        using var module = GraphModule.Create(Samples.Network(), 1);
+        var p = module.Parameters;
+        var conv1 = nn.Conv2d(1, 4, 3, padding: 1, bias: false);
+        var bn1 = nn.BatchNorm2d(4);
+        var conv2 = nn.Conv2d(4, 4, 3, padding: 1);
+        var pool = nn.MaxPool2d(2);
+        var fc = nn.Linear(64, 3);
+        using (no_grad())
+        {
+            conv1.weight!.copy_(p["conv1.weight"]);
+            conv2.weight!.copy_(p["conv2.weight"]);
+            conv2.bias!.copy_(p["conv2.bias"]);
+            fc.weight!.copy_(p["fc.weight"]);
+            fc.bias!.copy_(p["fc.bias"]);
+        }
+
+        // Dropout is off outside training; a training pass of batch norm first, so that running statistics move.
+        var x = Input(6);
+        var hidden = nn.functional.relu(bn1.forward(conv1.forward(x)));
+        module.Forward(x, training: true);
+        bn1.eval();
+        hidden = nn.functional.relu(bn1.forward(conv1.forward(x)));
+        var expected = fc.forward(pool.forward(conv2.forward(hidden) + hidden).flatten(1));
+        var logits = module.Forward(x, training: false);
+        Assert.Equal([6L, 3L], logits.shape);
+        Assert.True(logits.allclose(expected, 1e-5, 1e-6));
+        Assert.True(module.Buffers["bn1.running_mean"].allclose(bn1.running_mean!, 1e-5, 1e-7));
+    }
+
+    [Fact]
+    public void Every_kind_of_layer_runs()
+    {
+        var graph = new NetworkGraph(
+            "all",
+            new TensorShape(3, 8, 8),
+            [
+                new Conv2d("depthwise", ["input"], 3, 6, 3, Stride: 2, Padding: 2, Dilation: 2, Groups: 3),
+                new Activation("relu6", ["depthwise"], ActivationKind.Relu6),
+                new Activation("swish", ["depthwise"], ActivationKind.HardSwish),
+                new Activation("silu", ["depthwise"], ActivationKind.Silu),
+                new Activation("sigmoid", ["depthwise"], ActivationKind.Sigmoid),
+                new Concat("concat", ["relu6", "swish", "silu"]),
+                new Conv2d("project", ["concat"], 18, 6, 1),
+                new Add("add", ["project", "sigmoid", "relu6"]),
+                new AvgPool2d("avg", ["add"], 2, 2),
+                new GlobalAvgPool("global", ["avg"]),
+                new Flatten("flat", ["global"]),
+                new BatchNorm("norm", ["flat"], 6),
+                new Linear("fc", ["norm"], 6, 4, Bias: false),
+            ],
+            "fc");
+        using var module = GraphModule.Create(graph, 1);
+        var x = randn(2, 3, 8, 8, generator: new Generator(1));
+        var logits = module.Forward(x, training: false);
+        var p = module.Parameters;
+        var d = nn.functional.conv2d(x, p["depthwise.weight"], null, [2, 2], [2, 2], [2, 2], 3);
+        var r = d.clamp(0, 6);
+        var joined = cat([r, d * (d + 3).clamp(0, 6) / 6, d * d.sigmoid()], 1);
+        var sum = nn.functional.conv2d(joined, p["project.weight"]) + d.sigmoid() + r;
+        var expected = nn.functional.linear(sum.mean([2, 3]) / Math.Sqrt(1 + 1e-5), p["fc.weight"]);
+        Assert.True(logits.allclose(expected, 1e-4, 1e-5));
+    }
+
+    [Fact]
+    public void Gradients_reach_every_parameter()
+    {
+        using var module = GraphModule.Create(Samples.Network(), 1);
+        module.Forward(Input(6), training: true).pow(2).sum().backward();
+        foreach (var (name, parameter) in module.Parameters)
+            Assert.True(parameter.grad is not null && parameter.grad.abs().sum().item<float>() > 0, name);
+    }
+
+    [Fact]
+    public void A_view_replaces_what_the_forward_pass_uses_and_lets_gradients_through()
+    {
+        using var module = GraphModule.Create(Samples.Network(), 1);
+        var gate = tensor(new[] { 1f, 0f, 1f, 1f });
+        Tensor View(string name, Tensor value) => name switch
+        {
+            // Straight through: forward b·g, backward as if b.
+            "conv2.bias" => value + ((value * gate) - value).detach(),
+            _ => value,
+        };
+        var x = Input(6);
+        using (no_grad())
+            module.Parameters["conv2.bias"].fill_(1);
+        var logits = module.Forward(x, training: false, View);
+        using (no_grad())
+            module.Parameters["conv2.bias"].mul_(gate);
+
+        Assert.True(logits.eq(module.Forward(x, training: false)).all().item<bool>());
+        // A closed gate still hears what the loss wants.
+        module.Forward(x, training: true, View).pow(2).sum().backward();
+        Assert.NotEqual(0, module.Parameters["conv2.bias"].grad!.data<float>()[1]);
+    }
+
+    [Fact]
+    public void Dropout_depends_on_its_stream_alone()
+    {
+        using var module = GraphModule.Create(Samples.Network(0.5), 1);
+        var x = Input(6);
+        var stream = CounterRandom.For(1, "dropout", 1);
+        var first = module.Forward(x, training: true, dropout: stream);
+        Assert.True(first.eq(module.Forward(x, training: true, dropout: stream)).all().item<bool>());
+        Assert.False(first.eq(module.Forward(x, training: true, dropout: CounterRandom.For(1, "dropout", 2))).all().item<bool>());
+    }
+
+    [Fact]
+    public void The_same_seed_gives_the_same_bits_and_leaves_libtorchs_generator_alone()
+    {
+        random.manual_seed(1);
+        using var a = GraphModule.Create(Samples.Network(), 1);
+        random.manual_seed(2);
+        using var b = GraphModule.Create(Samples.Network(), 1);
+        using var c = GraphModule.Create(Samples.Network(), 2);
+        Assert.Equal(Samples.Digest(a.Snapshot()), Samples.Digest(b.Snapshot()));
+        Assert.NotEqual(Samples.Digest(a.Snapshot()), Samples.Digest(c.Snapshot()));
+    }
+
+    [Fact]
+    public void Convolutions_start_at_their_fan_out()
+    {
+        var graph = new NetworkGraph(
+            "wide", new TensorShape(16, 4, 4), [new Conv2d("conv", ["input"], 16, 64, 3, Padding: 1)], "conv");
+        using var module = GraphModule.Create(graph, 1);
+        Assert.Equal(Math.Sqrt(2.0 / (64 * 9)), module.Parameters["conv.weight"].std().item<float>(), 0.002);
+    }
+
+    [Fact]
+    public void A_snapshot_makes_the_same_network_again_and_is_a_copy()
+    {
+        using var module = GraphModule.Create(Samples.Network(), 1);
+        var x = Input(6);
+        module.Forward(x, training: true);
+        var snapshot = module.Snapshot();
+        using var again = GraphModule.FromTensors(Samples.Network(), snapshot);
+        Assert.Equal(
+            ["conv1.weight", "bn1.weight", "bn1.bias", "bn1.running_mean", "bn1.running_var", "conv2.weight", "conv2.bias", "fc.weight", "fc.bias"],
+            snapshot.Keys);
+        Assert.True(module.Forward(x, false).eq(again.Forward(x, false)).all().item<bool>());
+        using (no_grad())
+            snapshot["fc.bias"].fill_(9);
+        Assert.True(module.Forward(x, false).eq(again.Forward(x, false)).all().item<bool>());
+    }
+
+    [Fact]
+    public void Tensors_that_do_not_fit_are_named()
+    {
+        using var module = GraphModule.Create(Samples.Network(), 1);
+        var tensors = module.Snapshot().ToDictionary();
+        tensors.Remove("conv1.weight");
+        tensors["fc.bias"] = zeros(5);
+        tensors["spare"] = zeros(1);
+        var error = Assert.Throws<LatheException>(() => GraphModule.FromTensors(Samples.Network(), tensors));
+        Assert.Contains("conv1.weight is missing", error.Message, StringComparison.Ordinal);
+        Assert.Contains("fc.bias is [5] and should be [3]", error.Message, StringComparison.Ordinal);
+        Assert.Contains("spare belongs to no layer", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_network_without_parameters_is_refused()
+    {
+        var graph = new NetworkGraph("empty", new TensorShape(1, 4, 4), [new Flatten("flat", ["input"])], "flat");
+        Assert.Throws<LatheException>(() => GraphModule.Create(graph, 1));
+    }
+
+    [Fact]
+    public void Evaluation_holds_no_activation_that_nobody_reads_any_more()
+    {
+        using var module = GraphModule.Create(Samples.Network(), 1);
+        using var noGradient = no_grad();
+        var x = Input(6);
+        var before = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
+        using var logits = module.Forward(x, training: false);
+        Assert.Equal(before + 1, DisposeScopeManager.Statistics.ThreadTotalLiveCount);
+    }
+
+    private static Tensor Input(int count) => randn(count, 1, 8, 8, generator: new Generator(3));
+}
