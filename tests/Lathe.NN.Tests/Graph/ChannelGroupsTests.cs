@@ -1,0 +1,134 @@
+using CsCheck;
+using Lathe.NN.Graphs;
+using Lathe.NN.Models;
+
+namespace Lathe.NN.Tests.Graphs;
+
+public class ChannelGroupsTests
+{
+    private static GraphBuilder Net(int channels = 2) => new("test", new TensorShape(channels, 6, 6));
+
+    [Fact]
+    public void Each_channel_before_a_flatten_stands_for_all_its_positions()
+    {
+        var net = Net();
+        net.Conv("conv", 3, 3);
+        net.BatchNorm("bn");
+        net.MaxPool("pool", 2);
+        net.Flatten("flatten");
+        net.Linear("fc", 5);
+        var groups = ChannelGroups.Of(net.Build());
+        Assert.Equal([-1, -1], groups.GatesOf["input"]);
+        Assert.Equal([0, 1, 2], groups.GatesOf["pool"]);
+        Assert.Equal([0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2], groups.GatesOf["flatten"]);
+        Assert.Equal([3, 4, 5, 6, 7], groups.GatesOf["fc"]);
+        Assert.Equal([true, false], groups.Groups.Select(g => g.Prunable));
+        Assert.Equal([new NodeChannel("bn", 1)], groups.Gates[1].BatchNorms);
+        Assert.Equal([new NodeChannel("conv", 1)], groups.Gates[1].Producers);
+    }
+
+    [Fact]
+    public void A_residual_addition_ties_its_branches()
+    {
+        var groups = ChannelGroups.Of(Zoo.Build("resnet20", new(3, 32, 32), 10));
+        Assert.Equal(groups.GatesOf["bn1"], groups.GatesOf["layer1.2.add"]);
+        Assert.Equal(groups.GatesOf["layer2.0.downsample.1"], groups.GatesOf["layer2.2.conv2"]);
+        // Three stages, nine blocks with an inner width of their own, and the logits.
+        Assert.Equal(13, groups.Groups.Count);
+        Assert.Equal(["bn1", "layer1.0.bn2", "layer1.1.bn2", "layer1.2.bn2"], groups.Groups[0].BatchNorms);
+    }
+
+    [Fact]
+    public void What_is_added_to_the_image_cannot_be_removed()
+    {
+        var net = Net();
+        net.Conv("conv", 2, 3, padding: 1);
+        net.Add("add", "conv", "input");
+        net.Flatten("flatten");
+        net.Linear("fc", 3);
+        var groups = ChannelGroups.Of(net.Build());
+        Assert.Equal([-1, -1], groups.GatesOf["conv"]);
+    }
+
+    [Fact]
+    public void A_depthwise_convolution_passes_gates_on_and_a_single_channel_is_not_depthwise()
+    {
+        var net = Net();
+        net.Conv("conv", 3, 3);
+        net.Conv("depthwise", 3, 3, groups: 3);
+        net.Conv("one", 1, 1);
+        net.Conv("other", 1, 1);
+        net.Flatten("flatten");
+        net.Linear("fc", 3);
+        var groups = ChannelGroups.Of(net.Build());
+        Assert.Equal(groups.GatesOf["conv"], groups.GatesOf["depthwise"]);
+        Assert.Equal(["conv", "depthwise"], groups.Groups[0].Producers);
+        Assert.NotEqual(groups.GatesOf["one"], groups.GatesOf["other"]);
+    }
+
+    [Fact]
+    public void A_grouped_convolution_ties_positions_across_its_groups()
+    {
+        var net = Net();
+        net.Conv("conv", 6, 3);
+        net.Conv("grouped", 4, 3, groups: 2);
+        net.Flatten("flatten");
+        net.Linear("fc", 3);
+        var groups = ChannelGroups.Of(net.Build());
+        Assert.Equal([0, 1, 2, 0, 1, 2], groups.GatesOf["conv"]);
+        Assert.Equal([3, 4, 3, 4], groups.GatesOf["grouped"]);
+    }
+
+    [Fact]
+    public void A_concatenation_appends_and_splits_groups_by_use()
+    {
+        var net = Net();
+        net.Conv("a", 2, 1);
+        net.Conv("b", 2, 1, from: "input");
+        net.Concat("cat", "b", "a", "b");
+        net.Flatten("flatten");
+        net.Linear("fc", 3);
+        var groups = ChannelGroups.Of(net.Build());
+        Assert.Equal([2, 3, 0, 1, 2, 3], groups.GatesOf["cat"]);
+        Assert.Equal([[0, 1], [2, 3], [4, 5, 6]], groups.Groups.Select(g => g.Gates));
+    }
+
+    [Fact]
+    public void A_sigmoid_makes_its_channels_unprunable()
+    {
+        var net = Net();
+        net.Conv("conv", 4, 1);
+        net.BatchNorm("bn");
+        net.Append(new Activation("sigmoid", ["bn"], ActivationKind.Sigmoid));
+        net.Flatten("flatten");
+        net.Linear("fc", 3);
+        Assert.False(ChannelGroups.Of(net.Build()).Groups[0].Prunable);
+    }
+
+    [Fact]
+    public void A_hidden_layer_without_batch_norm_does_not_close_by_batch_norm()
+    {
+        var graph = Zoo.Build("vgg11", new(3, 224, 224), 10);
+        var groups = ChannelGroups.Of(graph);
+        var hidden = groups.Groups[groups.Gates[groups.GatesOf["classifier.0"][0]].Group];
+        Assert.True(hidden.Prunable);
+        Assert.False(hidden.ClosesByBatchNorm);
+        Assert.True(groups.Groups[0].ClosesByBatchNorm);
+    }
+
+    [Fact]
+    public void Every_tensor_holds_the_gates_of_a_group_equally_often() =>
+        Gen.Int[0, 1_000_000].Sample(
+            seed =>
+            {
+                var groups = ChannelGroups.Of(RandomNetworks.Network(seed));
+                Assert.Equal(Enumerable.Range(0, groups.Gates.Count), groups.Groups.SelectMany(g => g.Gates).Order());
+                foreach (var gates in groups.GatesOf.Values)
+                {
+                    foreach (var group in groups.Groups)
+                        Assert.Single(group.Gates.Select(gate => gates.Count(g => g == gate)).Distinct());
+                }
+            },
+            iter: 500,
+            threads: 1);
+}

@@ -1,0 +1,110 @@
+using Lathe.Contracts;
+using Lathe.NN.Graphs;
+using Lathe.NN.Models;
+using Lathe.NN.Runtime;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Lathe.NN.Tests.Graphs;
+
+public class SurgeryTests
+{
+    public SurgeryTests() => TorchRuntime.Configure();
+
+    // Seeds are fixed here, because a bound on rounding errors holds for almost every network, not for all.
+    [Fact]
+    public void Cutting_closed_channels_leaves_logits_unchanged()
+    {
+        for (var seed = 0; seed < 100; seed++)
+        {
+            using var scope = NewDisposeScope();
+            Compare(RandomNetworks.Network(seed), seed, zeroProducers: true);
+        }
+    }
+
+    [Fact]
+    public void Closing_batch_norms_is_enough_where_the_group_says_so()
+    {
+        for (var seed = 100; seed < 200; seed++)
+        {
+            using var scope = NewDisposeScope();
+            Compare(RandomNetworks.Network(seed), seed, zeroProducers: false);
+        }
+    }
+
+    [Theory]
+    [InlineData("lenet5")]
+    [InlineData("resnet20")]
+    public void Models_of_the_zoo_are_cut_by_their_batch_norms_alone(string name)
+    {
+        using var scope = NewDisposeScope();
+        var entry = Zoo.Entry(name);
+        var graph = Zoo.Build(name, entry.Input, entry.Classes);
+        Assert.All(ChannelGroups.Of(graph).Groups.Where(g => g.Prunable), g => Assert.True(g.ClosesByBatchNorm));
+        Compare(graph, 7, zeroProducers: false);
+    }
+
+    [Fact]
+    public void A_whole_group_is_never_removed()
+    {
+        var graph = Zoo.Build("lenet5", new(1, 28, 28), 10);
+        var groups = ChannelGroups.Of(graph);
+        var live = new bool[groups.Gates.Count];
+        Array.Fill(live, true);
+        foreach (var gate in groups.Groups[1].Gates) live[gate] = false;
+        var e = Assert.Throws<LatheException>(() => Surgery.Shrink(graph, groups, live));
+        Assert.Equal("all 32 channels of channel group 1 (features.4) would be removed; at least one must stay", e.Message);
+    }
+
+    [Fact]
+    public void Logits_are_never_removed()
+    {
+        var graph = Zoo.Build("lenet5", new(1, 28, 28), 10);
+        var groups = ChannelGroups.Of(graph);
+        var live = new bool[groups.Gates.Count];
+        Array.Fill(live, true);
+        live[^1] = false;
+        var e = Assert.Throws<LatheException>(() => Surgery.Shrink(graph, groups, live));
+        Assert.Contains("(classifier.3) is not prunable", e.Message, StringComparison.Ordinal);
+    }
+
+    private static void Compare(NetworkGraph graph, int seed, bool zeroProducers)
+    {
+        var groups = ChannelGroups.Of(graph);
+        var live = RandomNetworks.Live(groups, new Random(seed));
+        if (!zeroProducers)
+        {
+            foreach (var group in groups.Groups.Where(g => !g.ClosesByBatchNorm))
+            {
+                foreach (var gate in group.Gates) live[gate] = true;
+            }
+        }
+
+        var tensors = ReferenceRun.RandomTensors(graph, seed);
+        foreach (var gate in groups.Gates.Where(g => !live[g.Index]))
+        {
+            foreach (var channel in gate.BatchNorms) Zero(tensors, channel);
+            if (!zeroProducers) continue;
+            foreach (var channel in gate.Producers) Zero(tensors, channel);
+        }
+
+        var before = tensors.ToDictionary(t => t.Key, t => t.Value.clone());
+        var (small, cut) = Surgery.Cut(graph, tensors, groups, live);
+        Assert.All(tensors, t => Assert.True(t.Value.equal(before[t.Key]).all().item<bool>()));
+        Assert.Equal(
+            ParameterShapes.Of(small).Select(p => (p.Name, string.Join(',', p.Shape))),
+            cut.Select(t => (t.Key, string.Join(',', t.Value.shape))));
+
+        var images = randn([2, graph.Input.Channels, graph.Input.Height, graph.Input.Width], generator: new Generator((ulong)seed));
+        var expected = ReferenceRun.Logits(graph, tensors, images);
+        var actual = ReferenceRun.Logits(small, cut, images);
+        var difference = (expected - actual).abs().max().item<float>();
+        Assert.True(difference <= 1e-4f * expected.abs().max().item<float>() + 1e-12f, $"difference {difference} in {GraphJson.Write(graph)}");
+    }
+
+    private static void Zero(Dictionary<string, Tensor> tensors, NodeChannel channel)
+    {
+        tensors[channel.Node + ".weight"][channel.Channel].zero_();
+        if (tensors.TryGetValue(channel.Node + ".bias", out var bias)) bias[channel.Channel].zero_();
+    }
+}
