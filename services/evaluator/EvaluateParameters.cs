@@ -1,0 +1,12 @@
+using System.ComponentModel;
+using System.ComponentModel.DataAnnotations;
+
+namespace Lathe.Evaluator;
+
+/// <summary>What <c>evaluate: { ... }</c> in a sweep may say.</summary>
+public sealed record EvaluateParameters
+{
+    [Description("Images in a batch. Changes speed and memory, not the figures.")]
+    [Range(1, 65_536)]
+    public int BatchSize { get; init; } = 500;
+}

@@ -1,0 +1,119 @@
+using Lathe.NN.Complexities;
+
+namespace Lathe.Pruner.Hfp;
+
+/// <summary>
+/// Meets a budget to the channel: closes what matters least for what it costs until every target holds, then reopens what matters most
+/// for as long as it fits. The result is at or under every target, and no channel that fits is left closed.
+/// </summary>
+public static class ExactFinish
+{
+    /// <summary>Chooses the open gates.</summary>
+    /// <param name="size">Sizes as a function of the groups' widths.</param>
+    /// <param name="budget">Targets; must be reachable (<see cref="ReachableSizes.Check"/>).</param>
+    /// <param name="widths">Allowed widths, by group.</param>
+    /// <param name="magnitudes">Magnitude m of each gate, by group; the order within a group is kept in the result.</param>
+    /// <param name="threshold">τ: gates above it start open.</param>
+    /// <returns>True for each open gate, by group, and the sizes that surgery will leave.</returns>
+    public static FinishedGates Choose(
+        SizeModel size,
+        SizeBudget budget,
+        IReadOnlyList<GroupWidths> widths,
+        IReadOnlyList<double[]> magnitudes,
+        double threshold)
+    {
+        // Within a group gates close from the least magnitude up and reopen from the greatest down, so that the open ones are always
+        // the first so-many of this order. Equal magnitudes go by channel number.
+        var order = magnitudes
+            .Select(m => Enumerable.Range(0, m.Length).OrderByDescending(c => m[c]).ThenBy(c => c).ToArray())
+            .ToArray();
+        var open = new double[widths.Count];
+        for (var g = 0; g < open.Length; g++) open[g] = widths[g].Covering(magnitudes[g].Count(m => m > threshold));
+
+        var closed = Close(size, budget, widths, magnitudes, order, open);
+        var reopened = Reopen(size, budget, widths, magnitudes, order, open);
+
+        var live = magnitudes.Select(m => new bool[m.Length]).ToArray();
+        for (var g = 0; g < live.Length; g++)
+        {
+            foreach (var c in order[g].Take((int)open[g])) live[g][c] = true;
+        }
+
+        var (parameters, multiplications) = size.Evaluate(open);
+        return new FinishedGates(live, (long)parameters, (long)multiplications, closed, reopened);
+    }
+
+    private static int Close(
+        SizeModel size, SizeBudget budget, IReadOnlyList<GroupWidths> widths, IReadOnlyList<double[]> magnitudes, int[][] order, double[] open)
+    {
+        var dense = size.Evaluate([.. widths.Select(w => (double)w.Full)]);
+        var count = 0;
+        while (true)
+        {
+            var now = size.Evaluate(open);
+            if (budget.Holds(now.Parameters, now.Multiplications)) return count;
+
+            var (best, bestWidth, bestScore) = (-1, 0, double.PositiveInfinity);
+            for (var g = 0; g < open.Length; g++)
+            {
+                if (widths[g].Below((int)open[g]) is not { } narrower) continue;
+                var after = EvaluateWith(size, open, g, narrower);
+                var saved = (now.Parameters > budget.Parameters ? (now.Parameters - after.Parameters) / dense.Parameters : 0)
+                    + (now.Multiplications > budget.Multiplications ? (now.Multiplications - after.Multiplications) / dense.Multiplications : 0);
+                if (saved <= 0) continue;
+                var score = Sum(magnitudes[g], order[g], narrower, (int)open[g]) / saved;
+                if (score < bestScore) (best, bestWidth, bestScore) = (g, narrower, score);
+            }
+
+            if (best < 0) throw new InvalidOperationException("the budget is under the narrowest network; ReachableSizes.Check refuses this");
+            count += (int)open[best] - bestWidth;
+            open[best] = bestWidth;
+        }
+    }
+
+    private static int Reopen(
+        SizeModel size, SizeBudget budget, IReadOnlyList<GroupWidths> widths, IReadOnlyList<double[]> magnitudes, int[][] order, double[] open)
+    {
+        var count = 0;
+        while (true)
+        {
+            var (best, bestWidth, bestMagnitude) = (-1, 0, double.NegativeInfinity);
+            for (var g = 0; g < open.Length; g++)
+            {
+                if (widths[g].Above((int)open[g]) is not { } wider) continue;
+                var magnitude = Sum(magnitudes[g], order[g], (int)open[g], wider) / (wider - open[g]);
+                if (magnitude <= bestMagnitude) continue;
+                var after = EvaluateWith(size, open, g, wider);
+                if (budget.Holds(after.Parameters, after.Multiplications)) (best, bestWidth, bestMagnitude) = (g, wider, magnitude);
+            }
+
+            if (best < 0) return count;
+            count += bestWidth - (int)open[best];
+            open[best] = bestWidth;
+        }
+    }
+
+    private static (double Parameters, double Multiplications) EvaluateWith(SizeModel size, double[] open, int group, int width)
+    {
+        var kept = open[group];
+        open[group] = width;
+        var result = size.Evaluate(open);
+        open[group] = kept;
+        return result;
+    }
+
+    private static double Sum(double[] magnitudes, int[] order, int from, int to)
+    {
+        var sum = 0.0;
+        for (var i = from; i < to; i++) sum += magnitudes[order[i]];
+        return sum;
+    }
+}
+
+/// <summary>Gates when their choice is final.</summary>
+/// <param name="Live">True for each open gate, by group.</param>
+/// <param name="Parameters">Parameters that surgery leaves.</param>
+/// <param name="Multiplications">Multiplications that surgery leaves.</param>
+/// <param name="Closed">Channels that the finish closed.</param>
+/// <param name="Reopened">Channels that the finish reopened.</param>
+public sealed record FinishedGates(IReadOnlyList<bool[]> Live, long Parameters, long Multiplications, int Closed, int Reopened);

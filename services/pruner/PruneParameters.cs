@@ -1,0 +1,77 @@
+using System.ComponentModel;
+using System.ComponentModel.DataAnnotations;
+
+namespace Lathe.Pruner;
+
+/// <summary>How channels are chosen.</summary>
+public enum PruneMethod
+{
+    /// <summary>Holistic Filter Pruning.</summary>
+    Hfp,
+}
+
+/// <summary>What <c>prune: { ... }</c> in a sweep may say.</summary>
+public sealed record PruneParameters
+{
+    [Description("How channels are chosen.")]
+    public PruneMethod Method { get; init; } = PruneMethod.Hfp;
+
+    [Description("Target for parameters: a share of the input network's (0 to 1), or above 1 an absolute number. Absent: free.")]
+    [Range(0.0, double.MaxValue, MinimumIsExclusive = true)]
+    public double? Parameters { get; init; }
+
+    [Description("Target for multiplications: a share of the input network's (0 to 1), or above 1 an absolute number. Absent: free.")]
+    [Range(0.0, double.MaxValue, MinimumIsExclusive = true)]
+    public double? Multiplications { get; init; }
+
+    [Description("Epochs in all: pruning, then fine-tuning with the gates frozen.")]
+    [Range(1, 100_000)]
+    public int Epochs { get; init; } = 4;
+
+    [Description("Share of the epochs in which gates move; at its end the budget is met to the channel.")]
+    [Range(0.01, 1.0)]
+    public double PruningShare { get; init; } = 0.5;
+
+    [Description("Share of the pruning part over which the target glides from 1 to its value.")]
+    [Range(0.0, 1.0)]
+    public double GlideShare { get; init; } = 0.7;
+
+    [Description("Weight λ of the size loss when pruning starts; it rises to four times that at the end of the pruning part.")]
+    [Range(0.0, 1e6, MinimumIsExclusive = true)]
+    public double SizeWeight { get; init; } = 1.0;
+
+    [Description("Gate threshold τ: a channel whose scale is at or under it is closed.")]
+    [Range(0.0, 1.0, MinimumIsExclusive = true)]
+    public double Threshold { get; init; } = 0.01;
+
+    [Description("Widths are rounded to multiples of this many channels.")]
+    [Range(1, 1024)]
+    public int ChannelMultiple { get; init; } = 1;
+
+    [Description("Images in a batch.")]
+    [Range(1, 65_536)]
+    public int BatchSize { get; init; } = 128;
+
+    [Description("Learning rate at the start.")]
+    [Range(0.0, 100.0, MinimumIsExclusive = true)]
+    public double LearningRate { get; init; } = 0.05;
+
+    [Description("Learning rate that the cosine schedule ends with.")]
+    [Range(0.0, 100.0)]
+    public double FinalLearningRate { get; init; }
+
+    [Description("Momentum of SGD.")]
+    [Range(0.0, 1.0, MaximumIsExclusive = true)]
+    public double Momentum { get; init; } = 0.9;
+
+    [Description("Weight decay, on weights alone.")]
+    [Range(0.0, 1.0)]
+    public double WeightDecay { get; init; } = 5e-4;
+
+    [Description("Random shifts and, where the data set allows it, flips of the training images.")]
+    public bool Augment { get; init; } = true;
+
+    [Description("Share of the training images held out for validation, the same in every stage of one seed.")]
+    [Range(0.0, 0.5)]
+    public double Validation { get; init; } = 0.05;
+}

@@ -1,0 +1,80 @@
+using System.ComponentModel;
+using System.ComponentModel.DataAnnotations;
+
+namespace Lathe.Quantizer;
+
+/// <summary>How weights become N-bit fixed-point numbers.</summary>
+public enum QuantizeMethod
+{
+    /// <summary>A pull towards the nearest mode that grows until the weights have become modes.</summary>
+    Symog,
+}
+
+/// <summary>How the prior weighs layers of different size.</summary>
+public enum PriorNormalization
+{
+    /// <summary>Each weight is pulled alike: η·λ is the fraction of its distance that one step removes, whatever the layer.</summary>
+    Sum,
+
+    /// <summary>Each layer's term is divided by its number of weights, as in the papers; λ must then grow with layer size.</summary>
+    Mean,
+}
+
+/// <summary>What <c>quantize: { ... }</c> in a sweep may say.</summary>
+public sealed record QuantizeParameters
+{
+    [Description("How weights become fixed-point numbers.")]
+    public QuantizeMethod Method { get; init; } = QuantizeMethod.Symog;
+
+    [Description("Bits of a weight.")]
+    [Range(2, 8)]
+    public int Bits { get; init; } = 2;
+
+    [Description("Epochs over which the pull grows.")]
+    [Range(1, 100_000)]
+    public int Epochs { get; init; } = 6;
+
+    [Description("Weight λ₀ of the prior at the start.")]
+    [Range(0.0, 1e9, MinimumIsExclusive = true)]
+    public double PullStart { get; init; } = 1e-3;
+
+    [Description("Weight λ₁ of the prior at the end; λ rises exponentially between the two.")]
+    [Range(0.0, 1e9, MinimumIsExclusive = true)]
+    public double PullEnd { get; init; } = 100;
+
+    [Description("How the prior weighs layers of different size.")]
+    public PriorNormalization Normalization { get; init; } = PriorNormalization.Sum;
+
+    [Description("Clip weights to the outer modes after each step, so that none hides beyond them.")]
+    public bool Clipping { get; init; } = true;
+
+    [Description("Names of nodes whose weights stay float, separated by commas.")]
+    public string Exclude { get; init; } = "";
+
+    [Description("Images in a batch.")]
+    [Range(1, 65_536)]
+    public int BatchSize { get; init; } = 128;
+
+    [Description("Learning rate at the start.")]
+    [Range(0.0, 100.0, MinimumIsExclusive = true)]
+    public double LearningRate { get; init; } = 0.01;
+
+    [Description("Learning rate at the end; it falls linearly.")]
+    [Range(0.0, 100.0)]
+    public double FinalLearningRate { get; init; } = 1e-3;
+
+    [Description("Momentum of SGD.")]
+    [Range(0.0, 1.0, MaximumIsExclusive = true)]
+    public double Momentum { get; init; } = 0.9;
+
+    [Description("Weight decay. The prior already holds the weights, so none by default.")]
+    [Range(0.0, 1.0)]
+    public double WeightDecay { get; init; }
+
+    [Description("Random shifts and, where the data set allows it, flips of the training images.")]
+    public bool Augment { get; init; } = true;
+
+    [Description("Share of the training images held out for validation, the same in every stage of one seed.")]
+    [Range(0.0, 0.5)]
+    public double Validation { get; init; } = 0.05;
+}

@@ -1,0 +1,56 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Lathe.Quantizer.Symog;
+
+/// <summary>
+/// The symmetric fixed-point quantizer Q(w; Δ) = clip(round(w/Δ), ±(2^(N−1)−1))·Δ with Δ = 2^(−f). Ties round to even.
+/// Multiplying by a power of two is exact in float32, so Q's values are exact too.
+/// </summary>
+public static class FixedPoint
+{
+    /// <summary>The step sizes considered: 2^-24 to 2^8.</summary>
+    public const int LeastFraction = -8;
+    public const int GreatestFraction = 24;
+
+    /// <summary>Largest integer k of an N-bit weight, 2^(N−1)−1.</summary>
+    public static int GreatestMode(int bits) => (1 << (bits - 1)) - 1;
+
+    /// <summary>Step size Δ = 2^(−f).</summary>
+    public static double StepSize(int fraction) => Math.ScaleB(1, -fraction);
+
+    /// <summary>Nearest mode of each weight, as the integer k.</summary>
+    /// <param name="weights">Float32, any shape.</param>
+    /// <param name="bits">N, 2 to 8.</param>
+    /// <param name="fraction">f of the step size.</param>
+    /// <returns>Float32 of the same shape holding integers in ±(2^(N−1)−1). The caller disposes it.</returns>
+    public static Tensor Modes(Tensor weights, int bits, int fraction)
+    {
+        var greatest = GreatestMode(bits);
+        return weights.mul(Math.ScaleB(1, fraction)).round_().clamp_(-greatest, greatest);
+    }
+
+    /// <summary>Q(w; Δ).</summary>
+    /// <returns>Float32 of the same shape. The caller disposes it.</returns>
+    public static Tensor Quantize(Tensor weights, int bits, int fraction) => Modes(weights, bits, fraction).mul_(StepSize(fraction));
+
+    /// <summary>
+    /// f = argmin Σ (w − Q(w; 2^(−f)))²: chosen once, on the pretrained weights. The coarser step wins a tie.
+    /// </summary>
+    /// <param name="weights">Float32, any shape.</param>
+    /// <param name="bits">N, 2 to 8.</param>
+    public static int ChooseFraction(Tensor weights, int bits)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var (best, least) = (LeastFraction, double.PositiveInfinity);
+        for (var fraction = LeastFraction; fraction <= GreatestFraction; fraction++)
+        {
+            // Summed in double: over millions of weights a float32 sum could prefer the wrong neighbour.
+            var error = weights.sub(Quantize(weights, bits, fraction)).to(ScalarType.Float64).square().sum().item<double>();
+            if (error < least) (best, least) = (fraction, error);
+        }
+
+        return best;
+    }
+}

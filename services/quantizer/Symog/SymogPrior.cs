@@ -1,0 +1,73 @@
+using Lathe.NN.Checkpoints;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Lathe.Quantizer.Symog;
+
+/// <summary>
+/// SYMOG's prior R = ½ Σ (w − Q(w))² with an exponentially rising weight λ(t), and its clipping. The gradient w − Q(w) is added to
+/// the task's gradient directly: Q's own derivative is taken as 0, so nothing has to be differentiated.
+/// </summary>
+public sealed class SymogPrior(IReadOnlyDictionary<string, WeightFormat> formats, QuantizeParameters parameters)
+{
+    /// <summary>λ(t) = λ₀·(λ₁/λ₀)^t.</summary>
+    /// <param name="progress">t, from 0 to 1 over the schedule.</param>
+    public static double Pull(double start, double end, double progress) => start * Math.Pow(end / start, progress);
+
+    /// <summary>Adds λ(t)·∂R/∂w to each quantized weight's gradient.</summary>
+    /// <param name="weights">The network's parameters by name.</param>
+    /// <param name="progress">t, from 0 to 1 over the schedule.</param>
+    public void AddGradient(IReadOnlyDictionary<string, nn.Parameter> weights, double progress)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var pull = Pull(parameters.PullStart, parameters.PullEnd, progress);
+        foreach (var (name, format) in formats)
+        {
+            var weight = weights[name];
+            var gradient = weight.grad ?? throw new InvalidOperationException($"{name} has no gradient: backward did not reach it");
+            var perWeight = parameters.Normalization == PriorNormalization.Mean ? pull / weight.numel() : pull;
+            gradient.add_(weight.sub(FixedPoint.Quantize(weight, format.Bits, format.Fraction)), alpha: perWeight);
+        }
+    }
+
+    /// <summary>Clips each quantized weight to its outer modes, ±Δ·(2^(N−1)−1).</summary>
+    public void Clip(IReadOnlyDictionary<string, nn.Parameter> weights)
+    {
+        if (!parameters.Clipping) return;
+        using var _ = no_grad();
+        foreach (var (name, format) in formats)
+        {
+            var outer = FixedPoint.GreatestMode(format.Bits) * FixedPoint.StepSize(format.Fraction);
+            weights[name].clamp_(-outer, outer);
+        }
+    }
+
+    /// <summary>Sets each quantized weight to Q(w).</summary>
+    public void Round(IReadOnlyDictionary<string, nn.Parameter> weights)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        foreach (var (name, format) in formats)
+        {
+            weights[name].copy_(FixedPoint.Quantize(weights[name], format.Bits, format.Fraction));
+        }
+    }
+
+    /// <summary>Root mean square of (w − Q(w))/Δ over all quantized weights: 0 once they have become modes, about 0.29 if spread evenly.</summary>
+    public double Residual(IReadOnlyDictionary<string, nn.Parameter> weights)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var (sum, count) = (0.0, 0L);
+        foreach (var (name, format) in formats)
+        {
+            var weight = weights[name];
+            var steps = weight.sub(FixedPoint.Quantize(weight, format.Bits, format.Fraction)).div(FixedPoint.StepSize(format.Fraction));
+            sum += steps.to(ScalarType.Float64).square().sum().item<double>();
+            count += weight.numel();
+        }
+
+        return Math.Sqrt(sum / Math.Max(1, count));
+    }
+}

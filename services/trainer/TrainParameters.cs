@@ -1,0 +1,54 @@
+using System.ComponentModel;
+using System.ComponentModel.DataAnnotations;
+
+namespace Lathe.Trainer;
+
+/// <summary>What <c>train: { ... }</c> in a sweep may say.</summary>
+public sealed record TrainParameters
+{
+    [Description("Zoo name. Filled in from the sweep's 'model'.")]
+    [Required]
+    public required string Model { get; init; }
+
+    [Description("Passes over the training images.")]
+    [Range(1, 100_000)]
+    public int Epochs { get; init; } = 6;
+
+    [Description("Images in a batch.")]
+    [Range(1, 65_536)]
+    public int BatchSize { get; init; } = 128;
+
+    [Description("Learning rate at the start.")]
+    [Range(0.0, 100.0, MinimumIsExclusive = true)]
+    public double LearningRate { get; init; } = 0.1;
+
+    [Description("Learning rate that the cosine schedule ends with.")]
+    [Range(0.0, 100.0)]
+    public double FinalLearningRate { get; init; }
+
+    [Description("Epochs over which the learning rate rises from 0.")]
+    [Range(0.0, 1000.0)]
+    public double WarmupEpochs { get; init; }
+
+    [Description("Momentum of SGD.")]
+    [Range(0.0, 1.0, MaximumIsExclusive = true)]
+    public double Momentum { get; init; } = 0.9;
+
+    [Description("Nesterov's form of momentum.")]
+    public bool Nesterov { get; init; }
+
+    [Description("Weight decay, on weights alone.")]
+    [Range(0.0, 1.0)]
+    public double WeightDecay { get; init; } = 5e-4;
+
+    [Description("Share of the target that label smoothing spreads over all classes.")]
+    [Range(0.0, 1.0, MaximumIsExclusive = true)]
+    public double LabelSmoothing { get; init; }
+
+    [Description("Random shifts and, where the data set allows it, flips of the training images.")]
+    public bool Augment { get; init; } = true;
+
+    [Description("Share of the training images held out for validation, the same in every stage of one seed.")]
+    [Range(0.0, 0.5)]
+    public double Validation { get; init; } = 0.05;
+}

@@ -1,0 +1,56 @@
+namespace Lathe.Architecture.Tests;
+
+/// <summary>The arrows of docs/architecture.md. A new project has to be given its place here.</summary>
+public sealed class DependencyArrows
+{
+    private static readonly string[] StageServices = ["Lathe.Trainer", "Lathe.Pruner", "Lathe.Quantizer", "Lathe.Evaluator"];
+
+    private static readonly Dictionary<string, string[]> Allowed = new()
+    {
+        ["Lathe.Contracts"] = [],
+        ["Lathe.NN"] = ["Lathe.Contracts"],
+        ["Lathe.Hosting"] = ["Lathe.Contracts"],
+        ["Lathe.Trainer"] = ["Lathe.Contracts", "Lathe.NN", "Lathe.Hosting"],
+        ["Lathe.Pruner"] = ["Lathe.Contracts", "Lathe.NN", "Lathe.Hosting"],
+        ["Lathe.Quantizer"] = ["Lathe.Contracts", "Lathe.NN", "Lathe.Hosting"],
+        ["Lathe.Evaluator"] = ["Lathe.Contracts", "Lathe.NN", "Lathe.Hosting"],
+        ["Lathe.Coordinator"] = ["Lathe.Contracts", "Lathe.Hosting"],
+        ["Lathe.Cli"] = ["Lathe.Contracts", "Lathe.NN", "Lathe.Hosting", .. StageServices, "Lathe.Coordinator"],
+    };
+
+    public static TheoryData<string> Projects => [.. Repository.Rooms.Keys.Order()];
+
+    [Theory]
+    [MemberData(nameof(Projects))]
+    public void A_room_references_only_the_rooms_it_may(string project)
+    {
+        Assert.True(Allowed.ContainsKey(project), $"{project} is not in the table of arrows: give it a place there and in docs/architecture.md");
+        Assert.Empty(Repository.ProjectReferences(project).Except(Allowed[project]));
+    }
+
+    [Fact]
+    public void Contracts_reference_no_package_but_the_analyzers_of_the_sdk() =>
+        Assert.Empty(Repository.Packages("Lathe.Contracts"));
+
+    [Theory]
+    [InlineData("Lathe.Contracts")]
+    [InlineData("Lathe.Hosting")]
+    [InlineData("Lathe.Coordinator")]
+    public void Libtorch_stays_out_of(string project) =>
+        Assert.DoesNotContain(Repository.Packages(project), package => package.Contains("torch", StringComparison.OrdinalIgnoreCase));
+
+    [Fact]
+    public void The_network_engine_knows_no_bus() =>
+        Assert.DoesNotContain(
+            Repository.Packages("Lathe.NN"),
+            package => package.StartsWith("MassTransit", StringComparison.OrdinalIgnoreCase)
+                || package.StartsWith("RabbitMQ", StringComparison.OrdinalIgnoreCase));
+
+    [Theory]
+    [MemberData(nameof(Projects))]
+    public void Every_package_version_is_pinned_centrally(string project)
+    {
+        var text = File.ReadAllText(Repository.Rooms[project]);
+        Assert.DoesNotMatch("PackageReference [^>]*Version=", text);
+    }
+}
