@@ -1,0 +1,204 @@
+using Lathe.NN.Execution;
+using Lathe.NN.Graphs;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Lathe.Pruner.Hfp;
+
+/// <summary>
+/// The gates of one network while it trains. The scale γ of a group's batch norms decides about its channels:
+/// m_c = sqrt(mean γ_{k,c}²), g_c = 1 if m_c &gt; τ else 0. A closed gate makes its channel exactly zero in the forward pass, while the
+/// task's gradient passes straight through to γ, so that a closed channel can come back.
+/// </summary>
+public sealed class HfpGates : IDisposable
+{
+    private readonly ChannelGroups _groups;
+    private readonly GateSources _sources;
+    private readonly double _threshold;
+    private readonly Dictionary<string, (GatedTensor Tensor, bool IsProducer)> _gatedNodes;
+    private readonly Dictionary<string, Tensor> _closing = [];
+    private readonly Dictionary<string, Parameter> _ownGates = [];
+    private readonly double[][] _magnitudes;
+    private readonly int[][] _sourcesPerGate;
+    private bool[][] _live;
+
+    /// <summary>Makes gates for a network; groups without a batch norm get a gate vector of ones.</summary>
+    /// <param name="graph">Network to prune.</param>
+    /// <param name="groups">Its channel groups.</param>
+    /// <param name="threshold">τ.</param>
+    public HfpGates(NetworkGraph graph, ChannelGroups groups, double threshold)
+    {
+        _groups = groups;
+        _threshold = threshold;
+        _sources = GateSources.Of(graph, groups);
+        _magnitudes = [.. groups.Groups.Select(g => new double[g.Gates.Count])];
+        _live = [.. groups.Groups.Select(g => Enumerable.Repeat(true, g.Gates.Count).ToArray())];
+        _sourcesPerGate = [.. groups.Groups.Select(g => new int[g.Gates.Count])];
+        foreach (var (group, index) in _sources.BatchNorms.SelectMany(n => n.Places).Where(p => p.Group >= 0)) _sourcesPerGate[group][index]++;
+        _gatedNodes = _sources.BatchNorms.Select(t => (t, false)).Concat(_sources.MaskedProducers.Select(t => (t, true)))
+            .ToDictionary(t => t.t.Node);
+        foreach (var group in _sources.OwnGates)
+        {
+            _ownGates[OwnGateName(group)] = new Parameter(ones(groups.Groups[group].Gates.Count));
+            _sourcesPerGate[group].AsSpan().Fill(1);
+        }
+    }
+
+    /// <summary>Gate vectors of groups without a batch norm, trained along with the network.</summary>
+    public IReadOnlyDictionary<string, Parameter> OwnGates => _ownGates;
+
+    /// <summary>True once <see cref="Freeze"/> has fixed the choice.</summary>
+    public bool Frozen { get; private set; }
+
+    /// <summary>True for each open gate, by group.</summary>
+    public IReadOnlyList<bool[]> Live => _live;
+
+    /// <summary>Magnitude m of each gate, by group, as of the last <see cref="Update"/>.</summary>
+    public IReadOnlyList<double[]> Magnitudes => _magnitudes;
+
+    /// <summary>Live channels of each group.</summary>
+    public double[] LiveCounts() => [.. _live.Select(group => (double)group.Count(open => open))];
+
+    /// <summary>Reads γ and decides anew which gates are open; once frozen it reads magnitudes only.</summary>
+    public void Update(IReadOnlyDictionary<string, Parameter> parameters)
+    {
+        foreach (var group in _magnitudes) Array.Clear(group);
+        foreach (var norm in _sources.BatchNorms) AddSquares(norm.Places, parameters[$"{norm.Node}.weight"]);
+        foreach (var group in _sources.OwnGates)
+        {
+            var places = Enumerable.Range(0, _magnitudes[group].Length).Select(i => (group, i)).ToArray();
+            AddSquares(places, _ownGates[OwnGateName(group)]);
+        }
+
+        for (var g = 0; g < _magnitudes.Length; g++)
+        {
+            if (!_groups.Groups[g].Prunable) continue;
+            for (var c = 0; c < _magnitudes[g].Length; c++)
+            {
+                _magnitudes[g][c] = Math.Sqrt(_magnitudes[g][c] / Math.Max(1, _sourcesPerGate[g][c]));
+                if (!Frozen) _live[g][c] = _magnitudes[g][c] > _threshold;
+            }
+        }
+
+        if (!Frozen) RebuildMasks();
+    }
+
+    /// <summary>Fixes the open gates for good.</summary>
+    public void Freeze(IReadOnlyList<bool[]> live)
+    {
+        _live = [.. live.Select(group => group.ToArray())];
+        Frozen = true;
+        RebuildMasks();
+    }
+
+    /// <summary>What the forward pass sees in place of a parameter. Values of closed channels are zero; gradients pass straight through.</summary>
+    public Tensor View(string name, Tensor value)
+    {
+        var dot = name.LastIndexOf('.');
+        if (dot < 0 || !_gatedNodes.TryGetValue(name[..dot], out var gated)) return value;
+        var kind = name[(dot + 1)..];
+        if (kind is not ("weight" or "bias")) return value;
+        if (gated.IsProducer && OwnGateOf(gated.Tensor) is { } own)
+        {
+            // The gate vector scales the layer's rows; it is folded into them when the network is cut.
+            return value * Broadcast(Mask(own, gated.Tensor.Node), value);
+        }
+
+        return Mask(value, gated.Tensor.Node);
+    }
+
+    /// <summary>Adds λ·(size gradient by width)·∂m/∂γ to the gradient of everything that decides about gates.</summary>
+    /// <param name="parameters">The network's parameters.</param>
+    /// <param name="perChannel">By group: what one more live channel adds to the size loss, λ included.</param>
+    public void AddGradient(IReadOnlyDictionary<string, Parameter> parameters, ReadOnlySpan<double> perChannel)
+    {
+        if (Frozen) throw new InvalidOperationException("frozen gates take no size gradient");
+        foreach (var norm in _sources.BatchNorms) AddGradient(norm.Places, parameters[$"{norm.Node}.weight"], perChannel);
+        foreach (var group in _sources.OwnGates)
+        {
+            var places = Enumerable.Range(0, _magnitudes[group].Length).Select(i => (group, i)).ToArray();
+            AddGradient(places, _ownGates[OwnGateName(group)], perChannel);
+        }
+    }
+
+    /// <summary>The network's tensors as the forward pass sees them: closed channels zero, own gates folded in.</summary>
+    /// <returns>Float32 tensors by name, which the caller disposes.</returns>
+    public IReadOnlyDictionary<string, Tensor> Fold(IReadOnlyDictionary<string, Tensor> tensors)
+    {
+        using var _ = no_grad();
+        return tensors.ToDictionary(t => t.Key, t => View(t.Key, t.Value).detach().clone().DetachFromDisposeScope());
+    }
+
+    public void Dispose()
+    {
+        foreach (var mask in _closing.Values) mask.Dispose();
+        foreach (var gate in _ownGates.Values) gate.Dispose();
+    }
+
+    private static string OwnGateName(int group) => $"gate.{group}";
+
+    private static Tensor Broadcast(Tensor gate, Tensor value) =>
+        gate.reshape([.. Enumerable.Range(0, (int)value.dim()).Select(d => d == 0 ? -1L : 1L)]);
+
+    private Parameter? OwnGateOf(GatedTensor producer) =>
+        producer.Places.Select(p => p.Group).Where(g => g >= 0).Distinct().ToArray() is [var only]
+            ? _ownGates.GetValueOrDefault(OwnGateName(only))
+            : null;
+
+    private Tensor Mask(Tensor value, string node) =>
+        _closing.TryGetValue(node, out var closing) ? value + (value * Broadcast(closing, value)).detach() : value;
+
+    private void AddSquares(IReadOnlyList<(int Group, int Index)> places, Tensor scale)
+    {
+        var values = Values(scale);
+        for (var c = 0; c < values.Length; c++)
+        {
+            var (group, index) = places[c];
+            if (group >= 0) _magnitudes[group][index] += (double)values[c] * values[c];
+        }
+    }
+
+    private void AddGradient(IReadOnlyList<(int Group, int Index)> places, Parameter scale, ReadOnlySpan<double> perChannel)
+    {
+        var values = Values(scale);
+        var slope = new float[values.Length];
+        for (var c = 0; c < values.Length; c++)
+        {
+            var (group, index) = places[c];
+            if (group < 0 || _magnitudes[group][index] == 0) continue;
+            // ∂m/∂γ_k = γ_k / (K·m); the sign of γ where the group has one batch norm.
+            slope[c] = (float)(perChannel[group] * values[c] / (_sourcesPerGate[group][index] * _magnitudes[group][index]));
+        }
+
+        using var _ = no_grad();
+        using var term = tensor(slope, device: scale.device);
+        var gradient = scale.grad ?? throw new InvalidOperationException("a gate's scale has no gradient: backward did not reach it");
+        gradient.add_(term);
+    }
+
+    /// <summary>A mask holds g − 1: 0 where open, −1 where closed. Nodes with no closed channel have none, and cost nothing.</summary>
+    private void RebuildMasks()
+    {
+        foreach (var (node, (gated, _)) in _gatedNodes)
+        {
+            var mask = new float[gated.Places.Count];
+            var any = false;
+            for (var c = 0; c < mask.Length; c++)
+            {
+                var (group, index) = gated.Places[c];
+                if (group < 0 || _live[group][index]) continue;
+                mask[c] = -1;
+                any = true;
+            }
+
+            if (_closing.Remove(node, out var old)) old.Dispose();
+            if (any) _closing[node] = tensor(mask).DetachFromDisposeScope();
+        }
+    }
+
+    private static float[] Values(Tensor scale)
+    {
+        using var _ = NewDisposeScope();
+        return scale.detach().cpu().data<float>().ToArray();
+    }
+}
