@@ -1,2 +1,4 @@
-// Placeholder until the worker host exists.
-return 0;
+using Lathe.Evaluator;
+using Lathe.Hosting;
+
+return await StageHost.RunAsync<EvaluateStage, EvaluateParameters>(args);

@@ -1,2 +1,4 @@
-// Placeholder until the worker host exists.
-return 0;
+using Lathe.Hosting;
+using Lathe.Pruner;
+
+return await StageHost.RunAsync<PruneStage, PruneParameters>(args);

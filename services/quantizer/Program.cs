@@ -1,2 +1,4 @@
-// Placeholder until the worker host exists.
-return 0;
+using Lathe.Hosting;
+using Lathe.Quantizer;
+
+return await StageHost.RunAsync<QuantizeStage, QuantizeParameters>(args);

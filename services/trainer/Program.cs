@@ -1,2 +1,4 @@
-// Placeholder until the worker host exists.
-return 0;
+using Lathe.Hosting;
+using Lathe.Trainer;
+
+return await StageHost.RunAsync<TrainStage, TrainParameters>(args);

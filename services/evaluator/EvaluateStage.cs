@@ -1,0 +1,63 @@
+using Lathe.Contracts;
+using Lathe.Hosting;
+using Lathe.NN.Checkpoints;
+using Lathe.NN.Complexities;
+using Lathe.NN.Data;
+using Lathe.NN.Execution;
+using Lathe.NN.Runtime;
+using Lathe.NN.Training;
+
+namespace Lathe.Evaluator;
+
+/// <summary>Measures a checkpoint on the test split, and its size, against its dense ancestor.</summary>
+public sealed class EvaluateStage : IStage<EvaluateParameters>
+{
+    public static StageManifest Manifest { get; } = new(
+        "evaluate", "1", "Accuracy on the test split, parameters, multiplications and stored size", StageInput.Checkpoint, StageOutput.Metrics);
+
+    public StageOutcome Run(StageRun run, EvaluateParameters parameters, CancellationToken stop)
+    {
+        TorchRuntime.Configure(run.Threads);
+        var data = DataSets.Open(run.Data.Name, run.DataFolder);
+        using var checkpoint = CheckpointFile.Read(run.InputPath!);
+        using var dense = checkpoint.Lineage.Dense is { } ancestor ? CheckpointFile.Read(run.PathOf(ancestor)) : null;
+
+        run.Progress.Report(new StageProgress("evaluating"));
+        var figures = Measure(checkpoint, data.Test, parameters.BatchSize, stop);
+        var denseFigures = dense is null ? figures : Measure(dense, data.Test, parameters.BatchSize, stop);
+        return new StageOutcome(run.Input!, Metrics(checkpoint, figures, denseFigures));
+    }
+
+    private static Figures Measure(Checkpoint checkpoint, Split images, int batchSize, CancellationToken stop)
+    {
+        stop.ThrowIfCancellationRequested();
+        using var module = GraphModule.FromTensors(checkpoint.Graph, checkpoint.Tensors);
+        return new Figures(
+            Evaluation.Run(module, images, batchSize), Complexity.Of(checkpoint.Graph), CheckpointSize.Of(checkpoint).Total);
+    }
+
+    private static Dictionary<string, double> Metrics(Checkpoint checkpoint, Figures own, Figures dense)
+    {
+        var metrics = new Dictionary<string, double>
+        {
+            ["top1"] = own.Accuracy.Top1,
+            ["top1Dense"] = dense.Accuracy.Top1,
+            ["loss"] = own.Accuracy.Loss,
+            ["changedPredictions"] = Changed(own.Accuracy.Predictions, dense.Accuracy.Predictions),
+            ["parameters"] = own.Complexity.Parameters,
+            ["parametersRatio"] = (double)own.Complexity.Parameters / dense.Complexity.Parameters,
+            ["multiplications"] = own.Complexity.Multiplications,
+            ["multiplicationsRatio"] = (double)own.Complexity.Multiplications / dense.Complexity.Multiplications,
+            ["bytes"] = own.Bytes,
+            ["bytesDense"] = dense.Bytes,
+        };
+        if (checkpoint.Formats.Count > 0) metrics["bits"] = checkpoint.Formats.Values.Max(format => format.Bits);
+        return metrics;
+    }
+
+    /// <summary>Share of images whose top-1 differs.</summary>
+    private static double Changed(IReadOnlyList<int> own, IReadOnlyList<int> dense) =>
+        own.Zip(dense).Count(pair => pair.First != pair.Second) / (double)Math.Max(1, own.Count);
+
+    private sealed record Figures(EvaluationResult Accuracy, ComplexityReport Complexity, long Bytes);
+}

@@ -1,0 +1,91 @@
+using Lathe.Contracts;
+using Lathe.Hosting;
+using Lathe.NN.Checkpoints;
+using Lathe.NN.Data;
+using Lathe.NN.Execution;
+using Lathe.NN.Graphs;
+using Lathe.NN.Runtime;
+using Lathe.NN.Training;
+using Lathe.Pruner.Hfp;
+
+namespace Lathe.Pruner;
+
+/// <summary>Prunes a network's filters to an exact budget while it trains, then cuts them out.</summary>
+public sealed class PruneStage : IStage<PruneParameters>
+{
+    private const int ProofImages = 256;
+
+    public static StageManifest Manifest { get; } = new(
+        "prune", "1", "Holistic filter pruning: filters removed to an exact budget while training",
+        StageInput.Checkpoint, StageOutput.Checkpoint);
+
+    public StageOutcome Run(StageRun run, PruneParameters parameters, CancellationToken stop)
+    {
+        TorchRuntime.Configure(run.Threads);
+        using var checkpoint = CheckpointFile.Read(run.InputPath!);
+        var data = DataSets.Open(run.Data.Name, run.DataFolder);
+        var (train, validation) = data.Train.Split(parameters.Validation, run.Seed);
+        using var module = GraphModule.FromTensors(checkpoint.Graph, checkpoint.Tensors);
+        using var pruning = new HfpPruning(checkpoint.Graph, parameters);
+
+        TrainingLoop.Run(module, train, Recipe(parameters), run.Seed, pruning.Hooks(), run.State, run.Progress, stop);
+
+        var finished = pruning.Finished ?? throw new InvalidOperationException("training ended before the exact finish");
+        using var pruned = Cut(checkpoint, module, pruning, train, out var proof);
+        var facts = Facts(finished, pruning.Reach, proof);
+        if (validation is not null)
+        {
+            using var cut = GraphModule.FromTensors(pruned.Graph, pruned.Tensors);
+            facts["validationTop1"] = Evaluation.Run(cut, validation, parameters.BatchSize).Top1;
+        }
+
+        var step = new LineageStep(
+            run.Stage, run.Version, run.Parameters, run.Seed, run.Input, run.Data, TorchRuntime.Versions(), facts);
+        var output = run.Write(stream => CheckpointFile.Write(
+            stream, pruned with { Lineage = checkpoint.Lineage.Then(step, compresses: true) }));
+        return new StageOutcome(output, facts);
+    }
+
+    private static TrainingRecipe Recipe(PruneParameters parameters) => new()
+    {
+        Epochs = parameters.Epochs,
+        BatchSize = parameters.BatchSize,
+        LearningRate = parameters.LearningRate,
+        FinalLearningRate = parameters.FinalLearningRate,
+        Momentum = parameters.Momentum,
+        WeightDecay = parameters.WeightDecay,
+        Augment = parameters.Augment,
+    };
+
+    private static Checkpoint Cut(Checkpoint dense, GraphModule module, HfpPruning pruning, Split images, out SurgeryProof proof)
+    {
+        var folded = pruning.Gates.Fold(module.Tensors);
+        var live = new bool[pruning.Groups.GateCount];
+        Array.Fill(live, true);
+        foreach (var group in pruning.Groups.Groups.Where(g => g.Prunable))
+        {
+            for (var i = 0; i < group.Gates.Count; i++) live[group.Gates[i]] = pruning.Gates.Live[group.Index][i];
+        }
+
+        var (graph, tensors) = Surgery.Cut(dense.Graph, folded, pruning.Groups, live);
+        using var gated = GraphModule.FromTensors(dense.Graph, folded);
+        using var cut = GraphModule.FromTensors(graph, tensors);
+        using var batch = images.Images(0, Math.Min(ProofImages, images.Count));
+        proof = SurgeryProof.Compare(gated, cut, batch);
+        foreach (var tensor in folded.Values) tensor.Dispose();
+        return new Checkpoint(graph, tensors, dense.Lineage, new Dictionary<string, WeightFormat>());
+    }
+
+    private static Dictionary<string, double> Facts(FinishedGates finished, ReachableSizes reach, SurgeryProof proof) => new()
+    {
+        ["parameters"] = finished.Parameters,
+        ["parametersRatio"] = finished.Parameters / reach.DenseParameters,
+        ["multiplications"] = finished.Multiplications,
+        ["multiplicationsRatio"] = finished.Multiplications / reach.DenseMultiplications,
+        ["gatesClosedByFinish"] = finished.Closed,
+        ["gatesReopenedByFinish"] = finished.Reopened,
+        ["surgeryImages"] = proof.Images,
+        ["surgeryLogitDifference"] = proof.LogitDifference,
+        ["surgeryAgreement"] = proof.Agreement,
+    };
+}

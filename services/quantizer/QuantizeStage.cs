@@ -1,0 +1,61 @@
+using Lathe.Contracts;
+using Lathe.Hosting;
+using Lathe.NN.Checkpoints;
+using Lathe.NN.Data;
+using Lathe.NN.Execution;
+using Lathe.NN.Graphs;
+using Lathe.NN.Runtime;
+using Lathe.NN.Training;
+using Lathe.Quantizer.Symog;
+using TorchSharp;
+
+namespace Lathe.Quantizer;
+
+/// <summary>Trains a network's weights into N-bit fixed-point modes.</summary>
+public sealed class QuantizeStage : IStage<QuantizeParameters>
+{
+    public static StageManifest Manifest { get; } = new(
+        "quantize", "1", "SYMOG: weights trained into N-bit fixed-point modes", StageInput.Checkpoint, StageOutput.Checkpoint);
+
+    public StageOutcome Run(StageRun run, QuantizeParameters parameters, CancellationToken stop)
+    {
+        TorchRuntime.Configure(run.Threads);
+        using var checkpoint = CheckpointFile.Read(run.InputPath!);
+        var data = DataSets.Open(run.Data.Name, run.DataFolder);
+        var (train, validation) = data.Train.Split(parameters.Validation, run.Seed);
+        var formats = StepSizes.Choose(checkpoint.Graph, checkpoint.Tensors, parameters);
+        using var module = GraphModule.FromTensors(checkpoint.Graph, checkpoint.Tensors);
+        var prior = new SymogPrior(formats, parameters);
+
+        TrainingLoop.Run(module, train, Recipe(parameters), run.Seed, Hooks(prior), run.State, run.Progress, stop);
+
+        var facts = new Dictionary<string, double> { ["bits"] = parameters.Bits, ["residual"] = prior.Residual(module.Parameters) };
+        if (validation is not null) facts["validationTop1Before"] = Evaluation.Run(module, validation, parameters.BatchSize).Top1;
+        prior.Round(module.Parameters);
+        if (validation is not null) facts["validationTop1After"] = Evaluation.Run(module, validation, parameters.BatchSize).Top1;
+
+        var step = new LineageStep(
+            run.Stage, run.Version, run.Parameters, run.Seed, run.Input, run.Data, TorchRuntime.Versions(), facts);
+        using var quantized = new Checkpoint(checkpoint.Graph, module.Snapshot(), checkpoint.Lineage.Then(step, compresses: true), formats);
+        return new StageOutcome(run.Write(stream => CheckpointFile.Write(stream, quantized)), facts);
+    }
+
+    private static TrainingHooks Hooks(SymogPrior prior) => new()
+    {
+        AfterBackward = step => prior.AddGradient(step.Module.Parameters, step.Progress),
+        AfterStep = step => prior.Clip(step.Module.Parameters),
+        Phase = () => "quantizing",
+    };
+
+    private static TrainingRecipe Recipe(QuantizeParameters parameters) => new()
+    {
+        Epochs = parameters.Epochs,
+        BatchSize = parameters.BatchSize,
+        LearningRate = parameters.LearningRate,
+        FinalLearningRate = parameters.FinalLearningRate,
+        Schedule = LearningRateSchedule.Linear,
+        Momentum = parameters.Momentum,
+        WeightDecay = parameters.WeightDecay,
+        Augment = parameters.Augment,
+    };
+}

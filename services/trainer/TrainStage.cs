@@ -1,0 +1,50 @@
+using Lathe.Contracts;
+using Lathe.Hosting;
+using Lathe.NN.Checkpoints;
+using Lathe.NN.Data;
+using Lathe.NN.Execution;
+using Lathe.NN.Runtime;
+using Lathe.NN.Training;
+using Lathe.NN.Zoo;
+
+namespace Lathe.Trainer;
+
+/// <summary>Trains a network of the zoo from its first, seeded weights.</summary>
+public sealed class TrainStage : IStage<TrainParameters>
+{
+    public static StageManifest Manifest { get; } = new(
+        "train", "1", "Training with momentum SGD and a cosine schedule", StageInput.Model, StageOutput.Checkpoint);
+
+    public StageOutcome Run(StageRun run, TrainParameters parameters, CancellationToken stop)
+    {
+        TorchRuntime.Configure(run.Threads);
+        var data = DataSets.Open(run.Data.Name, run.DataFolder);
+        var (train, validation) = data.Train.Split(parameters.Validation, run.Seed);
+        var graph = ModelZoo.Build(parameters.Model, data.Input, data.Classes);
+        using var module = GraphModule.Create(graph, run.Seed);
+
+        var history = TrainingLoop.Run(module, train, Recipe(parameters), run.Seed, new TrainingHooks(), run.State, run.Progress, stop);
+
+        var facts = new Dictionary<string, double> { ["trainingLoss"] = history.Epochs[^1].Loss, ["trainingTop1"] = history.Epochs[^1].Accuracy };
+        if (validation is not null) facts["validationTop1"] = Evaluation.Run(module, validation, parameters.BatchSize).Top1;
+        var step = new LineageStep(
+            run.Stage, run.Version, run.Parameters, run.Seed, run.Input, run.Data, TorchRuntime.Versions(), facts);
+        using var checkpoint = new Checkpoint(
+            graph, module.Snapshot(), Lineage.Empty.Then(step, compresses: false), new Dictionary<string, WeightFormat>());
+        return new StageOutcome(run.Write(stream => CheckpointFile.Write(stream, checkpoint)), facts);
+    }
+
+    private static TrainingRecipe Recipe(TrainParameters parameters) => new()
+    {
+        Epochs = parameters.Epochs,
+        BatchSize = parameters.BatchSize,
+        LearningRate = parameters.LearningRate,
+        FinalLearningRate = parameters.FinalLearningRate,
+        WarmupEpochs = parameters.WarmupEpochs,
+        Momentum = parameters.Momentum,
+        Nesterov = parameters.Nesterov,
+        WeightDecay = parameters.WeightDecay,
+        LabelSmoothing = parameters.LabelSmoothing,
+        Augment = parameters.Augment,
+    };
+}
