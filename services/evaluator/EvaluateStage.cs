@@ -28,12 +28,12 @@ public sealed class EvaluateStage : IStage<EvaluateParameters>
         return new StageOutcome(run.Input!, Metrics(checkpoint, figures, denseFigures));
     }
 
-    private static Figures Measure(Checkpoint checkpoint, Split images, int batchSize, CancellationToken stop)
+    private static Figures Measure(Checkpoint checkpoint, ImageSplit images, int batchSize, CancellationToken stop)
     {
         stop.ThrowIfCancellationRequested();
         using var module = GraphModule.FromTensors(checkpoint.Graph, checkpoint.Tensors);
         return new Figures(
-            Evaluation.Run(module, images, batchSize), Complexity.Of(checkpoint.Graph), CheckpointSize.Of(checkpoint).Total);
+            Evaluation.Run(module, images, batchSize, stop: stop), Complexity.Of(checkpoint.Graph), CheckpointSize.Of(checkpoint).Total);
     }
 
     private static Dictionary<string, double> Metrics(Checkpoint checkpoint, Figures own, Figures dense)

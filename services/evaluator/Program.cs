@@ -1,4 +1,2 @@
-using Lathe.Evaluator;
-using Lathe.Hosting;
 
-return await StageHost.RunAsync<EvaluateStage, EvaluateParameters>(args);
+return 0;

@@ -1,4 +1,2 @@
-using Lathe.Hosting;
-using Lathe.Pruner;
 
-return await StageHost.RunAsync<PruneStage, PruneParameters>(args);
+return 0;

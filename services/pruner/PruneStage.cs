@@ -24,11 +24,11 @@ public sealed class PruneStage : IStage<PruneParameters>
         TorchRuntime.Configure(run.Threads);
         using var checkpoint = CheckpointFile.Read(run.InputPath!);
         var data = DataSets.Open(run.Data.Name, run.DataFolder);
-        var (train, validation) = data.Train.Split(parameters.Validation, run.Seed);
+        var (train, validation) = data.Train.HoldOut(parameters.Validation, run.Seed);
         using var module = GraphModule.FromTensors(checkpoint.Graph, checkpoint.Tensors);
         using var pruning = new HfpPruning(checkpoint.Graph, parameters);
 
-        TrainingLoop.Run(module, train, Recipe(parameters), run.Seed, pruning.Hooks(), run.State, run.Progress, stop);
+        TrainingLoop.Run(module, train, Recipe(parameters, data), run.Seed, pruning.Hooks() with { CountImages = run.CountImages }, run.State, run.Progress, stop);
 
         var finished = pruning.Finished ?? throw new InvalidOperationException("training ended before the exact finish");
         using var pruned = Cut(checkpoint, module, pruning, train, out var proof);
@@ -36,7 +36,7 @@ public sealed class PruneStage : IStage<PruneParameters>
         if (validation is not null)
         {
             using var cut = GraphModule.FromTensors(pruned.Graph, pruned.Tensors);
-            facts["validationTop1"] = Evaluation.Run(cut, validation, parameters.BatchSize).Top1;
+            facts["validationTop1"] = Evaluation.Run(cut, validation, parameters.BatchSize, stop: stop).Top1;
         }
 
         var step = new LineageStep(
@@ -46,7 +46,7 @@ public sealed class PruneStage : IStage<PruneParameters>
         return new StageOutcome(output, facts);
     }
 
-    private static TrainingRecipe Recipe(PruneParameters parameters) => new()
+    private static TrainingRecipe Recipe(PruneParameters parameters, ImageDataSet data) => new()
     {
         Epochs = parameters.Epochs,
         BatchSize = parameters.BatchSize,
@@ -54,10 +54,10 @@ public sealed class PruneStage : IStage<PruneParameters>
         FinalLearningRate = parameters.FinalLearningRate,
         Momentum = parameters.Momentum,
         WeightDecay = parameters.WeightDecay,
-        Augment = parameters.Augment,
+        Augmentation = parameters.Augment ? Augmentation.For(data) : Augmentation.None,
     };
 
-    private static Checkpoint Cut(Checkpoint dense, GraphModule module, HfpPruning pruning, Split images, out SurgeryProof proof)
+    private static Checkpoint Cut(Checkpoint dense, GraphModule module, HfpPruning pruning, ImageSplit images, out SurgeryProof proof)
     {
         var folded = pruning.Gates.Fold(module.Tensors);
         var live = new bool[pruning.Groups.GateCount];
@@ -70,8 +70,13 @@ public sealed class PruneStage : IStage<PruneParameters>
         var (graph, tensors) = Surgery.Cut(dense.Graph, folded, pruning.Groups, live);
         using var gated = GraphModule.FromTensors(dense.Graph, folded);
         using var cut = GraphModule.FromTensors(graph, tensors);
-        using var batch = images.Images(0, Math.Min(ProofImages, images.Count));
-        proof = SurgeryProof.Compare(gated, cut, batch);
+        var (batch, labels) = new BatchLoader(images, ProofImages, seed: 0, Augmentation.None).InOrder().First();
+        using (batch)
+        using (labels)
+        {
+            proof = SurgeryProof.Compare(gated, cut, batch);
+        }
+
         foreach (var tensor in folded.Values) tensor.Dispose();
         return new Checkpoint(graph, tensors, dense.Lineage, new Dictionary<string, WeightFormat>());
     }

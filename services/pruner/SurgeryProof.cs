@@ -1,6 +1,5 @@
 using Lathe.Contracts;
 using Lathe.NN.Execution;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Lathe.Pruner;

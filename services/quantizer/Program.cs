@@ -1,4 +1,2 @@
-using Lathe.Hosting;
-using Lathe.Quantizer;
 
-return await StageHost.RunAsync<QuantizeStage, QuantizeParameters>(args);
+return 0;

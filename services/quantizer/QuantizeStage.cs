@@ -3,11 +3,9 @@ using Lathe.Hosting;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Data;
 using Lathe.NN.Execution;
-using Lathe.NN.Graphs;
 using Lathe.NN.Runtime;
 using Lathe.NN.Training;
 using Lathe.Quantizer.Symog;
-using TorchSharp;
 
 namespace Lathe.Quantizer;
 
@@ -22,17 +20,17 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
         TorchRuntime.Configure(run.Threads);
         using var checkpoint = CheckpointFile.Read(run.InputPath!);
         var data = DataSets.Open(run.Data.Name, run.DataFolder);
-        var (train, validation) = data.Train.Split(parameters.Validation, run.Seed);
+        var (train, validation) = data.Train.HoldOut(parameters.Validation, run.Seed);
         var formats = StepSizes.Choose(checkpoint.Graph, checkpoint.Tensors, parameters);
         using var module = GraphModule.FromTensors(checkpoint.Graph, checkpoint.Tensors);
         var prior = new SymogPrior(formats, parameters);
 
-        TrainingLoop.Run(module, train, Recipe(parameters), run.Seed, Hooks(prior), run.State, run.Progress, stop);
+        TrainingLoop.Run(module, train, Recipe(parameters, data), run.Seed, Hooks(prior, run), run.State, run.Progress, stop);
 
         var facts = new Dictionary<string, double> { ["bits"] = parameters.Bits, ["residual"] = prior.Residual(module.Parameters) };
-        if (validation is not null) facts["validationTop1Before"] = Evaluation.Run(module, validation, parameters.BatchSize).Top1;
+        if (validation is not null) facts["validationTop1Before"] = Evaluation.Run(module, validation, parameters.BatchSize, stop: stop).Top1;
         prior.Round(module.Parameters);
-        if (validation is not null) facts["validationTop1After"] = Evaluation.Run(module, validation, parameters.BatchSize).Top1;
+        if (validation is not null) facts["validationTop1After"] = Evaluation.Run(module, validation, parameters.BatchSize, stop: stop).Top1;
 
         var step = new LineageStep(
             run.Stage, run.Version, run.Parameters, run.Seed, run.Input, run.Data, TorchRuntime.Versions(), facts);
@@ -40,14 +38,15 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
         return new StageOutcome(run.Write(stream => CheckpointFile.Write(stream, quantized)), facts);
     }
 
-    private static TrainingHooks Hooks(SymogPrior prior) => new()
+    private static TrainingHooks Hooks(SymogPrior prior, StageRun run) => new()
     {
         AfterBackward = step => prior.AddGradient(step.Module.Parameters, step.Progress),
         AfterStep = step => prior.Clip(step.Module.Parameters),
         Phase = () => "quantizing",
+        CountImages = run.CountImages,
     };
 
-    private static TrainingRecipe Recipe(QuantizeParameters parameters) => new()
+    private static TrainingRecipe Recipe(QuantizeParameters parameters, ImageDataSet data) => new()
     {
         Epochs = parameters.Epochs,
         BatchSize = parameters.BatchSize,
@@ -56,6 +55,6 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
         Schedule = LearningRateSchedule.Linear,
         Momentum = parameters.Momentum,
         WeightDecay = parameters.WeightDecay,
-        Augment = parameters.Augment,
+        Augmentation = parameters.Augment ? Augmentation.For(data) : Augmentation.None,
     };
 }

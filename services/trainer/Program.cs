@@ -1,4 +1,2 @@
-using Lathe.Hosting;
-using Lathe.Trainer;
 
-return await StageHost.RunAsync<TrainStage, TrainParameters>(args);
+return 0;

@@ -19,14 +19,14 @@ public sealed class TrainStage : IStage<TrainParameters>
     {
         TorchRuntime.Configure(run.Threads);
         var data = DataSets.Open(run.Data.Name, run.DataFolder);
-        var (train, validation) = data.Train.Split(parameters.Validation, run.Seed);
+        var (train, validation) = data.Train.HoldOut(parameters.Validation, run.Seed);
         var graph = ModelZoo.Build(parameters.Model, data.Input, data.Classes);
         using var module = GraphModule.Create(graph, run.Seed);
 
-        var history = TrainingLoop.Run(module, train, Recipe(parameters), run.Seed, new TrainingHooks(), run.State, run.Progress, stop);
+        var history = TrainingLoop.Run(module, train, Recipe(parameters, data), run.Seed, new TrainingHooks { CountImages = run.CountImages }, run.State, run.Progress, stop);
 
         var facts = new Dictionary<string, double> { ["trainingLoss"] = history.Epochs[^1].Loss, ["trainingTop1"] = history.Epochs[^1].Accuracy };
-        if (validation is not null) facts["validationTop1"] = Evaluation.Run(module, validation, parameters.BatchSize).Top1;
+        if (validation is not null) facts["validationTop1"] = Evaluation.Run(module, validation, parameters.BatchSize, stop: stop).Top1;
         var step = new LineageStep(
             run.Stage, run.Version, run.Parameters, run.Seed, run.Input, run.Data, TorchRuntime.Versions(), facts);
         using var checkpoint = new Checkpoint(
@@ -34,7 +34,7 @@ public sealed class TrainStage : IStage<TrainParameters>
         return new StageOutcome(run.Write(stream => CheckpointFile.Write(stream, checkpoint)), facts);
     }
 
-    private static TrainingRecipe Recipe(TrainParameters parameters) => new()
+    private static TrainingRecipe Recipe(TrainParameters parameters, ImageDataSet data) => new()
     {
         Epochs = parameters.Epochs,
         BatchSize = parameters.BatchSize,
@@ -45,6 +45,6 @@ public sealed class TrainStage : IStage<TrainParameters>
         Nesterov = parameters.Nesterov,
         WeightDecay = parameters.WeightDecay,
         LabelSmoothing = parameters.LabelSmoothing,
-        Augment = parameters.Augment,
+        Augmentation = parameters.Augment ? Augmentation.For(data) : Augmentation.None,
     };
 }

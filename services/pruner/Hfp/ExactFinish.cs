@@ -10,7 +10,7 @@ public static class ExactFinish
 {
     /// <summary>Chooses the open gates.</summary>
     /// <param name="size">Sizes as a function of the groups' widths.</param>
-    /// <param name="budget">Targets; must be reachable (<see cref="ReachableSizes.Check"/>).</param>
+    /// <param name="budget">Targets; must be reachable (<see cref="ReachableSizes"/> tells).</param>
     /// <param name="widths">Allowed widths, by group.</param>
     /// <param name="magnitudes">Magnitude m of each gate, by group; the order within a group is kept in the result.</param>
     /// <param name="threshold">τ: gates above it start open.</param>

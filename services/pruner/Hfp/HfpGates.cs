@@ -1,7 +1,6 @@
-using Lathe.NN.Execution;
 using Lathe.NN.Graphs;
-using TorchSharp;
 using static TorchSharp.torch;
+using Parameter = TorchSharp.Modules.Parameter;
 
 namespace Lathe.Pruner.Hfp;
 

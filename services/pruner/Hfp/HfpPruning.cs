@@ -1,8 +1,8 @@
 using Lathe.NN.Complexities;
 using Lathe.NN.Graphs;
 using Lathe.NN.Training;
-using TorchSharp;
 using static TorchSharp.torch;
+using Parameter = TorchSharp.Modules.Parameter;
 
 namespace Lathe.Pruner.Hfp;
 
@@ -70,9 +70,6 @@ public sealed class HfpPruning : IDisposable
     private static IReadOnlyList<GroupWidths> Widths(ChannelGroups groups, PruneParameters parameters) =>
         [.. groups.Groups.Select(g => new GroupWidths(g.Gates.Count, parameters.ChannelMultiple, g.Prunable))];
 
-    /// <summary>Share of the pruning part done; above 1 in the fine-tuning part.</summary>
-    private double PruningProgress(StepContext step) => step.Progress / _parameters.PruningShare;
-
     private void BeforeStep(StepContext step)
     {
         if (!Gates.Frozen) Gates.Update(step.Module.Parameters);
@@ -81,15 +78,14 @@ public sealed class HfpPruning : IDisposable
     private void AfterBackward(StepContext step)
     {
         if (Gates.Frozen) return;
-        var t = Math.Min(1, PruningProgress(step));
+        var t = step.Progress / _parameters.PruningShare;
         var point = _loss.At(Gates.LiveCounts(), HfpSchedule.SizeWeight(_parameters.SizeWeight, t), t);
         if (point.Pulls) Gates.AddGradient(step.Module.Parameters, point.Gradient);
     }
 
     private void AfterStep(StepContext step)
     {
-        var next = step with { Progress = (double)(step.GlobalStep + 1) / ((long)_parameters.Epochs * step.StepsPerEpoch) };
-        if (!Gates.Frozen && PruningProgress(next) >= 1) Finish(step.Module.Parameters);
+        if (!Gates.Frozen && step.ProgressAfter >= _parameters.PruningShare) Finish(step.Module.Parameters);
     }
 
     private void Finish(IReadOnlyDictionary<string, Parameter> parameters)

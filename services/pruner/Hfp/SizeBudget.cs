@@ -1,5 +1,4 @@
 using Lathe.Contracts;
-using Lathe.NN.Complexities;
 
 namespace Lathe.Pruner.Hfp;
 

@@ -1,6 +1,6 @@
 using Lathe.NN.Checkpoints;
-using TorchSharp;
 using static TorchSharp.torch;
+using Parameter = TorchSharp.Modules.Parameter;
 
 namespace Lathe.Quantizer.Symog;
 
@@ -11,13 +11,15 @@ namespace Lathe.Quantizer.Symog;
 public sealed class SymogPrior(IReadOnlyDictionary<string, WeightFormat> formats, QuantizeParameters parameters)
 {
     /// <summary>λ(t) = λ₀·(λ₁/λ₀)^t.</summary>
+    /// <param name="start">λ₀.</param>
+    /// <param name="end">λ₁.</param>
     /// <param name="progress">t, from 0 to 1 over the schedule.</param>
     public static double Pull(double start, double end, double progress) => start * Math.Pow(end / start, progress);
 
     /// <summary>Adds λ(t)·∂R/∂w to each quantized weight's gradient.</summary>
     /// <param name="weights">The network's parameters by name.</param>
     /// <param name="progress">t, from 0 to 1 over the schedule.</param>
-    public void AddGradient(IReadOnlyDictionary<string, nn.Parameter> weights, double progress)
+    public void AddGradient(IReadOnlyDictionary<string, Parameter> weights, double progress)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
@@ -32,7 +34,7 @@ public sealed class SymogPrior(IReadOnlyDictionary<string, WeightFormat> formats
     }
 
     /// <summary>Clips each quantized weight to its outer modes, ±Δ·(2^(N−1)−1).</summary>
-    public void Clip(IReadOnlyDictionary<string, nn.Parameter> weights)
+    public void Clip(IReadOnlyDictionary<string, Parameter> weights)
     {
         if (!parameters.Clipping) return;
         using var _ = no_grad();
@@ -44,7 +46,7 @@ public sealed class SymogPrior(IReadOnlyDictionary<string, WeightFormat> formats
     }
 
     /// <summary>Sets each quantized weight to Q(w).</summary>
-    public void Round(IReadOnlyDictionary<string, nn.Parameter> weights)
+    public void Round(IReadOnlyDictionary<string, Parameter> weights)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
@@ -55,7 +57,7 @@ public sealed class SymogPrior(IReadOnlyDictionary<string, WeightFormat> formats
     }
 
     /// <summary>Root mean square of (w − Q(w))/Δ over all quantized weights: 0 once they have become modes, about 0.29 if spread evenly.</summary>
-    public double Residual(IReadOnlyDictionary<string, nn.Parameter> weights)
+    public double Residual(IReadOnlyDictionary<string, Parameter> weights)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
