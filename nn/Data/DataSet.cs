@@ -12,4 +12,9 @@ public sealed record DataSet(string Name, int Classes, TensorShape Input, Split 
 {
     /// <summary>How pixels become inputs, from all training images.</summary>
     public Normalization Normalization => Train.Normalization;
+
+    /// <summary>
+    /// Changes that keep an image's class: shifts of two pixels at 28² and four at 32², mirroring for all but digits.
+    /// </summary>
+    public Augmentation UsualAugmentation => new(Shift: Input.Height < 32 ? 2 : Input.Height / 8, Flip: Name != "mnist");
 }

@@ -1,7 +1,7 @@
 using Lathe.Contracts;
 using Lathe.Hosting;
 using Lathe.NN.Checkpoints;
-using Lathe.NN.Complexities;
+using Lathe.NN.Sizing;
 using Lathe.NN.Data;
 using Lathe.NN.Execution;
 using Lathe.NN.Runtime;
@@ -28,12 +28,12 @@ public sealed class EvaluateStage : IStage<EvaluateParameters>
         return new StageOutcome(run.Input!, Metrics(checkpoint, figures, denseFigures));
     }
 
-    private static Figures Measure(Checkpoint checkpoint, ImageSplit images, int batchSize, CancellationToken stop)
+    private static Figures Measure(Checkpoint checkpoint, Split images, int batchSize, CancellationToken stop)
     {
         stop.ThrowIfCancellationRequested();
         using var module = GraphModule.FromTensors(checkpoint.Graph, checkpoint.Tensors);
         return new Figures(
-            Evaluation.Run(module, images, batchSize, stop: stop), Complexity.Of(checkpoint.Graph), CheckpointSize.Of(checkpoint).Total);
+            Evaluation.Run(module, images, batchSize, stop: stop), Complexity.Of(checkpoint.Graph), CheckpointSize.Of(checkpoint.Graph, checkpoint.Formats).Total);
     }
 
     private static Dictionary<string, double> Metrics(Checkpoint checkpoint, Figures own, Figures dense)
@@ -59,5 +59,5 @@ public sealed class EvaluateStage : IStage<EvaluateParameters>
     private static double Changed(IReadOnlyList<int> own, IReadOnlyList<int> dense) =>
         own.Zip(dense).Count(pair => pair.First != pair.Second) / (double)Math.Max(1, own.Count);
 
-    private sealed record Figures(EvaluationResult Accuracy, ComplexityReport Complexity, long Bytes);
+    private sealed record Figures(EvaluationResult Accuracy, Complexity Complexity, long Bytes);
 }

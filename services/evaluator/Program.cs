@@ -1,2 +1,4 @@
+using Lathe.Evaluator;
+using Lathe.Hosting;
 
-return 0;
+return await StageHost.RunAsync<EvaluateStage, EvaluateParameters>(args);

@@ -1,2 +1,4 @@
+using Lathe.Hosting;
+using Lathe.Pruner;
 
-return 0;
+return await StageHost.RunAsync<PruneStage, PruneParameters>(args);

@@ -24,16 +24,16 @@ public sealed class PruneStage : IStage<PruneParameters>
         TorchRuntime.Configure(run.Threads);
         using var checkpoint = CheckpointFile.Read(run.InputPath!);
         var data = DataSets.Open(run.Data.Name, run.DataFolder);
-        var (train, validation) = data.Train.HoldOut(parameters.Validation, run.Seed);
+        var (train, validation) = data.Train.Validation(parameters.Validation, run.Seed);
         using var module = GraphModule.FromTensors(checkpoint.Graph, checkpoint.Tensors);
-        using var pruning = new HfpPruning(checkpoint.Graph, parameters);
+        using var pruning = new HfpPruning(checkpoint.Graph, module.Parameters, parameters);
 
-        TrainingLoop.Run(module, train, Recipe(parameters, data), run.Seed, pruning.Hooks() with { CountImages = run.CountImages }, run.State, run.Progress, stop);
+        TrainingLoop.Run(module, train, Recipe(parameters, data), run.Seed, pruning.Hooks(_ => run.CountImages(parameters.BatchSize)), run.State, run.Progress, stop);
 
         var finished = pruning.Finished ?? throw new InvalidOperationException("training ended before the exact finish");
         using var pruned = Cut(checkpoint, module, pruning, train, out var proof);
         var facts = Facts(finished, pruning.Reach, proof);
-        if (validation is not null)
+        if (validation.Count > 0)
         {
             using var cut = GraphModule.FromTensors(pruned.Graph, pruned.Tensors);
             facts["validationTop1"] = Evaluation.Run(cut, validation, parameters.BatchSize, stop: stop).Top1;
@@ -46,21 +46,19 @@ public sealed class PruneStage : IStage<PruneParameters>
         return new StageOutcome(output, facts);
     }
 
-    private static TrainingRecipe Recipe(PruneParameters parameters, ImageDataSet data) => new()
-    {
-        Epochs = parameters.Epochs,
-        BatchSize = parameters.BatchSize,
-        LearningRate = parameters.LearningRate,
-        FinalLearningRate = parameters.FinalLearningRate,
-        Momentum = parameters.Momentum,
-        WeightDecay = parameters.WeightDecay,
-        Augmentation = parameters.Augment ? Augmentation.For(data) : Augmentation.None,
-    };
+    private static TrainingRecipe Recipe(PruneParameters parameters, DataSet data) => new(
+        Epochs: parameters.Epochs,
+        BatchSize: parameters.BatchSize,
+        LearningRate: parameters.LearningRate,
+        FinalLearningRate: parameters.FinalLearningRate,
+        Momentum: parameters.Momentum,
+        WeightDecay: parameters.WeightDecay,
+        Augmentation: parameters.Augment ? data.UsualAugmentation : null);
 
-    private static Checkpoint Cut(Checkpoint dense, GraphModule module, HfpPruning pruning, ImageSplit images, out SurgeryProof proof)
+    private static Checkpoint Cut(Checkpoint dense, GraphModule module, HfpPruning pruning, Split images, out SurgeryProof proof)
     {
-        var folded = pruning.Gates.Fold(module.Tensors);
-        var live = new bool[pruning.Groups.GateCount];
+        var folded = pruning.Gates.Fold(module.Snapshot());
+        var live = new bool[pruning.Groups.Gates.Count];
         Array.Fill(live, true);
         foreach (var group in pruning.Groups.Groups.Where(g => g.Prunable))
         {
@@ -70,13 +68,8 @@ public sealed class PruneStage : IStage<PruneParameters>
         var (graph, tensors) = Surgery.Cut(dense.Graph, folded, pruning.Groups, live);
         using var gated = GraphModule.FromTensors(dense.Graph, folded);
         using var cut = GraphModule.FromTensors(graph, tensors);
-        var (batch, labels) = new BatchLoader(images, ProofImages, seed: 0, Augmentation.None).InOrder().First();
-        using (batch)
-        using (labels)
-        {
-            proof = SurgeryProof.Compare(gated, cut, batch);
-        }
-
+        using var batch = BatchLoader.InOrder(images, ProofImages).First();
+        proof = SurgeryProof.Compare(gated, cut, batch.Images);
         foreach (var tensor in folded.Values) tensor.Dispose();
         return new Checkpoint(graph, tensors, dense.Lineage, new Dictionary<string, WeightFormat>());
     }

@@ -1,2 +1,4 @@
+using Lathe.Hosting;
+using Lathe.Quantizer;
 
-return 0;
+return await StageHost.RunAsync<QuantizeStage, QuantizeParameters>(args);

@@ -20,17 +20,17 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
         TorchRuntime.Configure(run.Threads);
         using var checkpoint = CheckpointFile.Read(run.InputPath!);
         var data = DataSets.Open(run.Data.Name, run.DataFolder);
-        var (train, validation) = data.Train.HoldOut(parameters.Validation, run.Seed);
+        var (train, validation) = data.Train.Validation(parameters.Validation, run.Seed);
         var formats = StepSizes.Choose(checkpoint.Graph, checkpoint.Tensors, parameters);
         using var module = GraphModule.FromTensors(checkpoint.Graph, checkpoint.Tensors);
         var prior = new SymogPrior(formats, parameters);
 
-        TrainingLoop.Run(module, train, Recipe(parameters, data), run.Seed, Hooks(prior, run), run.State, run.Progress, stop);
+        TrainingLoop.Run(module, train, Recipe(parameters, data), run.Seed, Hooks(prior, _ => run.CountImages(parameters.BatchSize)), run.State, run.Progress, stop);
 
         var facts = new Dictionary<string, double> { ["bits"] = parameters.Bits, ["residual"] = prior.Residual(module.Parameters) };
-        if (validation is not null) facts["validationTop1Before"] = Evaluation.Run(module, validation, parameters.BatchSize, stop: stop).Top1;
+        if (validation.Count > 0) facts["validationTop1Before"] = Evaluation.Run(module, validation, parameters.BatchSize, stop: stop).Top1;
         prior.Round(module.Parameters);
-        if (validation is not null) facts["validationTop1After"] = Evaluation.Run(module, validation, parameters.BatchSize, stop: stop).Top1;
+        if (validation.Count > 0) facts["validationTop1After"] = Evaluation.Run(module, validation, parameters.BatchSize, stop: stop).Top1;
 
         var step = new LineageStep(
             run.Stage, run.Version, run.Parameters, run.Seed, run.Input, run.Data, TorchRuntime.Versions(), facts);
@@ -38,23 +38,20 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
         return new StageOutcome(run.Write(stream => CheckpointFile.Write(stream, quantized)), facts);
     }
 
-    private static TrainingHooks Hooks(SymogPrior prior, StageRun run) => new()
+    private static TrainingHooks Hooks(SymogPrior prior, Action<StepContext> stepped) => new()
     {
         AfterBackward = step => prior.AddGradient(step.Module.Parameters, step.Progress),
-        AfterStep = step => prior.Clip(step.Module.Parameters),
-        Phase = () => "quantizing",
-        CountImages = run.CountImages,
+        AfterStep = stepped + (step => prior.Clip(step.Module.Parameters)),
+        Phase = _ => "quantizing",
     };
 
-    private static TrainingRecipe Recipe(QuantizeParameters parameters, ImageDataSet data) => new()
-    {
-        Epochs = parameters.Epochs,
-        BatchSize = parameters.BatchSize,
-        LearningRate = parameters.LearningRate,
-        FinalLearningRate = parameters.FinalLearningRate,
-        Schedule = LearningRateSchedule.Linear,
-        Momentum = parameters.Momentum,
-        WeightDecay = parameters.WeightDecay,
-        Augmentation = parameters.Augment ? Augmentation.For(data) : Augmentation.None,
-    };
+    private static TrainingRecipe Recipe(QuantizeParameters parameters, DataSet data) => new(
+        Epochs: parameters.Epochs,
+        BatchSize: parameters.BatchSize,
+        LearningRate: parameters.LearningRate,
+        FinalLearningRate: parameters.FinalLearningRate,
+        Schedule: LearningRateSchedule.Linear,
+        Momentum: parameters.Momentum,
+        WeightDecay: parameters.WeightDecay,
+        Augmentation: parameters.Augment ? data.UsualAugmentation : null);
 }

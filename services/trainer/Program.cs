@@ -1,2 +1,4 @@
+using Lathe.Hosting;
+using Lathe.Trainer;
 
-return 0;
+return await StageHost.RunAsync<TrainStage, TrainParameters>(args);

@@ -3,9 +3,9 @@ using Lathe.Hosting;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Data;
 using Lathe.NN.Execution;
+using Lathe.NN.Models;
 using Lathe.NN.Runtime;
 using Lathe.NN.Training;
-using Lathe.NN.Zoo;
 
 namespace Lathe.Trainer;
 
@@ -19,14 +19,14 @@ public sealed class TrainStage : IStage<TrainParameters>
     {
         TorchRuntime.Configure(run.Threads);
         var data = DataSets.Open(run.Data.Name, run.DataFolder);
-        var (train, validation) = data.Train.HoldOut(parameters.Validation, run.Seed);
-        var graph = ModelZoo.Build(parameters.Model, data.Input, data.Classes);
+        var (train, validation) = data.Train.Validation(parameters.Validation, run.Seed);
+        var graph = Zoo.Build(parameters.Model, data.Input, data.Classes);
         using var module = GraphModule.Create(graph, run.Seed);
 
-        var history = TrainingLoop.Run(module, train, Recipe(parameters, data), run.Seed, new TrainingHooks { CountImages = run.CountImages }, run.State, run.Progress, stop);
+        var history = TrainingLoop.Run(module, train, Recipe(parameters, data), run.Seed, new TrainingHooks { AfterStep = _ => run.CountImages(parameters.BatchSize) }, run.State, run.Progress, stop);
 
         var facts = new Dictionary<string, double> { ["trainingLoss"] = history.Epochs[^1].Loss, ["trainingTop1"] = history.Epochs[^1].Accuracy };
-        if (validation is not null) facts["validationTop1"] = Evaluation.Run(module, validation, parameters.BatchSize, stop: stop).Top1;
+        if (validation.Count > 0) facts["validationTop1"] = Evaluation.Run(module, validation, parameters.BatchSize, stop: stop).Top1;
         var step = new LineageStep(
             run.Stage, run.Version, run.Parameters, run.Seed, run.Input, run.Data, TorchRuntime.Versions(), facts);
         using var checkpoint = new Checkpoint(
@@ -34,17 +34,15 @@ public sealed class TrainStage : IStage<TrainParameters>
         return new StageOutcome(run.Write(stream => CheckpointFile.Write(stream, checkpoint)), facts);
     }
 
-    private static TrainingRecipe Recipe(TrainParameters parameters, ImageDataSet data) => new()
-    {
-        Epochs = parameters.Epochs,
-        BatchSize = parameters.BatchSize,
-        LearningRate = parameters.LearningRate,
-        FinalLearningRate = parameters.FinalLearningRate,
-        WarmupEpochs = parameters.WarmupEpochs,
-        Momentum = parameters.Momentum,
-        Nesterov = parameters.Nesterov,
-        WeightDecay = parameters.WeightDecay,
-        LabelSmoothing = parameters.LabelSmoothing,
-        Augmentation = parameters.Augment ? Augmentation.For(data) : Augmentation.None,
-    };
+    private static TrainingRecipe Recipe(TrainParameters parameters, DataSet data) => new(
+        Epochs: parameters.Epochs,
+        BatchSize: parameters.BatchSize,
+        LearningRate: parameters.LearningRate,
+        FinalLearningRate: parameters.FinalLearningRate,
+        WarmupEpochs: parameters.WarmupEpochs,
+        Momentum: parameters.Momentum,
+        Nesterov: parameters.Nesterov,
+        WeightDecay: parameters.WeightDecay,
+        LabelSmoothing: parameters.LabelSmoothing,
+        Augmentation: parameters.Augment ? data.UsualAugmentation : null);
 }

@@ -1,4 +1,4 @@
-using Lathe.NN.Complexities;
+using Lathe.NN.Sizing;
 using Lathe.NN.Graphs;
 using Lathe.NN.Training;
 using static TorchSharp.torch;
@@ -14,16 +14,21 @@ namespace Lathe.Pruner.Hfp;
 public sealed class HfpPruning : IDisposable
 {
     private readonly PruneParameters _parameters;
+    private readonly IReadOnlyDictionary<string, Parameter> _weights;
     private readonly SizeModel _size;
     private readonly SizeBudget _budget;
     private readonly SizeLoss _loss;
     private readonly IReadOnlyList<GroupWidths> _widths;
 
     /// <summary>Plans the pruning of a network.</summary>
+    /// <param name="graph">The network.</param>
+    /// <param name="weights">Its parameters, which training will move.</param>
+    /// <param name="parameters">Targets and schedule.</param>
     /// <exception cref="Contracts.LatheException">The targets cannot be reached.</exception>
-    public HfpPruning(NetworkGraph graph, PruneParameters parameters)
+    public HfpPruning(NetworkGraph graph, IReadOnlyDictionary<string, Parameter> weights, PruneParameters parameters)
     {
         _parameters = parameters;
+        _weights = weights;
         Groups = ChannelGroups.Of(graph);
         _size = SizeModel.Of(graph, Groups);
         _widths = Widths(Groups, parameters);
@@ -32,6 +37,7 @@ public sealed class HfpPruning : IDisposable
         Reach.Check(_budget);
         _loss = new SizeLoss(_size, _budget, Reach, parameters.GlideShare);
         Gates = new HfpGates(graph, Groups, parameters.Threshold);
+        Gates.Update(weights);
     }
 
     public ChannelGroups Groups { get; }
@@ -53,16 +59,16 @@ public sealed class HfpPruning : IDisposable
     }
 
     /// <summary>What HFP adds to the training loop.</summary>
-    public TrainingHooks Hooks() => new()
+    /// <param name="stepped">Told after each step.</param>
+    public TrainingHooks Hooks(Action<StepContext> stepped) => new()
     {
         View = Gates.View,
         ExtraParameters = Gates.OwnGates,
-        BeforeStep = BeforeStep,
         AfterBackward = AfterBackward,
-        AfterStep = AfterStep,
+        AfterStep = AfterStep + stepped,
         SaveState = SaveState,
         LoadState = LoadState,
-        Phase = () => Gates.Frozen ? "fine-tuning" : "pruning",
+        Phase = _ => Gates.Frozen ? "fine-tuning" : "pruning",
     };
 
     public void Dispose() => Gates.Dispose();
@@ -70,22 +76,23 @@ public sealed class HfpPruning : IDisposable
     private static IReadOnlyList<GroupWidths> Widths(ChannelGroups groups, PruneParameters parameters) =>
         [.. groups.Groups.Select(g => new GroupWidths(g.Gates.Count, parameters.ChannelMultiple, g.Prunable))];
 
-    private void BeforeStep(StepContext step)
-    {
-        if (!Gates.Frozen) Gates.Update(step.Module.Parameters);
-    }
+    /// <summary>Share of the pruning part done before or after this step.</summary>
+    private double Done(StepContext step, bool before) =>
+        (step.GlobalStep + (before ? 0 : 1)) / (_parameters.PruningShare * _parameters.Epochs * step.StepsPerEpoch);
 
     private void AfterBackward(StepContext step)
     {
         if (Gates.Frozen) return;
-        var t = step.Progress / _parameters.PruningShare;
+        var t = Done(step, before: true);
         var point = _loss.At(Gates.LiveCounts(), HfpSchedule.SizeWeight(_parameters.SizeWeight, t), t);
         if (point.Pulls) Gates.AddGradient(step.Module.Parameters, point.Gradient);
     }
 
     private void AfterStep(StepContext step)
     {
-        if (!Gates.Frozen && step.ProgressAfter >= _parameters.PruningShare) Finish(step.Module.Parameters);
+        if (Gates.Frozen) return;
+        if (Done(step, before: false) >= 1) Finish(step.Module.Parameters);
+        else Gates.Update(step.Module.Parameters);
     }
 
     private void Finish(IReadOnlyDictionary<string, Parameter> parameters)
@@ -108,7 +115,12 @@ public sealed class HfpPruning : IDisposable
 
     private void LoadState(IReadOnlyDictionary<string, Tensor> state)
     {
-        if (!state.TryGetValue(FinishState, out var finish)) return;
+        if (!state.TryGetValue(FinishState, out var finish))
+        {
+            Gates.Update(_weights);
+            return;
+        }
+
         var numbers = finish.data<long>().ToArray();
         var live = Enumerable.Range(0, Groups.Groups.Count).Select(g => state[$"hfp.live.{g}"].data<bool>().ToArray()).ToArray();
         Finished = new FinishedGates(live, numbers[0], numbers[1], (int)numbers[2], (int)numbers[3]);

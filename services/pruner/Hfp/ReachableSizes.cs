@@ -1,5 +1,5 @@
 using Lathe.Contracts;
-using Lathe.NN.Complexities;
+using Lathe.NN.Sizing;
 
 namespace Lathe.Pruner.Hfp;
 

@@ -1,4 +1,4 @@
-using Lathe.NN.Complexities;
+using Lathe.NN.Sizing;
 
 namespace Lathe.Pruner.Hfp;
 
