@@ -1,6 +1,6 @@
-using System.Text;
 using System.Text.Json;
 using Lathe.Contracts;
+using Lathe.NN.Checkpoints;
 using static TorchSharp.torch;
 
 namespace Lathe.NN.Training;
@@ -17,58 +17,40 @@ namespace Lathe.NN.Training;
 /// <param name="Epochs">Finished epochs.</param>
 internal sealed record TrainingPlace(string Recipe, int Epoch, int Step, double LossSum, long Correct, IReadOnlyList<EpochRecord> Epochs);
 
-/// <summary>
-/// The stored form: the line <c>lathe-training 1</c>, the place as JSON, then tensors: name, type, sizes, bytes.
-/// </summary>
+/// <summary>The stored form: a safetensors file with the place as JSON in its metadata.</summary>
 internal static class SavedTraining
 {
-    private const string Mark = "lathe-training 1";
+    private const string PlaceKey = "training";
+    private const string Source = "the saved training state";
+    private const string Remedy = "Run with --fresh to start over.";
 
-    public static void Write(Stream stream, TrainingPlace place, IReadOnlyDictionary<string, Tensor> tensors)
-    {
-        using var writer = new BinaryWriter(stream, Encoding.UTF8, leaveOpen: true);
-        writer.Write(Mark);
-        writer.Write(JsonSerializer.Serialize(place));
-        writer.Write(tensors.Count);
-        foreach (var (name, tensor) in tensors)
-        {
-            using var values = tensor.detach().cpu().contiguous();
-            writer.Write(name);
-            writer.Write((int)values.dtype);
-            writer.Write(values.shape.Length);
-            foreach (var size in values.shape)
-                writer.Write(size);
-            writer.Write(values.bytes);
-        }
-    }
+    public static void Write(Stream stream, TrainingPlace place, IReadOnlyDictionary<string, Tensor> tensors) =>
+        SafeTensorsFile.Write(stream, tensors, new Dictionary<string, string> { [PlaceKey] = JsonSerializer.Serialize(place) });
 
     /// <returns>The place and the tensors, which belong to the current dispose scope.</returns>
     public static (TrainingPlace Place, IReadOnlyDictionary<string, Tensor> Tensors) Read(Stream stream)
     {
+        using var buffered = stream.CanSeek ? null : new MemoryStream();
+        if (buffered is not null)
+        {
+            stream.CopyTo(buffered);
+            buffered.Position = 0;
+        }
+
         try
         {
-            using var reader = new BinaryReader(stream, Encoding.UTF8, leaveOpen: true);
-            if (reader.ReadString() != Mark)
-                throw new InvalidDataException("it was written by another version of Lathe");
-            var place = JsonSerializer.Deserialize<TrainingPlace>(reader.ReadString()) ?? throw new InvalidDataException("it has no place");
-            var tensors = new Dictionary<string, Tensor>();
-            for (var left = reader.ReadInt32(); left > 0; left--)
-            {
-                var name = reader.ReadString();
-                var type = (ScalarType)reader.ReadInt32();
-                var shape = new long[reader.ReadInt32()];
-                for (var i = 0; i < shape.Length; i++)
-                    shape[i] = reader.ReadInt64();
-                var tensor = empty(shape, type);
-                reader.BaseStream.ReadExactly(tensor.bytes);
-                tensors.Add(name, tensor);
-            }
-
-            return (place, tensors);
+            var file = SafeTensorsFile.Read(buffered ?? stream, Source);
+            return file.Metadata.TryGetValue(PlaceKey, out var json) && JsonSerializer.Deserialize<TrainingPlace>(json) is { } place
+                ? (place, file.Tensors)
+                : throw new LatheException("The saved training state does not say how far training was. " + Remedy);
         }
-        catch (Exception e) when (e is InvalidDataException or EndOfStreamException or JsonException or FormatException or OverflowException)
+        catch (JsonException e)
         {
-            throw new LatheException($"The saved training state cannot be used: {e.Message}. Run with --fresh to start over.", FailureKind.Permanent, e);
+            throw new LatheException("The saved training state does not say how far training was. " + Remedy, FailureKind.Permanent, e);
+        }
+        catch (LatheException e) when (!e.Message.EndsWith(Remedy, StringComparison.Ordinal))
+        {
+            throw new LatheException($"{e.Message.TrimEnd('.')}. {Remedy}", e.Kind, e);
         }
     }
 }
