@@ -337,7 +337,10 @@ public sealed class Orchestrator(
 
     private static Activity? StartSpan(SweepSpec spec, string? traceParent)
     {
-        var parent = ActivityContext.TryParse(traceParent, null, isRemote: true, out var remote) ? remote : Activity.Current?.Context ?? default;
+        var current = Activity.Current?.Context ?? default;
+        // A web server's own span for the request stands between the client's and ours, where it is recorded.
+        var isBetween = Activity.Current is { Recorded: true } server && traceParent?.Contains(server.TraceId.ToHexString(), StringComparison.Ordinal) == true;
+        var parent = !isBetween && ActivityContext.TryParse(traceParent, null, isRemote: true, out var remote) ? remote : current;
         return Source.StartActivity($"sweep {spec.Name}", ActivityKind.Internal, parent);
     }
 

@@ -3,11 +3,13 @@ using Lathe.Contracts;
 namespace Lathe.Coordinator;
 
 /// <summary>Has the orchestrator compare database and bus: at the start, at intervals, and when a retry is due.</summary>
-public sealed class Reconciler(Orchestrator orchestrator, CoordinatorOptions options, TimeProvider time, ILogger<Reconciler> log)
+public sealed class Reconciler(
+    Orchestrator orchestrator, CoordinatorOptions options, TimeProvider time, IHostApplicationLifetime lifetime, ILogger<Reconciler> log)
     : BackgroundService
 {
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        if (!await StartedAsync(stoppingToken)) return;
         var isResumed = false;
         var next = time.GetUtcNow();
         while (!stoppingToken.IsCancellationRequested)
@@ -34,5 +36,15 @@ public sealed class Reconciler(Orchestrator orchestrator, CoordinatorOptions opt
             if (retry < next) next = retry.Value;
             if (next > now) await orchestrator.WaitAsync(next - now, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
+    }
+
+    /// <summary>Waits until database and bus are up.</summary>
+    private async Task<bool> StartedAsync(CancellationToken stop)
+    {
+        var started = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var onStarted = lifetime.ApplicationStarted.Register(() => started.TrySetResult());
+        using var onStop = stop.Register(() => started.TrySetCanceled(stop));
+        await started.Task.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        return !stop.IsCancellationRequested;
     }
 }

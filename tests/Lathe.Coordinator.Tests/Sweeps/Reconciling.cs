@@ -194,7 +194,7 @@ public sealed class Reconciling
         await bench.SubmitAsync(TwoStages);
         var train = bench.Bus.Take()[0];
         using var reconciler = new Reconciler(
-            bench.Orchestrator, bench.Options, bench.Time, Microsoft.Extensions.Logging.Abstractions.NullLogger<Reconciler>.Instance);
+            bench.Orchestrator, bench.Options, bench.Time, new StartedLifetime(), Microsoft.Extensions.Logging.Abstractions.NullLogger<Reconciler>.Instance);
         await reconciler.StartAsync(default);
 
         await bench.FailAsync(train, FailureKind.Transient);
@@ -214,4 +214,17 @@ public sealed class Reconciling
             return false;
         },
         "the reconciler to send again");
+
+    private sealed class StartedLifetime : Microsoft.Extensions.Hosting.IHostApplicationLifetime
+    {
+        public CancellationToken ApplicationStarted { get; } = new(canceled: true);
+
+        public CancellationToken ApplicationStopping => CancellationToken.None;
+
+        public CancellationToken ApplicationStopped => CancellationToken.None;
+
+        public void StopApplication()
+        {
+        }
+    }
 }

@@ -1,0 +1,141 @@
+using Lathe.Contracts;
+using Lathe.Hosting;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Diagnostics.HealthChecks;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using OpenTelemetry.Trace;
+
+namespace Lathe.Coordinator;
+
+/// <summary>
+/// Puts a coordinator into a process: into one of its own, with its HTTP interface, or beside the stages of an embedded run:
+/// <code>
+/// services.AddLatheBus(settings, bus => bus.AddStage&lt;...&gt;().AddCoordinator(options));
+/// services.AddLatheCoordinator(settings, DatabaseAddress.Load(settings), options);
+/// </code>
+/// </summary>
+public static class CoordinatorHost
+{
+    /// <summary>Address of the HTTP interface.</summary>
+    public const string HttpVariable = "LATHE_HTTP";
+
+    public const string DefaultHttp = "http://127.0.0.1:5080";
+
+    /// <summary>A reply queue of this process's own, so that it never takes the reports of the cluster's coordinator.</summary>
+    public static string OwnQueue() => $"lathe.run.{Environment.MachineName}.{Environment.ProcessId}.{Guid.NewGuid():N}";
+
+    /// <summary>Has the bus bring reports and announcements to the coordinator.</summary>
+    public static LatheBusBuilder AddCoordinator(this LatheBusBuilder bus, CoordinatorOptions options) =>
+        bus.AddReports<ReportConsumer>(options.ReplyQueue);
+
+    /// <summary>
+    /// Adds <see cref="Orchestrator"/>, <see cref="SweepQueries"/>, <see cref="StageCatalog"/> and the reconciler. Needs the bus.
+    /// </summary>
+    public static IServiceCollection AddLatheCoordinator(
+        this IServiceCollection services, HostingSettings settings, DatabaseAddress database, CoordinatorOptions options)
+    {
+        services.TryAddSingleton(TimeProvider.System);
+        services.AddSingleton(options);
+        services.AddSingleton(new CoordinatorStore(database));
+        services.AddSingleton<SweepQueries>();
+        services.AddSingleton<StageCatalog>();
+        services.AddSingleton<IStageBus, SenderBus>();
+        services.AddSingleton<Func<string, DataRef>>(name => DataFingerprint.Find(name, settings));
+        services.AddSingleton<Orchestrator>();
+        services.AddHostedService<DatabasePreparation>();
+        services.AddHostedService<Reconciler>();
+        services.AddHealthChecks().AddCheck<DatabaseHealth>("database");
+        return services;
+    }
+
+    /// <summary>A coordinator with its HTTP interface.</summary>
+    /// <param name="settings">They must name a broker where no stage runs in this process.</param>
+    /// <param name="database">Where its state lies.</param>
+    /// <param name="http">Address to listen on; port 0 takes a free one.</param>
+    /// <param name="options">How it works.</param>
+    /// <param name="stages">Adds stages that run in this process.</param>
+    public static WebApplication Build(
+        HostingSettings settings,
+        DatabaseAddress database,
+        string http,
+        CoordinatorOptions? options = null,
+        Action<LatheBusBuilder>? stages = null)
+    {
+        if (settings.Broker is null && stages is null)
+        {
+            throw new LatheException(
+                $"a coordinator needs a broker to send work through: set {HostingSettings.BrokerVariable} or --broker to "
+                + "amqp://user:password@host:port/vhost");
+        }
+
+        options ??= new CoordinatorOptions();
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.WebHost.UseKestrelCore().UseUrls(CheckedHttp(http));
+        builder.Services.AddRoutingCore();
+        builder.AddLatheTelemetry("lathe-coordinator", tracing: traces => traces.AddAspNetCoreInstrumentation());
+        builder.Services.AddLatheCoordinator(settings, database, options);
+        builder.Services.AddLatheBus(settings, bus =>
+        {
+            bus.AddCoordinator(options);
+            stages?.Invoke(bus);
+        });
+
+        var app = builder.Build();
+        app.UseRouting();
+        app.MapSweeps();
+        app.MapHealthChecks("/health/live", new HealthCheckOptions { Predicate = _ => false });
+        app.MapHealthChecks("/health/ready");
+        return app;
+    }
+
+    /// <summary>Runs the coordinator until the process is told to end.</summary>
+    /// <param name="args">See <see cref="HostingSettings.Load"/>.</param>
+    /// <returns>Exit code: 0, or 2 with one line on standard error.</returns>
+    public static Task<int> RunAsync(string[] args) => GuardAsync(() => ServeAsync(HostingSettings.Load(args), default));
+
+    /// <summary>The same with settings at hand; database and HTTP address are taken from the environment.</summary>
+    public static Task<int> RunAsync(HostingSettings settings, CancellationToken stop = default) =>
+        GuardAsync(() => ServeAsync(settings, stop));
+
+    private static async Task ServeAsync(HostingSettings settings, CancellationToken stop)
+    {
+        var http = Environment.GetEnvironmentVariable(HttpVariable) is { Length: > 0 } given ? given.Trim() : DefaultHttp;
+        var database = DatabaseAddress.Load(settings);
+        await using var app = Build(settings, database, http);
+        try
+        {
+            await app.StartAsync(stop);
+        }
+        catch (IOException e) when (e.InnerException is AddressInUseException)
+        {
+            throw new LatheException($"{http} is taken by another program; set {HttpVariable} to another address, for example http://127.0.0.1:5081");
+        }
+
+        app.Logger.LogInformation("Coordinator on {Http}, broker {Broker}, database {Database}", string.Join(", ", app.Urls), settings.Broker, database);
+        await app.WaitForShutdownAsync(stop);
+    }
+
+    private static string CheckedHttp(string http) =>
+        Uri.TryCreate(http.Replace("//*", "//any", StringComparison.Ordinal).Replace("//+", "//any", StringComparison.Ordinal), UriKind.Absolute, out var uri)
+        && uri.Scheme == Uri.UriSchemeHttp && uri.AbsolutePath == "/"
+            ? http
+            : throw new LatheException($"{HttpVariable} is '{http}'; expected http://host:port, for example {DefaultHttp} or http://*:5080");
+
+    private static async Task<int> GuardAsync(Func<Task> serve)
+    {
+        try
+        {
+            await serve();
+            return 0;
+        }
+        catch (LatheException e)
+        {
+            await Console.Error.WriteLineAsync($"lathe coordinator: {e.Message}");
+            return StageHost.UserError;
+        }
+        catch (OperationCanceledException)
+        {
+            return 0;
+        }
+    }
+}

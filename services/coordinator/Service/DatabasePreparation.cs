@@ -1,0 +1,54 @@
+using Lathe.Contracts;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+
+namespace Lathe.Coordinator;
+
+/// <summary>Makes the tables before anything else starts, and waits a while for a database that is still starting.</summary>
+internal sealed class DatabasePreparation(CoordinatorStore store, CoordinatorOptions options, TimeProvider time, ILogger<DatabasePreparation> log)
+    : IHostedLifecycleService
+{
+    public async Task StartingAsync(CancellationToken cancellationToken)
+    {
+        var began = time.GetTimestamp();
+        while (true)
+        {
+            try
+            {
+                await store.PrepareAsync(cancellationToken);
+                return;
+            }
+            catch (LatheException e) when (e.Kind == FailureKind.Transient && time.GetElapsedTime(began) < options.StartPatience)
+            {
+                log.LogWarning("{Reason}; trying again", e.Message);
+            }
+
+            await Task.Delay(TimeSpan.FromSeconds(1), time, cancellationToken);
+        }
+    }
+
+    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+}
+
+/// <summary>Ready means: the database answers.</summary>
+internal sealed class DatabaseHealth(CoordinatorStore store) : IHealthCheck
+{
+    public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
+    {
+        try
+        {
+            return await store.ExistsAsync(cancellationToken) ? HealthCheckResult.Healthy() : HealthCheckResult.Unhealthy("no tables");
+        }
+        catch (LatheException e)
+        {
+            return HealthCheckResult.Unhealthy(e.Message);
+        }
+    }
+}

@@ -1,0 +1,14 @@
+using Lathe.Contracts.Messages;
+using Lathe.Hosting;
+
+namespace Lathe.Coordinator;
+
+/// <summary>The process's bus as the orchestrator sees it.</summary>
+internal sealed class SenderBus(StageSender sender) : IStageBus
+{
+    public Task SendAsync(ExecuteStage command, string? traceParent, CancellationToken stop) => sender.SendAsync(command, traceParent, stop);
+
+    public Task<long?> QueueDepthAsync(string stage, CancellationToken stop) => sender.QueueDepthAsync(stage, stop);
+
+    public Task AskForStagesAsync(string replyTo, CancellationToken stop) => sender.AskForStagesAsync(replyTo, stop);
+}
