@@ -50,6 +50,7 @@ public static class LatheBus
         {
             bus.DisableUsageTelemetry();
             parts.Register(bus);
+            bus.AddReceiveEndpointObserver<ConnectionLog>();
             if (settings.Broker is null) bus.UsingInMemory((context, transport) => Configure(context, transport, parts));
             else bus.UsingRabbitMq((context, transport) => Configure(context, transport, parts, settings.Broker));
         });

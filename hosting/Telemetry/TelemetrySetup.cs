@@ -68,7 +68,11 @@ public static class TelemetrySetup
         logging.Services.Configure<ConsoleLoggerOptions>(options => options.LogToStandardErrorThreshold = LogLevel.Trace);
         logging.SetMinimumLevel(LogLevel.Warning);
         logging.AddFilter("Lathe", LogLevel.Information);
+        // A host that cannot start throws, and whoever started it says why; its own line would add a stack trace to a user's mistake.
+        logging.AddFilter<ConsoleLoggerProvider>("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None);
         logging.AddFilter<ConsoleLoggerProvider>("", console == LogLevel.None ? LogLevel.None : LogLevel.Warning);
         logging.AddFilter<ConsoleLoggerProvider>("Lathe", console);
+        // Lathe says in one line what its bus library says with stack traces at every drain and lost connection (ConnectionLog).
+        logging.AddFilter<ConsoleLoggerProvider>("MassTransit", LogLevel.Critical);
     }
 }

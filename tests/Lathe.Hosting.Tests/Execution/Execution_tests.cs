@@ -178,10 +178,10 @@ public sealed class ExecutionTests(RabbitMqBroker broker)
     }
 
     [Fact]
-    public async Task Five_thousand_messages_sent_right_after_start_all_arrive()
+    public async Task A_thousand_messages_sent_right_after_start_all_arrive()
     {
         await using var workshop = await new Workshop(broker.Address).StartAsync();
-        const int Count = 5000;
+        const int Count = 1000;
         var stage = $"many{Guid.NewGuid():N}";
         var command = workshop.Command(new ToyCounting()) with { Stage = stage };
         await Task.WhenAll(Enumerable.Range(0, Count).Select(_ => workshop.Sender.SendAsync(command, null)));

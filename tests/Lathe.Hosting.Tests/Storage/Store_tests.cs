@@ -28,6 +28,17 @@ public sealed class StoreTests : IDisposable
     }
 
     [Fact]
+    public void A_writer_may_close_its_stream()
+    {
+        var checkpoint = _store.Write(stream =>
+        {
+            using var writer = new BinaryWriter(stream);
+            writer.Write(42L);
+        });
+        Assert.Equal(42L, BitConverter.ToInt64(File.ReadAllBytes(_store.PathOf(checkpoint))));
+    }
+
+    [Fact]
     public void A_writer_that_fails_leaves_nothing()
     {
         Assert.Throws<InvalidOperationException>(() => _store.Write(stream =>

@@ -1,0 +1,77 @@
+using System.IO.Compression;
+using Lathe.Contracts;
+
+namespace Lathe.Hosting.Tests;
+
+public sealed class DataTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+    private readonly HostingSettings _settings;
+
+    public DataTests() => _settings = HostingSettings.In(Path.Combine(_folder.Path, "home"));
+
+    public void Dispose() => _folder.Dispose();
+
+    private string Files(string folder, bool compressed, string content = "content of ")
+    {
+        var path = Directory.CreateDirectory(Path.Combine(_folder.Path, folder)).FullName;
+        foreach (var file in DataSetFiles.ByName["mnist"])
+        {
+            using Stream plain = File.Create(Path.Combine(path, file + (compressed ? ".gz" : "")));
+            using var stream = compressed ? new GZipStream(plain, CompressionLevel.Fastest) : plain;
+            stream.Write(System.Text.Encoding.UTF8.GetBytes(content + file));
+        }
+
+        return path;
+    }
+
+    [Fact]
+    public void Plain_and_compressed_files_have_one_fingerprint_and_other_content_another()
+    {
+        var plain = DataFingerprint.Compute("mnist", Files("plain", compressed: false), _settings);
+        var compressed = DataFingerprint.Compute("mnist", Files("compressed", compressed: true), _settings);
+        Assert.Equal(plain, compressed);
+        Assert.NotEqual(plain, DataFingerprint.Compute("mnist", Files("other", compressed: true, "something else in "), _settings));
+    }
+
+    [Fact]
+    public void A_file_that_changes_is_read_again()
+    {
+        var folder = Files("data", compressed: false);
+        var before = DataFingerprint.Compute("mnist", folder, _settings);
+        Assert.Equal(before, DataFingerprint.Compute("mnist", folder, _settings));
+        File.AppendAllText(Path.Combine(folder, DataSetFiles.ByName["mnist"][0]), "!");
+        Assert.NotEqual(before, DataFingerprint.Compute("mnist", folder, _settings));
+    }
+
+    [Fact]
+    public void A_folder_of_ones_own_is_found_first_by_itself_or_by_name()
+    {
+        var home = Files(Path.Combine("home", "data", "mnist"), compressed: true);
+        Assert.Equal(home, DataFolders.Find("mnist", _settings));
+        var own = Files(Path.Combine("own", "mnist"), compressed: false);
+        Assert.Equal(own, DataFolders.Find("mnist", _settings with { Data = own }));
+        Assert.Equal(own, DataFolders.Find("mnist", _settings with { Data = Path.GetDirectoryName(own) }));
+    }
+
+    [Fact]
+    public void A_missing_data_set_says_where_it_was_looked_for_and_what_to_do()
+    {
+        var missing = Assert.Throws<LatheException>(() => DataFolders.Find("cifar-10", _settings with { Data = "/nowhere" })).Message;
+        Assert.Contains("Looked in /nowhere, /nowhere/cifar-10, ", missing, StringComparison.Ordinal);
+        Assert.Contains("cifar-10-batches-bin/test_batch.bin", missing, StringComparison.Ordinal);
+        Assert.Contains("--data or LATHE_DATA", missing, StringComparison.Ordinal);
+        var unknown = Assert.Throws<LatheException>(() => DataFolders.Find("mnits", _settings)).Message;
+        Assert.Equal("unknown data set 'mnits' (did you mean 'mnist'?); known are mnist, fashion-mnist, cifar-10", unknown);
+    }
+
+    [Fact]
+    public void A_file_that_does_not_decompress_is_named()
+    {
+        var folder = Files("data", compressed: true);
+        var file = Path.Combine(folder, DataSetFiles.ByName["mnist"][1] + ".gz");
+        File.WriteAllText(file, "this is no gzip");
+        var error = Assert.Throws<LatheException>(() => DataFingerprint.Compute("mnist", folder, _settings));
+        Assert.StartsWith($"{file} is damaged", error.Message, StringComparison.Ordinal);
+    }
+}
