@@ -21,7 +21,9 @@ namespace Lathe.NN.Graphs;
 [JsonDerivedType(typeof(Concat), "concat")]
 [JsonDerivedType(typeof(Flatten), "flatten")]
 [JsonDerivedType(typeof(Dropout), "dropout")]
-public abstract record Node(string Name, IReadOnlyList<string> Inputs);
+public abstract record Node(
+    [property: JsonPropertyOrder(-2)] string Name,
+    [property: JsonPropertyOrder(-1)] IReadOnlyList<string> Inputs);
 
 /// <summary>2-d convolution. Weight [OutChannels, InChannels / Groups, Kernel, Kernel], bias [OutChannels] or none.</summary>
 public sealed record Conv2d(

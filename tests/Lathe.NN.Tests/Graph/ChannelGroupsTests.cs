@@ -116,6 +116,34 @@ public class ChannelGroupsTests
         Assert.True(groups.Groups[0].ClosesByBatchNorm);
     }
 
+    [Theory]
+    [InlineData(false, false, true)]
+    [InlineData(true, false, false)] // the bias comes after the batch norm
+    [InlineData(true, true, true)] // another batch norm takes it away again
+    public void A_bias_behind_the_batch_norm_keeps_a_gate_from_closing_by_it(bool bias, bool second, bool closes)
+    {
+        var net = Net();
+        net.Conv("conv", 3, 3);
+        net.BatchNorm("bn");
+        net.Conv("depthwise", 3, 3, groups: 3, bias: bias);
+        if (second) net.BatchNorm("bn2");
+        net.Flatten("flatten");
+        net.Linear("fc", 3);
+        Assert.Equal(closes, ChannelGroups.Of(net.Build()).Groups[0].ClosesByBatchNorm);
+    }
+
+    [Fact]
+    public void A_path_around_the_batch_norm_keeps_a_gate_from_closing_by_it()
+    {
+        var net = Net();
+        net.Conv("conv", 3, 3);
+        net.BatchNorm("bn");
+        net.Add("add", "conv", "bn");
+        net.Flatten("flatten");
+        net.Linear("fc", 3);
+        Assert.False(ChannelGroups.Of(net.Build()).Groups[0].ClosesByBatchNorm);
+    }
+
     [Fact]
     public void Every_tensor_holds_the_gates_of_a_group_equally_often() =>
         Gen.Int[0, 1_000_000].Sample(
