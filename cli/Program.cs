@@ -1,1 +1,3 @@
-return 0;
+using Lathe.Cli.Commands;
+
+return await LatheCommand.RunAsync(args);

@@ -1,0 +1,68 @@
+using System.CommandLine;
+using Lathe.Contracts;
+using Lathe.Hosting;
+
+namespace Lathe.Cli.Commands;
+
+/// <summary>Options that every command takes, before or after its name.</summary>
+internal static class CommonOptions
+{
+    public const string CoordinatorVariable = "LATHE_COORDINATOR";
+
+    public static readonly Option<string?> Home = new("--home")
+    {
+        Description = "Folder of everything that lasts: database, checkpoints, caches, training states, logs. [LATHE_HOME; default .lathe]",
+        HelpName = "FOLDER",
+        Recursive = true,
+    };
+
+    public static readonly Option<string?> Data = new("--data")
+    {
+        Description = "Folder to look for data sets in first. [LATHE_DATA]",
+        HelpName = "FOLDER",
+        Recursive = true,
+    };
+
+    public static readonly Option<string?> Broker = new("--broker")
+    {
+        Description = "RabbitMQ, amqp://user:password@host:port/vhost. Without it everything runs in one process. [LATHE_BROKER]",
+        HelpName = "ADDRESS",
+        Recursive = true,
+    };
+
+    public static readonly Option<string?> Coordinator = new("--coordinator")
+    {
+        Description = "A running coordinator, http://host:port, for submit, status and results. [LATHE_COORDINATOR]",
+        HelpName = "URL",
+        Recursive = true,
+    };
+
+    public static readonly Option<bool> Debug = new("--debug") { Description = "Print stack traces.", Hidden = true, Recursive = true };
+
+    public static readonly IReadOnlyList<Option> All = [Home, Data, Broker, Coordinator, Debug];
+
+    /// <summary>The settings of this call: options over environment over defaults.</summary>
+    /// <exception cref="LatheException">One of them makes no sense.</exception>
+    public static HostingSettings Settings(ParseResult call)
+    {
+        var args = new List<string>();
+        foreach (var option in (Option<string?>[])[Home, Data, Broker])
+        {
+            if (call.GetValue(option) is { } value) args.AddRange([option.Name, value]);
+        }
+
+        return HostingSettings.Load(args);
+    }
+
+    /// <summary>Address of the coordinator to ask, or null.</summary>
+    /// <exception cref="LatheException">Not an http address.</exception>
+    public static Uri? CoordinatorAddress(ParseResult call)
+    {
+        var given = call.GetValue(Coordinator);
+        var text = given ?? Environment.GetEnvironmentVariable(CoordinatorVariable);
+        if (string.IsNullOrWhiteSpace(text)) return null;
+        return Uri.TryCreate(text.TrimEnd('/') + "/", UriKind.Absolute, out var address) && address.Scheme is "http" or "https"
+            ? address
+            : throw new LatheException($"{(given is null ? CoordinatorVariable : Coordinator.Name)} is '{text}', expected http://host:port");
+    }
+}

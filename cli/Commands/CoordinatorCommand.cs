@@ -1,0 +1,24 @@
+using System.CommandLine;
+using Lathe.Coordinator;
+
+namespace Lathe.Cli.Commands;
+
+/// <summary><c>lathe coordinator</c></summary>
+internal static class CoordinatorCommand
+{
+    public static Command Create()
+    {
+        var command = new Command(
+            "coordinator",
+            $"""
+            Runs a coordinator: takes sweeps over HTTP and has workers on the broker run them, until it is told to end.
+            It listens on {CoordinatorHost.HttpVariable} (default {CoordinatorHost.DefaultHttp}) and keeps its state in {DatabaseAddress.Variable}
+            (postgres://...; default a SQLite file under --home).
+
+            Example:
+              lathe coordinator --broker amqp://guest:guest@localhost
+            """);
+        command.SetAction((call, stop) => CoordinatorHost.RunAsync(CommonOptions.Settings(call), stop));
+        return command;
+    }
+}

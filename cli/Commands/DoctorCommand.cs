@@ -1,0 +1,106 @@
+using System.CommandLine;
+using System.Runtime.InteropServices;
+using Lathe.Cli.Data;
+using Lathe.Cli.Output;
+using Lathe.Cli.Sources;
+using Lathe.Contracts;
+using Lathe.Coordinator;
+using Lathe.Hosting;
+using Lathe.NN.Runtime;
+using Spectre.Console;
+
+namespace Lathe.Cli.Commands;
+
+/// <summary><c>lathe doctor</c></summary>
+internal static class DoctorCommand
+{
+    public static Command Create()
+    {
+        var command = new Command("doctor", "Looks at everything around Lathe that can be wrong on this machine, and says what to do. Exit code 1 where something is.");
+        command.SetAction(RunAsync);
+        return command;
+    }
+
+    private static async Task<int> RunAsync(ParseResult call, CancellationToken stop)
+    {
+        var settings = CommonOptions.Settings(call);
+        List<DoctorCheck> checks =
+        [
+            new DoctorCheck(".NET", true, $"{RuntimeInformation.FrameworkDescription} on {RuntimeInformation.OSDescription} ({RuntimeInformation.RuntimeIdentifier})"),
+            Torch(settings),
+            .. await Doctor.CheckAsync(settings, stop),
+            await DatabaseAsync(settings, stop),
+            await CoordinatorAsync(call, stop),
+            .. DataSets(settings),
+        ];
+        Show(checks);
+        return checks.TrueForAll(c => c.Ok) ? LatheCommand.Success : LatheCommand.Failure;
+    }
+
+    private static DoctorCheck Torch(HostingSettings settings)
+    {
+        try
+        {
+            TorchRuntime.Configure(settings.Threads);
+            var versions = TorchRuntime.Versions();
+            return new DoctorCheck("libtorch", true, $"{versions["torch"]} loads, computes with {versions["threads"]} threads (TorchSharp {versions["torchsharp"]})");
+        }
+        catch (LatheException problem)
+        {
+            return new DoctorCheck("libtorch", false, problem.Message);
+        }
+    }
+
+    private static async Task<DoctorCheck> DatabaseAsync(HostingSettings settings, CancellationToken stop)
+    {
+        try
+        {
+            var store = new CoordinatorStore(DatabaseAddress.Load(settings));
+            if (!await store.ExistsAsync(stop)) return new DoctorCheck("database", true, $"{store.Address}: none yet, the first run makes it");
+            var sweeps = await new SweepQueries(store).ListAsync(stop);
+            return new DoctorCheck("database", true, $"{store.Address} opens, {sweeps.Count} sweeps");
+        }
+        catch (LatheException problem)
+        {
+            return new DoctorCheck("database", false, problem.Message);
+        }
+    }
+
+    private static async Task<DoctorCheck> CoordinatorAsync(ParseResult call, CancellationToken stop)
+    {
+        try
+        {
+            if (CommonOptions.CoordinatorAddress(call) is not { } address) return new DoctorCheck("coordinator", true, "none named: lathe run brings its own");
+            using var client = new CoordinatorClient(address);
+            var stages = await client.StagesAsync(stop);
+            return new DoctorCheck("coordinator", true, $"{address} answers and knows {string.Join(", ", stages.Select(s => s.Name).DefaultIfEmpty("no stage yet"))}");
+        }
+        catch (LatheException problem)
+        {
+            return new DoctorCheck("coordinator", false, problem.Message);
+        }
+    }
+
+    /// <summary>A data set that is not here is no fault: only some sweeps need it.</summary>
+    private static IEnumerable<DoctorCheck> DataSets(HostingSettings settings) =>
+        DataSetFiles.ByName.Keys.Select(name => new DoctorCheck(
+            name,
+            true,
+            DataSetup.Folder(name, settings)
+                ?? $"not here{(name == FashionMnist.Name ? "; lathe run gets it when a sweep needs it" : $"; put its files into a folder and name that with --data or {HostingSettings.DataVariable}")}"));
+
+    private static void Show(IEnumerable<DoctorCheck> checks)
+    {
+        var table = new Table().Border(TableBorder.None).HideHeaders();
+        foreach (var _ in (int[])[0, 1, 2]) table.AddColumn(new TableColumn("").PadLeft(0).PadRight(2));
+        foreach (var check in checks)
+        {
+            table.AddRow(
+                check.Ok ? new Markup("[green]ok[/]") : new Markup("[red]problem[/]"),
+                new Text(check.Name),
+                new Text(check.Message));
+        }
+
+        new Terminal().Write(table);
+    }
+}

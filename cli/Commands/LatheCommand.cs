@@ -1,0 +1,94 @@
+using System.CommandLine;
+using System.CommandLine.Help;
+using System.CommandLine.Invocation;
+using System.Text.RegularExpressions;
+using Lathe.Contracts;
+
+namespace Lathe.Cli.Commands;
+
+/// <summary>The command <c>lathe</c>: what it takes, and what its exit codes mean.</summary>
+internal static partial class LatheCommand
+{
+    /// <summary>Everything succeeded.</summary>
+    public const int Success = 0;
+
+    /// <summary>The input was good, but something failed.</summary>
+    public const int Failure = 1;
+
+    /// <summary>The input was bad.</summary>
+    public const int BadInput = 2;
+
+    /// <summary>Runs one call.</summary>
+    /// <returns>Exit code.</returns>
+    public static async Task<int> RunAsync(string[] args)
+    {
+        var root = Create();
+        var call = root.Parse(args);
+        if (call.Errors.Count > 0 && call.Action is not HelpAction)
+        {
+            foreach (var error in call.Errors) Tell(error.Message);
+            var name = string.Join(' ', Names(call.CommandResult.Command));
+            Tell($"see {name} --help");
+            return BadInput;
+        }
+
+        using var interruption = new Interruption();
+        var configuration = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };
+        try
+        {
+            return await call.InvokeAsync(configuration, interruption.Token);
+        }
+        catch (LatheException problem)
+        {
+            Tell(problem.Message);
+            if (call.GetValue(CommonOptions.Debug)) Tell(problem.ToString());
+            return BadInput;
+        }
+        catch (OperationCanceledException) when (interruption.Token.IsCancellationRequested)
+        {
+            Tell("interrupted");
+            return Interruption.ExitCode;
+        }
+#pragma warning disable CA1031 // The last place that could turn a fault into words instead of a stack trace.
+        catch (Exception fault)
+#pragma warning restore CA1031
+        {
+            Tell($"this should not have happened, and is a fault in Lathe: {fault.GetType().Name}: {fault.Message}");
+            Tell(call.GetValue(CommonOptions.Debug) ? fault.ToString() : "run it again with --debug for details");
+            return Failure;
+        }
+    }
+
+    private static RootCommand Create()
+    {
+        var root = new RootCommand(
+            """
+            Turns a dense convolutional network into a small fixed-point one: train, prune (HFP), quantize (SYMOG), evaluate.
+
+            Examples:
+              lathe run examples/sweeps/fashion-lenet5.yaml
+              lathe run sweep.yaml --set prune.multiplications=[0.5,0.25] --json results.json
+              lathe results fashion-lenet5
+              lathe doctor
+            """);
+        foreach (var option in CommonOptions.All) root.Options.Add(option);
+        foreach (var command in (Command[])
+            [
+                RunCommand.Create(), SubmitCommand.Create(), StatusCommand.Create(), ResultsCommand.Create(), ModelsCommand.Create(),
+                InspectCommand.Create(), CoordinatorCommand.Create(), WorkerCommand.Create(), DoctorCommand.Create(),
+            ]) root.Subcommands.Add(command);
+        return root;
+    }
+
+    private static IEnumerable<string> Names(Command command) =>
+        command is RootCommand ? ["lathe"] : [.. Names((Command)command.Parents.First()), command.Name];
+
+    /// <summary>A message with a place begins with it, so that editors find it; any other says who speaks.</summary>
+    private static void Tell(string message)
+    {
+        foreach (var line in message.Split('\n')) Console.Error.WriteLine(HasPlace().IsMatch(line) ? line : $"lathe: {line}");
+    }
+
+    [GeneratedRegex(@"^(\S+:\d+:\d+: |--set )")]
+    private static partial Regex HasPlace();
+}

@@ -1,0 +1,52 @@
+using System.CommandLine;
+using System.Text.Json;
+using Lathe.Cli.Output;
+using Lathe.Contracts;
+using Lathe.NN.Models;
+using Lathe.NN.Sizing;
+using Spectre.Console;
+
+namespace Lathe.Cli.Commands;
+
+/// <summary><c>lathe models</c></summary>
+internal static class ModelsCommand
+{
+    private sealed record Model(string Name, string Dataset, long Parameters, long Multiplications, string Summary);
+
+    public static Command Create()
+    {
+        var json = new Option<bool>("--json") { Description = "Print a JSON array: name, dataset, parameters, multiplications, summary." };
+        var command = new Command("models", "Lists the models that a sweep may name, with their dense size on their usual data set.") { json };
+        command.SetAction(call =>
+        {
+            var models = Zoo.Entries.Select(Describe).ToList();
+            if (call.GetValue(json)) Console.Out.WriteLine(JsonSerializer.Serialize(models, LatheJson.Indented));
+            else Show(models);
+        });
+        return command;
+    }
+
+    private static Model Describe(ZooEntry entry)
+    {
+        var size = Complexity.Of(Zoo.Build(entry.Name, entry.Input, entry.Classes));
+        return new Model(entry.Name, entry.DataSet, size.Parameters, size.Multiplications, entry.Summary);
+    }
+
+    private static void Show(IEnumerable<Model> models)
+    {
+        var table = new Table().Border(TableBorder.None);
+        foreach (var name in (string[])["name", "dataset", "parameters", "multiplications", ""])
+        {
+            var column = new TableColumn(new Markup($"[bold]{name}[/]")).PadLeft(0).PadRight(2);
+            table.AddColumn(name is "parameters" or "multiplications" ? column.RightAligned().NoWrap() : column);
+        }
+
+        foreach (var model in models)
+        {
+            table.AddRow(
+                new Text(model.Name), new Text(model.Dataset), new Text($"{model.Parameters:#,0}"), new Text($"{model.Multiplications:#,0}"), new Text(model.Summary));
+        }
+
+        new Terminal().Write(table);
+    }
+}

@@ -1,0 +1,46 @@
+using System.CommandLine;
+using Lathe.Cli.Output;
+
+namespace Lathe.Cli.Commands;
+
+/// <summary><c>lathe results SWEEP</c></summary>
+internal static class ResultsCommand
+{
+    /// <summary>Shared with the commands that end with results.</summary>
+    public static Option<string?> Json() => new("--json")
+    {
+        Description = "Also write the results as a JSON array to this file; - is standard output.",
+        HelpName = "FILE",
+    };
+
+    public static Command Create()
+    {
+        var sweep = new Argument<string>("SWEEP") { Description = "Id, start of an id, or name (the latest of it)." };
+        var json = Json();
+        var command = new Command(
+            "results",
+            """
+            Shows the results of a sweep, one row for each leaf of its tree.
+
+            Examples:
+              lathe results fashion-lenet5
+              lathe results fashion-lenet5 --json - | jq '.[].top1'
+            """) { sweep, json };
+        command.SetAction(async (call, stop) =>
+        {
+            var reader = StatusCommand.Reader(call);
+            using var _ = reader as IDisposable;
+            var leaves = await reader.ResultsAsync(call.GetValue(sweep)!, stop);
+            Show(new Terminal(call.GetValue(json) == "-"), leaves, call.GetValue(json));
+            return LatheCommand.Success;
+        });
+        return command;
+    }
+
+    /// <summary>Prints the table, and writes the JSON where it was asked for.</summary>
+    public static void Show(Terminal terminal, IReadOnlyList<Contracts.LeafResult> leaves, string? json)
+    {
+        terminal.Write(ResultsTable.Render(leaves, terminal.Width));
+        if (json is not null) ResultsJson.Write(leaves, json);
+    }
+}

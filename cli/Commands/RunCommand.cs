@@ -1,0 +1,83 @@
+using System.CommandLine;
+using Lathe.Cli.Data;
+using Lathe.Cli.Embedded;
+using Lathe.Cli.Output;
+using Lathe.Cli.Sweeps;
+using Lathe.Contracts;
+using Lathe.Hosting;
+
+namespace Lathe.Cli.Commands;
+
+/// <summary><c>lathe run SWEEP</c></summary>
+internal static class RunCommand
+{
+    public static Command Create()
+    {
+        var sweep = SubmitCommand.SweepArgument();
+        var set = SubmitCommand.Set();
+        var fresh = SubmitCommand.Fresh();
+        var json = ResultsCommand.Json();
+        var command = new Command(
+            "run",
+            """
+            Runs a sweep to its end and shows its results. Everything that was computed before is taken from the store.
+            Without --broker all stages run in this process; with it, workers on the broker do the work, and stages without a worker run here.
+            Exit code: 0 if every execution succeeded, 1 if one failed, 2 for bad input, 130 if interrupted.
+
+            Examples:
+              lathe run examples/sweeps/fashion-lenet5.yaml
+              lathe run sweep.yaml --set quantize.bits=[2,3,4] --set seed=[1,2,3]
+              lathe run sweep.yaml --broker amqp://guest:guest@localhost --json results.json
+            """) { sweep, set, fresh, json };
+        command.SetAction((call, stop) => RunAsync(
+            CommonOptions.Settings(call), call.GetValue(sweep)!, call.GetValue(set) ?? [], call.GetValue(fresh), call.GetValue(json), stop));
+        return command;
+    }
+
+    private static async Task<int> RunAsync(HostingSettings settings, string file, string[] sets, bool fresh, string? json, CancellationToken stop)
+    {
+        var terminal = new Terminal(machineReadable: json == "-");
+        var document = SweepFile.Read(file, sets);
+        var plan = Preflight.Plan(document, onlyBuiltIn: settings.Broker is null);
+        await DataSetup.EnsureAsync(document.Spec.Datasets, settings, terminal.Say, stop);
+        if (plan is not null) Preflight.CheckNetworks(document, plan, settings);
+
+        using var log = new LogFile(settings.Home, "run", TimeProvider.System);
+        try
+        {
+            var wanted = document.Spec.Stages.Select(s => s.Stage).Distinct().ToList();
+            await using var coordinator = await LocalCoordinator.StartAsync(settings, wanted, log, terminal.Say, stop);
+            return await RunAsync(coordinator, document, fresh, json, terminal, stop);
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            terminal.Say($"stopped; what is finished and the state of what is not are kept in {settings.Home}. "
+                + $"The same command{(fresh ? " without --fresh" : "")} goes on from there");
+            return Interruption.ExitCode;
+        }
+        finally
+        {
+            foreach (var warning in log.Warnings) terminal.Say($"warning: {warning}");
+            if (log.Warnings.Count > 0) terminal.Say($"log: {log.Path}");
+        }
+    }
+
+    private static async Task<int> RunAsync(
+        LocalCoordinator coordinator, SweepDocument document, bool fresh, string? json, Terminal terminal, CancellationToken stop)
+    {
+        var (id, problems) = await coordinator.SubmitAsync(new SweepSubmission(document.Spec, fresh), stop);
+        if (id is not { } sweep) throw document.Sources.Fault(problems);
+        try
+        {
+            var watch = new SweepWatch(terminal, s => coordinator.Queries.StatusAsync(sweep.ToString(), s), TimeProvider.System);
+            var status = await watch.FollowAsync(stop);
+            return SubmitCommand.Finish(terminal, status, await coordinator.Queries.ResultsAsync(sweep.ToString(), stop), json);
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            terminal.Say("stopping at the next batch and saving the state; Ctrl-C again ends at once");
+            await coordinator.StopAsync();
+            throw;
+        }
+    }
+}

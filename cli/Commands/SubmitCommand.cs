@@ -1,0 +1,73 @@
+using System.CommandLine;
+using Lathe.Cli.Output;
+using Lathe.Cli.Sources;
+using Lathe.Cli.Sweeps;
+using Lathe.Contracts;
+
+namespace Lathe.Cli.Commands;
+
+/// <summary><c>lathe submit SWEEP</c></summary>
+internal static class SubmitCommand
+{
+    public static Command Create()
+    {
+        var sweep = SweepArgument();
+        var set = Set();
+        var fresh = Fresh();
+        var wait = new Option<bool>("--wait") { Description = "Show progress until the sweep is over, then its results; the exit code is then as with run." };
+        var json = ResultsCommand.Json();
+        var command = new Command(
+            "submit",
+            """
+            Hands a sweep to a running coordinator and prints its id.
+
+            Example:
+              lathe submit sweep.yaml --coordinator http://localhost:8080 --wait
+            """) { sweep, set, fresh, wait, json };
+        command.SetAction((call, stop) =>
+            RunAsync(call, call.GetValue(sweep)!, call.GetValue(set) ?? [], call.GetValue(fresh), call.GetValue(wait), call.GetValue(json), stop));
+        return command;
+    }
+
+    public static Argument<string> SweepArgument() => new("SWEEP") { Description = "Sweep file (YAML)." };
+
+    public static Option<string[]> Set() => new("--set")
+    {
+        Description = "Set a parameter in every stage of a name, or seed=, model=, dataset=, name=. A list is an axis: prune.multiplications=[0.5,0.25]",
+        HelpName = "STAGE.PARAMETER=VALUE",
+    };
+
+    public static Option<bool> Fresh() => new("--fresh") { Description = "Run everything again, whatever results there are." };
+
+    private static async Task<int> RunAsync(
+        ParseResult call, string file, string[] sets, bool fresh, bool wait, string? json, CancellationToken stop)
+    {
+        var document = SweepFile.Read(file, sets);
+        var address = CommonOptions.CoordinatorAddress(call)
+            ?? throw new LatheException(
+                $"submit needs a running coordinator: name it with --coordinator http://host:port or {CommonOptions.CoordinatorVariable}, or use 'lathe run'");
+        if (json is not null && !wait) throw new LatheException("--json needs --wait: there are no results before the sweep is over");
+        using var client = new CoordinatorClient(address);
+        var (id, problems) = await client.SubmitAsync(new SweepSubmission(document.Spec, fresh), stop);
+        if (id is not { } sweep) throw document.Sources.Fault(problems);
+        if (!wait)
+        {
+            Console.Out.WriteLine(sweep);
+            return LatheCommand.Success;
+        }
+
+        var terminal = new Terminal(json == "-");
+        terminal.Say($"sweep {sweep}");
+        var status = await new SweepWatch(terminal, s => client.StatusAsync(sweep.ToString(), s), TimeProvider.System).FollowAsync(stop);
+        return Finish(terminal, status, await client.ResultsAsync(sweep.ToString(), stop), json);
+    }
+
+    /// <summary>Results, reasons of failures, and the exit code of a sweep that is over.</summary>
+    public static int Finish(Terminal terminal, SweepStatus sweep, IReadOnlyList<LeafResult> leaves, string? json)
+    {
+        terminal.Line("");
+        ResultsCommand.Show(terminal, leaves, json);
+        StatusCommand.TellFailures(terminal.Say, sweep);
+        return sweep.State == SweepState.Succeeded ? LatheCommand.Success : LatheCommand.Failure;
+    }
+}

@@ -1,0 +1,32 @@
+using System.CommandLine;
+using Lathe.Cli.Embedded;
+using Lathe.Contracts;
+using Lathe.Hosting;
+
+namespace Lathe.Cli.Commands;
+
+/// <summary><c>lathe worker STAGE</c></summary>
+internal static class WorkerCommand
+{
+    public static Command Create()
+    {
+        var stage = new Argument<string>("STAGE") { Description = $"One of {string.Join(", ", BuiltInStages.ByName.Keys)}." };
+        var command = new Command(
+            "worker",
+            """
+            Runs one stage as a service that takes work from the broker, until it is told to end.
+
+            Example:
+              lathe worker prune --broker amqp://guest:guest@localhost
+            """) { stage };
+        command.SetAction((call, stop) =>
+        {
+            var name = call.GetValue(stage)!;
+            return BuiltInStages.ByName.TryGetValue(name, out var built)
+                ? built.RunAsync(CommonOptions.Settings(call), stop)
+                : throw new LatheException(
+                    $"there is no stage '{name}'{Nearest.Hint(name, BuiltInStages.ByName.Keys)}; expected one of {string.Join(", ", BuiltInStages.ByName.Keys)}");
+        });
+        return command;
+    }
+}

@@ -1,0 +1,121 @@
+using Lathe.Cli.Output;
+using Lathe.Contracts;
+using Lathe.Coordinator;
+using Lathe.Hosting;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Lathe.Cli.Embedded;
+
+/// <summary>
+/// A coordinator in this process with a reply queue of its own, and beside it the stages that nobody else runs: all of them without a
+/// broker, with one those that no worker has announced.
+/// </summary>
+internal sealed class LocalCoordinator : IAsyncDisposable
+{
+    /// <summary>How long workers have to announce themselves.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);
+
+    private readonly List<IHost> _hosts = [];
+
+    private LocalCoordinator()
+    {
+    }
+
+    private IServiceProvider Services => _hosts[0].Services;
+
+    public SweepQueries Queries => Services.GetRequiredService<SweepQueries>();
+
+    /// <summary>Starts it; when the task ends, every stage of the sweep has a worker.</summary>
+    /// <param name="settings">Home, store, broker.</param>
+    /// <param name="wanted">Names of the stages that the sweep needs.</param>
+    /// <param name="log">Takes the services' logs.</param>
+    /// <param name="say">Takes one line for the user.</param>
+    /// <param name="stop">Calls it off.</param>
+    /// <exception cref="LatheException">The broker or the database does not answer.</exception>
+    public static async Task<LocalCoordinator> StartAsync(
+        HostingSettings settings, IReadOnlyCollection<string> wanted, LogFile log, Action<string> say, CancellationToken stop)
+    {
+        var local = new LocalCoordinator();
+        try
+        {
+            var options = new CoordinatorOptions { ReplyQueue = CoordinatorHost.OwnQueue() };
+            IReadOnlyCollection<BuiltInStage> here = settings.Broker is null ? [.. BuiltInStages.ByName.Values] : [];
+            await local.AddHostAsync(settings, log, stop, here, options);
+            if (settings.Broker is not null) here = await local.HostMissingAsync(settings, wanted, options, log, say, stop);
+            // Known at once, without waiting for their announcements.
+            var catalog = local.Services.GetRequiredService<StageCatalog>();
+            foreach (var stage in here) await catalog.AddAsync(stage.Manifest, stop);
+            return local;
+        }
+        catch
+        {
+            await local.DisposeAsync();
+            throw;
+        }
+    }
+
+    public Task<SubmissionOutcome> SubmitAsync(SweepSubmission submission, CancellationToken stop) =>
+        Services.GetRequiredService<Orchestrator>().SubmitAsync(submission, stop: stop);
+
+    /// <summary>Stops at the next batch: running stages save their states.</summary>
+    public async Task StopAsync()
+    {
+        // Workers first, so that the coordinator still hears their last reports.
+        foreach (var host in Enumerable.Reverse(_hosts)) await host.StopAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var host in Enumerable.Reverse(_hosts))
+        {
+            await host.StopAsync();
+            if (host is IAsyncDisposable disposable) await disposable.DisposeAsync();
+            else host.Dispose();
+        }
+
+        _hosts.Clear();
+    }
+
+    private async Task<IReadOnlyCollection<BuiltInStage>> HostMissingAsync(
+        HostingSettings settings, IReadOnlyCollection<string> wanted, CoordinatorOptions options, LogFile log, Action<string> say, CancellationToken stop)
+    {
+        var catalog = Services.GetRequiredService<StageCatalog>();
+        await Services.GetRequiredService<IStageBus>().AskForStagesAsync(options.ReplyQueue, stop);
+        var asked = TimeProvider.System.GetTimestamp();
+        while (!wanted.All(catalog.HasHeard) && TimeProvider.System.GetElapsedTime(asked) < Patience) await Task.Delay(50, stop);
+
+        var missing = wanted.Where(name => !catalog.HasHeard(name) && BuiltInStages.ByName.ContainsKey(name)).Select(name => BuiltInStages.ByName[name]).ToList();
+        if (missing.Count == 0) return missing;
+        say($"no worker answered for {string.Join(", ", missing.Select(s => s.Manifest.Name))}: running {(missing.Count == 1 ? "it" : "them")} here");
+        await AddHostAsync(settings, log, stop, missing, null);
+        return missing;
+    }
+
+    private async Task AddHostAsync(
+        HostingSettings settings, LogFile log, CancellationToken stop, IReadOnlyCollection<BuiltInStage> stages, CoordinatorOptions? options)
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
+        builder.AddLatheTelemetry("lathe", LogLevel.None);
+        builder.Logging.AddProvider(log);
+        // Signals are the command's to handle.
+        builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
+        if (options is not null) builder.Services.AddLatheCoordinator(settings, DatabaseAddress.Load(settings), options);
+        builder.Services.AddLatheBus(settings, bus =>
+        {
+            foreach (var stage in stages) stage.AddTo(bus);
+            if (options is not null) bus.AddCoordinator(options);
+        });
+        var host = builder.Build();
+        _hosts.Add(host);
+        await host.StartAsync(stop);
+    }
+
+    private sealed class NoLifetime : IHostLifetime
+    {
+        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+}

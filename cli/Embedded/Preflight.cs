@@ -1,0 +1,114 @@
+using System.Text.Json;
+using Lathe.Cli.Sweeps;
+using Lathe.Contracts;
+using Lathe.Coordinator;
+using Lathe.Hosting;
+using Lathe.NN.Data;
+using Lathe.NN.Graphs;
+using Lathe.NN.Models;
+using Lathe.Pruner;
+using Lathe.Pruner.Hfp;
+
+namespace Lathe.Cli.Embedded;
+
+/// <summary>Finds what would fail later, before anything trains.</summary>
+internal static class Preflight
+{
+    /// <summary>Checks the sweep against the stages that come with Lathe. One that names another stage is left to the coordinator.</summary>
+    /// <exception cref="LatheException">Everything that is wrong, one line each with its place.</exception>
+    public static SweepPlan? Plan(SweepDocument sweep, bool onlyBuiltIn)
+    {
+        if (!onlyBuiltIn && sweep.Spec.Stages.Any(s => !BuiltInStages.ByName.ContainsKey(s.Stage))) return null;
+        var plan = SweepPlanner.Plan(sweep.Spec, BuiltInStages.Manifests, DataSetFiles.ByName.Keys);
+        List<SweepProblem> problems = [.. plan.Problems, .. UnknownModels(sweep.Spec)];
+        return problems.Count == 0 ? plan : throw sweep.Sources.Fault(problems);
+    }
+
+    /// <summary>Builds every model for its data set, and asks the pruner whether its targets can be reached.</summary>
+    /// <param name="sweep">The sweep.</param>
+    /// <param name="plan">Its tree.</param>
+    /// <param name="settings">Where the data sets lie.</param>
+    /// <exception cref="LatheException">Everything that is wrong, one line each with its place.</exception>
+    public static void CheckNetworks(SweepDocument sweep, SweepPlan plan, HostingSettings settings)
+    {
+        var problems = new List<SweepProblem>();
+        var graphs = new Dictionary<(string, string), NetworkGraph?>();
+        foreach (var dataset in sweep.Spec.Datasets.Distinct())
+        {
+            var data = DataSets.Open(dataset, DataFolders.Find(dataset, settings));
+            foreach (var model in sweep.Spec.Models.Distinct()) graphs[(model, dataset)] = Build(model, data, sweep.Spec, problems);
+        }
+
+        // Behind another pruning the network is not known yet; the pruner itself will check there.
+        foreach (var prune in plan.Executions.Where(e => e.Manifest.Name == PruneStage.Manifest.Name && !IsPruned(e, plan)))
+        {
+            if (graphs[(prune.Model, prune.Dataset)] is not { } graph) continue;
+            try
+            {
+                HfpPruning.CheckTargets(graph, ParametersSchema.Read<PruneParameters>(prune.Manifest.Name, prune.Parameters));
+            }
+            catch (LatheException problem)
+            {
+                problems.Add(Place(problem.Message, prune, sweep.Spec));
+            }
+        }
+
+        if (problems.Count > 0) throw sweep.Sources.Fault(problems.Distinct());
+    }
+
+    private static IEnumerable<SweepProblem> UnknownModels(SweepSpec spec)
+    {
+        var known = Zoo.Entries.Select(e => e.Name).ToList();
+        for (var i = 0; i < spec.Models.Count; i++)
+        {
+            if (!known.Contains(spec.Models[i]))
+                yield return new SweepProblem($"/models/{i}", $"unknown model '{spec.Models[i]}'{Nearest.Hint(spec.Models[i], known)}; known are {string.Join(", ", known)}");
+        }
+    }
+
+    private static NetworkGraph? Build(string model, DataSet data, SweepSpec spec, List<SweepProblem> problems)
+    {
+        try
+        {
+            return Zoo.Build(model, data.Input, data.Classes);
+        }
+        catch (LatheException problem)
+        {
+            problems.Add(new SweepProblem($"/models/{spec.Models.ToList().IndexOf(model)}", $"does not fit {data.Name}: {problem.Message}"));
+            return null;
+        }
+    }
+
+    private static bool IsPruned(PlannedExecution execution, SweepPlan plan)
+    {
+        for (var parent = execution.Parent; parent is { } index; parent = plan.Executions[index].Parent)
+        {
+            if (plan.Executions[index].Manifest.Name == PruneStage.Manifest.Name) return true;
+        }
+
+        return false;
+    }
+
+    /// <summary>The pruner's messages begin with the parameter, <c>prune.multiplications: ...</c>; says where that value was written.</summary>
+    private static SweepProblem Place(string message, PlannedExecution prune, SweepSpec spec)
+    {
+        var stage = spec.Stages.Select((s, i) => (s, i)).First(s => s.s.Stage == prune.Manifest.Name);
+        var path = $"/stages/{stage.i}/{stage.s.Stage}";
+        var colon = message.IndexOf(": ", StringComparison.Ordinal);
+        var prefix = $"{stage.s.Stage}.";
+        if (colon < 0) return new SweepProblem(path, message);
+        var text = message[(colon + 2)..];
+        if (!message.StartsWith(prefix, StringComparison.Ordinal)) return new SweepProblem(path, text);
+
+        var name = message[prefix.Length..colon];
+        path += $"/{name}";
+        if (stage.s.Parameters.TryGetProperty(name, out var written) && written.ValueKind == JsonValueKind.Array
+            && prune.Parameters.TryGetProperty(name, out var value))
+        {
+            var index = written.EnumerateArray().Select(CanonicalJson.Write).ToList().IndexOf(CanonicalJson.Write(value));
+            if (index >= 0) path += $"/{index}";
+        }
+
+        return new SweepProblem(path, text);
+    }
+}

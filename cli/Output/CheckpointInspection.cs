@@ -1,0 +1,109 @@
+using System.Text.Json;
+using Lathe.Contracts;
+using Lathe.NN.Checkpoints;
+using Lathe.NN.Graphs;
+using Lathe.NN.Sizing;
+using Spectre.Console;
+
+namespace Lathe.Cli.Output;
+
+/// <summary>What a checkpoint says of itself, without reading its weights.</summary>
+internal sealed record CheckpointInspection(
+    string File,
+    long FileBytes,
+    string Model,
+    long Parameters,
+    long Multiplications,
+    CheckpointSize Bytes,
+    IReadOnlyList<InspectedLayer> Layers,
+    Lineage Lineage)
+{
+    /// <exception cref="LatheException">Not a checkpoint, or damaged.</exception>
+    public static CheckpointInspection Of(string path)
+    {
+        var (graph, lineage, bits, _) = CheckpointFile.ReadHeader(path);
+        var size = Complexity.Of(graph);
+        var shapes = ShapeInference.Infer(graph);
+        var layers = size.Layers.ToDictionary(l => l.Node);
+        return new CheckpointInspection(
+            path,
+            new FileInfo(path).Length,
+            graph.Name,
+            size.Parameters,
+            size.Multiplications,
+            CheckpointSize.Of(graph, bits),
+            [
+                .. graph.Nodes.Select(node => new InspectedLayer(
+                    node.Name, node.GetType().Name, shapes[node.Name].ToString(),
+                    layers.GetValueOrDefault(node.Name)?.Parameters ?? 0,
+                    layers.GetValueOrDefault(node.Name)?.Multiplications ?? 0,
+                    bits.TryGetValue($"{node.Name}.weight", out var n) ? n : null)),
+            ],
+            lineage);
+    }
+
+    public string ToJson() => JsonSerializer.Serialize(this, LatheJson.Indented);
+
+    public void Show(Terminal terminal)
+    {
+        terminal.Line($"{Model}: {Figures.Count(Parameters)} parameters, {Figures.Count(Multiplications)} multiplications, {Figures.Size(Bytes.Total)} of tensors ({File})");
+        terminal.Line("");
+        var layers = Columns("layer", "kind", "output", "parameters", "mults", "bits");
+        foreach (var layer in Layers)
+        {
+            layers.AddRow(
+                new Text(layer.Name), new Text(layer.Kind), new Text(layer.Output), Number(layer.Parameters), Number(layer.Multiplications),
+                new Text(layer.Bits?.ToString() ?? ""));
+        }
+
+        terminal.Write(layers);
+        terminal.Line("");
+        var bytes = Columns("bytes", "");
+        foreach (var (kind, count) in ((string, long)[])[
+            ("packed weights", Bytes.PackedWeights), ("step sizes", Bytes.StepSizes), ("float weights", Bytes.FloatWeights),
+            ("batch norm", Bytes.BatchNorm), ("biases", Bytes.Biases), ("all tensors", Bytes.Total), ("file", FileBytes)])
+        {
+            if (count > 0) bytes.AddRow(new Text(kind), new Text(Figures.Size(count)));
+        }
+
+        terminal.Write(bytes);
+        terminal.Line("");
+        ShowLineage(terminal);
+    }
+
+    private void ShowLineage(Terminal terminal)
+    {
+        foreach (var step in Lineage.Steps)
+        {
+            terminal.Line($"{step.Stage} (version {step.Version}) on {step.Data.Name}, seed {step.Seed}{(step.Input is null ? "" : $", from {step.Input.Sha256[..12]}")}");
+            terminal.Line("  " + string.Join(' ', step.Parameters.EnumerateObject().Select(p => $"{p.Name}={Ways.Value(p.Value)}")));
+            if (step.Facts.Count > 0) terminal.Line("  " + string.Join(' ', step.Facts.Select(f => $"{f.Key}={f.Value:0.######}")));
+            terminal.Line("  " + string.Join(' ', step.Versions.Select(v => $"{v.Key}={v.Value}")));
+        }
+
+        if (Lineage.Dense is { } dense) terminal.Line($"dense ancestor {dense.Sha256}");
+    }
+
+    private static Text Number(long number) => new(number == 0 ? "" : Figures.Count(number), new Style());
+
+    private static Table Columns(params string[] names)
+    {
+        var table = new Table().Border(TableBorder.None);
+        foreach (var name in names)
+        {
+            var column = new TableColumn(new Markup($"[bold]{name}[/]")).PadLeft(0).PadRight(2).NoWrap();
+            table.AddColumn(name is "parameters" or "mults" or "bits" or "" ? column.RightAligned() : column);
+        }
+
+        return table;
+    }
+}
+
+/// <summary>One node of a checkpoint's graph.</summary>
+/// <param name="Name">Name of the node.</param>
+/// <param name="Kind">What it computes.</param>
+/// <param name="Output">Shape of its output for one image.</param>
+/// <param name="Parameters">Trainable values.</param>
+/// <param name="Multiplications">Products for one image.</param>
+/// <param name="Bits">Bits of a weight where it is packed.</param>
+internal sealed record InspectedLayer(string Name, string Kind, string Output, long Parameters, long Multiplications, int? Bits);
