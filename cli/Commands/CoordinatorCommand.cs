@@ -8,10 +8,10 @@ internal static class CoordinatorCommand
 {
     public static Command Create()
     {
-        var command = new Command(
+        var command = new DetailedCommand(
             "coordinator",
+            "Runs a coordinator: takes sweeps over HTTP and has workers on the broker run them, until it is told to end.",
             $"""
-            Runs a coordinator: takes sweeps over HTTP and has workers on the broker run them, until it is told to end.
             It listens on {CoordinatorHost.HttpVariable} (default {CoordinatorHost.DefaultHttp}) and keeps its state in {DatabaseAddress.Variable}
             (postgres://...; default a SQLite file under --home).
 

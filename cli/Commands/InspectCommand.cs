@@ -12,11 +12,10 @@ internal static class InspectCommand
     {
         var checkpoint = new Argument<string>("CHECKPOINT") { Description = "Digest, a unique start of one (4 characters or more), or a file." };
         var json = new Option<bool>("--json") { Description = "Print a JSON object." };
-        var command = new Command(
+        var command = new DetailedCommand(
             "inspect",
+            "Shows what is in a checkpoint: its layers, where its bytes go, and how it came about.",
             """
-            Shows what is in a checkpoint: its layers, where its bytes go, and how it came about.
-
             Examples:
               lathe inspect 3f9a
               lathe inspect model.safetensors --json

@@ -1,6 +1,4 @@
 using System.CommandLine;
-using System.CommandLine.Help;
-using System.CommandLine.Invocation;
 using System.Text.RegularExpressions;
 using Lathe.Contracts;
 
@@ -24,9 +22,10 @@ internal static partial class LatheCommand
     {
         var root = Create();
         var call = root.Parse(args);
-        if (call.Errors.Count > 0 && call.Action is not HelpAction)
+        if (call.Errors.Count > 0 && call.Action is not DetailedCommand.Help)
         {
-            foreach (var error in call.Errors) Tell(error.Message);
+            // For an unknown command the parser also says that none was given.
+            foreach (var error in call.Errors.TakeLast(call.UnmatchedTokens.Count > 0 ? 1 : call.Errors.Count)) Tell(error.Message);
             var name = string.Join(' ', Names(call.CommandResult.Command));
             Tell($"see {name} --help");
             return BadInput;
@@ -61,10 +60,10 @@ internal static partial class LatheCommand
 
     private static RootCommand Create()
     {
-        var root = new RootCommand(
+        var root = new RootCommand("Turns a dense convolutional network into a small fixed-point one: train, prune (HFP), quantize (SYMOG), evaluate.");
+        DetailedCommand.ShowDetails(
+            root,
             """
-            Turns a dense convolutional network into a small fixed-point one: train, prune (HFP), quantize (SYMOG), evaluate.
-
             Examples:
               lathe run examples/sweeps/fashion-lenet5.yaml
               lathe run sweep.yaml --set prune.multiplications=[0.5,0.25] --json results.json

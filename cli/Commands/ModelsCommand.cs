@@ -34,6 +34,7 @@ internal static class ModelsCommand
 
     private static void Show(IEnumerable<Model> models)
     {
+        var terminal = new Terminal();
         var table = new Table().Border(TableBorder.None);
         foreach (var name in (string[])["name", "dataset", "parameters", "multiplications", ""])
         {
@@ -44,9 +45,9 @@ internal static class ModelsCommand
         foreach (var model in models)
         {
             table.AddRow(
-                new Text(model.Name), new Text(model.Dataset), new Text($"{model.Parameters:#,0}"), new Text($"{model.Multiplications:#,0}"), new Text(model.Summary));
+                new Text(model.Name), new Text(model.Dataset), new Text($"{model.Parameters:#,0}"), new Text($"{model.Multiplications:#,0}"), new Text(terminal.Width >= 110 ? model.Summary : ""));
         }
 
-        new Terminal().Write(table);
+        terminal.Write(table);
     }
 }

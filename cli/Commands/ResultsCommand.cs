@@ -17,11 +17,10 @@ internal static class ResultsCommand
     {
         var sweep = new Argument<string>("SWEEP") { Description = "Id, start of an id, or name (the latest of it)." };
         var json = Json();
-        var command = new Command(
+        var command = new DetailedCommand(
             "results",
+            "Shows the results of a sweep, one row for each leaf of its tree.",
             """
-            Shows the results of a sweep, one row for each leaf of its tree.
-
             Examples:
               lathe results fashion-lenet5
               lathe results fashion-lenet5 --json - | jq '.[].top1'

@@ -17,10 +17,10 @@ internal static class RunCommand
         var set = SubmitCommand.Set();
         var fresh = SubmitCommand.Fresh();
         var json = ResultsCommand.Json();
-        var command = new Command(
+        var command = new DetailedCommand(
             "run",
+            "Runs a sweep to its end and shows its results. Everything that was computed before is taken from the store.",
             """
-            Runs a sweep to its end and shows its results. Everything that was computed before is taken from the store.
             Without --broker all stages run in this process; with it, workers on the broker do the work, and stages without a worker run here.
             Exit code: 0 if every execution succeeded, 1 if one failed, 2 for bad input, 130 if interrupted.
 

@@ -13,11 +13,10 @@ internal static class StatusCommand
     public static Command Create()
     {
         var sweep = new Argument<string?>("SWEEP") { Description = "Id, start of an id, or name (the latest of it). Without it: a list of sweeps.", Arity = ArgumentArity.ZeroOrOne };
-        var command = new Command(
+        var command = new DetailedCommand(
             "status",
+            "Shows all sweeps, or the executions of one. Reads the database under --home, or asks --coordinator.",
             """
-            Shows all sweeps, or the executions of one. Reads the database under --home, or asks --coordinator.
-
             Examples:
               lathe status
               lathe status fashion-lenet5
@@ -65,7 +64,7 @@ internal static class StatusCommand
 
         var table = new Table().Border(TableBorder.None);
         foreach (var name in (string[])["id", "name", "state", "finished", "submitted"])
-            table.AddColumn(new TableColumn(new Markup($"[bold]{name}[/]")).PadLeft(0).PadRight(2));
+            table.AddColumn(new TableColumn(new Markup($"[bold]{name}[/]")).PadLeft(0).PadRight(2).NoWrap());
         foreach (var sweep in sweeps)
         {
             table.AddRow(

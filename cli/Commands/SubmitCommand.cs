@@ -16,13 +16,12 @@ internal static class SubmitCommand
         var fresh = Fresh();
         var wait = new Option<bool>("--wait") { Description = "Show progress until the sweep is over, then its results; the exit code is then as with run." };
         var json = ResultsCommand.Json();
-        var command = new Command(
+        var command = new DetailedCommand(
             "submit",
+            "Hands a sweep to a running coordinator and prints its id.",
             """
-            Hands a sweep to a running coordinator and prints its id.
-
             Example:
-              lathe submit sweep.yaml --coordinator http://localhost:8080 --wait
+              lathe submit sweep.yaml --coordinator http://localhost:5080 --wait
             """) { sweep, set, fresh, wait, json };
         command.SetAction((call, stop) =>
             RunAsync(call, call.GetValue(sweep)!, call.GetValue(set) ?? [], call.GetValue(fresh), call.GetValue(wait), call.GetValue(json), stop));

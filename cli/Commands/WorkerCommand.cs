@@ -11,11 +11,10 @@ internal static class WorkerCommand
     public static Command Create()
     {
         var stage = new Argument<string>("STAGE") { Description = $"One of {string.Join(", ", BuiltInStages.ByName.Keys)}." };
-        var command = new Command(
+        var command = new DetailedCommand(
             "worker",
+            "Runs one stage as a service that takes work from the broker, until it is told to end.",
             """
-            Runs one stage as a service that takes work from the broker, until it is told to end.
-
             Example:
               lathe worker prune --broker amqp://guest:guest@localhost
             """) { stage };

@@ -42,7 +42,7 @@ internal sealed class LocalCoordinator : IAsyncDisposable
         {
             var options = new CoordinatorOptions { ReplyQueue = CoordinatorHost.OwnQueue() };
             IReadOnlyCollection<BuiltInStage> here = settings.Broker is null ? [.. BuiltInStages.ByName.Values] : [];
-            await local.AddHostAsync(settings, log, stop, here, options);
+            await local.AddHostAsync(settings, log, here, options, stop);
             if (settings.Broker is not null) here = await local.HostMissingAsync(settings, wanted, options, log, say, stop);
             // Known at once, without waiting for their announcements.
             var catalog = local.Services.GetRequiredService<StageCatalog>();
@@ -89,12 +89,12 @@ internal sealed class LocalCoordinator : IAsyncDisposable
         var missing = wanted.Where(name => !catalog.HasHeard(name) && BuiltInStages.ByName.ContainsKey(name)).Select(name => BuiltInStages.ByName[name]).ToList();
         if (missing.Count == 0) return missing;
         say($"no worker answered for {string.Join(", ", missing.Select(s => s.Manifest.Name))}: running {(missing.Count == 1 ? "it" : "them")} here");
-        await AddHostAsync(settings, log, stop, missing, null);
+        await AddHostAsync(settings, log, missing, null, stop);
         return missing;
     }
 
     private async Task AddHostAsync(
-        HostingSettings settings, LogFile log, CancellationToken stop, IReadOnlyCollection<BuiltInStage> stages, CoordinatorOptions? options)
+        HostingSettings settings, LogFile log, IReadOnlyCollection<BuiltInStage> stages, CoordinatorOptions? options, CancellationToken stop)
     {
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         builder.AddLatheTelemetry("lathe", LogLevel.None);

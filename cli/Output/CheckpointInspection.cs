@@ -21,25 +21,26 @@ internal sealed record CheckpointInspection(
     /// <exception cref="LatheException">Not a checkpoint, or damaged.</exception>
     public static CheckpointInspection Of(string path)
     {
-        var (graph, lineage, bits, _) = CheckpointFile.ReadHeader(path);
+        var header = CheckpointFile.ReadHeader(path);
+        var graph = header.Graph;
         var size = Complexity.Of(graph);
         var shapes = ShapeInference.Infer(graph);
         var layers = size.Layers.ToDictionary(l => l.Node);
         return new CheckpointInspection(
             path,
-            new FileInfo(path).Length,
+            header.FileBytes,
             graph.Name,
             size.Parameters,
             size.Multiplications,
-            CheckpointSize.Of(graph, bits),
+            header.Size,
             [
                 .. graph.Nodes.Select(node => new InspectedLayer(
                     node.Name, node.GetType().Name, shapes[node.Name].ToString(),
                     layers.GetValueOrDefault(node.Name)?.Parameters ?? 0,
                     layers.GetValueOrDefault(node.Name)?.Multiplications ?? 0,
-                    bits.TryGetValue($"{node.Name}.weight", out var n) ? n : null)),
+                    header.Formats.GetValueOrDefault($"{node.Name}.weight")?.Bits)),
             ],
-            lineage);
+            header.Lineage);
     }
 
     public string ToJson() => JsonSerializer.Serialize(this, LatheJson.Indented);
@@ -61,7 +62,7 @@ internal sealed record CheckpointInspection(
         var bytes = Columns("bytes", "");
         foreach (var (kind, count) in ((string, long)[])[
             ("packed weights", Bytes.PackedWeights), ("step sizes", Bytes.StepSizes), ("float weights", Bytes.FloatWeights),
-            ("batch norm", Bytes.BatchNorm), ("biases", Bytes.Biases), ("all tensors", Bytes.Total), ("file", FileBytes)])
+            ("batch norm", Bytes.BatchNorm), ("biases", Bytes.Bias), ("all tensors", Bytes.Total), ("file", FileBytes)])
         {
             if (count > 0) bytes.AddRow(new Text(kind), new Text(Figures.Size(count)));
         }

@@ -26,8 +26,8 @@ internal sealed class SourceMap(string file)
         foreach (var part in Upwards(pointer))
             if (_options.TryGetValue(part, out var option)) return $"--set {option}: {message}";
         foreach (var part in Upwards(pointer))
-            if (_places.TryGetValue(part, out var place)) return Line(place, $"{Display(pointer)}{message}");
-        return Line(new Place(1, 1), $"{Display(pointer)}{message}");
+            if (_places.TryGetValue(part, out var place)) return Line(place, Display(pointer) + WithoutName(pointer, message));
+        return Line(new Place(1, 1), Display(pointer) + WithoutName(pointer, message));
     }
 
     /// <summary>One line for a person about a place that has no name.</summary>
@@ -61,6 +61,13 @@ internal sealed class SourceMap(string file)
         }
 
         return text.Length == 0 ? "" : text + ": ";
+    }
+
+    /// <summary>Some messages begin with the part's own name, which <see cref="Display"/> has just said.</summary>
+    private static string WithoutName(string pointer, string message)
+    {
+        var name = pointer.Split('/').LastOrDefault(part => !int.TryParse(part, out _)) ?? "";
+        return name.Length > 0 && message.StartsWith(name + " ", StringComparison.Ordinal) ? message[(name.Length + 1)..] : message;
     }
 
     private static string Decode(string part) => part.Replace("~1", "/", StringComparison.Ordinal).Replace("~0", "~", StringComparison.Ordinal);

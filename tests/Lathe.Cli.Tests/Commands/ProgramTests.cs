@@ -1,0 +1,139 @@
+using System.Diagnostics;
+using System.Text.Json;
+
+namespace Lathe.Cli.Tests.Commands;
+
+/// <summary>The real program, started as a user would.</summary>
+public sealed class ProgramTests : IDisposable
+{
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
+    private readonly string _folder = Directory.CreateTempSubdirectory("lathe-test-").FullName;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Fact]
+    public async Task Help_says_what_each_command_is_for_and_gives_examples()
+    {
+        var (code, output, _) = await RunAsync("--help");
+        Assert.Equal(0, code);
+        foreach (var command in (string[])["run", "submit", "status", "results", "models", "inspect", "coordinator", "worker", "doctor"]) Assert.Contains($"  {command} ", output);
+        Assert.Contains("lathe run examples/sweeps/fashion-lenet5.yaml", output);
+        Assert.Contains("--set seed=[1,2,3]", (await RunAsync("run", "--help")).Output);
+    }
+
+    public static TheoryData<string[], string> BadInput => new()
+    {
+        { ["frobnicate"], "lathe: Unrecognized command or argument 'frobnicate'." },
+        { ["run"], "lathe: Required argument 'SWEEP' missing for command: 'run'." },
+        { ["run", "none.yaml"], "lathe: none.yaml: no such file" },
+        { ["run", "bad.yaml"], "bad.yaml:7:7: stages[1].prune.multiplications: is -1.5, expected " },
+        { ["run", "good.yaml", "--set", "train.epoch=2"], "--set train.epoch=2: epoch is an unknown key" },
+        { ["run", "good.yaml", "--set", "model=lenet6"], "--set model=lenet6: unknown model 'lenet6' (did you mean 'lenet5'?)" },
+        { ["run", "good.yaml", "--set", "dataset=fashion"], "--set dataset=fashion: unknown data set 'fashion'" },
+        { ["run", "good.yaml", "--set", "dataset=mnist"], "lathe: data set mnist is not here." },
+        { ["run", "good.yaml", "--broker", "http://x"], "lathe: " },
+        { ["run", "good.yaml", "--broker", "amqp://guest:guest@127.0.0.1:1"], "lathe: " },
+        { ["submit", "good.yaml"], "lathe: submit needs a running coordinator" },
+        { ["submit", "good.yaml", "--coordinator", "http://127.0.0.1:1"], "lathe: the coordinator at http://127.0.0.1:1/ does not answer" },
+        { ["submit", "good.yaml", "--coordinator", "nonsense"], "lathe: --coordinator is 'nonsense', expected http://host:port" },
+        { ["status", "nothing"], "lathe: no sweep 'nothing'" },
+        { ["results", "nothing"], "lathe: no sweep 'nothing'" },
+        { ["inspect", "abcdef"], "lathe: " },
+        { ["inspect", "none.safetensors"], "lathe: none.safetensors: no such file" },
+        { ["inspect", "bad.yaml"], "lathe: " },
+        { ["worker", "prnue"], "lathe: there is no stage 'prnue' (did you mean 'prune'?); expected one of train, prune, quantize, evaluate" },
+        { ["worker", "prune"], "lathe worker prune: a worker needs a broker" },
+        { ["coordinator"], "lathe coordinator: a coordinator needs a broker" },
+    };
+
+    [Theory]
+    [MemberData(nameof(BadInput))]
+    public async Task Bad_input_ends_with_code_2_and_one_clear_message(string[] arguments, string message)
+    {
+        File.WriteAllText(Path.Combine(_folder, "good.yaml"), "model: lenet5\ndataset: fashion-mnist\nseed: 1\nstages:\n  - train: { epochs: 1 }\n");
+        File.WriteAllText(Path.Combine(_folder, "bad.yaml"),
+            "model: lenet5\ndataset: fashion-mnist\nseed: 1\nstages:\n  - train: { epochs: 1 }\n  - prune:\n      multiplications: -1.5\n");
+
+        var (code, output, errors) = await RunAsync(arguments);
+
+        Assert.Equal(2, code);
+        Assert.Equal("", output);
+        Assert.StartsWith(message, errors);
+        Assert.DoesNotContain("   at ", errors);
+        Assert.True(errors.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length <= 2, errors);
+    }
+
+    [Fact]
+    public async Task An_impossible_pruning_target_is_refused_before_anything_trains()
+    {
+        Assert.SkipUnless(Directory.Exists("/usr/share/datasets/fashion-mnist"), "dataset-fashion-mnist is not installed");
+        File.WriteAllText(Path.Combine(_folder, "s.yaml"),
+            "model: lenet5\ndataset: fashion-mnist\nseed: 1\nstages:\n  - train\n  - prune: { multiplications: [0.5, 0.0001] }\n");
+
+        var (code, _, errors) = await RunAsync("run", "s.yaml");
+
+        Assert.Equal(2, code);
+        Assert.StartsWith("s.yaml:6:37: stages[1].prune.multiplications[1]: ", errors);
+        Assert.Contains("cannot be reached", errors);
+        Assert.False(File.Exists(Path.Combine(_folder, ".lathe", "lathe.db")));
+    }
+
+    [Fact]
+    public async Task Models_are_listed_for_people_and_for_programs()
+    {
+        Assert.Contains("lenet5", (await RunAsync("models")).Output);
+        var first = JsonDocument.Parse((await RunAsync("models", "--json")).Output).RootElement[0];
+        Assert.Equal("lenet5", first.GetProperty("name").GetString());
+        Assert.Equal("fashion-mnist", first.GetProperty("dataset").GetString());
+        Assert.Equal(215_546, first.GetProperty("parameters").GetInt64());
+        Assert.Equal(3_024_384, first.GetProperty("multiplications").GetInt64());
+    }
+
+    [Fact]
+    public async Task A_home_without_sweeps_says_so_and_makes_nothing()
+    {
+        var (code, output, _) = await RunAsync("status");
+        Assert.Equal(0, code);
+        Assert.Equal("no sweeps yet; start one with: lathe run SWEEP\n", output);
+        Assert.Empty(Directory.GetFileSystemEntries(_folder));
+    }
+
+    [Fact]
+    public async Task The_doctor_looks_at_everything_and_finds_a_broker_that_is_not_there()
+    {
+        var (code, output, _) = await RunAsync("doctor");
+        Assert.True(code == 0, output);
+        foreach (var name in (string[])[".NET", "libtorch", "home", "store", "disk", "processors", "broker", "database", "coordinator", "fashion-mnist"]) Assert.Contains(name, output);
+
+        (code, output, _) = await RunAsync("doctor", "--broker", "amqp://guest:guest@127.0.0.1:1");
+        Assert.Equal(1, code);
+        Assert.Contains("problem", output);
+    }
+
+    private async Task<(int Code, string Output, string Errors)> RunAsync(params string[] arguments)
+    {
+        var start = new ProcessStartInfo("dotnet", [typeof(Lathe.Cli.Output.Figures).Assembly.Location, .. arguments])
+        {
+            WorkingDirectory = _folder,
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        foreach (var name in start.Environment.Keys.Where(k => k.StartsWith("LATHE_", StringComparison.Ordinal) && k != "LATHE_TEST_RUN").ToList()) start.Environment.Remove(name);
+        using var process = Process.Start(start)!;
+        process.StandardInput.Close();
+        var output = process.StandardOutput.ReadToEndAsync();
+        var errors = process.StandardError.ReadToEndAsync();
+        using var limit = new CancellationTokenSource(Limit);
+        try
+        {
+            await process.WaitForExitAsync(limit.Token);
+        }
+        finally
+        {
+            if (!process.HasExited) process.Kill(entireProcessTree: true);
+        }
+
+        return (process.ExitCode, await output, await errors);
+    }
+}
