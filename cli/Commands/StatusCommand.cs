@@ -10,6 +10,9 @@ namespace Lathe.Cli.Commands;
 /// <summary><c>lathe status [SWEEP]</c></summary>
 internal static class StatusCommand
 {
+    /// <summary>The time in milliseconds, which an id begins with, tells sweeps apart.</summary>
+    private const int IdCharacters = 13;
+
     public static Command Create()
     {
         var sweep = new Argument<string?>("SWEEP") { Description = "Id, start of an id, or name (the latest of it). Without it: a list of sweeps.", Arity = ArgumentArity.ZeroOrOne };
@@ -68,7 +71,7 @@ internal static class StatusCommand
         foreach (var sweep in sweeps)
         {
             table.AddRow(
-                new Text(sweep.Id.ToString()),
+                new Text(sweep.Id.ToString()[..IdCharacters]),
                 new Text(sweep.Name),
                 new Text(Words.Of(sweep.State)),
                 new Text($"{sweep.Finished}/{sweep.Executions}"),

@@ -33,7 +33,8 @@ internal static class ExecutionTable
         var parts = new List<string> { $"{sweep.Executions.Count(e => Words.IsOver(e.State))} of {sweep.Executions.Count} finished" };
         var failed = sweep.Executions.Count(e => e.State == ExecutionState.Failed);
         if (failed > 0) parts.Add($"{failed} failed");
-        parts.Add($"{Figures.Time(((sweep.FinishedAt ?? now) - sweep.SubmittedAt).TotalSeconds)} so far");
+        var time = Figures.Time(((sweep.FinishedAt ?? now) - sweep.SubmittedAt).TotalSeconds);
+        parts.Add(sweep.FinishedAt is null ? $"{time} so far" : $"in {time}");
         if (SecondsLeft(sweep.Executions) is { } left and > 0) parts.Add($"about {Figures.Time(left)} left");
         return string.Join(", ", parts);
     }

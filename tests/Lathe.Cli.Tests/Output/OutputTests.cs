@@ -56,6 +56,10 @@ public sealed class OutputTests
             Samples.Draw(ExecutionTable.Render(Samples.Running, Samples.Start.AddSeconds(130)), 80));
 
     [Fact]
+    public void A_sweep_that_is_over_says_how_long_it_took() =>
+        Assert.Equal("5 of 9 finished, 1 failed, in 2:00", ExecutionTable.Summary(Samples.Running with { FinishedAt = Samples.Start.AddSeconds(120) }, Samples.Start.AddDays(1)));
+
+    [Fact]
     public void A_terminal_too_low_for_all_shows_what_matters_and_counts_the_rest()
     {
         var lines = Samples.Draw(ExecutionTable.Render(Samples.Running, Samples.Start.AddSeconds(130), 8), 80);
