@@ -7,7 +7,8 @@ namespace Lathe.Pruner.Hfp;
 /// <summary>
 /// The gates of one network while it trains. The scale γ of a group's batch norms decides about its channels:
 /// m_c = sqrt(mean γ_{k,c}²), g_c = 1 if m_c &gt; τ else 0. A closed gate makes its channel exactly zero in the forward pass, while the
-/// task's gradient passes straight through to γ, so that a closed channel can come back.
+/// task's gradient passes straight through to γ, so that a closed channel can come back. Where a ReLU follows directly its slope at 0 is 0
+/// and there is no such gradient: there the exact finish alone reopens channels, which is why the target glides instead of jumping.
 /// </summary>
 public sealed class HfpGates : IDisposable
 {
