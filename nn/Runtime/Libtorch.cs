@@ -20,6 +20,7 @@ public static class Libtorch
     private static LatheException? TryLoad()
     {
         MemoryTuning.KeepFreedMemory();
+        ThreadTuning.SleepWhileWaiting();
         try
         {
             using var one = torch.ones(1);

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using System.Runtime.InteropServices;
 using System.Text;
 
 namespace Lathe.EndToEnd.Tests;
@@ -25,18 +26,24 @@ public sealed class LatheProcess : IAsyncDisposable
         }
     }
 
+    /// <summary>Where the build put <c>lathe</c> and every service's own executable.</summary>
+    private static string Folder { get; } = Path.GetFullPath(Path.Combine(
+        AppContext.BaseDirectory, "..", "..", "Lathe.Cli", Path.GetFileName(AppContext.BaseDirectory.TrimEnd(Path.DirectorySeparatorChar))));
+
     /// <summary>Starts the program of a room: <c>lathe</c> or a service's own executable.</summary>
-    /// <param name="program">Executable name, which lies beside the tests.</param>
+    /// <param name="program">Executable name.</param>
     /// <param name="arguments">Its arguments.</param>
     /// <param name="environment">Variables added to those of the tests.</param>
     public static LatheProcess Start(string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string> environment)
     {
-        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, program), arguments)
+        var start = new ProcessStartInfo(Path.Combine(Folder, program), arguments)
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
             RedirectStandardInput = true,
         };
+        // The executables look for .NET where it is usually installed; these tests know where it is.
+        start.Environment["DOTNET_ROOT"] = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", ".."));
         foreach (var (name, value) in environment) start.Environment[name] = value;
         var process = Process.Start(start) ?? throw new InvalidOperationException($"{program} did not start");
         var lathe = new LatheProcess(process);
