@@ -8,7 +8,7 @@ namespace Lathe.Testing;
 /// A server process of a test's own. It ends with <see cref="DisposeAsync"/>, and also when the test process dies: a small shell in
 /// between holds the other end of a pipe and ends the server by its process id when the pipe closes.
 /// </summary>
-internal sealed class PrivateServer : IAsyncDisposable
+public sealed class PrivateServer : IAsyncDisposable
 {
     private const string Guard =
         """
