@@ -6,7 +6,7 @@ namespace Lathe.Cli.Output;
 /// <param name="write">Takes a line.</param>
 internal sealed class ProgressLines(Action<string> write)
 {
-    private readonly Dictionary<int, (ExecutionState State, int Epoch)> _told = [];
+    private readonly Dictionary<int, Told> _told = [];
 
     /// <summary>Writes what is new since the last call.</summary>
     /// <param name="sweep">How the sweep stands.</param>
@@ -16,13 +16,23 @@ internal sealed class ProgressLines(Action<string> write)
         var time = Figures.Time((now - sweep.SubmittedAt).TotalSeconds);
         foreach (var execution in sweep.Executions)
         {
-            var told = _told.GetValueOrDefault(execution.Index, (ExecutionState.Waiting, 0));
-            var epoch = execution.State == ExecutionState.Running ? (int)(execution.Progress?.Epoch ?? 0) : told.Item2;
-            if (execution.State != told.Item1 && Change(execution) is { } change) write($"[{time}] {Name(execution, sweep.Executions)}: {change}");
-            if (execution.State == ExecutionState.Running && epoch > told.Item2) write($"[{time}] {Name(execution, sweep.Executions)}: {Epoch(execution.Progress!)}");
-            _told[execution.Index] = (execution.State, epoch);
+            var told = _told.GetValueOrDefault(execution.Index) ?? new Told(ExecutionState.Waiting, 0, null);
+            var epoch = execution.State == ExecutionState.Running ? (int)(execution.Progress?.Epoch ?? 0) : told.Epoch;
+            if (execution.State != told.State && Change(execution) is { } change) write($"[{time}] {Name(execution, sweep.Executions)}: {change}");
+            if (execution.State == ExecutionState.Running && epoch > told.Epoch)
+                write($"[{time}] {Name(execution, sweep.Executions)}: {Epoch(AtItsEnd(execution.Progress!, told.Progress))}");
+            _told[execution.Index] = new Told(execution.State, epoch, execution.Progress);
         }
     }
+
+    /// <summary>
+    /// Loss and accuracy are means of the running epoch. Just after an epoch has ended they are those of a few steps of the next, so the
+    /// last ones heard before tell more about the epoch that the line is about.
+    /// </summary>
+    private static StageProgress AtItsEnd(StageProgress now, StageProgress? before) =>
+        before?.Epoch is { } epoch && now.Epoch > Math.Floor(now.Epoch!.Value) && (int)epoch == (int)now.Epoch - 1
+            ? now with { Loss = before.Loss, Accuracy = before.Accuracy }
+            : now;
 
     private static string? Change(ExecutionStatus execution) => execution.State switch
     {
@@ -62,4 +72,6 @@ internal sealed class ProgressLines(Action<string> write)
             : "";
         return branch + string.Join(" > ", way);
     }
+
+    private sealed record Told(ExecutionState State, int Epoch, StageProgress? Progress);
 }

@@ -57,7 +57,8 @@ public sealed class PruneStage : IStage<PruneParameters>
 
     private static Checkpoint Cut(Checkpoint dense, GraphModule module, HfpPruning pruning, Split images, out SurgeryProof proof)
     {
-        var folded = pruning.Gates.Fold(module.Snapshot());
+        var trained = module.Snapshot();
+        var folded = pruning.Gates.Fold(trained);
         var live = new bool[pruning.Groups.Gates.Count];
         Array.Fill(live, true);
         foreach (var group in pruning.Groups.Groups.Where(g => g.Prunable))
@@ -70,7 +71,7 @@ public sealed class PruneStage : IStage<PruneParameters>
         using var cut = GraphModule.FromTensors(graph, tensors);
         using var batch = BatchLoader.InOrder(images, ProofImages).First();
         proof = SurgeryProof.Compare(gated, cut, batch.Images);
-        foreach (var tensor in folded.Values) tensor.Dispose();
+        foreach (var tensor in trained.Values.Concat(folded.Values)) tensor.Dispose();
         return new Checkpoint(graph, tensors, dense.Lineage, new Dictionary<string, WeightFormat>());
     }
 

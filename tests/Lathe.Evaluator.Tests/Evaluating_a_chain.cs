@@ -1,0 +1,108 @@
+using System.Text.Json;
+using Lathe.Contracts;
+using Lathe.Hosting;
+using Lathe.NN.Checkpoints;
+using Lathe.NN.Data;
+using Lathe.NN.Execution;
+using Lathe.NN.Graphs;
+using Lathe.NN.Models;
+using Lathe.NN.Runtime;
+using Lathe.Testing;
+using TorchSharp;
+
+namespace Lathe.Evaluator.Tests;
+
+public sealed class Evaluating_a_chain : IDisposable
+{
+    private readonly string _root = Directory.CreateTempSubdirectory("lathe-evaluator-").FullName;
+    private readonly StageTrial _trial;
+
+    public Evaluating_a_chain()
+    {
+        BarImages.Write(Path.Combine(_root, "data"), train: 64, test: 300);
+        _trial = new StageTrial(HostingSettings.In(Path.Combine(_root, "home")) with
+        {
+            Data = Path.Combine(_root, "data"),
+            Threads = 1,
+            SlotFolder = Path.Combine(_root, "slots"),
+        });
+        TorchRuntime.Configure(1);
+    }
+
+    [Fact]
+    public void A_dense_network_is_compared_with_itself()
+    {
+        var metrics = Evaluate(Write(seed: 1, dense: null, formats: []));
+        Assert.Equal(metrics["top1"], metrics["top1Dense"]);
+        Assert.Equal((1, 1, 0), (metrics["parametersRatio"], metrics["multiplicationsRatio"], metrics["changedPredictions"]));
+        Assert.Equal((215_546, 3_024_384), (metrics["parameters"], metrics["multiplications"]));
+        Assert.DoesNotContain("bits", metrics.Keys);
+        // float32 parameters and running statistics of 16 + 32 + 128 channels.
+        Assert.Equal(4 * (215_546 + (2 * 176)), metrics["bytes"]);
+    }
+
+    [Fact]
+    public void The_figures_are_those_of_counting_by_hand()
+    {
+        var output = Write(seed: 3, dense: null, formats: []);
+        var metrics = Evaluate(output);
+        using var checkpoint = CheckpointFile.Read(_trial.Checkpoints.PathOf(output));
+        using var module = GraphModule.FromTensors(checkpoint.Graph, checkpoint.Tensors);
+        var test = DataSets.Open("mnist", Path.Combine(_root, "data")).Test;
+        var right = 0;
+        var index = 0;
+        foreach (var batch in BatchLoader.InOrder(test, 1))
+        {
+            using (batch)
+            using (torch.no_grad())
+            using (var logits = module.Forward(batch.Images, training: false))
+            {
+                var values = logits.data<float>().ToArray();
+                if (Array.IndexOf(values, values.Max()) == test.Label(index++)) right++;
+            }
+        }
+
+        Assert.Equal(right / 300.0, metrics["top1"]);
+    }
+
+    [Fact]
+    public void A_quantized_network_is_compared_with_its_dense_ancestor_and_counted_packed()
+    {
+        var dense = Write(seed: 1, dense: null, formats: []);
+        var formats = new Dictionary<string, WeightFormat> { ["conv1.weight"] = new(2, 3), ["fc1.weight"] = new(2, 5) };
+        var metrics = Evaluate(Write(seed: 2, dense, formats));
+        Assert.Equal(2, metrics["bits"]);
+        Assert.Equal(Evaluate(dense)["top1"], metrics["top1Dense"]);
+        var packed = (400 / 4) + (200_704 / 4) + 2;
+        Assert.Equal(packed + (4 * (215_546 + (2 * 176) - 400 - 200_704)), metrics["bytes"]);
+        Assert.Equal(4 * (215_546 + (2 * 176)), metrics["bytesDense"]);
+    }
+
+    [Fact]
+    public void A_missing_ancestor_is_named()
+    {
+        var lost = new CheckpointRef(new string('e', 64), 5);
+        var failure = Assert.Throws<LatheException>(() => Evaluate(Write(seed: 1, lost, formats: [])));
+        Assert.Contains("eeeeeeee", failure.Message);
+    }
+
+    public void Dispose() => Directory.Delete(_root, recursive: true);
+
+    private IReadOnlyDictionary<string, double> Evaluate(CheckpointRef input) =>
+        _trial.Run<EvaluateStage, EvaluateParameters>(JsonSerializer.SerializeToElement(new { }), "mnist", input).Metrics;
+
+    private CheckpointRef Write(long seed, CheckpointRef? dense, Dictionary<string, WeightFormat> formats)
+    {
+        var graph = Zoo.Build("lenet5", new TensorShape(1, 28, 28), 10);
+        using var module = GraphModule.Create(graph, seed);
+        var tensors = module.Snapshot();
+        foreach (var (name, format) in formats)
+        {
+            using var _ = torch.no_grad();
+            tensors[name].mul_(Math.ScaleB(1, format.Fraction)).round_().clamp_(-format.MaxLevel, format.MaxLevel).mul_(format.StepSize);
+        }
+
+        using var checkpoint = new Checkpoint(graph, tensors, new Lineage([], dense), formats);
+        return _trial.Checkpoints.Write(stream => CheckpointFile.Write(stream, checkpoint));
+    }
+}

@@ -1,0 +1,116 @@
+using Lathe.NN.Execution;
+using Lathe.NN.Graphs;
+using Lathe.NN.Models;
+using Lathe.Pruner.Hfp;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Lathe.Pruner.Tests;
+
+public sealed class Closing_gates
+{
+    private static readonly TensorShape Image = new(1, 28, 28);
+
+    public static TheoryData<string> Networks => ["lenet5", "without batch norm"];
+
+    [Theory]
+    [MemberData(nameof(Networks))]
+    public void Cutting_closed_channels_leaves_logits_unchanged(string name)
+    {
+        var graph = Graph(name);
+        using var scope = NewDisposeScope();
+        using var module = GraphModule.Create(graph, seed: 5);
+        var groups = ChannelGroups.Of(graph);
+        using var gates = new HfpGates(graph, groups, threshold: 0.01);
+        bool[][] open = [.. groups.Groups.Select(g => g.Gates.Select((_, i) => !g.Prunable || i % 3 != 0).ToArray())];
+        gates.Freeze(open);
+
+        var folded = gates.Fold(module.Snapshot());
+        var live = new bool[groups.Gates.Count];
+        foreach (var group in groups.Groups)
+        {
+            for (var i = 0; i < group.Gates.Count; i++) live[group.Gates[i]] = open[group.Index][i];
+        }
+
+        var (small, tensors) = Surgery.Cut(graph, folded, groups, live);
+        using var gated = GraphModule.FromTensors(graph, folded);
+        using var cut = GraphModule.FromTensors(small, tensors);
+        var images = randn(32, 1, 28, 28, generator: new Generator(1));
+        var proof = SurgeryProof.Compare(gated, cut, images);
+        Assert.Equal(1, proof.Agreement);
+        Assert.InRange(proof.LogitDifference, 0, 1e-5);
+
+        // The forward pass through the gates is that of the folded network.
+        using var viewed = module.Forward(images, training: false, gates.View);
+        Assert.True(viewed.allclose(gated.Forward(images, training: false), rtol: 1e-5, atol: 1e-5));
+    }
+
+    [Fact]
+    public void A_surgery_that_changes_the_network_fails_loudly()
+    {
+        var graph = Graph("lenet5");
+        using var scope = NewDisposeScope();
+        using var one = GraphModule.Create(graph, seed: 1);
+        using var other = GraphModule.Create(graph, seed: 2);
+        var failure = Assert.Throws<Contracts.LatheException>(
+            () => SurgeryProof.Compare(one, other, randn(8, 1, 28, 28, generator: new Generator(1))));
+        Assert.Contains("no checkpoint was written", failure.Message);
+    }
+
+    [Fact]
+    public void A_scale_at_or_under_the_threshold_closes_its_channel()
+    {
+        var graph = Graph("lenet5");
+        using var scope = NewDisposeScope();
+        using var module = GraphModule.Create(graph, seed: 1);
+        var groups = ChannelGroups.Of(graph);
+        using var gates = new HfpGates(graph, groups, threshold: 0.01);
+        using (no_grad())
+        {
+            module.Parameters["bn1.weight"][3] = tensor(-0.009f);
+            module.Parameters["bn1.weight"][4] = tensor(-0.5f);
+        }
+
+        gates.Update(module.Parameters);
+        var first = groups.Groups.Single(g => g.BatchNorms.Contains("bn1")).Index;
+        Assert.Equal([3], gates.Live[first].Select((open, c) => open ? -1 : c).Where(c => c >= 0));
+        Assert.Equal(0.5, gates.Magnitudes[first][4], 1e-6);
+    }
+
+    [Fact]
+    public void The_size_gradient_is_the_sign_of_the_scale()
+    {
+        var graph = Graph("lenet5");
+        using var scope = NewDisposeScope();
+        using var module = GraphModule.Create(graph, seed: 1);
+        var groups = ChannelGroups.Of(graph);
+        using var gates = new HfpGates(graph, groups, threshold: 0.01);
+        var scale = module.Parameters["bn1.weight"];
+        using (no_grad()) scale[2] = tensor(-0.7f);
+        foreach (var parameter in module.Parameters.Values) parameter.grad = zeros_like(parameter);
+
+        gates.Update(module.Parameters);
+        var perChannel = new double[groups.Groups.Count];
+        var first = groups.Groups.Single(g => g.BatchNorms.Contains("bn1")).Index;
+        perChannel[first] = 0.25;
+        gates.AddGradient(module.Parameters, perChannel);
+
+        var gradient = scale.grad!.data<float>().ToArray();
+        Assert.Equal(-0.25f, gradient[2], 1e-6f);
+        Assert.Equal(0.25f, gradient[5], 1e-6f);
+        Assert.All(module.Parameters["bn2.weight"].grad!.data<float>().ToArray(), g => Assert.Equal(0, g));
+    }
+
+    private static NetworkGraph Graph(string name)
+    {
+        var graph = Zoo.Build("lenet5", Image, 10);
+        if (name == "lenet5") return graph;
+        // The same network with its batch norms taken out: every reader of one reads what it read.
+        var around = graph.Nodes.OfType<BatchNorm>().ToDictionary(norm => norm.Name, norm => norm.Inputs[0]);
+        return graph with
+        {
+            Nodes = [.. graph.Nodes.Where(node => node is not BatchNorm)
+                .Select(node => node with { Inputs = [.. node.Inputs.Select(input => around.GetValueOrDefault(input, input))] })],
+        };
+    }
+}

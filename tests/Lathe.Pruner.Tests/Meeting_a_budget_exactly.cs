@@ -1,0 +1,136 @@
+using CsCheck;
+using Lathe.Contracts;
+using Lathe.NN.Graphs;
+using Lathe.NN.Models;
+using Lathe.NN.Sizing;
+using Lathe.Pruner.Hfp;
+
+namespace Lathe.Pruner.Tests;
+
+public sealed class Meeting_a_budget_exactly
+{
+    private static readonly NetworkGraph[] Networks =
+    [
+        Zoo.Build("lenet5", new TensorShape(1, 28, 28), 10),
+        Zoo.Build("vgg7", new TensorShape(3, 32, 32), 10),
+        Zoo.Build("resnet20", new TensorShape(3, 32, 32), 10),
+    ];
+
+    [Fact]
+    public void No_target_is_passed_and_no_channel_that_fits_stays_closed() =>
+        Gen.Select(
+            Gen.Int[0, Networks.Length - 1], Gen.Double[0.05, 1], Gen.Double[0.05, 1], Gen.OneOfConst(1, 8), Gen.Int[0, int.MaxValue])
+            .Sample((network, parameters, multiplications, multiple, seed) =>
+            {
+                var graph = Networks[network];
+                var groups = ChannelGroups.Of(graph);
+                var size = SizeModel.Of(graph, groups);
+                GroupWidths[] widths = [.. groups.Groups.Select(g => new GroupWidths(g.Gates.Count, multiple, g.Prunable))];
+                var reach = ReachableSizes.Of(size, widths);
+                var budget = new SizeBudget(
+                    Math.Max(parameters * reach.DenseParameters, reach.LeastParameters),
+                    Math.Max(multiplications * reach.DenseMultiplications, reach.LeastMultiplications));
+                var random = new Random(seed);
+                double[][] magnitudes = [.. groups.Groups.Select(g => g.Gates.Select(_ => random.NextDouble() * 0.02).ToArray())];
+
+                var finished = ExactFinish.Choose(size, budget, widths, magnitudes, threshold: 0.01);
+
+                Assert.True(budget.Holds(finished.Parameters, finished.Multiplications));
+                double[] open = [.. finished.Live.Select(group => (double)group.Count(live => live))];
+                for (var g = 0; g < open.Length; g++)
+                {
+                    Assert.InRange(open[g], widths[g].Least, widths[g].Full);
+                    Assert.True(open[g] % multiple == 0 || open[g] == widths[g].Full);
+                    if (widths[g].Above((int)open[g]) is not { } wider) continue;
+                    double[] more = [.. open];
+                    more[g] = wider;
+                    var after = size.Evaluate(more);
+                    Assert.False(budget.Holds(after.Parameters, after.Multiplications), $"group {g} could have {wider} channels");
+                }
+
+                AssertSurgeryAgrees(graph, groups, finished);
+            }, iter: 200);
+
+    [Fact]
+    public void Open_gates_are_those_with_the_greatest_magnitudes()
+    {
+        var (size, widths, magnitudes) = LeNet(seed: 3);
+        var reach = ReachableSizes.Of(size, widths);
+        var finished = ExactFinish.Choose(size, new SizeBudget(null, 0.3 * reach.DenseMultiplications), widths, magnitudes, 0.01);
+        for (var g = 0; g < magnitudes.Length; g++)
+        {
+            if (finished.Live[g].All(live => live)) continue;
+            var least = magnitudes[g].Where((_, c) => finished.Live[g][c]).Min();
+            var greatest = magnitudes[g].Where((_, c) => !finished.Live[g][c]).Max();
+            Assert.True(least >= greatest);
+        }
+    }
+
+    [Theory]
+    [InlineData("""0.001""", "cannot be reached")]
+    [InlineData("""4000000""", "fewer to begin with")]
+    public void A_target_out_of_reach_is_refused_with_the_reachable_range(string target, string why)
+    {
+        var parameters = new PruneParameters { Multiplications = double.Parse(target, System.Globalization.CultureInfo.InvariantCulture) };
+        var refused = Assert.Throws<LatheException>(() => HfpPruning.CheckTargets(Networks[0], parameters));
+        Assert.Contains("prune.multiplications", refused.Message);
+        Assert.Contains(why, refused.Message);
+        Assert.Contains("3,024,384", refused.Message);
+    }
+
+    [Fact]
+    public void A_missing_target_is_refused() =>
+        Assert.Contains("no target", Assert.Throws<LatheException>(() => HfpPruning.CheckTargets(Networks[0], new PruneParameters())).Message);
+
+    [Fact]
+    public void The_gradient_of_the_size_loss_is_what_one_more_channel_costs()
+    {
+        var (size, widths, _) = LeNet(seed: 1);
+        var reach = ReachableSizes.Of(size, widths);
+        var loss = new SizeLoss(size, new SizeBudget(null, 0.5 * reach.DenseMultiplications), reach, glideShare: 0);
+        double[] dense = [.. widths.Select(w => (double)w.Full)];
+        var point = loss.At(dense, weight: 2, t: 1);
+        for (var g = 0; g < dense.Length; g++)
+        {
+            if (!widths[g].Prunable) continue;
+            double[] less = [.. dense];
+            less[g]--;
+            var saved = (size.Evaluate(dense).Multiplications - size.Evaluate(less).Multiplications) / reach.DenseMultiplications;
+            Assert.Equal(2 * saved, point.Gradient[g], 1e-9);
+        }
+
+        Assert.False(loss.At([.. widths.Select(w => (double)w.Least)], weight: 2, t: 1).Pulls);
+    }
+
+    [Fact]
+    public void The_target_glides_from_one_to_its_value()
+    {
+        Assert.Equal(1, HfpSchedule.Target(0.25, glideShare: 0.7, t: 0), 1e-12);
+        Assert.Equal(0.25, HfpSchedule.Target(0.25, glideShare: 0.7, t: 0.7));
+        Assert.Equal(0.25, HfpSchedule.Target(0.25, glideShare: 0, t: 0));
+        var path = Enumerable.Range(0, 101).Select(i => HfpSchedule.Target(0.25, 0.7, i / 100.0)).ToList();
+        Assert.Equal(path.OrderDescending(), path);
+    }
+
+    private static (SizeModel Size, GroupWidths[] Widths, double[][] Magnitudes) LeNet(int seed)
+    {
+        var groups = ChannelGroups.Of(Networks[0]);
+        var random = new Random(seed);
+        return (
+            SizeModel.Of(Networks[0], groups),
+            [.. groups.Groups.Select(g => new GroupWidths(g.Gates.Count, 1, g.Prunable))],
+            [.. groups.Groups.Select(g => g.Gates.Select(_ => random.NextDouble()).ToArray())]);
+    }
+
+    private static void AssertSurgeryAgrees(NetworkGraph graph, ChannelGroups groups, FinishedGates finished)
+    {
+        var live = new bool[groups.Gates.Count];
+        foreach (var group in groups.Groups)
+        {
+            for (var i = 0; i < group.Gates.Count; i++) live[group.Gates[i]] = finished.Live[group.Index][i] || !group.Prunable;
+        }
+
+        var complexity = Complexity.Of(Surgery.Shrink(graph, groups, live));
+        Assert.Equal((finished.Parameters, finished.Multiplications), (complexity.Parameters, complexity.Multiplications));
+    }
+}

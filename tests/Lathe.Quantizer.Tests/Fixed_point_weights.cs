@@ -1,0 +1,119 @@
+using CsCheck;
+using Lathe.Contracts;
+using Lathe.NN.Checkpoints;
+using Lathe.NN.Graphs;
+using Lathe.NN.Models;
+using Lathe.NN.Execution;
+using Lathe.Quantizer.Symog;
+using TorchSharp;
+using static TorchSharp.torch;
+using Parameter = TorchSharp.Modules.Parameter;
+
+namespace Lathe.Quantizer.Tests;
+
+public sealed class Fixed_point_weights
+{
+    private static readonly Gen<float[]> Weights = Gen.Float[-3, 3].Array[1, 64];
+
+    [Fact]
+    public void Quantized_weights_are_the_nearest_modes() =>
+        Gen.Select(Weights, Gen.Int[2, 8], Gen.Int[-1, 6]).Sample((values, bits, fraction) =>
+        {
+            using var scope = NewDisposeScope();
+            var step = Math.ScaleB(1, -fraction);
+            var greatest = (1 << (bits - 1)) - 1;
+            var quantized = FixedPoint.Quantize(tensor(values), bits, fraction).data<float>().ToArray();
+            for (var i = 0; i < values.Length; i++)
+            {
+                var expected = Math.Clamp(Math.Round(values[i] / step, MidpointRounding.ToEven), -greatest, greatest) * step;
+                Assert.Equal(expected, quantized[i]);
+            }
+        }, iter: 500);
+
+    [Fact]
+    public void Quantizing_twice_changes_nothing() =>
+        Gen.Select(Weights, Gen.Int[2, 8], Gen.Int[-1, 6]).Sample((values, bits, fraction) =>
+        {
+            using var scope = NewDisposeScope();
+            var once = FixedPoint.Quantize(tensor(values), bits, fraction);
+            return FixedPoint.Quantize(once, bits, fraction).equal(once).all().item<bool>();
+        }, iter: 200);
+
+    [Fact]
+    public void The_step_size_has_the_least_squared_error() =>
+        Gen.Select(Weights, Gen.Int[2, 8]).Sample((values, bits) =>
+        {
+            using var scope = NewDisposeScope();
+            var chosen = FixedPoint.ChooseFraction(tensor(values), bits);
+            var least = Error(values, bits, chosen);
+            for (var f = FixedPoint.LeastFraction; f <= FixedPoint.GreatestFraction; f++) Assert.True(least <= Error(values, bits, f));
+        }, iter: 100);
+
+    [Fact]
+    public void Ties_round_to_even()
+    {
+        using var scope = NewDisposeScope();
+        var modes = FixedPoint.Modes(tensor(new[] { 0.5f, 1.5f, 2.5f, -0.5f, -1.5f }), bits: 4, fraction: 0).data<float>().ToArray();
+        Assert.Equal([0f, 2f, 2f, 0f, -2f], modes);
+    }
+
+    [Fact]
+    public void The_pull_rises_exponentially()
+    {
+        Assert.Equal(1e-3, SymogPrior.Pull(1e-3, 100, 0), 1e-12);
+        Assert.Equal(Math.Sqrt(1e-3 * 100), SymogPrior.Pull(1e-3, 100, 0.5), 1e-9);
+        Assert.Equal(100, SymogPrior.Pull(1e-3, 100, 1), 1e-9);
+    }
+
+    [Theory]
+    [InlineData(PriorNormalization.Sum, 1)]
+    [InlineData(PriorNormalization.Mean, 4)]
+    public void The_prior_pulls_towards_the_nearest_mode(PriorNormalization normalization, int divisor)
+    {
+        using var scope = NewDisposeScope();
+        var weight = new Parameter(tensor(new[] { 0.1f, 0.4f, -0.3f, 0.9f }));
+        weight.grad = zeros_like(weight);
+        var prior = new SymogPrior(
+            new Dictionary<string, WeightFormat> { ["w.weight"] = new(2, 1) },
+            new QuantizeParameters { PullStart = 2, PullEnd = 8, Normalization = normalization });
+        prior.AddGradient(new Dictionary<string, Parameter> { ["w.weight"] = weight }, progress: 0.5);
+        // λ = √(2·8) = 4; modes are −0.5, 0, 0.5.
+        float[] distances = [0.1f, -0.1f, 0.2f, 0.4f];
+        var gradient = weight.grad!.data<float>().ToArray();
+        for (var i = 0; i < distances.Length; i++) Assert.Equal(4 * distances[i] / divisor, gradient[i], 1e-5f);
+    }
+
+    [Fact]
+    public void Clipping_holds_weights_within_the_outer_modes_and_rounding_makes_them_modes()
+    {
+        using var scope = NewDisposeScope();
+        var weights = new Dictionary<string, Parameter> { ["w.weight"] = new(tensor(new[] { -0.9f, -0.3f, 0.2f, 0.7f })) };
+        var prior = new SymogPrior(new Dictionary<string, WeightFormat> { ["w.weight"] = new(2, 1) }, new QuantizeParameters());
+        prior.Clip(weights);
+        Assert.Equal([-0.5f, -0.3f, 0.2f, 0.5f], weights["w.weight"].data<float>().ToArray());
+        prior.Round(weights);
+        Assert.Equal([-0.5f, -0.5f, 0f, 0.5f], weights["w.weight"].data<float>().ToArray());
+        Assert.Equal(0, prior.Residual(weights));
+    }
+
+    [Fact]
+    public void Every_layer_gets_a_format_unless_it_is_excluded_by_a_name_that_exists()
+    {
+        var graph = Zoo.Build("lenet5", new TensorShape(1, 28, 28), 10);
+        using var module = GraphModule.Create(graph, seed: 1);
+        Assert.Equal(
+            ["conv1.weight", "conv2.weight", "fc1.weight", "fc2.weight"],
+            StepSizes.Choose(graph, module.Snapshot(), new QuantizeParameters()).Keys.Order());
+        Assert.DoesNotContain("conv1.weight", StepSizes.Choose(graph, module.Snapshot(), new QuantizeParameters { Exclude = "conv1" }).Keys);
+        var unknown = Assert.Throws<LatheException>(() => StepSizes.Choose(graph, module.Snapshot(), new QuantizeParameters { Exclude = "conv9" }));
+        Assert.Contains("conv9", unknown.Message);
+        Assert.Contains("conv1", unknown.Message);
+    }
+
+    private static double Error(float[] values, int bits, int fraction)
+    {
+        var step = Math.ScaleB(1, -fraction);
+        var greatest = (1 << (bits - 1)) - 1;
+        return values.Sum(v => Math.Pow(v - (Math.Clamp(Math.Round(v / step, MidpointRounding.ToEven), -greatest, greatest) * step), 2));
+    }
+}

@@ -1,0 +1,62 @@
+using System.Text.Json;
+using Lathe.Contracts;
+using Lathe.Hosting;
+using Lathe.NN.Checkpoints;
+using Lathe.Testing;
+
+namespace Lathe.Trainer.Tests;
+
+public sealed class Training_a_network : IDisposable
+{
+    private readonly string _root = Directory.CreateTempSubdirectory("lathe-trainer-").FullName;
+
+    public Training_a_network() => BarImages.Write(Path.Combine(_root, "data"), train: 1024, test: 256);
+
+    [Fact]
+    public void Learns_the_images_and_gives_the_same_bits_again()
+    {
+        var first = Train("first");
+        Assert.InRange(first.Metrics["validationTop1"], 0.9, 1);
+        Assert.Equal(first.Output, Train("second").Output);
+        Assert.NotEqual(first.Output, Train("third", seed: 2).Output);
+    }
+
+    [Fact]
+    public void Writes_down_where_the_checkpoint_came_from()
+    {
+        var outcome = Train("home", out var trial);
+        using var checkpoint = CheckpointFile.Read(trial.Checkpoints.PathOf(outcome.Output));
+        var step = Assert.Single(checkpoint.Lineage.Steps);
+        Assert.Equal(("train", "1", 1L), (step.Stage, step.Version, step.Seed));
+        Assert.Equal(3, step.Parameters.GetProperty("epochs").GetInt32());
+        Assert.Equal("mnist", step.Data.Name);
+        Assert.Equal("1", step.Versions["threads"]);
+        Assert.Null(checkpoint.Lineage.Dense);
+    }
+
+    [Fact]
+    public void Says_which_models_there_are()
+    {
+        var wrong = Assert.Throws<LatheException>(() => Trial("home").Run<TrainStage, TrainParameters>(
+            JsonSerializer.SerializeToElement(new { model = "lenet6" }), "mnist"));
+        Assert.Contains("lenet5", wrong.Message);
+    }
+
+    public void Dispose() => Directory.Delete(_root, recursive: true);
+
+    private StageOutcome Train(string home, long seed = 1) => Train(home, out _, seed);
+
+    private StageOutcome Train(string home, out StageTrial trial, long seed = 1)
+    {
+        trial = Trial(home);
+        return trial.Run<TrainStage, TrainParameters>(
+            JsonSerializer.SerializeToElement(new { model = "lenet5", epochs = 3, batchSize = 32, learningRate = 0.05, validation = 0.125 }), "mnist", seed: seed);
+    }
+
+    private StageTrial Trial(string home) => new(HostingSettings.In(Path.Combine(_root, home)) with
+    {
+        Data = Path.Combine(_root, "data"),
+        Threads = 1,
+        SlotFolder = Path.Combine(_root, "slots"),
+    });
+}
