@@ -69,7 +69,7 @@ public sealed class Evaluating_a_chain : IDisposable
     public void A_quantized_network_is_compared_with_its_dense_ancestor_and_counted_packed()
     {
         var dense = Write(seed: 1, dense: null, formats: []);
-        var formats = new Dictionary<string, WeightFormat> { ["conv1.weight"] = new(2, 3), ["fc1.weight"] = new(2, 5) };
+        var formats = new Dictionary<string, WeightFormat> { ["features.0.weight"] = new(2, 3), ["classifier.0.weight"] = new(2, 5) };
         var metrics = Evaluate(Write(seed: 2, dense, formats));
         Assert.Equal(2, metrics["bits"]);
         Assert.Equal(Evaluate(dense)["top1"], metrics["top1Dense"]);

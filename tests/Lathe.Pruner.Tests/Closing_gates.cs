@@ -67,12 +67,12 @@ public sealed class Closing_gates
         using var gates = new HfpGates(graph, groups, threshold: 0.01);
         using (no_grad())
         {
-            module.Parameters["bn1.weight"][3] = tensor(-0.009f);
-            module.Parameters["bn1.weight"][4] = tensor(-0.5f);
+            module.Parameters["features.1.weight"][3] = tensor(-0.009f);
+            module.Parameters["features.1.weight"][4] = tensor(-0.5f);
         }
 
         gates.Update(module.Parameters);
-        var first = groups.Groups.Single(g => g.BatchNorms.Contains("bn1")).Index;
+        var first = groups.Groups.Single(g => g.BatchNorms.Contains("features.1")).Index;
         Assert.Equal([3], gates.Live[first].Select((open, c) => open ? -1 : c).Where(c => c >= 0));
         Assert.Equal(0.5, gates.Magnitudes[first][4], 1e-6);
     }
@@ -85,20 +85,20 @@ public sealed class Closing_gates
         using var module = GraphModule.Create(graph, seed: 1);
         var groups = ChannelGroups.Of(graph);
         using var gates = new HfpGates(graph, groups, threshold: 0.01);
-        var scale = module.Parameters["bn1.weight"];
+        var scale = module.Parameters["features.1.weight"];
         using (no_grad()) scale[2] = tensor(-0.7f);
         foreach (var parameter in module.Parameters.Values) parameter.grad = zeros_like(parameter);
 
         gates.Update(module.Parameters);
         var perChannel = new double[groups.Groups.Count];
-        var first = groups.Groups.Single(g => g.BatchNorms.Contains("bn1")).Index;
+        var first = groups.Groups.Single(g => g.BatchNorms.Contains("features.1")).Index;
         perChannel[first] = 0.25;
         gates.AddGradient(module.Parameters, perChannel);
 
         var gradient = scale.grad!.data<float>().ToArray();
         Assert.Equal(-0.25f, gradient[2], 1e-6f);
         Assert.Equal(0.25f, gradient[5], 1e-6f);
-        Assert.All(module.Parameters["bn2.weight"].grad!.data<float>().ToArray(), g => Assert.Equal(0, g));
+        Assert.All(module.Parameters["features.5.weight"].grad!.data<float>().ToArray(), g => Assert.Equal(0, g));
     }
 
     private static NetworkGraph Graph(string name)

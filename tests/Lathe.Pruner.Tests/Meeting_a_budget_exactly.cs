@@ -19,7 +19,7 @@ public sealed class Meeting_a_budget_exactly
     [Fact]
     public void No_target_is_passed_and_no_channel_that_fits_stays_closed() =>
         Gen.Select(
-            Gen.Int[0, Networks.Length - 1], Gen.Double[0.05, 1], Gen.Double[0.05, 1], Gen.OneOfConst(1, 8), Gen.Int[0, int.MaxValue])
+            Gen.Int[0, Networks.Length - 1], Gen.Double[0.05, 1], Gen.Double[0.05, 1], Gen.Bool.Select(wide => wide ? 8 : 1), Gen.Int[0, int.MaxValue])
             .Sample((network, parameters, multiplications, multiple, seed) =>
             {
                 var graph = Networks[network];

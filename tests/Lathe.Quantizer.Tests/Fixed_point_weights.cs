@@ -102,12 +102,12 @@ public sealed class Fixed_point_weights
         var graph = Zoo.Build("lenet5", new TensorShape(1, 28, 28), 10);
         using var module = GraphModule.Create(graph, seed: 1);
         Assert.Equal(
-            ["conv1.weight", "conv2.weight", "fc1.weight", "fc2.weight"],
+            ["classifier.0.weight", "classifier.3.weight", "features.0.weight", "features.4.weight"],
             StepSizes.Choose(graph, module.Snapshot(), new QuantizeParameters()).Keys.Order());
-        Assert.DoesNotContain("conv1.weight", StepSizes.Choose(graph, module.Snapshot(), new QuantizeParameters { Exclude = "conv1" }).Keys);
+        Assert.DoesNotContain("features.0.weight", StepSizes.Choose(graph, module.Snapshot(), new QuantizeParameters { Exclude = "features.0" }).Keys);
         var unknown = Assert.Throws<LatheException>(() => StepSizes.Choose(graph, module.Snapshot(), new QuantizeParameters { Exclude = "conv9" }));
         Assert.Contains("conv9", unknown.Message);
-        Assert.Contains("conv1", unknown.Message);
+        Assert.Contains("features.0", unknown.Message);
     }
 
     private static double Error(float[] values, int bits, int fraction)
