@@ -10,7 +10,14 @@ using Microsoft.Extensions.Hosting;
 
 namespace Lathe.Coordinator.Tests;
 
+/// <summary>
+/// An activity listener hears the whole process, and spans come to life that tests without one do not expect: what listens runs alone.
+/// </summary>
+[CollectionDefinition(nameof(Alone), DisableParallelization = true)]
+public sealed class Alone;
+
 /// <summary>A whole coordinator on Kestrel, with its stages in the same process or behind a real broker.</summary>
+[Collection(nameof(Alone))]
 public sealed class The_http_interface : IAsyncDisposable
 {
     private readonly string _home = Directory.CreateTempSubdirectory("lathe-coordinator-").FullName;
