@@ -4,7 +4,7 @@ namespace Lathe.NN.Runtime;
 
 /// <summary>
 /// Has OpenMP's threads sleep while they wait for each other. As it comes, libgomp spins: two threads of which one finds its core
-/// busy ran a training step up to six times slower than the same two that sleep.
+/// busy ran a training step several times slower than the same two that sleep (benchmarks/waiting-threads.sh measures it).
 /// </summary>
 internal static partial class ThreadTuning
 {
