@@ -44,7 +44,10 @@ internal static class GraphExecution
         IReadOnlyDictionary<string, Tensor> buffers,
         CounterRandom dropout)
     {
-        var live = new Dictionary<string, (Tensor Tensor, int Last)> { [NetworkGraph.InputName] = (input, int.MaxValue) };
+        var live = new Dictionary<string, (Tensor Tensor, int Last)>
+        {
+            [NetworkGraph.InputName] = (ChannelsLast(input), LastReader(graph, NetworkGraph.InputName)),
+        };
         for (var i = 0; i < graph.Nodes.Count; i++)
         {
             var node = graph.Nodes[i];
@@ -71,6 +74,27 @@ internal static class GraphExecution
         }
 
         return live[graph.Output].Tensor;
+    }
+
+    private static int LastReader(NetworkGraph graph, string tensor)
+    {
+        var last = graph.Nodes.Count - 1;
+        while (last >= 0 && !graph.Nodes[last].Inputs.Contains(tensor))
+            last--;
+        return last;
+    }
+
+    /// <summary>
+    /// The same [N, C, H, W] values with a pixel's channels next to each other in memory. Every layer keeps the order it is given, and in
+    /// this one libtorch's CPU kernels for pooling, batch norm and convolution are the vectorized ones.
+    /// </summary>
+    private static Tensor ChannelsLast(Tensor input)
+    {
+        var (channels, height, width) = (input.shape[1], input.shape[2], input.shape[3]);
+        using var permuted = input.permute(0, 2, 3, 1);
+        using var pixels = permuted.contiguous();
+        // Strides are spelled out, for with one channel those of permute would pass for the usual order.
+        return pixels.as_strided(input.shape, [channels * height * width, 1, width * channels, channels]);
     }
 
     private static Tensor Apply(

@@ -9,49 +9,48 @@ namespace Lathe.NN.Runtime;
 public static class TorchRuntime
 {
     private static readonly Lock Gate = new();
-    private static int? _threads;
+    private static bool _loaded;
 
-    /// <summary>Threads that libtorch computes with; configures the process as <see cref="CpuBudget"/> allows if nobody has yet.</summary>
+    [ThreadStatic]
+    private static int _threads;
+
+    /// <summary>
+    /// Threads that libtorch computes with on behalf of the calling thread; as <see cref="CpuBudget"/> allows if nobody has set them.
+    /// </summary>
     public static int Threads
     {
         get
         {
-            lock (Gate)
-            {
-                if (_threads is null)
-                    Configure();
-                return _threads!.Value;
-            }
+            Configure();
+            return _threads;
         }
     }
 
     /// <summary>
-    /// Loads libtorch and sets its number of threads. The bits of a result depend on that number, so it is set once per process.
+    /// Loads libtorch and sets how many threads compute what the calling thread asks for. Each thread has a number of its own, so
+    /// computations side by side do not disturb one another; the bits of a result depend on it.
     /// </summary>
-    /// <param name="threads">At least 1; null: as many CPUs as the process may use.</param>
-    /// <exception cref="LatheException">Already set to another number, out of range, or libtorch cannot be loaded.</exception>
+    /// <param name="threads">At least 1; null: as set before on this thread, else as many CPUs as the process may use.</param>
+    /// <exception cref="LatheException">Out of range, or libtorch cannot be loaded.</exception>
     public static void Configure(int? threads = null)
     {
+        if (threads is < 1 or > SweepSpec.MostThreads)
+            throw new LatheException($"The number of compute threads is {threads}; it must be between 1 and {SweepSpec.MostThreads}.");
+        var count = threads ?? (_threads > 0 ? _threads : CpuBudget.Read());
+        if (count == _threads)
+            return;
         lock (Gate)
         {
-            if (threads is < 1 or > 1024)
-                throw new LatheException($"The number of compute threads is {threads}; it must be between 1 and 1024.");
-            if (_threads is { } set)
+            if (!_loaded)
             {
-                if (threads is { } asked && asked != set)
-                {
-                    throw new LatheException(
-                        $"libtorch already computes with {set} threads in this process and cannot change to {asked}: " +
-                        "results depend on the number, bit for bit. Ask for one number, or start another process.");
-                }
-
-                return;
+                Libtorch.EnsureLoaded();
+                torch.set_num_interop_threads(1);
+                _loaded = true;
             }
 
-            Libtorch.EnsureLoaded();
-            var count = threads ?? CpuBudget.Read();
             torch.set_num_threads(count);
-            torch.set_num_interop_threads(1);
+            // A thread's first computation takes over the number that any thread set last. Asking for it makes this thread do so now.
+            _ = torch.get_num_threads();
             _threads = count;
         }
     }

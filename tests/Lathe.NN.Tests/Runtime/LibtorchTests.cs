@@ -118,15 +118,51 @@ public class LibtorchTests
     }
 
     [Fact]
-    public void The_number_of_threads_is_set_once()
+    public async Task Each_thread_has_its_own_number_of_compute_threads()
     {
-        TorchRuntime.Configure(1);
-        TorchRuntime.Configure(1);
-        TorchRuntime.Configure();
-        Assert.Equal(1, torch.get_num_threads());
-        Assert.Throws<LatheException>(() => TorchRuntime.Configure(2));
+        var other = await OnAThreadOfItsOwn(() =>
+        {
+            TorchRuntime.Configure(3);
+            TorchRuntime.Configure();
+            return (torch.get_num_threads(), TorchRuntime.Threads);
+        });
+        Assert.Equal((3, 3), other);
+        Assert.Equal((1, 1), await OnAThreadOfItsOwn(() =>
+        {
+            TorchRuntime.Configure(1);
+            return (torch.get_num_threads(), TorchRuntime.Threads);
+        }));
         Assert.Throws<LatheException>(() => TorchRuntime.Configure(0));
     }
+
+    /// <summary>A float sum's last bits depend on how it is split among threads, so equal bits mean an equal split.</summary>
+    [Fact]
+    public async Task What_others_compute_beside_it_does_not_change_a_thread_s_bits()
+    {
+        var alone = await OnAThreadOfItsOwn(() => Sums(1));
+        using var configured = new Barrier(2);
+        var both = await Task.WhenAll(new[] { 2, 1 }.Select(threads => OnAThreadOfItsOwn(() =>
+        {
+            TorchRuntime.Configure(threads);
+            configured.SignalAndWait(TestContext.Current.CancellationToken);
+            return Sums(threads);
+        })));
+        Assert.NotEqual(alone, both[0]);
+        Assert.Equal(alone, both[1]);
+
+        static byte[] Sums(int threads)
+        {
+            TorchRuntime.Configure(threads);
+            using var scope = torch.NewDisposeScope();
+            var sums = torch.arange(1L << 20).mul(0.37f).sin().square().sum().unsqueeze(0);
+            for (var i = 1; i < 8; i++)
+                sums = torch.cat([sums, torch.arange(1L << 20).mul(0.37f + i).sin().square().sum().unsqueeze(0)]);
+            return sums.bytes.ToArray();
+        }
+    }
+
+    private static Task<T> OnAThreadOfItsOwn<T>(Func<T> compute) => Task.Factory.StartNew(
+        compute, TestContext.Current.CancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 
     [Fact]
     public void Versions_name_what_computes()
