@@ -13,7 +13,8 @@ internal sealed record SweepDocument(SweepSpec Spec, SourceMap Sources);
 internal static class SweepFile
 {
     private const int LargestFile = 1 << 20;
-    private static readonly string[] Keys = ["name", "model", "dataset", "seed", "stages"];
+    private const long DefaultSeed = 1;
+    private static readonly string[] Keys = ["name", "model", "dataset", "seed", "threads", "stages"];
 
     /// <summary>Reads a file and applies the <c>--set</c> options.</summary>
     /// <param name="file">Path as the user gave it; messages repeat it.</param>
@@ -88,11 +89,12 @@ internal static class SweepFile
             };
             var models = Names("model", Value("model"), "a model's name or a list of them (lathe models shows them)");
             var datasets = Names("dataset", Value("dataset"), "a data set's name or a list of them");
-            var seeds = Value("seed") is { } seed ? Seeds(seed) : MissingSeeds();
+            var seeds = Value("seed") is { } seed ? Seeds(seed) : [DefaultSeed];
+            var threads = Value("threads") is { } count ? Threads(count) : null;
             var stages = Stages(Value("stages"), [.. sets.Where(s => s.Stage is not null)]);
 
             if (_problems.Count > 0) throw new LatheException(string.Join('\n', _problems));
-            return new SweepDocument(new SweepSpec(name, models, datasets, seeds, stages), sources);
+            return new SweepDocument(new SweepSpec(name, models, datasets, seeds, stages, threads), sources);
         }
 
         private string WrongName(YamlValue value)
@@ -113,10 +115,12 @@ internal static class SweepFile
             return Axis(key, value, expected, item => item is YamlScalar { IsNull: false } scalar && scalar.ToJson()!.GetValueKind() == JsonValueKind.String ? scalar.Text : null);
         }
 
-        private List<long> MissingSeeds()
+        private int? Threads(YamlValue value)
         {
-            Wrong("", "the key seed is missing; expected a whole number or a list of them");
-            return [];
+            // How many it may be is the planner's to check.
+            if (value is YamlScalar scalar && scalar.ToJson() is JsonValue json && json.TryGetValue<int>(out var number)) return number;
+            Wrong("/threads", $"is {value.Describe()}, expected a whole number: the CPU threads of each computation");
+            return null;
         }
 
         private List<long> Seeds(YamlValue value) =>

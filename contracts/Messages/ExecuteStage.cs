@@ -17,6 +17,7 @@ namespace Lathe.Contracts.Messages;
 /// <param name="Attempt">1 for the first time that the coordinator sent this execution.</param>
 /// <param name="Fresh">True: accept no result or training state that another sweep left under this key.</param>
 /// <param name="ReplyTo">Queue name that the reports go to.</param>
+/// <param name="Threads">CPU threads to compute with; null: as many as the worker is set to.</param>
 /// <param name="SentAt">When the coordinator sent it; queue wait is measured from here.</param>
 public sealed record ExecuteStage(
     Guid SweepId,
@@ -30,4 +31,5 @@ public sealed record ExecuteStage(
     int Attempt,
     bool Fresh,
     string ReplyTo,
+    int? Threads,
     DateTimeOffset SentAt);

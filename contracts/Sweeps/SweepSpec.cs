@@ -8,12 +8,20 @@ namespace Lathe.Contracts;
 /// <param name="Datasets">Data set names.</param>
 /// <param name="Seeds">One whole grid for each seed.</param>
 /// <param name="Stages">In order. A stage that only measures does not change what the next one starts from.</param>
+/// <param name="Threads">
+/// CPU threads of each computation, whoever runs it: the bits of a result depend on their number. Null: as many as the worker has.
+/// </param>
 public sealed record SweepSpec(
     string Name,
     IReadOnlyList<string> Models,
     IReadOnlyList<string> Datasets,
     IReadOnlyList<long> Seeds,
-    IReadOnlyList<StageSpec> Stages);
+    IReadOnlyList<StageSpec> Stages,
+    int? Threads = null)
+{
+    /// <summary>The most that <see cref="Threads"/> may be.</summary>
+    public const int MostThreads = 1024;
+}
 
 /// <summary>One stage of a sweep.</summary>
 /// <param name="Stage">Name of a stage, as in its manifest.</param>

@@ -51,17 +51,18 @@ public static class LatheBus
             bus.DisableUsageTelemetry();
             parts.Register(bus);
             bus.AddReceiveEndpointObserver<ConnectionLog>();
-            if (settings.Broker is null) bus.UsingInMemory((context, transport) => Configure(context, transport, parts));
+            if (settings.Broker is null) bus.UsingInMemory((context, transport) => Configure(context, transport, parts, settings.SlotsFor(threads: 1)));
             else bus.UsingRabbitMq((context, transport) => Configure(context, transport, parts, settings.Broker));
         });
         services.AddHostedService<AnnounceAtStart>();
         return services;
     }
 
-    private static void Configure(IBusRegistrationContext context, IInMemoryBusFactoryConfigurator transport, LatheBusBuilder parts)
+    private static void Configure(IBusRegistrationContext context, IInMemoryBusFactoryConfigurator transport, LatheBusBuilder parts, int executions)
     {
         transport.ConfigureJsonSerializerOptions(Json);
-        parts.Configure(context, (queue, _, configure) => transport.ReceiveEndpoint(queue, configure));
+        // Without a broker there are no other workers to share the work with: this process takes as many executions as can find a slot.
+        parts.Configure(context, executions, (queue, _, configure) => transport.ReceiveEndpoint(queue, configure));
     }
 
     private static void Configure(
@@ -74,7 +75,7 @@ public static class LatheBus
             host.Password(broker.Password);
             if (broker.Tls) host.UseSsl(tls => tls.ServerName = broker.Host);
         });
-        parts.Configure(context, (queue, kind, configure) => transport.ReceiveEndpoint(queue, endpoint =>
+        parts.Configure(context, 1, (queue, kind, configure) => transport.ReceiveEndpoint(queue, endpoint =>
         {
             switch (kind)
             {

@@ -19,7 +19,7 @@ public sealed class LatheBusBuilder
 
     internal IEnumerable<string> ReportQueues => _reports.Select(r => r.Queue);
 
-    /// <summary>Takes executions of a stage, one at a time.</summary>
+    /// <summary>Takes executions of a stage: from a broker one at a time, without one as many as there are compute slots.</summary>
     public LatheBusBuilder AddStage<TStage, TParameters>()
         where TStage : class, IStage<TParameters>, new()
     {
@@ -57,13 +57,13 @@ public sealed class LatheBusBuilder
         foreach (var (_, register, _) in _reports) register(bus);
     }
 
-    internal void Configure(IBusRegistrationContext context, Action<string, QueueKind, Action<IReceiveEndpointConfigurator>> receive)
+    internal void Configure(IBusRegistrationContext context, int executions, Action<string, QueueKind, Action<IReceiveEndpointConfigurator>> receive)
     {
         foreach (var stage in TakesWork ? _stages : [])
         {
             receive(Queues.Stage(stage.Manifest.Name), QueueKind.Lasting, endpoint =>
             {
-                OneAtATime(endpoint, prefetch: 1);
+                Take(endpoint, prefetch: executions, atATime: executions);
                 // An execution that could not end here goes back to its queue, not to a queue of errors.
                 endpoint.RethrowFaultedMessages();
                 endpoint.ThrowOnSkippedMessages();
@@ -76,7 +76,7 @@ public sealed class LatheBusBuilder
         {
             receive(queue, BusAddress.KindOfReports(queue), endpoint =>
             {
-                OneAtATime(endpoint, prefetch: 32);
+                Take(endpoint, prefetch: 32, atATime: 1);
                 endpoint.UseMessageRetry(retry => retry.Exponential(5, TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(5), TimeSpan.FromMilliseconds(200)));
                 configure(context, endpoint);
             });
@@ -90,11 +90,11 @@ public sealed class LatheBusBuilder
         });
     }
 
-    private static void OneAtATime(IReceiveEndpointConfigurator endpoint, int prefetch)
+    private static void Take(IReceiveEndpointConfigurator endpoint, int prefetch, int atATime)
     {
         endpoint.ConfigureConsumeTopology = false;
         endpoint.PrefetchCount = prefetch;
-        endpoint.ConcurrentMessageLimit = 1;
+        endpoint.ConcurrentMessageLimit = atATime;
     }
 }
 

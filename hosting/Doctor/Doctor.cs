@@ -58,8 +58,9 @@ public static class Doctor
     /// <summary>Whether the threads asked for have processors to run on.</summary>
     public static DoctorCheck Processors(HostingSettings settings)
     {
-        var busy = settings.Threads * settings.ComputeSlots;
-        var text = $"{Environment.ProcessorCount} CPUs, {settings.Threads} threads for each of {settings.ComputeSlots} computations at a time";
+        var slots = settings.SlotsFor(settings.Threads);
+        var busy = settings.Threads * slots;
+        var text = $"{Environment.ProcessorCount} CPUs, {settings.Threads} threads for each of {slots} computations at a time where a sweep does not say";
         return busy <= Environment.ProcessorCount
             ? new DoctorCheck("processors", true, text)
             : new DoctorCheck(

@@ -9,14 +9,16 @@ internal sealed class ComputeSlots(HostingSettings settings)
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
     /// <summary>Waits for a free slot.</summary>
+    /// <param name="threads">Threads of the computation.</param>
+    /// <param name="stop">Ends the wait.</param>
     /// <returns>Dispose it to free the slot.</returns>
-    public async Task<IDisposable> TakeAsync(CancellationToken stop)
+    public async Task<IDisposable> TakeAsync(int threads, CancellationToken stop)
     {
         Directory.CreateDirectory(settings.SlotFolder);
         while (true)
         {
             stop.ThrowIfCancellationRequested();
-            for (var slot = 0; slot < settings.ComputeSlots; slot++)
+            for (var slot = 0; slot < settings.SlotsFor(threads); slot++)
             {
                 if (TryTake(Path.Combine(settings.SlotFolder, $"slot-{slot}")) is { } taken) return taken;
             }

@@ -92,7 +92,7 @@ internal sealed class StageExecutor(
         using var alone = await keys.EnterAsync(command.Key, shutdown.Stopping);
         if (Accepted(command) is { } meanwhile) return meanwhile;
         var work = stage.Prepare(command.Parameters);
-        using var slot = await slots.TakeAsync(shutdown.Stopping);
+        using var slot = await slots.TakeAsync(Threads(command), shutdown.Stopping);
         return await Compute(stage, command, work, parent, progress);
     }
 
@@ -165,12 +165,14 @@ internal sealed class StageExecutor(
             Data = command.Data,
             DataFolder = folder,
             Seed = command.Seed,
-            Threads = settings.Threads,
+            Threads = Threads(command),
             State = attempt,
             Progress = new MeasuredProgress(progress, tag),
             Logger = logger,
         };
     }
+
+    private int Threads(ExecuteStage command) => command.Threads ?? settings.Threads;
 
     private static Activity? StartSpan(ExecuteStage command, string? parent)
     {

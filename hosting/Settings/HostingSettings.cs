@@ -33,11 +33,17 @@ public sealed record HostingSettings
     /// <summary>Folder to look for data sets in first, absolute, or null. <c>LATHE_DATA</c>, <c>--data</c>.</summary>
     public string? Data { get; init; }
 
-    /// <summary>Threads of one computation, at least 1. <c>LATHE_THREADS</c>, <c>--threads</c>; default: the CPUs this process may use.</summary>
+    /// <summary>
+    /// Threads of one computation, at least 1, where its sweep does not say. <c>LATHE_THREADS</c>, <c>--threads</c>; default: the CPUs this
+    /// process may use.
+    /// </summary>
     public int Threads { get; init; } = Environment.ProcessorCount;
 
-    /// <summary>Computations at a time on this machine, over all processes, at least 1. <c>LATHE_COMPUTE_SLOTS</c>, <c>--compute-slots</c>; default 1.</summary>
-    public int ComputeSlots { get; init; } = 1;
+    /// <summary>
+    /// Computations at a time on this machine, over all processes, at least 1; null: as many as find CPUs for their threads.
+    /// <c>LATHE_COMPUTE_SLOTS</c>, <c>--compute-slots</c>.
+    /// </summary>
+    public int? ComputeSlots { get; init; }
 
     /// <summary>A worker exits when its queue has been idle for so long; null: never. Seconds in <c>LATHE_DRAIN</c>, <c>--drain</c>.</summary>
     public TimeSpan? Drain { get; init; }
@@ -50,6 +56,9 @@ public sealed record HostingSettings
 
     /// <summary>Folder of the locks behind <see cref="ComputeSlots"/>: one for the machine.</summary>
     public string SlotFolder { get; init; } = Path.Combine(Path.GetTempPath(), "lathe-compute-slots");
+
+    /// <summary>Computations of so many threads that this machine takes at a time, at least 1.</summary>
+    public int SlotsFor(int threads) => ComputeSlots ?? Math.Max(1, Environment.ProcessorCount / threads);
 
     /// <summary>Settings that live in one folder, everything else at its default: the start for tests and tools.</summary>
     public static HostingSettings In(string home) =>
@@ -76,7 +85,7 @@ public sealed record HostingSettings
             Store = Folder(Setting(StoreVariable, "--store")) ?? Path.Combine(home, "checkpoints"),
             Data = Folder(Setting(DataVariable, "--data")),
             Threads = Whole(Setting(ThreadsVariable, "--threads"), 1, 1024) ?? Environment.ProcessorCount,
-            ComputeSlots = Whole(Setting(ComputeSlotsVariable, "--compute-slots"), 1, 1024) ?? 1,
+            ComputeSlots = Whole(Setting(ComputeSlotsVariable, "--compute-slots"), 1, 1024),
             Drain = Seconds(Setting(DrainVariable, "--drain")),
             HealthPort = Whole(Setting(HealthPortVariable, "--health-port"), 0, 65535),
             AnnounceOnly = options.ContainsKey("--announce"),

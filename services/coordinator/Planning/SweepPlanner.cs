@@ -34,6 +34,8 @@ public static class SweepPlanner
         if (spec.Models is not { Count: > 0 }) problems.Add(new SweepProblem("/models", "no model; expected one or more"));
         if (spec.Datasets is not { Count: > 0 }) problems.Add(new SweepProblem("/datasets", "no data set; expected one or more"));
         if (spec.Seeds is not { Count: > 0 }) problems.Add(new SweepProblem("/seeds", "no seed; expected one or more whole numbers"));
+        if (spec.Threads is < 1 or > SweepSpec.MostThreads)
+            problems.Add(new SweepProblem("/threads", $"is {spec.Threads}, expected a whole number from 1 to {SweepSpec.MostThreads}"));
         for (var i = 0; i < (spec.Models?.Count ?? 0); i++)
         {
             if (string.IsNullOrWhiteSpace(spec.Models![i])) problems.Add(new SweepProblem($"/models/{i}", "the model has no name"));

@@ -19,6 +19,9 @@ public sealed class SweepRow
     /// <summary>True: shares no result with other sweeps.</summary>
     public bool Fresh { get; init; }
 
+    /// <summary>CPU threads of each computation; null: as many as its worker has.</summary>
+    public int? Threads { get; init; }
+
     /// <summary>Reply queue of the coordinator that runs it. No other coordinator touches it.</summary>
     public required string Owner { get; init; }
 

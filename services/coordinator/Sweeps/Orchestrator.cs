@@ -54,6 +54,7 @@ public sealed class Orchestrator(
             State = SweepState.Running,
             SubmittedAt = time.GetUtcNow(),
             Fresh = submission.Fresh,
+            Threads = spec.Threads,
             Owner = options.ReplyQueue,
             OwnerSeenAt = time.GetUtcNow(),
             TraceParent = span?.Id ?? traceParent ?? Activity.Current?.Id,

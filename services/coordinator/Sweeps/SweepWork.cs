@@ -245,7 +245,7 @@ internal sealed class SweepWork(
         row.SendAgainAt = null;
         var command = new ExecuteStage(
             row.SweepId, row.Key!, row.Stage, row.Version, row.ParametersJson(), row.Input(), row.Data(), row.Seed,
-            row.Attempt, sweep.Fresh, options.ReplyQueue, now);
+            row.Attempt, sweep.Fresh, options.ReplyQueue, sweep.Threads, now);
         Outbox.Add(new Dispatch(command, row.TraceParent));
     }
 

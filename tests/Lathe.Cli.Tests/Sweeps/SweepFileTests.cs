@@ -40,6 +40,15 @@ public sealed class SweepFileTests
     }
 
     [Fact]
+    public void Seed_and_threads_may_be_left_out()
+    {
+        var spec = Read("model: a\ndataset: b\nstages: [train]").Spec;
+        Assert.Equal([1L], spec.Seeds);
+        Assert.Null(spec.Threads);
+        Assert.Equal(2, SweepFile.Parse("sweep.yaml", "model: a\ndataset: b\nthreads: 1\nstages: [train]", ["threads=2"]).Spec.Threads);
+    }
+
+    [Fact]
     public void Models_data_sets_and_seeds_may_be_axes()
     {
         var spec = Read("model: [lenet5, vgg8]\ndataset: [mnist, fashion-mnist]\nseed: [1, 2]\nstages: [train]").Spec;
@@ -68,19 +77,20 @@ public sealed class SweepFileTests
 
     public static TheoryData<string, string> BadFiles => new()
     {
-        { "", "sweep.yaml:1:1: is empty; expected a sweep with the keys name, model, dataset, seed, stages" },
-        { "# only a comment\n", "sweep.yaml:1:1: is empty; expected a sweep with the keys name, model, dataset, seed, stages" },
-        { "- train\n", "sweep.yaml:1:1: is a list, expected a sweep with the keys name, model, dataset, seed, stages" },
-        { "hello", "sweep.yaml:1:1: is hello, expected a sweep with the keys name, model, dataset, seed, stages" },
-        { With("  modle: lenet5"), "sweep.yaml:5:3: modle: unknown key; expected one of name, model, dataset, seed, stages (did you mean 'model'?)" },
-        { With("  zebra: 1"), "sweep.yaml:5:3: zebra: unknown key; expected one of name, model, dataset, seed, stages" },
+        { "", "sweep.yaml:1:1: is empty; expected a sweep with the keys name, model, dataset, seed, threads, stages" },
+        { "# only a comment\n", "sweep.yaml:1:1: is empty; expected a sweep with the keys name, model, dataset, seed, threads, stages" },
+        { "- train\n", "sweep.yaml:1:1: is a list, expected a sweep with the keys name, model, dataset, seed, threads, stages" },
+        { "hello", "sweep.yaml:1:1: is hello, expected a sweep with the keys name, model, dataset, seed, threads, stages" },
+        { With("  modle: lenet5"), "sweep.yaml:5:3: modle: unknown key; expected one of name, model, dataset, seed, threads, stages (did you mean 'model'?)" },
+        { With("  zebra: 1"), "sweep.yaml:5:3: zebra: unknown key; expected one of name, model, dataset, seed, threads, stages" },
         { With("  seed: 2"), "sweep.yaml:5:3: seed: stands twice; the first is in line 3. Keep one of them" },
         { "model: a\ndataset: b\nseed: 1\nstages:\n  - train: { epochs: 1,\n      epochs: 2 }",
             "sweep.yaml:6:7: epochs: stands twice; the first is in line 5. Keep one of them" },
         { "model: a\ndataset: b\nseed: 1\nstages:\n\t- train", "sweep.yaml:5:1: a tab stands in the indentation; YAML takes only spaces there" },
         { "model: a\ndataset: b\nseed: 1\n", "sweep.yaml:1:1: the key stages is missing; expected a list of stages, each \"- name\" or \"- name: { parameter: value }\"" },
         { "dataset: b\nseed: 1\nstages: [train]", "sweep.yaml:1:1: the key model is missing; expected a model's name or a list of them (lathe models shows them)" },
-        { "model: a\ndataset: b\nstages: [train]", "sweep.yaml:1:1: the key seed is missing; expected a whole number or a list of them" },
+        { "model: a\ndataset: b\nthreads: [1, 2]\nstages: [train]", "sweep.yaml:3:1: threads: is a list, expected a whole number: the CPU threads of each computation" },
+        { "model: a\ndataset: b\nthreads: 1.5\nstages: [train]", "sweep.yaml:3:1: threads: is 1.5, expected a whole number: the CPU threads of each computation" },
         { "model: 5\ndataset: b\nseed: 1\nstages: [train]", "sweep.yaml:1:1: model: is 5, expected a model's name or a list of them (lathe models shows them)" },
         { "model: a\ndataset: { b: 1 }\nseed: 1\nstages: [train]", "sweep.yaml:2:1: dataset: is a mapping, expected a data set's name or a list of them" },
         { "model: a\ndataset: []\nseed: 1\nstages: [train]", "sweep.yaml:2:1: dataset: is an empty list, expected a data set's name or a list of them" },

@@ -96,6 +96,16 @@ public sealed class Refusing_a_sweep
         Assert.Contains("did you mean 'fashion-mnist'", problem.Message);
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(-1)]
+    [InlineData(1025)]
+    public void A_number_of_threads_that_cannot_be_is_refused(int threads)
+    {
+        var problem = Only(Sweep(("train", "{}")) with { Threads = threads });
+        Assert.Equal(("/threads", $"is {threads}, expected a whole number from 1 to 1024"), (problem.Path, problem.Message));
+    }
+
     [Fact]
     public void Everything_that_is_missing_is_told_at_once()
     {

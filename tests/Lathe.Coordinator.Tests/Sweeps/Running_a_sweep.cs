@@ -28,6 +28,16 @@ public sealed class Running_a_sweep
     }
 
     [Theory, CombinatorialDatabases]
+    public async Task Every_command_carries_the_threads_that_the_sweep_asks_for(DatabaseKind kind)
+    {
+        using var bench = await Workbench.StartAsync(kind);
+        await bench.SubmitAsync(Grid with { Threads = 3 });
+        Assert.All(await bench.FinishAllAsync(), command => Assert.Equal(3, command.Threads));
+        await bench.SubmitAsync(Grid with { Seeds = [7] });
+        Assert.All(await bench.FinishAllAsync(), command => Assert.Null(command.Threads));
+    }
+
+    [Theory, CombinatorialDatabases]
     public async Task A_sweep_ends_when_every_execution_has(DatabaseKind kind)
     {
         using var bench = await Workbench.StartAsync(kind);

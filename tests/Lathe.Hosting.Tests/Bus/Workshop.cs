@@ -14,13 +14,14 @@ public sealed class Workshop : IAsyncDisposable
     private readonly List<IHost> _hosts = [];
     private IHost? _coordinator;
 
-    public Workshop(string? broker = null)
+    public Workshop(string? broker = null, int computeSlots = 1)
     {
         Settings = HostingSettings.In(_folder.Path) with
         {
             Broker = broker is null ? null : BrokerAddress.Parse(broker),
             SlotFolder = Path.Combine(_folder.Path, "slots"),
             Threads = 1,
+            ComputeSlots = computeSlots,
         };
         var data = Directory.CreateDirectory(Path.Combine(_folder.Path, "data", "mnist")).FullName;
         foreach (var file in DataSetFiles.ByName["mnist"]) File.WriteAllText(Path.Combine(data, file), file);
@@ -70,7 +71,7 @@ public sealed class Workshop : IAsyncDisposable
     {
         var json = JsonSerializer.SerializeToElement(parameters, LatheJson.Options);
         var key = ExecutionKey.Compute(ToyStage.Manifest, json, null, Data, seed);
-        return new ExecuteStage(sweep ?? Guid.NewGuid(), key, "toy", version, json, null, Data, seed, 1, fresh, Queue, DateTimeOffset.UtcNow);
+        return new ExecuteStage(sweep ?? Guid.NewGuid(), key, "toy", version, json, null, Data, seed, 1, fresh, Queue, null, DateTimeOffset.UtcNow);
     }
 
     public Task<StageCompleted> Completed(ExecuteStage command) => Inbox.Next<StageCompleted>(r => r.Key == command.Key && r.SweepId == command.SweepId);

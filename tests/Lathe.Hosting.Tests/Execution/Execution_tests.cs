@@ -193,7 +193,7 @@ public sealed class ExecutionTests(RabbitMqBroker broker)
     {
         await using var workshop = await StartAsync(inMemory: true);
         var command = workshop.Command(new ToyCounting());
-        using (await new ComputeSlots(workshop.Settings).TakeAsync(default))
+        using (await new ComputeSlots(workshop.Settings).TakeAsync(1, default))
         {
             await workshop.Sender.SendAsync(command, null);
             await workshop.Inbox.Next<StageProgressed>(p => p.Progress.Phase == "waiting");
@@ -201,6 +201,33 @@ public sealed class ExecutionTests(RabbitMqBroker broker)
         }
 
         await workshop.Completed(command);
+    }
+
+    [Fact]
+    public async Task Without_a_broker_one_process_runs_as_many_computations_as_there_are_slots()
+    {
+        await using var workshop = await new Workshop(computeSlots: 2).StartAsync();
+        using var both = new CountdownEvent(2);
+        var hook = Guid.NewGuid().ToString();
+        ToyStage.Hooks[hook] = (step, stop) =>
+        {
+            // Neither goes on before the other has begun.
+            if (step == 0) Assert.True(both.Signal() || both.Wait(TimeSpan.FromSeconds(30), stop), "the other did not begin");
+        };
+        var commands = new[] { workshop.Command(new ToyCounting(Hook: hook), seed: 1), workshop.Command(new ToyCounting(Hook: hook), seed: 2) };
+        foreach (var command in commands) await workshop.Sender.SendAsync(command, null);
+        foreach (var command in commands) await workshop.Completed(command);
+    }
+
+    [Theory]
+    [InlineData(null, 1)]
+    [InlineData(3, 3)]
+    public async Task The_sweep_says_how_many_threads_compute_else_the_worker(int? asked, int expected)
+    {
+        await using var workshop = await StartAsync(inMemory: true);
+        var command = workshop.Command(new ToyCounting()) with { Threads = asked };
+        await workshop.Sender.SendAsync(command, null);
+        Assert.Equal(expected, (await workshop.Completed(command)).Metrics["threads"]);
     }
 
     [Theory]

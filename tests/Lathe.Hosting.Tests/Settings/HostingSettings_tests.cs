@@ -14,7 +14,8 @@ public sealed class HostingSettingsTests
         Assert.Equal(Path.GetFullPath(".lathe"), settings.Home);
         Assert.Equal(Path.Combine(settings.Home, "checkpoints"), settings.Store);
         Assert.Null(settings.Broker);
-        Assert.Equal((Environment.ProcessorCount, 1), (settings.Threads, settings.ComputeSlots));
+        Assert.Equal((Environment.ProcessorCount, null), (settings.Threads, settings.ComputeSlots));
+        Assert.Equal((1, Environment.ProcessorCount), (settings.SlotsFor(settings.Threads), settings.SlotsFor(1)));
     }
 
     [Fact]
