@@ -118,7 +118,7 @@ internal static class SweepFile
         private int? Threads(YamlValue value)
         {
             // How many it may be is the planner's to check.
-            if (value is YamlScalar scalar && scalar.ToJson() is JsonValue json && json.TryGetValue<int>(out var number)) return number;
+            if (value is YamlScalar scalar && scalar.ToJson() is JsonValue json && json.TryGetValue<long>(out var number) && number == (int)number) return (int)number;
             Wrong("/threads", $"is {value.Describe()}, expected a whole number: the CPU threads of each computation");
             return null;
         }

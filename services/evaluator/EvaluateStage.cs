@@ -13,7 +13,7 @@ namespace Lathe.Evaluator;
 public sealed class EvaluateStage : IStage<EvaluateParameters>
 {
     public static StageManifest Manifest { get; } = new(
-        "evaluate", "1", "Accuracy on the test split, parameters, multiplications and stored size", StageInput.Checkpoint, StageOutput.Metrics);
+        "evaluate", "2", "Accuracy on the test split, parameters, multiplications and stored size", StageInput.Checkpoint, StageOutput.Metrics);
 
     public StageOutcome Run(StageRun run, EvaluateParameters parameters, CancellationToken stop)
     {

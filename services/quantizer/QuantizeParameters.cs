@@ -36,11 +36,11 @@ public sealed record QuantizeParameters
 
     [Description("Weight λ₀ of the prior at the start.")]
     [Range(0.0, 1e9, MinimumIsExclusive = true)]
-    public double PullStart { get; init; } = 1e-3;
+    public double PullStart { get; init; } = 1e-5;
 
     [Description("Weight λ₁ of the prior at the end; λ rises exponentially between the two.")]
     [Range(0.0, 1e9, MinimumIsExclusive = true)]
-    public double PullEnd { get; init; } = 100;
+    public double PullEnd { get; init; } = 30;
 
     [Description("How the prior weighs layers of different size.")]
     public PriorNormalization Normalization { get; init; } = PriorNormalization.Sum;
@@ -57,11 +57,11 @@ public sealed record QuantizeParameters
 
     [Description("Learning rate at the start.")]
     [Range(0.0, 100.0, MinimumIsExclusive = true)]
-    public double LearningRate { get; init; } = 0.01;
+    public double LearningRate { get; init; } = 0.03;
 
     [Description("Learning rate at the end; it falls linearly.")]
     [Range(0.0, 100.0)]
-    public double FinalLearningRate { get; init; } = 1e-3;
+    public double FinalLearningRate { get; init; } = 0.003;
 
     [Description("Momentum of SGD.")]
     [Range(0.0, 1.0, MaximumIsExclusive = true)]

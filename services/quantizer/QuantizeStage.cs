@@ -13,7 +13,7 @@ namespace Lathe.Quantizer;
 public sealed class QuantizeStage : IStage<QuantizeParameters>
 {
     public static StageManifest Manifest { get; } = new(
-        "quantize", "1", "SYMOG: weights trained into N-bit fixed-point modes", StageInput.Checkpoint, StageOutput.Checkpoint);
+        "quantize", "2", "SYMOG: weights trained into N-bit fixed-point modes", StageInput.Checkpoint, StageOutput.Checkpoint);
 
     public StageOutcome Run(StageRun run, QuantizeParameters parameters, CancellationToken stop)
     {

@@ -13,7 +13,7 @@ namespace Lathe.Trainer;
 public sealed class TrainStage : IStage<TrainParameters>
 {
     public static StageManifest Manifest { get; } = new(
-        "train", "1", "Training with momentum SGD and a cosine schedule", StageInput.Model, StageOutput.Checkpoint);
+        "train", "2", "Training with momentum SGD and a cosine schedule", StageInput.Model, StageOutput.Checkpoint);
 
     public StageOutcome Run(StageRun run, TrainParameters parameters, CancellationToken stop)
     {
