@@ -39,20 +39,28 @@ internal static class ExecutionTable
         return string.Join(", ", parts);
     }
 
-    /// <summary>Estimate for one worker: each execution to come takes what others of its stage took. Null while a stage is unknown.</summary>
+    /// <summary>
+    /// Each execution to come takes what others of its stage took, and as many go on side by side as do now. Null while a stage is unknown.
+    /// </summary>
     public static double? SecondsLeft(IReadOnlyList<ExecutionStatus> executions)
     {
         var known = executions.Where(e => e is { State: ExecutionState.Completed, Seconds: not null })
             .GroupBy(e => e.Stage).ToDictionary(g => g.Key, g => g.Average(e => e.Seconds!.Value));
-        double left = 0;
+        double left = 0, longest = 0;
+        var sideBySide = 0;
         foreach (var execution in executions.Where(e => !Words.IsOver(e.State)))
         {
-            if (execution is { State: ExecutionState.Running, Progress.SecondsLeft: { } running }) left += running;
+            if (execution is { State: ExecutionState.Running, Progress.SecondsLeft: { } running })
+            {
+                left += running;
+                longest = Math.Max(longest, running);
+                sideBySide++;
+            }
             else if (known.TryGetValue(execution.Stage, out var seconds)) left += seconds;
             else return null;
         }
 
-        return left;
+        return Math.Max(longest, left / Math.Max(1, sideBySide));
     }
 
     private static IRenderable[] Row(ExecutionStatus execution, string label)

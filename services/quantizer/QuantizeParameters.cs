@@ -61,7 +61,7 @@ public sealed record QuantizeParameters
 
     [Description("Learning rate at the end; it falls linearly.")]
     [Range(0.0, 100.0)]
-    public double FinalLearningRate { get; init; } = 0.003;
+    public double FinalLearningRate { get; init; } = 0.01;
 
     [Description("Momentum of SGD.")]
     [Range(0.0, 1.0, MaximumIsExclusive = true)]

@@ -22,6 +22,23 @@ public sealed class Training_a_network : IDisposable
     }
 
     [Fact]
+    public void The_first_weights_are_the_seed_s_own()
+    {
+        // At such a learning rate they are as good as untouched.
+        Assert.Equal(First(1), First(1));
+        Assert.NotEqual(First(1), First(2));
+
+        float[] First(long seed)
+        {
+            var trial = Trial("untouched");
+            var outcome = trial.Run<TrainStage, TrainParameters>(
+                JsonSerializer.SerializeToElement(new { model = "lenet5", epochs = 1, learningRate = 1e-20, weightDecay = 0 }), "mnist", seed: seed);
+            using var checkpoint = CheckpointFile.Read(trial.Checkpoints.PathOf(outcome.Output));
+            return checkpoint.Tensors["features.0.weight"].data<float>().ToArray();
+        }
+    }
+
+    [Fact]
     public void Writes_down_where_the_checkpoint_came_from()
     {
         var outcome = Train("home", out var trial);

@@ -78,6 +78,17 @@ public sealed class OutputTests
     }
 
     [Fact]
+    public void What_goes_on_side_by_side_takes_half_the_time()
+    {
+        var done = Samples.Execution(9, 0, "quantize", "{}", ExecutionState.Completed, seconds: 30);
+        var running = Samples.Running.Executions[3];
+        var waiting = Samples.Running.Executions[5];
+        Assert.Equal((28 + 28 + 30) / 2.0, ExecutionTable.SecondsLeft([done, running, running, waiting]));
+        // Never less than what the longest still needs.
+        Assert.Equal(90, ExecutionTable.SecondsLeft([done, running, running with { Progress = running.Progress! with { SecondsLeft = 90 } }]));
+    }
+
+    [Fact]
     public void A_log_gets_a_line_for_each_change_and_each_epoch_only()
     {
         var lines = new List<string>();

@@ -1,0 +1,88 @@
+using System.Text.Json;
+using Lathe.Contracts;
+using Lathe.Hosting;
+using Lathe.NN.Checkpoints;
+using Lathe.NN.Execution;
+using Lathe.NN.Graphs;
+using Lathe.NN.Models;
+using Lathe.NN.Runtime;
+using Lathe.Testing;
+using TorchSharp;
+
+namespace Lathe.Quantizer.Tests;
+
+/// <summary>The whole stage, on images that a network learns in a moment.</summary>
+public sealed class Quantizing_a_network : IDisposable
+{
+    private static readonly string[] Layers = ["features.0", "features.4", "classifier.0", "classifier.3"];
+    private readonly string _root = Directory.CreateTempSubdirectory("lathe-quantizer-").FullName;
+    private readonly StageTrial _trial;
+    private readonly CheckpointRef _float;
+
+    public Quantizing_a_network()
+    {
+        BarImages.Write(Path.Combine(_root, "data"), train: 1024, test: 64);
+        _trial = new StageTrial(HostingSettings.In(Path.Combine(_root, "home")) with
+        {
+            Data = Path.Combine(_root, "data"),
+            Threads = 1,
+            SlotFolder = Path.Combine(_root, "slots"),
+        });
+        TorchRuntime.Configure(1);
+        var graph = Zoo.Build("lenet5", new TensorShape(1, 28, 28), 10);
+        using var module = GraphModule.Create(graph, seed: 1);
+        using var checkpoint = new Checkpoint(graph, module.Snapshot(), Lineage.Empty, new Dictionary<string, WeightFormat>());
+        _float = _trial.Checkpoints.Write(stream => CheckpointFile.Write(stream, checkpoint));
+    }
+
+    [Theory]
+    [InlineData(2)]
+    [InlineData(4)]
+    public void Makes_every_weight_a_mode_without_losing_what_it_learns(int bits)
+    {
+        var outcome = Quantize(new { bits, epochs = 4, batchSize = 32, validation = 0.125 });
+        Assert.InRange(outcome.Metrics["residual"], 0, 0.02);
+        Assert.InRange(outcome.Metrics["validationTop1After"], 0.9, 1);
+        Assert.Equal(outcome.Metrics["validationTop1Before"], outcome.Metrics["validationTop1After"], 0.02);
+        using var checkpoint = CheckpointFile.Read(_trial.Checkpoints.PathOf(outcome.Output));
+        Assert.Equivalent(Layers.Select(layer => $"{layer}.weight"), checkpoint.Formats.Keys, strict: true);
+        foreach (var (name, format) in checkpoint.Formats)
+        {
+            Assert.Equal(bits, format.Bits);
+            var modes = checkpoint.Tensors[name].data<float>().ToArray().Select(weight => Math.ScaleB(weight, format.Fraction)).ToHashSet();
+            Assert.All(modes, mode => Assert.True(mode == Math.Round(mode) && Math.Abs(mode) <= (1 << (bits - 1)) - 1, $"{name} holds {mode} steps"));
+            Assert.True(modes.Count > 1, $"{name} has one value everywhere");
+        }
+    }
+
+    [Fact]
+    public void It_is_the_pull_that_makes_them_modes()
+    {
+        var without = Quantize(new { bits = 2, epochs = 2, batchSize = 32, pullStart = 1e-9, pullEnd = 1e-9 });
+        Assert.InRange(without.Metrics["residual"], 0.1, 1);
+    }
+
+    [Fact]
+    public void The_same_seed_gives_the_same_bits_and_another_does_not()
+    {
+        var first = Quantize(new { bits = 2, epochs = 1 });
+        Assert.Equal(first.Output, Quantize(new { bits = 2, epochs = 1 }).Output);
+        Assert.NotEqual(first.Output, Quantize(new { bits = 2, epochs = 1 }, seed: 2).Output);
+    }
+
+    [Fact]
+    public void An_excluded_layer_stays_float_and_an_unknown_one_is_refused()
+    {
+        var outcome = Quantize(new { bits = 2, epochs = 1, exclude = "features.0, classifier.3" });
+        using var checkpoint = CheckpointFile.Read(_trial.Checkpoints.PathOf(outcome.Output));
+        Assert.Equal(["classifier.0.weight", "features.4.weight"], checkpoint.Formats.Keys.Order(StringComparer.Ordinal));
+
+        var wrong = Assert.Throws<LatheException>(() => Quantize(new { bits = 2, exclude = "features.1" }));
+        Assert.Contains("no layer 'features.1'; its layers are features.0, features.4, classifier.0, classifier.3", wrong.Message, StringComparison.Ordinal);
+    }
+
+    public void Dispose() => Directory.Delete(_root, recursive: true);
+
+    private StageOutcome Quantize(object parameters, long seed = 1) =>
+        _trial.Run<QuantizeStage, QuantizeParameters>(JsonSerializer.SerializeToElement(parameters), "mnist", _float, seed);
+}
