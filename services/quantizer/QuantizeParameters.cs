@@ -13,10 +13,14 @@ public enum QuantizeMethod
 /// <summary>How the prior weighs layers of different size.</summary>
 public enum PriorNormalization
 {
-    /// <summary>Each weight is pulled alike: η·λ is the fraction of its distance that one step removes, whatever the layer.</summary>
+    /// <summary>Each weight is pulled alike: η·λ is the share of its distance that one step removes, whatever the layer.</summary>
     Sum,
 
-    /// <summary>Each layer's term is divided by its number of weights, as in the papers; λ must then grow with layer size.</summary>
+    /// <summary>
+    /// Each layer's term is divided by its number of weights, as in the papers, and λ counts for the largest layer, so that it need not grow
+    /// with the network: the largest is pulled as by <see cref="Sum"/>, one of a tenth of its weights ten times as hard. Small layers, where
+    /// each weight counts for more, settle while the large ones can still adapt to them.
+    /// </summary>
     Mean,
 }
 
@@ -43,7 +47,7 @@ public sealed record QuantizeParameters
     public double PullEnd { get; init; } = 30;
 
     [Description("How the prior weighs layers of different size.")]
-    public PriorNormalization Normalization { get; init; } = PriorNormalization.Sum;
+    public PriorNormalization Normalization { get; init; } = PriorNormalization.Mean;
 
     [Description("Clip weights to the outer modes after each step, so that none hides beyond them.")]
     public bool Clipping { get; init; } = true;

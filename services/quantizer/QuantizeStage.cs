@@ -40,7 +40,7 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
 
     private static TrainingHooks Hooks(SymogPrior prior, Action<StepContext> stepped) => new()
     {
-        AfterBackward = step => prior.AddGradient(step.Module.Parameters, step.Progress),
+        AfterBackward = step => prior.AddGradient(step.Module.Parameters, step.Progress, step.LearningRate),
         AfterStep = stepped + (step => prior.Clip(step.Module.Parameters)),
         Phase = _ => "quantizing",
     };

@@ -66,21 +66,41 @@ public sealed class Fixed_point_weights
     }
 
     [Theory]
-    [InlineData(PriorNormalization.Sum, 1)]
-    [InlineData(PriorNormalization.Mean, 4)]
-    public void The_prior_pulls_towards_the_nearest_mode(PriorNormalization normalization, int divisor)
+    [InlineData(PriorNormalization.Sum, 4, 4)]
+    [InlineData(PriorNormalization.Mean, 16, 4)]
+    public void The_prior_pulls_towards_the_nearest_mode(PriorNormalization normalization, double small, double large)
     {
         using var scope = NewDisposeScope();
-        var weight = new Parameter(tensor(new[] { 0.1f, 0.4f, -0.3f, 0.9f }));
-        weight.grad = zeros_like(weight);
+        float[] values = [0.1f, 0.4f, -0.3f, 0.9f];
+        var weights = new Dictionary<string, Parameter>
+        {
+            ["small.weight"] = new(tensor(values)),
+            ["large.weight"] = new(tensor(values).repeat(4)),
+        };
+        foreach (var weight in weights.Values) weight.grad = zeros_like(weight);
         var prior = new SymogPrior(
-            new Dictionary<string, WeightFormat> { ["w.weight"] = new(2, 1) },
+            weights.Keys.ToDictionary(name => name, _ => new WeightFormat(2, 1)),
             new QuantizeParameters { PullStart = 2, PullEnd = 8, Normalization = normalization });
-        prior.AddGradient(new Dictionary<string, Parameter> { ["w.weight"] = weight }, progress: 0.5);
+        prior.AddGradient(weights, progress: 0.5, learningRate: 0.001);
         // λ = √(2·8) = 4; modes are −0.5, 0, 0.5.
         float[] distances = [0.1f, -0.1f, 0.2f, 0.4f];
-        var gradient = weight.grad!.data<float>().ToArray();
-        for (var i = 0; i < distances.Length; i++) Assert.Equal(4 * distances[i] / divisor, gradient[i], 1e-5f);
+        foreach (var (name, pull) in new[] { ("small.weight", small), ("large.weight", large) })
+        {
+            var gradient = weights[name].grad!.data<float>().ToArray();
+            for (var i = 0; i < gradient.Length; i++) Assert.Equal(pull * distances[i % 4], gradient[i], 1e-5f);
+        }
+    }
+
+    [Fact]
+    public void No_pull_is_so_strong_that_a_step_overshoots_the_mode()
+    {
+        using var scope = NewDisposeScope();
+        var weights = new Dictionary<string, Parameter> { ["w.weight"] = new(tensor(new[] { 0.1f })) };
+        weights["w.weight"].grad = zeros(1);
+        var prior = new SymogPrior(
+            new Dictionary<string, WeightFormat> { ["w.weight"] = new(2, 1) }, new QuantizeParameters { PullStart = 1e6, PullEnd = 1e6 });
+        prior.AddGradient(weights, progress: 1, learningRate: 0.1);
+        Assert.Equal(0.5f * 0.1f, 0.1f * weights["w.weight"].grad!.item<float>(), 1e-6f);
     }
 
     [Fact]

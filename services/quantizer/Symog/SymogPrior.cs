@@ -10,6 +10,10 @@ namespace Lathe.Quantizer.Symog;
 /// </summary>
 public sealed class SymogPrior(IReadOnlyDictionary<string, WeightFormat> formats, QuantizeParameters parameters)
 {
+    // Of its distance to the mode, what one step may remove. Momentum adds the steps before to it, and with several times as much a
+    // weight would swing about its mode instead of settling.
+    private const double LargestStep = 0.5;
+
     /// <summary>λ(t) = λ₀·(λ₁/λ₀)^t.</summary>
     /// <param name="start">λ₀.</param>
     /// <param name="end">λ₁.</param>
@@ -19,16 +23,19 @@ public sealed class SymogPrior(IReadOnlyDictionary<string, WeightFormat> formats
     /// <summary>Adds λ(t)·∂R/∂w to each quantized weight's gradient.</summary>
     /// <param name="weights">The network's parameters by name.</param>
     /// <param name="progress">t, from 0 to 1 over the schedule.</param>
-    public void AddGradient(IReadOnlyDictionary<string, Parameter> weights, double progress)
+    /// <param name="learningRate">η of the step; η·λ is kept at or under a half in every layer.</param>
+    public void AddGradient(IReadOnlyDictionary<string, Parameter> weights, double progress, double learningRate)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         var pull = Pull(parameters.PullStart, parameters.PullEnd, progress);
+        var largest = formats.Keys.Select(name => weights[name].numel()).DefaultIfEmpty(1).Max();
         foreach (var (name, format) in formats)
         {
             var weight = weights[name];
             var gradient = weight.grad ?? throw new InvalidOperationException($"{name} has no gradient: backward did not reach it");
-            var perWeight = parameters.Normalization == PriorNormalization.Mean ? pull / weight.numel() : pull;
+            var scale = parameters.Normalization == PriorNormalization.Mean ? (double)largest / weight.numel() : 1;
+            var perWeight = learningRate > 0 ? Math.Min(pull * scale, LargestStep / learningRate) : pull * scale;
             gradient.add_(weight.sub(FixedPoint.Quantize(weight, format.Bits, format.Fraction)), alpha: perWeight);
         }
     }
