@@ -40,11 +40,11 @@ public sealed record QuantizeParameters
 
     [Description("Weight λ₀ of the prior at the start.")]
     [Range(0.0, 1e9, MinimumIsExclusive = true)]
-    public double PullStart { get; init; } = 1e-5;
+    public double PullStart { get; init; } = 1e-6;
 
     [Description("Weight λ₁ of the prior at the end; λ rises exponentially between the two.")]
     [Range(0.0, 1e9, MinimumIsExclusive = true)]
-    public double PullEnd { get; init; } = 30;
+    public double PullEnd { get; init; } = 100;
 
     [Description("How the prior weighs layers of different size.")]
     public PriorNormalization Normalization { get; init; } = PriorNormalization.Mean;
@@ -65,7 +65,7 @@ public sealed record QuantizeParameters
 
     [Description("Learning rate at the end; it falls linearly.")]
     [Range(0.0, 100.0)]
-    public double FinalLearningRate { get; init; } = 0.01;
+    public double FinalLearningRate { get; init; } = 0.003;
 
     [Description("Momentum of SGD.")]
     [Range(0.0, 1.0, MaximumIsExclusive = true)]
