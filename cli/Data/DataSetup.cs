@@ -14,6 +14,7 @@ internal static class DataSetup
     /// <exception cref="LatheException">A data set is not here and cannot be had.</exception>
     public static async Task EnsureAsync(IEnumerable<string> names, HostingSettings settings, Action<string> say, CancellationToken stop)
     {
+        DataFolders.CheckNamed(settings);
         foreach (var name in names)
         {
             if (name == FashionMnist.Name && !IsHere(name, settings))

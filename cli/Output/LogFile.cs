@@ -1,5 +1,7 @@
 using System.Collections.Concurrent;
 using System.Globalization;
+using Lathe.Contracts;
+using Lathe.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace Lathe.Cli.Output;
@@ -20,10 +22,17 @@ internal sealed class LogFile : ILoggerProvider
     {
         _time = time;
         var folder = System.IO.Path.Combine(home, "logs");
-        Directory.CreateDirectory(folder);
         var moment = time.GetUtcNow().ToString("yyyyMMdd'T'HHmmss", CultureInfo.InvariantCulture);
         Path = System.IO.Path.Combine(folder, $"{command}-{moment}-{Environment.ProcessId}.log");
-        _writer = new StreamWriter(new FileStream(Path, FileMode.Append, FileAccess.Write, FileShare.Read)) { AutoFlush = true };
+        try
+        {
+            Directory.CreateDirectory(folder);
+            _writer = new StreamWriter(new FileStream(Path, FileMode.Append, FileAccess.Write, FileShare.Read)) { AutoFlush = true };
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new LatheException($"{folder} cannot be written: {e.Message} Name another home with --home or {HostingSettings.HomeVariable}", inner: e);
+        }
     }
 
     public string Path { get; }

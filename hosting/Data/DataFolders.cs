@@ -15,12 +15,21 @@ public static class DataFolders
     public static string Find(string name, HostingSettings settings)
     {
         var files = FilesOf(name);
+        CheckNamed(settings);
         var candidates = Candidates(name, settings).ToList();
         return candidates.Find(folder => files.All(file => FileIn(folder, file) is not null))
             ?? throw new LatheException(
                 $"data set {name} is not here. Looked in {string.Join(", ", candidates)} for {string.Join(", ", files)} (each plain or .gz). "
                 + $"Put the files into one of these folders, or name their folder with --data or {HostingSettings.DataVariable}"
                 + (name == "fashion-mnist" ? "; Debian and Ubuntu have them: apt-get install dataset-fashion-mnist" : ""));
+    }
+
+    /// <summary>Refuses a folder that was named and is not there, before another place is looked at in its stead.</summary>
+    /// <exception cref="LatheException">There is no such folder.</exception>
+    public static void CheckNamed(HostingSettings settings)
+    {
+        if (settings.Data is not null && !Directory.Exists(settings.Data))
+            throw new LatheException($"--data or {HostingSettings.DataVariable} is '{settings.Data}': no such folder");
     }
 
     /// <summary>The places where a data set is looked for, best first.</summary>

@@ -54,8 +54,8 @@ public sealed record HostingSettings
     /// <summary>True: announce the stage to the coordinator and exit. <c>--announce</c>.</summary>
     public bool AnnounceOnly { get; init; }
 
-    /// <summary>Folder of the locks behind <see cref="ComputeSlots"/>: one for the machine.</summary>
-    public string SlotFolder { get; init; } = Path.Combine(Path.GetTempPath(), "lathe-compute-slots");
+    /// <summary>Folder of the locks behind <see cref="ComputeSlots"/>: one for each user of the machine, who could not open another's.</summary>
+    public string SlotFolder { get; init; } = Path.Combine(Path.GetTempPath(), $"lathe-compute-slots-{Environment.UserName}");
 
     /// <summary>Computations of so many threads that this machine takes at a time, at least 1.</summary>
     public int SlotsFor(int threads) => ComputeSlots ?? Math.Max(1, Environment.ProcessorCount / threads);

@@ -1,3 +1,4 @@
+using Lathe.NN.Runtime;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -41,12 +42,12 @@ internal sealed class MomentumDescent : IDisposable
                 continue;
             // The gradient is ours from here on, so that it may be changed in place.
             if (slot.Decay > 0)
-                gradient.add_(slot.Parameter, slot.Decay);
-            slot.Velocity.mul_(_momentum).add_(gradient);
+                gradient.PlusInPlace(slot.Parameter, slot.Decay);
+            slot.Velocity.TimesInPlace(_momentum).add_(gradient);
             if (_nesterov)
-                slot.Parameter.add_(gradient.add_(slot.Velocity, _momentum), -learningRate);
+                slot.Parameter.PlusInPlace(gradient.PlusInPlace(slot.Velocity, _momentum), -learningRate);
             else
-                slot.Parameter.add_(slot.Velocity, -learningRate);
+                slot.Parameter.PlusInPlace(slot.Velocity, -learningRate);
         }
     }
 

@@ -1,3 +1,4 @@
+using Lathe.NN.Runtime;
 using static TorchSharp.torch;
 
 namespace Lathe.Quantizer.Symog;
@@ -26,12 +27,12 @@ public static class FixedPoint
     public static Tensor Modes(Tensor weights, int bits, int fraction)
     {
         var greatest = GreatestMode(bits);
-        return weights.mul(Math.ScaleB(1, fraction)).round_().clamp_(-greatest, greatest);
+        return weights.Times(Math.ScaleB(1, fraction)).round_().ClampInPlace(-greatest, greatest);
     }
 
     /// <summary>Q(w; Δ).</summary>
     /// <returns>Float32 of the same shape. The caller disposes it.</returns>
-    public static Tensor Quantize(Tensor weights, int bits, int fraction) => Modes(weights, bits, fraction).mul_(StepSize(fraction));
+    public static Tensor Quantize(Tensor weights, int bits, int fraction) => Modes(weights, bits, fraction).TimesInPlace(StepSize(fraction));
 
     /// <summary>
     /// f = argmin Σ (w − Q(w; 2^(−f)))²: chosen once, on the pretrained weights. The coarser step wins a tie.

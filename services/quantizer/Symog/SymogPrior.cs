@@ -1,4 +1,5 @@
 using Lathe.NN.Checkpoints;
+using Lathe.NN.Runtime;
 using static TorchSharp.torch;
 using Parameter = TorchSharp.Modules.Parameter;
 
@@ -36,7 +37,7 @@ public sealed class SymogPrior(IReadOnlyDictionary<string, WeightFormat> formats
             var gradient = weight.grad ?? throw new InvalidOperationException($"{name} has no gradient: backward did not reach it");
             var scale = parameters.Normalization == PriorNormalization.Mean ? (double)largest / weight.numel() : 1;
             var perWeight = learningRate > 0 ? Math.Min(pull * scale, LargestStep / learningRate) : pull * scale;
-            gradient.add_(weight.sub(FixedPoint.Quantize(weight, format.Bits, format.Fraction)), alpha: perWeight);
+            gradient.PlusInPlace(weight.sub(FixedPoint.Quantize(weight, format.Bits, format.Fraction)), perWeight);
         }
     }
 
@@ -48,7 +49,7 @@ public sealed class SymogPrior(IReadOnlyDictionary<string, WeightFormat> formats
         foreach (var (name, format) in formats)
         {
             var outer = FixedPoint.GreatestMode(format.Bits) * FixedPoint.StepSize(format.Fraction);
-            weights[name].clamp_(-outer, outer);
+            weights[name].ClampInPlace(-outer, outer);
         }
     }
 
@@ -72,7 +73,7 @@ public sealed class SymogPrior(IReadOnlyDictionary<string, WeightFormat> formats
         foreach (var (name, format) in formats)
         {
             var weight = weights[name];
-            var steps = weight.sub(FixedPoint.Quantize(weight, format.Bits, format.Fraction)).div(FixedPoint.StepSize(format.Fraction));
+            var steps = weight.sub(FixedPoint.Quantize(weight, format.Bits, format.Fraction)).DividedBy(FixedPoint.StepSize(format.Fraction));
             sum += steps.to(ScalarType.Float64).square().sum().item<double>();
             count += weight.numel();
         }

@@ -57,12 +57,21 @@ public sealed class DataTests : IDisposable
     [Fact]
     public void A_missing_data_set_says_where_it_was_looked_for_and_what_to_do()
     {
-        var missing = Assert.Throws<LatheException>(() => DataFolders.Find("cifar-10", _settings with { Data = "/nowhere" })).Message;
-        Assert.Contains("Looked in /nowhere, /nowhere/cifar-10, ", missing, StringComparison.Ordinal);
+        var empty = Directory.CreateDirectory(Path.Combine(_settings.Home, "empty")).FullName;
+        var missing = Assert.Throws<LatheException>(() => DataFolders.Find("cifar-10", _settings with { Data = empty })).Message;
+        Assert.Contains($"Looked in {empty}, {empty}/cifar-10, ", missing, StringComparison.Ordinal);
         Assert.Contains("cifar-10-batches-bin/test_batch.bin", missing, StringComparison.Ordinal);
         Assert.Contains("--data or LATHE_DATA", missing, StringComparison.Ordinal);
         var unknown = Assert.Throws<LatheException>(() => DataFolders.Find("mnits", _settings)).Message;
         Assert.Equal("unknown data set 'mnits' (did you mean 'mnist'?); known are mnist, fashion-mnist, cifar-10", unknown);
+    }
+
+    [Fact]
+    public void A_named_folder_that_is_not_there_is_refused_though_the_data_lie_elsewhere()
+    {
+        Files(Path.Combine("home", "data", "mnist"), compressed: true);
+        var error = Assert.Throws<LatheException>(() => DataFolders.Find("mnist", _settings with { Data = "/nowhere" }));
+        Assert.Equal("--data or LATHE_DATA is '/nowhere': no such folder", error.Message);
     }
 
     [Fact]

@@ -1,0 +1,49 @@
+using static TorchSharp.torch;
+using TorchSharp;
+
+namespace Lathe.NN.Runtime;
+
+/// <summary>
+/// Arithmetic of tensors with plain numbers. TorchSharp wraps a number given to a tensor's method into a native object which the garbage
+/// collector may free while the native call still reads it: seldom, and then the call fails or computes with another number. Here the
+/// object lives until the call is over. Everything else calls these in place of <c>mul</c>, <c>div</c>, <c>clamp</c> and <c>add</c> with a
+/// factor.
+/// </summary>
+public static class ScalarMath
+{
+    /// <summary>tensor · factor.</summary>
+    public static Tensor Times(this Tensor tensor, double factor)
+    {
+        using var scalar = factor.ToScalar();
+        return tensor.mul(scalar);
+    }
+
+    /// <summary>tensor ·= factor.</summary>
+    public static Tensor TimesInPlace(this Tensor tensor, double factor)
+    {
+        using var scalar = factor.ToScalar();
+        return tensor.mul_(scalar);
+    }
+
+    /// <summary>tensor / divisor.</summary>
+    public static Tensor DividedBy(this Tensor tensor, double divisor)
+    {
+        using var scalar = divisor.ToScalar();
+        return tensor.div(scalar);
+    }
+
+    /// <summary>tensor += factor · other.</summary>
+    public static Tensor PlusInPlace(this Tensor tensor, Tensor other, double factor)
+    {
+        using var scalar = factor.ToScalar();
+        return tensor.add_(other, scalar);
+    }
+
+    /// <summary>Limits every value to [least, most].</summary>
+    public static Tensor ClampInPlace(this Tensor tensor, double least, double most)
+    {
+        using var low = least.ToScalar();
+        using var high = most.ToScalar();
+        return tensor.clamp_(low, high);
+    }
+}
