@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Lathe.Contracts;
+using Lathe.Coordinator;
 using Lathe.Hosting;
 
 namespace Lathe.Cli.Commands;
@@ -18,7 +19,7 @@ internal static class CommonOptions
 
     public static readonly Option<string?> Data = new("--data")
     {
-        Description = "Folder to look for data sets in first. [LATHE_DATA]",
+        Description = "Folder of the data set, or of one folder for each; no other is looked at. [LATHE_DATA]",
         HelpName = "FOLDER",
         Recursive = true,
     };
@@ -32,7 +33,7 @@ internal static class CommonOptions
 
     public static readonly Option<string?> Coordinator = new("--coordinator")
     {
-        Description = "A running coordinator, http://host:port, for submit, status and results. [LATHE_COORDINATOR]",
+        Description = "A running coordinator, http://host:port, for submit, status and results. [LATHE_COORDINATOR; submit: default this machine's]",
         HelpName = "URL",
         Recursive = true,
     };
@@ -54,15 +55,27 @@ internal static class CommonOptions
         return HostingSettings.Load(args);
     }
 
+    /// <summary>Where <c>lathe coordinator</c> listens on this machine.</summary>
+    /// <exception cref="LatheException">The environment says otherwise, and no http address.</exception>
+    public static Uri DefaultCoordinator =>
+        Address(Environment.GetEnvironmentVariable(CoordinatorHost.HttpVariable) is { Length: > 0 } http ? Reachable(http) : CoordinatorHost.DefaultHttp, CoordinatorHost.HttpVariable);
+
     /// <summary>Address of the coordinator to ask, or null.</summary>
     /// <exception cref="LatheException">Not an http address.</exception>
     public static Uri? CoordinatorAddress(ParseResult call)
     {
         var given = call.GetValue(Coordinator);
         var text = given ?? Environment.GetEnvironmentVariable(CoordinatorVariable);
-        if (string.IsNullOrWhiteSpace(text)) return null;
-        return Uri.TryCreate(text.TrimEnd('/') + "/", UriKind.Absolute, out var address) && address.Scheme is "http" or "https"
-            ? address
-            : throw new LatheException($"{(given is null ? CoordinatorVariable : Coordinator.Name)} is '{text}', expected http://host:port");
+        return string.IsNullOrWhiteSpace(text) ? null : Address(text, given is null ? CoordinatorVariable : Coordinator.Name);
     }
+
+    private static Uri Address(string text, string source) =>
+        Uri.TryCreate(text.Trim().TrimEnd('/') + "/", UriKind.Absolute, out var address) && address.Scheme is "http" or "https"
+            ? address
+            : throw new LatheException($"{source} is '{text}', expected http://host:port");
+
+    /// <summary>A server that listens on every address is reached on this machine's own.</summary>
+    private static string Reachable(string listening) => listening
+        .Replace("//*", "//127.0.0.1", StringComparison.Ordinal).Replace("//+", "//127.0.0.1", StringComparison.Ordinal)
+        .Replace("//0.0.0.0", "//127.0.0.1", StringComparison.Ordinal);
 }

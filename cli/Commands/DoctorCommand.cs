@@ -55,9 +55,9 @@ internal static class DoctorCommand
     {
         try
         {
-            var store = new CoordinatorStore(DatabaseAddress.Load(settings));
+            var store = await CoordinatorStore.ForReadingAsync(DatabaseAddress.Load(settings), stop);
             if (!await store.ExistsAsync(stop)) return new DoctorCheck("database", true, $"{store.Address}: none yet, the first run makes it");
-            var sweeps = await new SweepQueries(store).ListAsync(stop);
+            var sweeps = await new SweepQueries(store, TimeProvider.System).ListAsync(stop);
             return new DoctorCheck("database", true, $"{store.Address} opens, {sweeps.Count} sweeps");
         }
         catch (LatheException problem)

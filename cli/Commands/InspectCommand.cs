@@ -32,6 +32,7 @@ internal static class InspectCommand
     private static string PathOf(string name, HostingSettings settings)
     {
         if (File.Exists(name)) return name;
+        if (Directory.Exists(name)) throw new LatheException($"{name}: is a folder; expected a checkpoint's digest, the start of one, or a file");
         if (name.Contains('/', StringComparison.Ordinal) || name.Contains('.', StringComparison.Ordinal))
             throw new LatheException($"{name}: no such file; expected a checkpoint's digest, the start of one, or a file");
         var store = new CheckpointStore(settings);

@@ -27,6 +27,7 @@ internal static class ResultsCommand
             """) { sweep, json };
         command.SetAction(async (call, stop) =>
         {
+            ResultsJson.Check(call.GetValue(json));
             var reader = StatusCommand.Reader(call);
             using var _ = reader as IDisposable;
             var leaves = await reader.ResultsAsync(call.GetValue(sweep)!, stop);

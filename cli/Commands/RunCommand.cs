@@ -37,17 +37,20 @@ internal static class RunCommand
     private static async Task<int> RunAsync(HostingSettings settings, string file, string[] sets, bool fresh, string? json, CancellationToken stop)
     {
         var terminal = new Terminal(machineReadable: json == "-");
+        ResultsJson.Check(json);
         var document = SweepFile.Read(file, sets);
         var plan = Preflight.Plan(document, onlyBuiltIn: settings.Broker is null);
         await DataSetup.EnsureAsync(document.Spec.Datasets, settings, terminal.Say, stop);
-        if (plan is not null) Preflight.CheckNetworks(document, plan, settings);
+        if (plan is not null) Preflight.CheckNetworks(document, plan);
 
         using var log = new LogFile(settings.Home, "run", TimeProvider.System);
+        SweepStatus? ended = null;
         try
         {
             var wanted = document.Spec.Stages.Select(s => s.Stage).Distinct().ToList();
             await using var coordinator = await LocalCoordinator.StartAsync(settings, wanted, log, terminal.Say, stop);
-            return await RunAsync(coordinator, document, fresh, json, terminal, stop);
+            ended = await FollowAsync(coordinator, document, fresh, terminal, stop);
+            return SubmitCommand.Finish(terminal, ended, await coordinator.Queries.ResultsAsync(ended.Id.ToString(), stop), json);
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
@@ -57,26 +60,27 @@ internal static class RunCommand
         }
         finally
         {
-            foreach (var warning in log.Warnings) terminal.Say($"warning: {warning}");
+            // Why an execution failed has been told with the results.
+            var told = ended?.Executions.Select(e => e.Error).OfType<string>().ToList() ?? [];
+            foreach (var warning in log.Warnings.Where(w => !told.Exists(w.Contains))) terminal.Say($"warning: {warning}");
             if (log.Warnings.Count > 0) terminal.Say($"log: {log.Path}");
         }
     }
 
-    private static async Task<int> RunAsync(
-        LocalCoordinator coordinator, SweepDocument document, bool fresh, string? json, Terminal terminal, CancellationToken stop)
+    private static async Task<SweepStatus> FollowAsync(
+        LocalCoordinator coordinator, SweepDocument document, bool fresh, Terminal terminal, CancellationToken stop)
     {
         var (id, problems) = await coordinator.SubmitAsync(new SweepSubmission(document.Spec, fresh), stop);
         if (id is not { } sweep) throw document.Sources.Fault(problems);
         try
         {
-            var watch = new SweepWatch(terminal, s => coordinator.Queries.StatusAsync(sweep.ToString(), s), TimeProvider.System);
-            var status = await watch.FollowAsync(stop);
-            return SubmitCommand.Finish(terminal, status, await coordinator.Queries.ResultsAsync(sweep.ToString(), stop), json);
+            return await new SweepWatch(terminal, s => coordinator.Queries.StatusAsync(sweep.ToString(), s), TimeProvider.System).FollowAsync(stop);
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
             terminal.Say("stopping at the next batch and saving the state; Ctrl-C again ends at once");
             await coordinator.StopAsync();
+            await coordinator.InterruptAsync(sweep);
             throw;
         }
     }

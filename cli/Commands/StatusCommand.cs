@@ -30,7 +30,7 @@ internal static class StatusCommand
 
     /// <summary>The source that the call's options name. The caller disposes it where it can be disposed.</summary>
     public static ISweepReader Reader(ParseResult call) =>
-        CommonOptions.CoordinatorAddress(call) is { } address ? new CoordinatorClient(address) : DatabaseReader.In(CommonOptions.Settings(call));
+        CommonOptions.CoordinatorAddress(call) is { } address ? new CoordinatorClient(address) : new DatabaseReader(CommonOptions.Settings(call));
 
     private static async Task<int> RunAsync(ParseResult call, string? reference, CancellationToken stop)
     {

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Lathe.Cli.Embedded;
 using Lathe.Cli.Output;
 using Lathe.Cli.Sources;
 using Lathe.Cli.Sweeps;
@@ -20,6 +21,8 @@ internal static class SubmitCommand
             "submit",
             "Hands a sweep to a running coordinator and prints its id.",
             """
+            Without --coordinator it asks the one on this machine, http://127.0.0.1:5080.
+
             Example:
               lathe submit sweep.yaml --coordinator http://localhost:5080 --wait
             """) { sweep, set, fresh, wait, json };
@@ -41,12 +44,11 @@ internal static class SubmitCommand
     private static async Task<int> RunAsync(
         ParseResult call, string file, string[] sets, bool fresh, bool wait, string? json, CancellationToken stop)
     {
-        var document = SweepFile.Read(file, sets);
-        var address = CommonOptions.CoordinatorAddress(call)
-            ?? throw new LatheException(
-                $"submit needs a running coordinator: name it with --coordinator http://host:port or {CommonOptions.CoordinatorVariable}, or use 'lathe run'");
         if (json is not null && !wait) throw new LatheException("--json needs --wait: there are no results before the sweep is over");
-        using var client = new CoordinatorClient(address);
+        ResultsJson.Check(json);
+        var document = SweepFile.Read(file, sets);
+        if (Preflight.Plan(document, onlyBuiltIn: false) is { } plan) Preflight.CheckNetworks(document, plan);
+        using var client = new CoordinatorClient(CommonOptions.CoordinatorAddress(call) ?? CommonOptions.DefaultCoordinator);
         var (id, problems) = await client.SubmitAsync(new SweepSubmission(document.Spec, fresh), stop);
         if (id is not { } sweep) throw document.Sources.Fault(problems);
         if (!wait)

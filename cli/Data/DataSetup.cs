@@ -17,7 +17,8 @@ internal static class DataSetup
         DataFolders.CheckNamed(settings);
         foreach (var name in names)
         {
-            if (name == FashionMnist.Name && !IsHere(name, settings))
+            // Where a folder is named, its contents are the user's business.
+            if (name == FashionMnist.Name && settings.Data is null && !IsHere(name, settings))
             {
                 using var http = new HttpClient { Timeout = TimeSpan.FromMinutes(5) };
                 var debian = new DebianPackage(say);

@@ -66,6 +66,9 @@ internal sealed class LocalCoordinator : IAsyncDisposable
         foreach (var host in Enumerable.Reverse(_hosts)) await host.StopAsync();
     }
 
+    /// <summary>Puts on record that a sweep was stopped; after <see cref="StopAsync"/>.</summary>
+    public Task InterruptAsync(Guid sweep) => Services.GetRequiredService<Orchestrator>().InterruptAsync(sweep);
+
     public async ValueTask DisposeAsync()
     {
         foreach (var host in Enumerable.Reverse(_hosts))

@@ -8,6 +8,8 @@ using Lathe.NN.Graphs;
 using Lathe.NN.Models;
 using Lathe.Pruner;
 using Lathe.Pruner.Hfp;
+using Lathe.Quantizer;
+using Lathe.Quantizer.Symog;
 
 namespace Lathe.Cli.Embedded;
 
@@ -24,36 +26,43 @@ internal static class Preflight
         return problems.Count == 0 ? plan : throw sweep.Sources.Fault(problems);
     }
 
-    /// <summary>Builds every model for its data set, and asks the pruner whether its targets can be reached.</summary>
+    /// <summary>Builds every model for its data set, and asks pruner and quantizer whether they can do with it what the sweep says.</summary>
     /// <param name="sweep">The sweep.</param>
     /// <param name="plan">Its tree.</param>
-    /// <param name="settings">Where the data sets lie.</param>
     /// <exception cref="LatheException">Everything that is wrong, one line each with its place.</exception>
-    public static void CheckNetworks(SweepDocument sweep, SweepPlan plan, HostingSettings settings)
+    public static void CheckNetworks(SweepDocument sweep, SweepPlan plan)
     {
         var problems = new List<SweepProblem>();
         var graphs = new Dictionary<(string, string), NetworkGraph?>();
         foreach (var dataset in sweep.Spec.Datasets.Distinct())
         {
-            var data = DataSets.Open(dataset, DataFolders.Find(dataset, settings));
-            foreach (var model in sweep.Spec.Models.Distinct()) graphs[(model, dataset)] = Build(model, data, sweep.Spec, problems);
+            foreach (var model in sweep.Spec.Models.Distinct()) graphs[(model, dataset)] = Build(model, DataSets.FormOf(dataset), sweep.Spec, problems);
         }
 
-        // Behind another pruning the network is not known yet; the pruner itself will check there.
-        foreach (var prune in plan.Executions.Where(e => e.Manifest.Name == PruneStage.Manifest.Name && !IsPruned(e, plan)))
+        foreach (var execution in plan.Executions)
         {
-            if (graphs[(prune.Model, prune.Dataset)] is not { } graph) continue;
+            if (graphs[(execution.Model, execution.Dataset)] is not { } graph) continue;
             try
             {
-                HfpPruning.CheckTargets(graph, ParametersSchema.Read<PruneParameters>(prune.Manifest.Name, prune.Parameters));
+                Check(execution, graph, plan);
             }
             catch (LatheException problem)
             {
-                problems.Add(Place(problem.Message, prune, sweep.Spec));
+                problems.Add(Place(problem.Message, execution, sweep.Spec));
             }
         }
 
-        if (problems.Count > 0) throw sweep.Sources.Fault(problems.Distinct());
+        if (problems.Count > 0) throw sweep.Sources.Fault(problems.Distinct().OrderBy(p => p.Path, StringComparer.Ordinal));
+    }
+
+    /// <summary>Behind a pruning the network is smaller and has the same layers, so targets cannot be checked there and names can.</summary>
+    private static void Check(PlannedExecution execution, NetworkGraph graph, SweepPlan plan)
+    {
+        var name = execution.Manifest.Name;
+        if (name == PruneStage.Manifest.Name && !IsPruned(execution, plan))
+            HfpPruning.CheckTargets(graph, ParametersSchema.Read<PruneParameters>(name, execution.Parameters));
+        if (name == QuantizeStage.Manifest.Name)
+            StepSizes.CheckExcluded(graph, ParametersSchema.Read<QuantizeParameters>(name, execution.Parameters));
     }
 
     private static IEnumerable<SweepProblem> UnknownModels(SweepSpec spec)
@@ -66,7 +75,7 @@ internal static class Preflight
         }
     }
 
-    private static NetworkGraph? Build(string model, DataSet data, SweepSpec spec, List<SweepProblem> problems)
+    private static NetworkGraph? Build(string model, DataSetForm data, SweepSpec spec, List<SweepProblem> problems)
     {
         try
         {
@@ -89,10 +98,10 @@ internal static class Preflight
         return false;
     }
 
-    /// <summary>The pruner's messages begin with the parameter, <c>prune.multiplications: ...</c>; says where that value was written.</summary>
-    private static SweepProblem Place(string message, PlannedExecution prune, SweepSpec spec)
+    /// <summary>A stage's messages begin with the parameter, <c>prune.multiplications: ...</c>; says where that value was written.</summary>
+    private static SweepProblem Place(string message, PlannedExecution execution, SweepSpec spec)
     {
-        var stage = spec.Stages.Select((s, i) => (s, i)).First(s => s.s.Stage == prune.Manifest.Name);
+        var stage = spec.Stages.Select((s, i) => (s, i)).First(s => s.s.Stage == execution.Manifest.Name);
         var path = $"/stages/{stage.i}/{stage.s.Stage}";
         var colon = message.IndexOf(": ", StringComparison.Ordinal);
         var prefix = $"{stage.s.Stage}.";
@@ -103,7 +112,7 @@ internal static class Preflight
         var name = message[prefix.Length..colon];
         path += $"/{name}";
         if (stage.s.Parameters.TryGetProperty(name, out var written) && written.ValueKind == JsonValueKind.Array
-            && prune.Parameters.TryGetProperty(name, out var value))
+            && execution.Parameters.TryGetProperty(name, out var value))
         {
             var index = written.EnumerateArray().Select(CanonicalJson.Write).ToList().IndexOf(CanonicalJson.Write(value));
             if (index >= 0) path += $"/{index}";

@@ -120,15 +120,29 @@ internal static class ExecutionTable
         return name;
     }
 
-    /// <summary>The rows that matter most: running and failed, then the latest finished, then the next to come.</summary>
+    /// <summary>
+    /// The rows that matter most, each with the rows above it that it hangs from: running and failed, then the latest finished, then the
+    /// next to come.
+    /// </summary>
     private static HashSet<int> Shown(IReadOnlyList<ExecutionStatus> executions, int rows)
     {
         if (executions.Count <= rows) return [.. executions.Select(e => e.Index)];
         var ordered = executions.Where(e => e.State == ExecutionState.Running)
             .Concat(executions.Where(e => e.State == ExecutionState.Failed))
-            .Concat(executions.Where(e => !Words.IsOver(e.State) && e.State != ExecutionState.Running))
-            .Concat(executions.Where(e => Words.IsOver(e.State) && e.State != ExecutionState.Failed).Reverse());
-        return [.. ordered.Take(rows - 1).Select(e => e.Index)];
+            .Concat(executions.Where(e => Words.IsOver(e.State) && e.State != ExecutionState.Failed).Reverse())
+            .Concat(executions.Where(e => !Words.IsOver(e.State) && e.State != ExecutionState.Running));
+        var byIndex = executions.ToDictionary(e => e.Index);
+        var shown = new HashSet<int>();
+        foreach (var execution in ordered)
+        {
+            var branch = new HashSet<int>();
+            for (var at = execution; at is not null; at = at.Parent is { } parent ? byIndex[parent] : null) branch.Add(at.Index);
+            branch.ExceptWith(shown);
+            // One line says how many are left out.
+            if (shown.Count + branch.Count <= rows - 1) shown.UnionWith(branch);
+        }
+
+        return shown;
     }
 
     private static TableColumn Column(string name, bool left = false)

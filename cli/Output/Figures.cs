@@ -34,9 +34,9 @@ internal static class Figures
     public static string Size(double bytes) => bytes switch
     {
         < 1024 => Text(bytes, "0") + " B",
-        < 1024 * 1024 => Text(bytes / 1024, "0.0") + " KB",
-        < 1024.0 * 1024 * 1024 => Text(bytes / 1024 / 1024, "0.0") + " MB",
-        _ => Text(bytes / 1024 / 1024 / 1024, "0.0") + " GB",
+        < 1024 * 1024 => Text(bytes / 1024, "0.0") + " KiB",
+        < 1024.0 * 1024 * 1024 => Text(bytes / 1024 / 1024, "0.0") + " MiB",
+        _ => Text(bytes / 1024 / 1024 / 1024, "0.0") + " GiB",
     };
 
     public static string Loss(double? loss) => Text(loss, "0.0000");

@@ -16,27 +16,30 @@ internal sealed class ProgressLines(Action<string> write)
         var time = Figures.Time((now - sweep.SubmittedAt).TotalSeconds);
         foreach (var execution in sweep.Executions)
         {
-            var told = _told.GetValueOrDefault(execution.Index) ?? new Told(ExecutionState.Waiting, 0, null);
-            var epoch = execution.State == ExecutionState.Running ? (int)(execution.Progress?.Epoch ?? 0) : told.Epoch;
-            if (execution.State != told.State && Change(execution) is { } change) write($"[{time}] {Name(execution, sweep.Executions)}: {change}");
-            if (execution.State == ExecutionState.Running && epoch > told.Epoch)
-                write($"[{time}] {Name(execution, sweep.Executions)}: {Epoch(AtItsEnd(execution.Progress!, told.Progress))}");
-            _told[execution.Index] = new Told(execution.State, epoch, execution.Progress);
+            var told = _told.GetValueOrDefault(execution.Index) ?? new Told("", 0);
+            var change = Change(execution) ?? told.Change;
+            var isRunning = execution.State == ExecutionState.Running;
+            var epoch = execution.Progress?.LastEpoch is { } last && last.Epoch > told.Epoch ? Epoch(execution, last) : null;
+            // A stage ends after its last epoch.
+            var news = change == told.Change ? null : change;
+            foreach (var line in isRunning ? (string?[])[news, epoch] : [epoch, news])
+            {
+                if (line is not null) write($"[{time}] {Name(execution, sweep.Executions)}: {line}");
+            }
+
+            _told[execution.Index] = new Told(change, Math.Max(told.Epoch, execution.Progress?.LastEpoch?.Epoch ?? 0));
         }
     }
 
-    /// <summary>
-    /// Loss and accuracy are means of the running epoch. Just after an epoch has ended they are those of a few steps of the next, so the
-    /// last ones heard before tell more about the epoch that the line is about.
-    /// </summary>
-    private static StageProgress AtItsEnd(StageProgress now, StageProgress? before) =>
-        before?.Epoch is { } epoch && now.Epoch > Math.Floor(now.Epoch!.Value) && (int)epoch == (int)now.Epoch - 1
-            ? now with { Loss = before.Loss, Accuracy = before.Accuracy }
-            : now;
-
     private static string? Change(ExecutionStatus execution) => execution.State switch
     {
-        ExecutionState.Running => "started",
+        // Where it has only been taken, the next report says whether it computes or waits.
+        ExecutionState.Running => execution.Progress switch
+        {
+            null or { Phase: StageProgress.Taken } => null,
+            { IsWaiting: true } waiting => waiting.Phase,
+            _ => "started",
+        },
         ExecutionState.Completed => $"done in {Figures.Time(execution.Seconds ?? 0)}{Top1(execution)}",
         ExecutionState.Cached => $"cached{Top1(execution)}",
         ExecutionState.Failed => $"failed: {execution.Error}",
@@ -47,13 +50,16 @@ internal sealed class ProgressLines(Action<string> write)
     private static string Top1(ExecutionStatus execution) =>
         execution.Metrics.TryGetValue("top1", out var top1) ? $", top-1 {Figures.Percent(top1)}%" : "";
 
-    private static string Epoch(StageProgress progress)
+    private static string Epoch(ExecutionStatus execution, EpochFigures epoch)
     {
-        var parts = new List<string> { $"epoch {(int)progress.Epoch!}" + (progress.Epochs is { } epochs ? $"/{epochs}" : "") };
-        if (progress.Loss is { } loss) parts.Add($"loss {Figures.Loss(loss)}");
-        if (progress.Accuracy is { } accuracy) parts.Add($"accuracy {Figures.Percent(accuracy)}%");
-        if (progress.ImagesPerSecond is { } speed) parts.Add($"{Figures.Count(speed)} images/s");
-        if (progress.SecondsLeft is { } left) parts.Add($"{Figures.Time(left)} left");
+        var parts = new List<string>
+        {
+            $"epoch {epoch.Epoch}" + (execution.Progress!.Epochs is { } epochs ? $"/{epochs}" : ""),
+            $"loss {Figures.Loss(epoch.Loss)}",
+            $"accuracy {Figures.Percent(epoch.Accuracy)}%",
+        };
+        if (execution.Progress.ImagesPerSecond is { } speed) parts.Add($"{Figures.Count(speed)} images/s");
+        if (execution is { State: ExecutionState.Running, Progress.SecondsLeft: { } left and >= 0.5 }) parts.Add($"{Figures.Time(left)} left");
         return string.Join(", ", parts);
     }
 
@@ -73,5 +79,5 @@ internal sealed class ProgressLines(Action<string> write)
         return branch + string.Join(" > ", way);
     }
 
-    private sealed record Told(ExecutionState State, int Epoch, StageProgress? Progress);
+    private sealed record Told(string Change, int Epoch);
 }

@@ -18,7 +18,7 @@ internal static class ResultsTable
         var gap = width >= 100 ? 3 : 1;
         var table = new Table().Border(TableBorder.None);
         table.AddColumn(Column("way", gap).LeftAligned());
-        foreach (var name in (string[])["top-1 %", "points", "params", "mults", "bits", "KB", "time"]) table.AddColumn(Column(name, gap).RightAligned());
+        foreach (var name in (string[])["top-1 %", "points", "params", "mults", "bits", "KiB", "time"]) table.AddColumn(Column(name, gap).RightAligned());
 
         var ways = Ways.Of(leaves);
         var wayWidth = width - FiguresWidth - (7 * gap);

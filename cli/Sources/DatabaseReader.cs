@@ -5,13 +5,14 @@ using Lathe.Hosting;
 namespace Lathe.Cli.Sources;
 
 /// <summary>Reads the database that the settings name, whoever writes it.</summary>
-internal sealed class DatabaseReader(SweepQueries queries) : ISweepReader
+internal sealed class DatabaseReader(HostingSettings settings) : ISweepReader
 {
-    public static DatabaseReader In(HostingSettings settings) => new(new SweepQueries(new CoordinatorStore(DatabaseAddress.Load(settings))));
+    public async Task<IReadOnlyList<SweepSummary>> ListAsync(CancellationToken stop) => await (await QueriesAsync(stop)).ListAsync(stop);
 
-    public Task<IReadOnlyList<SweepSummary>> ListAsync(CancellationToken stop) => queries.ListAsync(stop);
+    public async Task<SweepStatus> StatusAsync(string reference, CancellationToken stop) => await (await QueriesAsync(stop)).StatusAsync(reference, stop);
 
-    public Task<SweepStatus> StatusAsync(string reference, CancellationToken stop) => queries.StatusAsync(reference, stop);
+    public async Task<IReadOnlyList<LeafResult>> ResultsAsync(string reference, CancellationToken stop) => await (await QueriesAsync(stop)).ResultsAsync(reference, stop);
 
-    public Task<IReadOnlyList<LeafResult>> ResultsAsync(string reference, CancellationToken stop) => queries.ResultsAsync(reference, stop);
+    private async Task<SweepQueries> QueriesAsync(CancellationToken stop) =>
+        new(await CoordinatorStore.ForReadingAsync(DatabaseAddress.Load(settings), stop), TimeProvider.System);
 }

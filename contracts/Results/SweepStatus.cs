@@ -23,7 +23,7 @@ public enum ExecutionState
     /// <summary>Ended without a result.</summary>
     Failed,
 
-    /// <summary>Will not run, because an execution before it failed.</summary>
+    /// <summary>Will not run, because an execution before it failed or the sweep was interrupted.</summary>
     Skipped,
 }
 
@@ -33,6 +33,9 @@ public enum SweepState
     Running,
     Succeeded,
     Failed,
+
+    /// <summary>Whoever ran it was told to stop, or is gone. What was finished is kept; the same sweep goes on from there.</summary>
+    Interrupted,
 }
 
 /// <summary>A sweep and all its executions, parents before children.</summary>

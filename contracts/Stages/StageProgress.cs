@@ -1,13 +1,18 @@
+using System.Text.Json.Serialization;
+
 namespace Lathe.Contracts;
 
 /// <summary>How far a stage is. Everything but the phase may be unknown.</summary>
-/// <param name="Phase">A word for a person: <c>waiting</c>, <c>training</c>, <c>pruning</c>, <c>fine-tuning</c>, <c>evaluating</c>.</param>
+/// <param name="Phase">
+/// Words for a person: <see cref="WaitingForCpu"/>, <c>training</c>, <c>pruning</c>, <c>fine-tuning</c>, <c>evaluating</c>.
+/// </param>
 /// <param name="Epoch">Epochs finished, fractions of one included.</param>
 /// <param name="Epochs">Epochs in all.</param>
 /// <param name="Loss">Training loss, running mean of the current epoch.</param>
 /// <param name="Accuracy">Training accuracy of the current epoch, a fraction of 1.</param>
 /// <param name="ImagesPerSecond">Throughput of the current epoch.</param>
 /// <param name="SecondsLeft">Estimate until the stage ends.</param>
+/// <param name="LastEpoch">The epoch that ended last, whole.</param>
 public sealed record StageProgress(
     string Phase,
     double? Epoch = null,
@@ -15,4 +20,22 @@ public sealed record StageProgress(
     double? Loss = null,
     double? Accuracy = null,
     double? ImagesPerSecond = null,
-    double? SecondsLeft = null);
+    double? SecondsLeft = null,
+    EpochFigures? LastEpoch = null)
+{
+    /// <summary>Phase of an execution that a worker has just taken from its queue.</summary>
+    public const string Taken = "taken";
+
+    /// <summary>Phase of an execution that computes as soon as others have left it the CPUs it needs.</summary>
+    public const string WaitingForCpu = "waiting for CPU";
+
+    /// <summary>True where a worker has the execution but does not compute yet.</summary>
+    [JsonIgnore]
+    public bool IsWaiting => Phase is Taken or WaitingForCpu;
+}
+
+/// <summary>What an epoch came to.</summary>
+/// <param name="Epoch">From 1.</param>
+/// <param name="Loss">Training loss, mean of the epoch.</param>
+/// <param name="Accuracy">Training accuracy of the epoch, a fraction of 1.</param>
+public sealed record EpochFigures(int Epoch, double Loss, double Accuracy);

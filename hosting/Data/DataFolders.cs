@@ -20,8 +20,10 @@ public static class DataFolders
         return candidates.Find(folder => files.All(file => FileIn(folder, file) is not null))
             ?? throw new LatheException(
                 $"data set {name} is not here. Looked in {string.Join(", ", candidates)} for {string.Join(", ", files)} (each plain or .gz). "
-                + $"Put the files into one of these folders, or name their folder with --data or {HostingSettings.DataVariable}"
-                + (name == "fashion-mnist" ? "; Debian and Ubuntu have them: apt-get install dataset-fashion-mnist" : ""));
+                + (settings.Data is null
+                    ? $"Put the files into one of these folders, or name their folder with --data or {HostingSettings.DataVariable}"
+                        + (name == "fashion-mnist" ? "; Debian and Ubuntu have them: apt-get install dataset-fashion-mnist" : "")
+                    : $"--data or {HostingSettings.DataVariable} names the folder, and no other is looked at: put the files there, name another, or name none"));
     }
 
     /// <summary>Refuses a folder that was named and is not there, before another place is looked at in its stead.</summary>
@@ -32,18 +34,10 @@ public static class DataFolders
             throw new LatheException($"--data or {HostingSettings.DataVariable} is '{settings.Data}': no such folder");
     }
 
-    /// <summary>The places where a data set is looked for, best first.</summary>
-    public static IEnumerable<string> Candidates(string name, HostingSettings settings)
-    {
-        if (settings.Data is not null)
-        {
-            yield return settings.Data;
-            yield return Path.Combine(settings.Data, name);
-        }
-
-        yield return Path.Combine(settings.Home, "data", name);
-        yield return Path.Combine(System, name);
-    }
+    /// <summary>The places where a data set is looked for, best first: in a folder that was named, or else where it usually is.</summary>
+    public static IEnumerable<string> Candidates(string name, HostingSettings settings) => settings.Data is { } named
+        ? [named, Path.Combine(named, name)]
+        : [Path.Combine(settings.Home, "data", name), Path.Combine(System, name)];
 
     /// <summary>The files of a data set, relative to its folder.</summary>
     /// <exception cref="LatheException">No such data set.</exception>

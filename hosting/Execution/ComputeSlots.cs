@@ -10,12 +10,13 @@ internal sealed class ComputeSlots(HostingSettings settings)
 
     /// <summary>Waits for a free slot.</summary>
     /// <param name="threads">Threads of the computation.</param>
+    /// <param name="waiting">Called once where none is free.</param>
     /// <param name="stop">Ends the wait.</param>
     /// <returns>Dispose it to free the slot.</returns>
-    public async Task<IDisposable> TakeAsync(int threads, CancellationToken stop)
+    public async Task<IDisposable> TakeAsync(int threads, Action waiting, CancellationToken stop)
     {
         Directory.CreateDirectory(settings.SlotFolder);
-        while (true)
+        for (var isFirst = true; ; isFirst = false)
         {
             stop.ThrowIfCancellationRequested();
             for (var slot = 0; slot < settings.SlotsFor(threads); slot++)
@@ -23,6 +24,7 @@ internal sealed class ComputeSlots(HostingSettings settings)
                 if (TryTake(Path.Combine(settings.SlotFolder, $"slot-{slot}")) is { } taken) return taken;
             }
 
+            if (isFirst) waiting();
             await Task.Delay(Pause, stop);
         }
     }

@@ -69,7 +69,8 @@ internal sealed class StageExecutor(
         {
             LatheException known => (known.Kind, known.Message),
             IOException io => (FailureKind.Transient, $"input or output failed: {io.Message}"),
-            _ => (FailureKind.Permanent, $"{e.GetType().Name}: {e.Message} (a fault in the stage; the worker's log has the details)"),
+            // libtorch's messages go on with the frames of its own stack.
+            _ => (FailureKind.Permanent, $"{e.GetType().Name}: {e.Message.Split('\n')[0].TrimEnd()} (a fault in the stage; the worker's log has the details)"),
         };
         if (e is LatheException) logger.LogWarning("{Stage} {Key} failed: {Message}", command.Stage, command.Key, text);
         else logger.LogError(e, "{Stage} {Key} failed", command.Stage, command.Key);
@@ -84,7 +85,7 @@ internal sealed class StageExecutor(
         await reports.SendAsync(
             command.ReplyTo, new StageStarted(command.SweepId, command.Key, command.Stage, worker, queued), null, shutdown.Stopping);
         await using var progress = new ProgressForwarder(
-            new StageProgress("waiting"),
+            new StageProgress(StageProgress.Taken),
             (value, stop) => reports.SendAsync(
                 command.ReplyTo, new StageProgressed(command.SweepId, command.Key, command.Stage, worker, value), null, stop),
             time,
@@ -92,7 +93,9 @@ internal sealed class StageExecutor(
         using var alone = await keys.EnterAsync(command.Key, shutdown.Stopping);
         if (Accepted(command) is { } meanwhile) return meanwhile;
         var work = stage.Prepare(command.Parameters);
-        using var slot = await slots.TakeAsync(Threads(command), shutdown.Stopping);
+        using var slot = await slots.TakeAsync(
+            Threads(command), () => progress.Report(new StageProgress(StageProgress.WaitingForCpu)), shutdown.Stopping);
+        progress.Report(new StageProgress("starting"));
         return await Compute(stage, command, work, parent, progress);
     }
 

@@ -30,7 +30,7 @@ public sealed record HostingSettings
     /// </summary>
     public required string Store { get; init; }
 
-    /// <summary>Folder to look for data sets in first, absolute, or null. <c>LATHE_DATA</c>, <c>--data</c>.</summary>
+    /// <summary>Folder of the data set, or of one folder for each data set, absolute; null: the usual places. <c>LATHE_DATA</c>, <c>--data</c>.</summary>
     public string? Data { get; init; }
 
     /// <summary>

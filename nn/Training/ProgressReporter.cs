@@ -10,23 +10,21 @@ internal sealed class ProgressReporter(IProgress<StageProgress>? progress, TimeP
     private long? _lastReport;
     private long _stepsDone;
 
-    /// <summary>Counts a finished step, and says whether it should be reported. The very last one always is.</summary>
-    public bool IsDue(long globalStep, int imagesPerStep, long steps, out double imagesPerSecond, out double secondsLeft)
+    /// <summary>Counts a finished step, and says whether it should be reported.</summary>
+    public bool IsDue()
     {
         _stepsDone++;
-        imagesPerSecond = secondsLeft = 0;
         if (progress is null)
             return false;
         var now = time.GetTimestamp();
-        var isLast = globalStep == steps - 1;
-        if (!isLast && _lastReport is { } last && time.GetElapsedTime(last, now) < Interval)
+        if (_lastReport is { } last && time.GetElapsedTime(last, now) < Interval)
             return false;
         _lastReport = now;
-        var seconds = Math.Max(1e-9, time.GetElapsedTime(_start, now).TotalSeconds);
-        imagesPerSecond = _stepsDone * imagesPerStep / seconds;
-        secondsLeft = (steps - 1 - globalStep) * (seconds / _stepsDone);
         return true;
     }
+
+    /// <summary>Speed so far, saving and whatever else stands between steps included.</summary>
+    public double StepsPerSecond => _stepsDone / Math.Max(1e-9, time.GetElapsedTime(_start).TotalSeconds);
 
     public void Report(StageProgress report) => progress?.Report(report);
 }

@@ -139,6 +139,7 @@ public sealed class TrainingLoop : IDisposable
             afterEpoch(context);
         }
 
+        _progress.Report(ProgressAt(context));
         _lossSum = 0;
         _correct = 0;
         Save(epoch + 1, 0);
@@ -238,16 +239,22 @@ public sealed class TrainingLoop : IDisposable
 
     private void Report(StepContext context)
     {
-        if (!_progress.IsDue(context.GlobalStep, _imagesPerStep, Steps, out var imagesPerSecond, out var secondsLeft))
-            return;
+        if (_progress.IsDue())
+            _progress.Report(ProgressAt(context));
+    }
+
+    private StageProgress ProgressAt(StepContext context)
+    {
         var steps = context.Step + 1;
-        _progress.Report(new StageProgress(
+        var stepsPerSecond = _progress.StepsPerSecond;
+        return new StageProgress(
             _hooks.Phase?.Invoke(context) ?? "training",
             context.Epoch + (steps / (double)context.StepsPerEpoch),
             _recipe.Epochs,
             _lossSum / steps,
             _correct / ((double)steps * _imagesPerStep),
-            imagesPerSecond,
-            secondsLeft));
+            stepsPerSecond * _imagesPerStep,
+            (Steps - 1 - context.GlobalStep) / stepsPerSecond,
+            _epochs is [.., var last] ? new EpochFigures(last.Epoch + 1, last.Loss, last.Accuracy) : null);
     }
 }

@@ -29,8 +29,8 @@ public sealed record CoordinatorOptions
     /// <summary>How long a submission waits for stages that have not announced themselves.</summary>
     public TimeSpan StageWait { get; init; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>Sweeps of another coordinator with a queue of its own, unattended for so long, are ended as failed.</summary>
-    public TimeSpan AbandonedAfter { get; init; } = TimeSpan.FromMinutes(2);
+    /// <summary>Sweeps of another coordinator with a queue of its own, unattended for so long, are interrupted ones.</summary>
+    public TimeSpan AbandonedAfter { get; init; } = TimeSpan.FromMinutes(1);
 
     /// <summary>How long a start waits for the database.</summary>
     public TimeSpan StartPatience { get; init; } = TimeSpan.FromSeconds(60);

@@ -1,7 +1,6 @@
 using Lathe.Contracts;
 using Lathe.Hosting;
 using Lathe.NN.Checkpoints;
-using Lathe.NN.Sizing;
 using Lathe.NN.Data;
 using Lathe.NN.Execution;
 using Lathe.NN.Runtime;
@@ -25,39 +24,30 @@ public sealed class EvaluateStage : IStage<EvaluateParameters>
         run.Progress.Report(new StageProgress("evaluating"));
         var figures = Measure(checkpoint, data.Test, parameters.BatchSize, stop);
         var denseFigures = dense is null ? figures : Measure(dense, data.Test, parameters.BatchSize, stop);
-        return new StageOutcome(run.Input!, Metrics(checkpoint, figures, denseFigures));
+        return new StageOutcome(run.Input!, Metrics(figures, denseFigures));
     }
 
     private static Figures Measure(Checkpoint checkpoint, Split images, int batchSize, CancellationToken stop)
     {
         stop.ThrowIfCancellationRequested();
         using var module = GraphModule.FromTensors(checkpoint.Graph, checkpoint.Tensors);
-        return new Figures(
-            Evaluation.Run(module, images, batchSize, stop: stop), Complexity.Of(checkpoint.Graph), CheckpointSize.Of(checkpoint.Graph, checkpoint.Formats).Total);
+        return new Figures(Evaluation.Run(module, images, batchSize, stop: stop), SizeFigures.Of(checkpoint.Graph, checkpoint.Formats));
     }
 
-    private static Dictionary<string, double> Metrics(Checkpoint checkpoint, Figures own, Figures dense)
+    private static Dictionary<string, double> Metrics(Figures own, Figures dense) => new(own.Size)
     {
-        var metrics = new Dictionary<string, double>
-        {
-            ["top1"] = own.Accuracy.Top1,
-            ["top1Dense"] = dense.Accuracy.Top1,
-            ["loss"] = own.Accuracy.Loss,
-            ["changedPredictions"] = Changed(own.Accuracy.Predictions, dense.Accuracy.Predictions),
-            ["parameters"] = own.Complexity.Parameters,
-            ["parametersRatio"] = (double)own.Complexity.Parameters / dense.Complexity.Parameters,
-            ["multiplications"] = own.Complexity.Multiplications,
-            ["multiplicationsRatio"] = (double)own.Complexity.Multiplications / dense.Complexity.Multiplications,
-            ["bytes"] = own.Bytes,
-            ["bytesDense"] = dense.Bytes,
-        };
-        if (checkpoint.Formats.Count > 0) metrics["bits"] = checkpoint.Formats.Values.Max(format => format.Bits);
-        return metrics;
-    }
+        ["top1"] = own.Accuracy.Top1,
+        ["top1Dense"] = dense.Accuracy.Top1,
+        ["loss"] = own.Accuracy.Loss,
+        ["changedPredictions"] = Changed(own.Accuracy.Predictions, dense.Accuracy.Predictions),
+        ["parametersRatio"] = own.Size["parameters"] / dense.Size["parameters"],
+        ["multiplicationsRatio"] = own.Size["multiplications"] / dense.Size["multiplications"],
+        ["bytesDense"] = dense.Size["bytes"],
+    };
 
     /// <summary>Share of images whose top-1 differs.</summary>
     private static double Changed(IReadOnlyList<int> own, IReadOnlyList<int> dense) =>
         own.Zip(dense).Count(pair => pair.First != pair.Second) / (double)Math.Max(1, own.Count);
 
-    private sealed record Figures(EvaluationResult Accuracy, Complexity Complexity, long Bytes);
+    private sealed record Figures(EvaluationResult Accuracy, Dictionary<string, double> Size);
 }

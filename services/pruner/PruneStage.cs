@@ -43,7 +43,7 @@ public sealed class PruneStage : IStage<PruneParameters>
             run.Stage, run.Version, run.Parameters, run.Seed, run.Input, run.Data, TorchRuntime.Versions(), facts);
         var output = run.Write(stream => CheckpointFile.Write(
             stream, pruned with { Lineage = checkpoint.Lineage.Then(step, compresses: true) }));
-        return new StageOutcome(output, facts);
+        return new StageOutcome(output, facts.With(pruned.Graph, pruned.Formats));
     }
 
     private static TrainingRecipe Recipe(PruneParameters parameters, DataSet data) => new(

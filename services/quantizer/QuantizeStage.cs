@@ -35,7 +35,7 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
         var step = new LineageStep(
             run.Stage, run.Version, run.Parameters, run.Seed, run.Input, run.Data, TorchRuntime.Versions(), facts);
         using var quantized = new Checkpoint(checkpoint.Graph, module.Snapshot(), checkpoint.Lineage.Then(step, compresses: true), formats);
-        return new StageOutcome(run.Write(stream => CheckpointFile.Write(stream, quantized)), facts);
+        return new StageOutcome(run.Write(stream => CheckpointFile.Write(stream, quantized)), facts.With(quantized.Graph, quantized.Formats));
     }
 
     private static TrainingHooks Hooks(SymogPrior prior, Action<StepContext> stepped) => new()

@@ -31,7 +31,7 @@ public sealed class TrainStage : IStage<TrainParameters>
             run.Stage, run.Version, run.Parameters, run.Seed, run.Input, run.Data, TorchRuntime.Versions(), facts);
         using var checkpoint = new Checkpoint(
             graph, module.Snapshot(), Lineage.Empty.Then(step, compresses: false), new Dictionary<string, WeightFormat>());
-        return new StageOutcome(run.Write(stream => CheckpointFile.Write(stream, checkpoint)), facts);
+        return new StageOutcome(run.Write(stream => CheckpointFile.Write(stream, checkpoint)), facts.With(checkpoint.Graph, checkpoint.Formats));
     }
 
     private static TrainingRecipe Recipe(TrainParameters parameters, DataSet data) => new(

@@ -27,7 +27,7 @@ internal sealed class Workbench : IDisposable
         Checkpoints = new CheckpointStore(Path.Combine(_home, "checkpoints"));
         Results = new ResultStore(Path.Combine(_home, "checkpoints", "results"));
         Store = new CoordinatorStore(Address);
-        Queries = new SweepQueries(Store);
+        Queries = new SweepQueries(Store, Time);
         Orchestrator = null!;
     }
 
@@ -90,7 +90,7 @@ internal sealed class Workbench : IDisposable
         var output = command.Stage == "evaluate" ? command.Input! : Checkpoints.Write(to => to.Write(Encoding.UTF8.GetBytes(command.Key)));
         var metrics = command.Stage == "evaluate"
             ? new Dictionary<string, double> { ["top1"] = 0.9, ["loss"] = 0.3, ["parameters"] = 100, ["bits"] = 2, ["bytes"] = 25 }
-            : new Dictionary<string, double> { ["loss"] = 0.1 };
+            : new Dictionary<string, double> { ["loss"] = 0.1, ["parameters"] = command.Stage == "train" ? 200 : 100 };
         Results.Commit(new StoredResult(command.Key, command.Stage, output, metrics, 1.5, command.SweepId, traceParent));
         return new StageCompleted(command.SweepId, command.Key, command.Stage, output, metrics, 1.5);
     }

@@ -29,24 +29,34 @@ internal static class Leaves
                 row.Stage, row.ParametersJson(), row.Key, row.Output(), row.Seconds, row.State == ExecutionState.Cached, Figures(row.Metrics)));
         }
 
-        // A training stage's loss is no test loss: only a stage that measures fills the columns.
-        var figures = leaf.OnlyMeasures ? Figures(leaf.Metrics) : None;
+        // A training stage's loss is no test loss: only a stage that measures fills those columns. Its size any stage may know.
+        var isDone = leaf.State is ExecutionState.Completed or ExecutionState.Cached;
+        var own = isDone ? Figures(leaf.Metrics) : None;
+        var measured = leaf.OnlyMeasures ? own : None;
         return new LeafResult(
             leaf.Model,
             leaf.Dataset,
             leaf.Seed,
-            Figure("top1"),
-            Figure("top1Dense"),
-            Figure("loss"),
-            Figure("parameters"),
-            Figure("parametersRatio"),
-            Figure("multiplications"),
-            Figure("multiplicationsRatio"),
-            Figure("bits"),
-            Figure("bytes"),
+            Measured("top1"),
+            Measured("top1Dense"),
+            Measured("loss"),
+            Size("parameters"),
+            Ratio("parameters"),
+            Size("multiplications"),
+            Ratio("multiplications"),
+            Size("bits"),
+            Size("bytes"),
             leaf.State,
             [.. way]);
 
-        double? Figure(string name) => figures.TryGetValue(name, out var value) ? value : null;
+        double? Measured(string name) => Value(measured, name);
+
+        double? Size(string name) => Value(own, name);
+
+        // The first stage on the way that knows its size made the dense network.
+        double? Ratio(string name) =>
+            Measured($"{name}Ratio") ?? Size(name) / way.Select(s => Value(s.Metrics, name)).FirstOrDefault(v => v is not null);
+
+        static double? Value(IReadOnlyDictionary<string, double> figures, string name) => figures.TryGetValue(name, out var value) ? value : null;
     }
 }

@@ -5,8 +5,12 @@ using Microsoft.EntityFrameworkCore;
 namespace Lathe.Coordinator;
 
 /// <summary>Reads sweeps from the database. Needs no bus and changes nothing; a database that is not there has no sweeps.</summary>
-public sealed class SweepQueries(CoordinatorStore store)
+/// <param name="store">The database.</param>
+/// <param name="time">Tells which sweeps nobody has looked after for too long.</param>
+public sealed class SweepQueries(CoordinatorStore store, TimeProvider time)
 {
+    private static readonly CoordinatorOptions Options = new();
+
     /// <summary>All sweeps, latest first.</summary>
     public async Task<IReadOnlyList<SweepSummary>> ListAsync(CancellationToken stop = default)
     {
@@ -28,7 +32,7 @@ public sealed class SweepQueries(CoordinatorStore store)
             {
                 var count = counts.GetValueOrDefault(s.Id);
                 return new SweepSummary(
-                    s.Id, s.Name, s.State, s.SubmittedAt, s.FinishedAt, (count?.All ?? 0) - (count?.Left ?? 0), count?.All ?? 0);
+                    s.Id, s.Name, StateOf(s), s.SubmittedAt, EndOf(s), (count?.All ?? 0) - (count?.Left ?? 0), count?.All ?? 0);
             }),
         ];
     }
@@ -41,7 +45,7 @@ public sealed class SweepQueries(CoordinatorStore store)
     {
         var (sweep, executions) = await FindAsync(reference, stop);
         return new SweepStatus(
-            sweep.Id, sweep.Name, sweep.State, sweep.SubmittedAt, sweep.FinishedAt, [.. executions.Select(StatusOf)]);
+            sweep.Id, sweep.Name, StateOf(sweep), sweep.SubmittedAt, EndOf(sweep), [.. executions.Select(StatusOf)]);
     }
 
     /// <summary>The results of a sweep, one for each leaf of its tree.</summary>
@@ -58,8 +62,20 @@ public sealed class SweepQueries(CoordinatorStore store)
         var id = await ResolveAsync(database, reference, stop) ?? throw NotFound(reference);
         var sweep = await database.Sweeps.AsNoTracking().SingleAsync(s => s.Id == id, stop);
         var executions = await database.Executions.AsNoTracking().Where(e => e.SweepId == id).OrderBy(e => e.Index).ToListAsync(stop);
+        if (IsAbandoned(sweep))
+        {
+            foreach (var execution in executions.Where(e => e.State == ExecutionState.Waiting || e.IsActive()))
+                (execution.State, execution.Error) = (ExecutionState.Skipped, ExecutionRow.InterruptedError);
+        }
+
         return (sweep, executions);
     }
+
+    private bool IsAbandoned(SweepRow sweep) => sweep.IsAbandoned(time.GetUtcNow(), Options);
+
+    private SweepState StateOf(SweepRow sweep) => IsAbandoned(sweep) ? SweepState.Interrupted : sweep.State;
+
+    private DateTimeOffset? EndOf(SweepRow sweep) => IsAbandoned(sweep) ? sweep.OwnerSeenAt : sweep.FinishedAt;
 
     private static async Task<Guid?> ResolveAsync(CoordinatorDatabase database, string reference, CancellationToken stop)
     {

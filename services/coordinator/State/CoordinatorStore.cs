@@ -1,5 +1,7 @@
 using System.Data.Common;
 using Lathe.Contracts;
+using Lathe.Hosting;
+using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Storage;
 
@@ -17,6 +19,10 @@ public sealed class CoordinatorStore
     // Any number that other programs on the same server are unlikely to lock.
     private const long LockNumber = 0x4C61746865;
 
+    // SQLite's codes.
+    private const int ReadOnly = 8;
+    private const int CannotOpen = 14;
+
     private readonly DbContextOptions<CoordinatorDatabase> _options;
 
     public CoordinatorStore(DatabaseAddress address)
@@ -26,6 +32,25 @@ public sealed class CoordinatorStore
     }
 
     public DatabaseAddress Address { get; }
+
+    /// <summary>A store to read from, also for one who may not write where the database lies.</summary>
+    /// <exception cref="LatheException">No connection, or tables of another version.</exception>
+    public static async Task<CoordinatorStore> ForReadingAsync(DatabaseAddress address, CancellationToken stop = default)
+    {
+        var store = new CoordinatorStore(address);
+        try
+        {
+            await store.ExistsAsync(stop);
+            return store;
+        }
+        catch (LatheException e) when (address.File is not null && e.InnerException is SqliteException { SqliteErrorCode: ReadOnly or CannotOpen })
+        {
+            // Even a reader keeps a log and locks beside the file, unless it may take the file as unchanging.
+            var unchanging = new CoordinatorStore(address.Immutable());
+            await unchanging.ExistsAsync(stop);
+            return unchanging;
+        }
+    }
 
     /// <summary>A unit of work. The caller disposes it.</summary>
     public CoordinatorDatabase Open() => new(_options);
@@ -43,7 +68,7 @@ public sealed class CoordinatorStore
     /// <exception cref="LatheException">No connection (transient), or tables of another version.</exception>
     public async Task PrepareAsync(CancellationToken stop = default)
     {
-        if (Address.File is { } file) Directory.CreateDirectory(Path.GetDirectoryName(file)!);
+        if (Address.File is { } file) MakeFolder(Path.GetDirectoryName(file)!);
         await using var database = Open();
         if (Address.File is not null) await Run(() => database.Database.ExecuteSqlRawAsync("PRAGMA journal_mode=WAL", stop));
         if (await VersionAsync(database, stop) is not null) return;
@@ -58,6 +83,18 @@ public sealed class CoordinatorStore
             stop);
         await database.Database.ExecuteSqlRawAsync(database.Database.GenerateCreateScript().Replace("{", "{{").Replace("}", "}}"), stop);
         await transaction.CommitAsync(stop);
+    }
+
+    private static void MakeFolder(string folder)
+    {
+        try
+        {
+            Directory.CreateDirectory(folder);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new LatheException($"{folder} cannot be made: {e.Message} Name another home with --home or {HostingSettings.HomeVariable}", inner: e);
+        }
     }
 
     private async Task<IDbContextTransaction> BeginAsync(CoordinatorDatabase database, CancellationToken stop)

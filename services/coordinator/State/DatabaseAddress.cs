@@ -73,6 +73,16 @@ public sealed class DatabaseAddress
         return options.Options;
     }
 
+    /// <summary>
+    /// The same SQLite file for a reader that may not write beside it. Nobody may be writing it: what stands in its log is not seen.
+    /// </summary>
+    internal DatabaseAddress Immutable()
+    {
+        var path = string.Join('/', File!.Split('/').Select(Uri.EscapeDataString));
+        var connection = new SqliteConnectionStringBuilder { DataSource = $"file:{path}?immutable=1", Mode = SqliteOpenMode.ReadOnly };
+        return new DatabaseAddress(connection.ToString(), File, Shown);
+    }
+
     /// <summary>The address without the password.</summary>
     public override string ToString() => Shown;
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Lathe.Contracts;
+using Lathe.Contracts.Messages;
 
 namespace Lathe.Coordinator;
 
@@ -30,11 +31,18 @@ public sealed class SweepRow
 
     /// <summary>W3C trace context of the sweep's span, parent of every first stage.</summary>
     public string? TraceParent { get; init; }
+
+    /// <summary>True where it is on record as running and the coordinator of its own that ran it is gone.</summary>
+    public bool IsAbandoned(DateTimeOffset now, CoordinatorOptions options) =>
+        State == SweepState.Running && Owner != Queues.Coordinator && OwnerSeenAt < now - options.AbandonedAfter;
 }
 
 /// <summary>An execution as the database keeps it.</summary>
 public sealed class ExecutionRow
 {
+    /// <summary>Error of one that an interruption left without a result.</summary>
+    public const string InterruptedError = "interrupted; run the sweep again: what was finished is not computed again";
+
     public Guid SweepId { get; init; }
 
     /// <summary>Place in the sweep's tree, parents before children.</summary>

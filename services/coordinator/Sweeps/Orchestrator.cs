@@ -111,6 +111,24 @@ public sealed class Orchestrator(
         await ReconcileAsync(lookUpAll: true, stop);
     }
 
+    /// <summary>Ends a sweep that its author stops. Its workers are to be stopped before, so that what they finish last is on record.</summary>
+    /// <param name="id">The sweep.</param>
+    public async Task InterruptAsync(Guid id)
+    {
+        await _oneAtATime.WaitAsync();
+        try
+        {
+            await using var database = store.Open();
+            var sweep = await database.Sweeps.SingleAsync(s => s.Id == id);
+            if (sweep.State == SweepState.Running) await InterruptAsync(database, sweep, time.GetUtcNow(), CancellationToken.None);
+            await database.SaveChangesAsync();
+        }
+        finally
+        {
+            _oneAtATime.Release();
+        }
+    }
+
     /// <summary>Compares database and bus: finds results whose reports were lost, and sends again what was lost.</summary>
     /// <param name="lookUpAll">True: look for the results of all executions, not only of those that are silent.</param>
     /// <param name="stop">Gives up.</param>
@@ -272,20 +290,20 @@ public sealed class Orchestrator(
         var abandoned = await database.Sweeps
             .Where(s => s.State == SweepState.Running && s.Owner != options.ReplyQueue && s.Owner != Queues.Coordinator && s.OwnerSeenAt < before)
             .ToListAsync(stop);
-        foreach (var sweep in abandoned)
-        {
-            await database.Executions
-                .Where(e => e.SweepId == sweep.Id
-                    && (e.State == ExecutionState.Waiting || e.State == ExecutionState.Queued || e.State == ExecutionState.Running))
-                .ExecuteUpdateAsync(
-                    e => e.SetProperty(x => x.State, ExecutionState.Skipped)
-                        .SetProperty(x => x.Error, "interrupted; run the sweep again: what was finished is not computed again"),
-                    stop);
-            sweep.State = SweepState.Failed;
-            sweep.FinishedAt = sweep.OwnerSeenAt;
-        }
-
+        foreach (var sweep in abandoned) await InterruptAsync(database, sweep, sweep.OwnerSeenAt, stop);
         await database.SaveChangesAsync(stop);
+    }
+
+    private static async Task InterruptAsync(CoordinatorDatabase database, SweepRow sweep, DateTimeOffset at, CancellationToken stop)
+    {
+        await database.Executions
+            .Where(e => e.SweepId == sweep.Id
+                && (e.State == ExecutionState.Waiting || e.State == ExecutionState.Queued || e.State == ExecutionState.Running))
+            .ExecuteUpdateAsync(
+                e => e.SetProperty(x => x.State, ExecutionState.Skipped).SetProperty(x => x.Error, ExecutionRow.InterruptedError),
+                stop);
+        sweep.State = SweepState.Interrupted;
+        sweep.FinishedAt = at;
     }
 
     private async Task<Dictionary<string, long?>> DepthsAsync(List<ExecutionRow> rows, CancellationToken stop)

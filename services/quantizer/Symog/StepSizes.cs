@@ -13,15 +13,23 @@ public static class StepSizes
     public static IReadOnlyDictionary<string, WeightFormat> Choose(
         NetworkGraph graph, IReadOnlyDictionary<string, torch.Tensor> tensors, QuantizeParameters parameters)
     {
-        var layers = graph.Nodes.Where(node => node is Conv2d or Linear).Select(node => node.Name).ToList();
-        var excluded = parameters.Exclude.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
-        if (excluded.FirstOrDefault(name => !layers.Contains(name)) is { } unknown)
-        {
-            throw new LatheException($"quantize.exclude: the network has no layer '{unknown}'; its layers are {string.Join(", ", layers)}");
-        }
-
-        return layers.Except(excluded).Select(layer => $"{layer}.weight").ToDictionary(
+        CheckExcluded(graph, parameters);
+        return Layers(graph).Except(Excluded(parameters)).Select(layer => $"{layer}.weight").ToDictionary(
             name => name,
             name => new WeightFormat(parameters.Bits, FixedPoint.ChooseFraction(tensors[name], parameters.Bits)));
     }
+
+    /// <summary>Refuses names that are no layers; needs no weights, so it can be asked before anything is trained.</summary>
+    /// <exception cref="LatheException">An excluded name is no layer of the network.</exception>
+    public static void CheckExcluded(NetworkGraph graph, QuantizeParameters parameters)
+    {
+        var layers = Layers(graph);
+        if (Excluded(parameters).FirstOrDefault(name => !layers.Contains(name)) is { } unknown)
+            throw new LatheException($"quantize.exclude: the network has no layer '{unknown}'; its layers are {string.Join(", ", layers)}");
+    }
+
+    private static List<string> Layers(NetworkGraph graph) => [.. graph.Nodes.Where(node => node is Conv2d or Linear).Select(node => node.Name)];
+
+    private static string[] Excluded(QuantizeParameters parameters) =>
+        parameters.Exclude.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
 }

@@ -33,7 +33,12 @@ public sealed class ProgramTests : IDisposable
         { ["run", "good.yaml", "--set", "dataset=mnist"], "lathe: data set mnist is not here." },
         { ["run", "good.yaml", "--broker", "http://x"], "lathe: " },
         { ["run", "good.yaml", "--broker", "amqp://guest:guest@127.0.0.1:1"], "lathe: " },
-        { ["submit", "good.yaml"], "lathe: submit needs a running coordinator" },
+        { ["run", "good.yaml", "--data", "."], "lathe: data set fashion-mnist is not here. Looked in " },
+        { ["run", "good.yaml", "--json", "none/results.json"], "lathe: --json none/results.json: there is no folder " },
+        { ["run", "good.yaml", "--json", "."], "lathe: --json .: is a folder, expected a file" },
+        { ["run", "good.yaml", "--home", "/proc/none"], "lathe: /proc/none" },
+        { ["results", "nothing", "--json", "none/results.json"], "lathe: --json none/results.json: there is no folder " },
+        { ["submit", "good.yaml", "--json", "results.json"], "lathe: --json needs --wait" },
         { ["submit", "good.yaml", "--coordinator", "http://127.0.0.1:1"], "lathe: the coordinator at http://127.0.0.1:1/ does not answer" },
         { ["submit", "good.yaml", "--coordinator", "nonsense"], "lathe: --coordinator is 'nonsense', expected http://host:port" },
         { ["status", "nothing"], "lathe: no sweep 'nothing'" },
@@ -41,6 +46,7 @@ public sealed class ProgramTests : IDisposable
         { ["inspect", "abcdef"], "lathe: " },
         { ["inspect", "none.safetensors"], "lathe: none.safetensors: no such file" },
         { ["inspect", "bad.yaml"], "lathe: " },
+        { ["inspect", "."], "lathe: .: is a folder; expected a checkpoint's digest" },
         { ["worker", "prnue"], "lathe: there is no stage 'prnue' (did you mean 'prune'?); expected one of train, prune, quantize, evaluate" },
         { ["worker", "prune"], "lathe worker prune: a worker needs a broker" },
         { ["coordinator"], "lathe coordinator: a coordinator needs a broker" },
@@ -63,18 +69,23 @@ public sealed class ProgramTests : IDisposable
         Assert.True(errors.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length <= 2, errors);
     }
 
-    [Fact]
-    public async Task An_impossible_pruning_target_is_refused_before_anything_trains()
+    [Theory]
+    [InlineData("run")]
+    [InlineData("submit")]
+    public async Task What_a_network_cannot_do_is_refused_before_anything_trains(string command)
     {
-        Assert.SkipUnless(Directory.Exists("/usr/share/datasets/fashion-mnist"), "dataset-fashion-mnist is not installed");
+        if (command == "run") Assert.SkipUnless(Directory.Exists("/usr/share/datasets/fashion-mnist"), "dataset-fashion-mnist is not installed");
         File.WriteAllText(Path.Combine(_folder, "s.yaml"),
-            "model: lenet5\ndataset: fashion-mnist\nseed: 1\nstages:\n  - train\n  - prune: { multiplications: [0.5, 0.0001] }\n");
+            "model: lenet5\ndataset: fashion-mnist\nstages:\n  - train\n  - prune: { multiplications: [0.5, 0.0001] }\n  - quantize: { exclude: \"classifier.3, fc\" }\n");
 
-        var (code, _, errors) = await RunAsync("run", "s.yaml");
+        var (code, _, errors) = await RunAsync(command, "s.yaml");
 
         Assert.Equal(2, code);
-        Assert.StartsWith("s.yaml:6:37: stages[1].prune.multiplications[1]: ", errors);
-        Assert.Contains("cannot be reached", errors);
+        var lines = errors.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.Equal(2, lines.Length);
+        Assert.StartsWith("s.yaml:5:37: stages[1].prune.multiplications[1]: ", lines[0]);
+        Assert.Contains("cannot be reached", lines[0]);
+        Assert.StartsWith("s.yaml:6:17: stages[2].quantize.exclude: the network has no layer 'fc'; its layers are features.0, ", lines[1]);
         Assert.False(File.Exists(Path.Combine(_folder, ".lathe", "lathe.db")));
     }
 

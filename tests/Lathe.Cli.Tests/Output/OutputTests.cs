@@ -10,7 +10,7 @@ public sealed class OutputTests
     public void Results_fit_80_columns_with_shares_below_the_figures() =>
         Assert.Equal(
             [
-                "way                        top-1 % points  params     mults  bits    KB   time",
+                "way                        top-1 % points  params     mults  bits   KiB   time",
                 "dense                        92.56   0.00 215,546 3,024,384 float 842.7   1:03",
                 "                                            1.000     1.000        1.0x",
                 "prune multiplications=0.5    91.31  -1.25  53,197   755,904     2  24.4   2:18",
@@ -63,9 +63,16 @@ public sealed class OutputTests
     public void A_terminal_too_low_for_all_shows_what_matters_and_counts_the_rest()
     {
         var lines = Samples.Draw(ExecutionTable.Render(Samples.Running, Samples.Start.AddSeconds(130), 8), 80);
-        Assert.Equal(6, lines.Length);
-        Assert.Contains("quantize bits=2", lines[1]);
-        Assert.Equal("... and 6 more", lines[4]);
+        Assert.Equal(
+            [
+                "stage                        state      epoch    loss  acc %   img/s  left",
+                "train                        cached",
+                "├ prune multiplications=0.5  done 0:40",
+                "│ ├ quantize bits=2          training   3.4/6  0.3123  89.12  12,345  0:28",
+                "... and 6 more",
+                "5 of 9 finished, 1 failed, 2:10 so far",
+            ],
+            lines);
     }
 
     [Fact]
@@ -94,14 +101,12 @@ public sealed class OutputTests
         var lines = new List<string>();
         var progress = new ProgressLines(lines.Add);
         var now = Samples.Start.AddSeconds(130);
+        var running = Samples.Running.Executions[3];
         progress.Show(Samples.Running, now);
         progress.Show(Samples.Running, now.AddSeconds(1));
-        progress.Show(
-            Samples.Running with
-            {
-                Executions = [.. Samples.Running.Executions.Select(e => e.Index == 3 ? e with { Progress = e.Progress! with { Epoch = 4.02 } } : e)],
-            },
-            now.AddSeconds(2));
+        Show(2, running with { Progress = running.Progress! with { Epoch = 4.02, LastEpoch = new EpochFigures(4, 0.3, 0.9) } });
+        // The last report before the end may be the first about the last epoch.
+        Show(30, running with { State = ExecutionState.Completed, Seconds = 50, Progress = running.Progress! with { LastEpoch = new EpochFigures(6, 0.2, 0.95) } });
 
         Assert.Equal(
             [
@@ -109,12 +114,32 @@ public sealed class OutputTests
                 "[2:10] evaluate: done in 0:02, top-1 92.56%",
                 "[2:10] prune multiplications=0.5: done in 0:40",
                 "[2:10] prune multiplications=0.5 > quantize bits=2: started",
-                "[2:10] prune multiplications=0.5 > quantize bits=2: epoch 3/6, loss 0.3123, accuracy 89.12%, 12,345 images/s, 0:28 left",
+                "[2:10] prune multiplications=0.5 > quantize bits=2: epoch 3/6, loss 0.4568, accuracy 87.65%, 12,345 images/s, 0:28 left",
                 "[2:10] prune multiplications=0.25: failed: the target is too small",
                 "[2:10] prune multiplications=0.25 > evaluate: skipped",
-                "[2:12] prune multiplications=0.5 > quantize bits=2: epoch 4/6, loss 0.3123, accuracy 89.12%, 12,345 images/s, 0:28 left",
+                "[2:12] prune multiplications=0.5 > quantize bits=2: epoch 4/6, loss 0.3000, accuracy 90.00%, 12,345 images/s, 0:28 left",
+                "[2:40] prune multiplications=0.5 > quantize bits=2: epoch 6/6, loss 0.2000, accuracy 95.00%, 12,345 images/s",
+                "[2:40] prune multiplications=0.5 > quantize bits=2: done in 0:50",
             ],
             lines);
+
+        void Show(int seconds, ExecutionStatus execution) => progress.Show(
+            Samples.Running with { Executions = [.. Samples.Running.Executions.Select(e => e.Index == execution.Index ? execution : e)] }, now.AddSeconds(seconds));
+    }
+
+    [Fact]
+    public void A_log_says_started_once_an_execution_computes()
+    {
+        var lines = new List<string>();
+        var progress = new ProgressLines(lines.Add);
+        var seconds = 0;
+        foreach (var phase in (string?[])[null, StageProgress.Taken, StageProgress.WaitingForCpu, StageProgress.WaitingForCpu, "starting", "training"])
+        {
+            var execution = Samples.Execution(0, null, "train", "{}", ExecutionState.Running, progress: phase is null ? null : new StageProgress(phase));
+            progress.Show(Samples.Running with { Executions = [execution] }, Samples.Start.AddSeconds(seconds++));
+        }
+
+        Assert.Equal(["[0:02] train: waiting for CPU", "[0:04] train: started"], lines);
     }
 
     [Fact]

@@ -24,7 +24,7 @@ internal static class Samples
         Execution(1, 0, "evaluate", "{}", ExecutionState.Completed, seconds: 2, top1: 0.9256),
         Execution(2, 0, "prune", """{"multiplications":0.5}""", ExecutionState.Completed, ["multiplications"], seconds: 40),
         Execution(3, 2, "quantize", """{"bits":2}""", ExecutionState.Running, ["bits"],
-            new StageProgress("training", 3.4, 6, 0.31234, 0.8912, 12_345, 28)),
+            new StageProgress("training", 3.4, 6, 0.31234, 0.8912, 12_345, 28, new EpochFigures(3, 0.45678, 0.8765))),
         Execution(4, 3, "evaluate", "{}", ExecutionState.Waiting),
         Execution(5, 2, "quantize", """{"bits":4}""", ExecutionState.Queued, ["bits"]),
         Execution(6, 5, "evaluate", "{}", ExecutionState.Waiting),

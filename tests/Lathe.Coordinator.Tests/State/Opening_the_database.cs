@@ -38,10 +38,32 @@ public sealed class Opening_the_database
     public async Task Asking_about_a_database_that_is_not_there_makes_none()
     {
         var home = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
-        var queries = new SweepQueries(new CoordinatorStore(DatabaseAddress.In(home)));
+        var queries = new SweepQueries(new CoordinatorStore(DatabaseAddress.In(home)), TimeProvider.System);
 
         Assert.Empty(await queries.ListAsync());
         Assert.False(Directory.Exists(home));
+    }
+
+    [Fact]
+    public async Task A_reader_who_may_not_write_beside_the_file_reads_it_as_it_stands()
+    {
+        using var bench = await Workbench.StartAsync();
+        var id = await bench.SubmitAsync(Stages.Sweep(("train", "{}")));
+        Microsoft.Data.Sqlite.SqliteConnection.ClearAllPools();
+
+        var store = new CoordinatorStore(bench.Address.Immutable());
+        Assert.Equal(id, Assert.Single(await new SweepQueries(store, TimeProvider.System).ListAsync()).Id);
+        await using var database = store.Open();
+        await Assert.ThrowsAnyAsync<Exception>(() => database.Sweeps.ExecuteDeleteAsync());
+    }
+
+    [Fact]
+    public async Task A_home_that_cannot_be_made_is_named()
+    {
+        var error = await Assert.ThrowsAsync<LatheException>(() => new CoordinatorStore(DatabaseAddress.In("/proc/none")).PrepareAsync());
+
+        Assert.Contains("/proc/none cannot be made", error.Message);
+        Assert.Contains("--home or LATHE_HOME", error.Message);
     }
 
     [Fact]

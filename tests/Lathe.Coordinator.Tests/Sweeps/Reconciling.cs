@@ -1,4 +1,5 @@
 using Lathe.Contracts;
+using Microsoft.EntityFrameworkCore;
 using static Lathe.Coordinator.Tests.Stages;
 
 namespace Lathe.Coordinator.Tests;
@@ -175,16 +176,41 @@ public sealed class Reconciling
         bench.Bus.Take();
 
         await bench.RestartAsync(new CoordinatorOptions { ReplyQueue = "lathe.run.2" });
-        bench.Time.Advance(TimeSpan.FromMinutes(1));
+        bench.Time.Advance(TimeSpan.FromSeconds(40));
         await bench.Orchestrator.ReconcileAsync();
         Assert.Equal(SweepState.Running, (await bench.StatusAsync(id)).State);
         Assert.Empty(bench.Bus.Take());
 
         bench.Time.Advance(TimeSpan.FromMinutes(2));
+        // Before anything has written that down, and after.
+        await AssertInterruptedAsync();
         await bench.RestartAsync(new CoordinatorOptions { ReplyQueue = "lathe.run.3" });
+        await using (var database = bench.Store.Open()) Assert.Equal(SweepState.Interrupted, (await database.Sweeps.SingleAsync()).State);
+        await AssertInterruptedAsync();
+
+        async Task AssertInterruptedAsync()
+        {
+            var status = await bench.StatusAsync(id);
+            Assert.Equal(SweepState.Interrupted, status.State);
+            Assert.NotNull(status.FinishedAt);
+            Assert.All(status.Executions, e => Assert.Equal(ExecutionState.Skipped, e.State));
+            Assert.Contains("interrupted", status.Executions[0].Error);
+            Assert.Equal(SweepState.Interrupted, Assert.Single(await bench.Queries.ListAsync()).State);
+        }
+    }
+
+    [Fact]
+    public async Task A_sweep_that_its_author_stops_is_interrupted_and_what_it_finished_is_kept()
+    {
+        using var bench = await Workbench.StartAsync();
+        await bench.RestartAsync(new CoordinatorOptions { ReplyQueue = "lathe.run.1" });
+        var id = await bench.SubmitAsync(TwoStages);
+        await bench.FinishAsync(Assert.Single(bench.Bus.Take()));
+
+        await bench.Orchestrator.InterruptAsync(id);
         var status = await bench.StatusAsync(id);
-        Assert.Equal(SweepState.Failed, status.State);
-        Assert.Contains("interrupted", status.Executions[0].Error);
+        Assert.Equal(SweepState.Interrupted, status.State);
+        Assert.Equal([ExecutionState.Completed, ExecutionState.Skipped], status.Executions.Select(e => e.State));
     }
 
     [Fact]

@@ -289,6 +289,21 @@ public sealed class Running_a_sweep
         Assert.Equal("lenet5", leaves[0].Stages[0].Parameters.GetProperty("model").GetString());
     }
 
+    [Fact]
+    public async Task A_leaf_that_nothing_measured_shows_the_size_it_knows_and_no_accuracy()
+    {
+        using var bench = await Workbench.StartAsync();
+        var id = await bench.SubmitAsync(Sweep(("train", "{}"), ("prune", "{}")));
+        var prune = (await bench.FinishAllAsync())[^1];
+        Assert.Equal("prune", prune.Stage);
+
+        var leaf = Assert.Single(await bench.Queries.ResultsAsync(id.ToString()));
+        Assert.Equal((100.0, 0.5), (leaf.Parameters, leaf.ParametersRatio));
+        Assert.Null(leaf.Top1);
+        // A training loss is no test loss.
+        Assert.Null(leaf.Loss);
+    }
+
     [Theory, CombinatorialDatabases]
     public async Task A_sweep_is_found_by_id_by_its_start_and_by_name(DatabaseKind kind)
     {

@@ -59,11 +59,21 @@ public sealed class DataTests : IDisposable
     {
         var empty = Directory.CreateDirectory(Path.Combine(_settings.Home, "empty")).FullName;
         var missing = Assert.Throws<LatheException>(() => DataFolders.Find("cifar-10", _settings with { Data = empty })).Message;
-        Assert.Contains($"Looked in {empty}, {empty}/cifar-10, ", missing, StringComparison.Ordinal);
+        Assert.Contains($"Looked in {empty}, {empty}/cifar-10 for ", missing, StringComparison.Ordinal);
         Assert.Contains("cifar-10-batches-bin/test_batch.bin", missing, StringComparison.Ordinal);
         Assert.Contains("--data or LATHE_DATA", missing, StringComparison.Ordinal);
+        var nowhere = Assert.Throws<LatheException>(() => DataFolders.Find("cifar-10", _settings)).Message;
+        Assert.Contains($"Looked in {_settings.Home}/data/cifar-10, /usr/share/datasets/cifar-10 for ", nowhere, StringComparison.Ordinal);
         var unknown = Assert.Throws<LatheException>(() => DataFolders.Find("mnits", _settings)).Message;
         Assert.Equal("unknown data set 'mnits' (did you mean 'mnist'?); known are mnist, fashion-mnist, cifar-10", unknown);
+    }
+
+    [Fact]
+    public void A_named_folder_without_the_data_is_refused_though_they_lie_elsewhere()
+    {
+        Files(Path.Combine("home", "data", "mnist"), compressed: true);
+        var empty = Directory.CreateDirectory(Path.Combine(_settings.Home, "empty")).FullName;
+        Assert.Contains("no other is looked at", Assert.Throws<LatheException>(() => DataFolders.Find("mnist", _settings with { Data = empty })).Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -193,10 +193,10 @@ public sealed class ExecutionTests(RabbitMqBroker broker)
     {
         await using var workshop = await StartAsync(inMemory: true);
         var command = workshop.Command(new ToyCounting());
-        using (await new ComputeSlots(workshop.Settings).TakeAsync(1, default))
+        using (await new ComputeSlots(workshop.Settings).TakeAsync(1, () => { }, default))
         {
             await workshop.Sender.SendAsync(command, null);
-            await workshop.Inbox.Next<StageProgressed>(p => p.Progress.Phase == "waiting");
+            await workshop.Inbox.Next<StageProgressed>(p => p.Progress.Phase == StageProgress.WaitingForCpu);
             Assert.Empty(workshop.Inbox.All<StageCompleted>());
         }
 
