@@ -30,7 +30,7 @@ internal static class ExecutionTable
     /// <summary>How many are finished, the time so far, and the time left where it can be told.</summary>
     public static string Summary(SweepStatus sweep, DateTimeOffset now)
     {
-        var parts = new List<string> { $"{sweep.Executions.Count(e => Words.IsOver(e.State))} of {sweep.Executions.Count} finished" };
+        var parts = new List<string> { $"{sweep.Executions.Count(e => Words.IsOver(e.State) && e.State != ExecutionState.Skipped)} of {sweep.Executions.Count} finished" };
         var failed = sweep.Executions.Count(e => e.State == ExecutionState.Failed);
         if (failed > 0) parts.Add($"{failed} failed");
         var time = Figures.Time(((sweep.FinishedAt ?? now) - sweep.SubmittedAt).TotalSeconds);

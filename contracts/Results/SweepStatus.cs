@@ -82,6 +82,6 @@ public sealed record ExecutionStatus(
     double? Seconds,
     string? Error);
 
-/// <summary>A line of the list of sweeps.</summary>
+/// <summary>A line of the list of sweeps. Executions that were skipped do not count as finished.</summary>
 public sealed record SweepSummary(
     Guid Id, string Name, SweepState State, DateTimeOffset SubmittedAt, DateTimeOffset? FinishedAt, int Finished, int Executions);

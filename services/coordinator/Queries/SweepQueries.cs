@@ -22,7 +22,7 @@ public sealed class SweepQueries(CoordinatorStore store, TimeProvider time)
             {
                 Id = g.Key,
                 All = g.Count(),
-                Left = g.Count(e => e.State == ExecutionState.Waiting || e.State == ExecutionState.Queued || e.State == ExecutionState.Running),
+                Finished = g.Count(e => e.State == ExecutionState.Completed || e.State == ExecutionState.Cached || e.State == ExecutionState.Failed),
             })
             .ToDictionaryAsync(c => c.Id, stop);
         var sweeps = await database.Sweeps.AsNoTracking().OrderByDescending(s => s.SubmittedAt).ToListAsync(stop);
@@ -32,7 +32,7 @@ public sealed class SweepQueries(CoordinatorStore store, TimeProvider time)
             {
                 var count = counts.GetValueOrDefault(s.Id);
                 return new SweepSummary(
-                    s.Id, s.Name, StateOf(s), s.SubmittedAt, EndOf(s), (count?.All ?? 0) - (count?.Left ?? 0), count?.All ?? 0);
+                    s.Id, s.Name, StateOf(s), s.SubmittedAt, EndOf(s), count?.Finished ?? 0, count?.All ?? 0);
             }),
         ];
     }
