@@ -39,6 +39,13 @@ public static class ScalarMath
         return tensor.add_(other, scalar);
     }
 
+    /// <summary>tensor += number.</summary>
+    public static Tensor PlusInPlace(this Tensor tensor, double number)
+    {
+        using var scalar = number.ToScalar();
+        return tensor.add_(scalar);
+    }
+
     /// <summary>Limits every value to [least, most].</summary>
     public static Tensor ClampInPlace(this Tensor tensor, double least, double most)
     {

@@ -3,7 +3,6 @@ using Lathe.NN.Data;
 using Lathe.NN.Execution;
 using Lathe.NN.Graphs;
 using Lathe.NN.Runtime;
-using TorchSharp.Modules;
 using static TorchSharp.torch;
 using F = TorchSharp.torch.nn.functional;
 
@@ -19,7 +18,9 @@ public sealed class TrainingLoop : IDisposable
     private readonly TrainingHooks _hooks;
     private readonly ITrainingState? _state;
     private readonly ProgressReporter _progress;
-    private readonly MomentumDescent _descent;
+    private readonly IReadOnlyList<Trained> _trained;
+    private readonly IOptimizer _optimizer;
+    private readonly WeightAverage? _average;
     private readonly List<EpochRecord> _epochs = [];
     private readonly int _imagesPerStep;
     private double _lossSum;
@@ -36,7 +37,13 @@ public sealed class TrainingLoop : IDisposable
         _hooks = hooks;
         _state = state;
         _progress = progress;
-        _descent = new MomentumDescent(Trained(), recipe.Momentum, recipe.Nesterov);
+        _trained = [.. AllTrained()];
+        _optimizer = recipe.Optimizer switch
+        {
+            OptimizerKind.AdamW => new AdamW(_trained, recipe.Momentum),
+            _ => new MomentumDescent(_trained, recipe.Momentum, recipe.Nesterov),
+        };
+        _average = recipe.AverageDecay > 0 ? new WeightAverage(module, recipe.AverageDecay) : null;
     }
 
     private int StepsPerEpoch => _loader.BatchesPerEpoch;
@@ -77,8 +84,9 @@ public sealed class TrainingLoop : IDisposable
 
     public void Dispose()
     {
-        _descent.ClearGradients();
-        _descent.Dispose();
+        ClearGradients();
+        _optimizer.Dispose();
+        _average?.Dispose();
     }
 
     private TrainingHistory Run(CancellationToken stop)
@@ -106,12 +114,14 @@ public sealed class TrainingLoop : IDisposable
             EndEpoch(epoch);
         }
 
+        if (_average is not null)
+            _module.Load(_average.Tensors);
         return new TrainingHistory([.. _epochs]);
     }
 
     private void Step(StepContext context, Batch batch)
     {
-        _descent.ClearGradients();
+        ClearGradients();
         var logits = _module.Forward(
             batch.Images, training: true, _hooks.View, CounterRandom.For(_seed, "dropout", context.GlobalStep));
         var loss = F.cross_entropy(logits, batch.Labels, label_smoothing: _recipe.LabelSmoothing);
@@ -121,8 +131,11 @@ public sealed class TrainingLoop : IDisposable
 
         using var noGradient = no_grad();
         _hooks.AfterBackward?.Invoke(context);
-        _descent.Step(context.LearningRate);
+        if (_recipe.GradientClip > 0)
+            GradientNorm.Clip(_trained, _recipe.GradientClip);
+        _optimizer.Step(context.LearningRate, context.GlobalStep + 1);
         _hooks.AfterStep?.Invoke(context);
+        _average?.Take(context.GlobalStep + 1);
         _lossSum += loss.item<float>();
         _correct += logits.argmax(1).eq(batch.Labels).sum().item<long>();
     }
@@ -158,16 +171,22 @@ public sealed class TrainingLoop : IDisposable
             _recipe.LearningRateAt(globalStep, StepsPerEpoch));
     }
 
-    private IEnumerable<(string Name, Parameter Parameter, double Decay)> Trained()
+    private void ClearGradients()
+    {
+        foreach (var trained in _trained)
+            trained.Parameter.grad = null;
+    }
+
+    private IEnumerable<Trained> AllTrained()
     {
         foreach (var shape in ParameterShapes.Of(_module.Graph).Where(shape => shape.Trainable))
         {
             var decays = _recipe.DecayNormAndBias || shape.Kind == ParameterKind.Weight;
-            yield return (shape.Name, _module.Parameters[shape.Name], decays ? _recipe.WeightDecay : 0);
+            yield return new Trained(shape.Name, _module.Parameters[shape.Name], decays ? _recipe.WeightDecay : 0);
         }
 
         foreach (var (name, parameter) in _hooks.ExtraParameters)
-            yield return ($"extra/{name}", parameter, 0);
+            yield return new Trained($"extra/{name}", parameter, 0);
     }
 
     private void RefuseNonsense(float loss, StepContext context)
@@ -188,7 +207,9 @@ public sealed class TrainingLoop : IDisposable
         Include("network/", _module.Parameters.Select(p => KeyValuePair.Create(p.Key, (Tensor)p.Value)));
         Include("network/", _module.Buffers);
         Include("extra/", _hooks.ExtraParameters.Select(p => KeyValuePair.Create(p.Key, (Tensor)p.Value)));
-        Include("velocity/", _descent.Velocities);
+        Include("optimizer/", _optimizer.State);
+        if (_average is not null)
+            Include("average/", _average.Tensors);
         Include("stage/", _hooks.SaveState?.Invoke() ?? new Dictionary<string, Tensor>());
         var place = new TrainingPlace(Identity(), epoch, step, _lossSum, _correct, _epochs);
         _state.Save(stream => SavedTraining.Write(stream, place, tensors));
@@ -213,7 +234,9 @@ public sealed class TrainingLoop : IDisposable
 
         _module.Load(Named(tensors, "network/"));
         CopyInto(_hooks.ExtraParameters.ToDictionary(p => p.Key, p => (Tensor)p.Value), Named(tensors, "extra/"));
-        CopyInto(_descent.Velocities, Named(tensors, "velocity/"));
+        CopyInto(_optimizer.State, Named(tensors, "optimizer/"));
+        if (_average is not null)
+            CopyInto(_average.Tensors, Named(tensors, "average/"));
         _hooks.LoadState?.Invoke(Named(tensors, "stage/"));
         _epochs.AddRange(place.Epochs);
         _lossSum = place.LossSum;

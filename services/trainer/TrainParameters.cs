@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
+using Lathe.NN.Training;
 
 namespace Lathe.Trainer;
 
@@ -22,24 +23,46 @@ public sealed record TrainParameters
     [Range(0.0, 100.0, MinimumIsExclusive = true)]
     public double LearningRate { get; init; } = 0.1;
 
-    [Description("Learning rate that the cosine schedule ends with.")]
+    [Description("Learning rate that a cosine or linear schedule ends with.")]
     [Range(0.0, 100.0)]
     public double FinalLearningRate { get; init; }
+
+    [Description("Course of the learning rate.")]
+    public LearningRateSchedule Schedule { get; init; } = LearningRateSchedule.Cosine;
+
+    [Description("Epochs between two changes of a step schedule.")]
+    [Range(0.0, 100_000.0, MinimumIsExclusive = true)]
+    public double StepEpochs { get; init; } = 30;
+
+    [Description("What a step schedule multiplies the learning rate with.")]
+    [Range(0.0, 1.0, MinimumIsExclusive = true)]
+    public double StepFactor { get; init; } = 0.1;
 
     [Description("Epochs over which the learning rate rises from 0.")]
     [Range(0.0, 1000.0)]
     public double WarmupEpochs { get; init; }
 
-    [Description("Momentum of SGD.")]
+    [Description("What moves the weights.")]
+    public OptimizerKind Optimizer { get; init; } = OptimizerKind.Sgd;
+
+    [Description("Momentum of SGD; the first moment's decay of AdamW.")]
     [Range(0.0, 1.0, MaximumIsExclusive = true)]
     public double Momentum { get; init; } = 0.9;
 
-    [Description("Nesterov's form of momentum.")]
+    [Description("Nesterov's form of momentum, for SGD.")]
     public bool Nesterov { get; init; }
 
     [Description("Weight decay, on weights alone.")]
     [Range(0.0, 1.0)]
     public double WeightDecay { get; init; } = 5e-4;
+
+    [Description("Greatest length of all gradients together; 0: any.")]
+    [Range(0.0, 1e9)]
+    public double GradientClip { get; init; }
+
+    [Description("Decay of the moving average of the weights that training ends with, for example 0.999; 0: the last weights.")]
+    [Range(0.0, 1.0, MaximumIsExclusive = true)]
+    public double AverageDecay { get; init; }
 
     [Description("Share of the target that label smoothing spreads over all classes.")]
     [Range(0.0, 1.0, MaximumIsExclusive = true)]

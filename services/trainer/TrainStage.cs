@@ -13,7 +13,7 @@ namespace Lathe.Trainer;
 public sealed class TrainStage : IStage<TrainParameters>
 {
     public static StageManifest Manifest { get; } = new(
-        "train", "2", "Training with momentum SGD and a cosine schedule", StageInput.Model, StageOutput.Checkpoint);
+        "train", "2", "Training from first, seeded weights", StageInput.Model, StageOutput.Checkpoint);
 
     public StageOutcome Run(StageRun run, TrainParameters parameters, CancellationToken stop)
     {
@@ -44,5 +44,11 @@ public sealed class TrainStage : IStage<TrainParameters>
         Nesterov: parameters.Nesterov,
         WeightDecay: parameters.WeightDecay,
         LabelSmoothing: parameters.LabelSmoothing,
+        Optimizer: parameters.Optimizer,
+        Schedule: parameters.Schedule,
+        StepEpochs: parameters.StepEpochs,
+        StepFactor: parameters.StepFactor,
+        GradientClip: parameters.GradientClip,
+        AverageDecay: parameters.AverageDecay,
         Augmentation: parameters.Augment ? data.UsualAugmentation : null);
 }
