@@ -44,6 +44,7 @@ public sealed class GraphBuilder(string name, TensorShape input)
 
     public string MaxPool(string node, int kernel, int stride, int padding) => Append(new MaxPool2d(node, [Last], kernel, stride, padding));
 
+    /// <summary>Appends a mean over windows; with kernel 1 every stride-th pixel.</summary>
     public string AvgPool(string node, int kernel, int stride, string? from = null) =>
         Append(new AvgPool2d(node, [from ?? Last], kernel, stride));
 
@@ -57,8 +58,10 @@ public sealed class GraphBuilder(string name, TensorShape input)
 
     public string Add(string node, params string[] inputs) => Append(new Add(node, inputs));
 
+    /// <summary>Appends a product, in which either side may be [C, 1, 1].</summary>
     public string Mul(string node, string left, string right) => Append(new Mul(node, [left, right]));
 
+    /// <summary>Appends zero channels in front of and behind those of a tensor.</summary>
     public string Pad(string node, int before, int after, string? from = null) => Append(new Pad(node, [from ?? Last], before, after));
 
     public string Concat(string node, params string[] inputs) => Append(new Concat(node, inputs));

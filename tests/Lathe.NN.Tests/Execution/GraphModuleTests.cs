@@ -103,6 +103,28 @@ public sealed class GraphModuleTests : IDisposable
     }
 
     [Fact]
+    public void Every_operation_leaves_a_pixels_channels_side_by_side()
+    {
+        Node[] operations =
+        [
+            new Conv2d("op", ["conv"], 8, 8, 3, Padding: 1, Groups: 8),
+            new AvgPool2d("op", ["conv"], 1, 2),
+            new AdaptiveAvgPool2d("op", ["conv"], 2, 3),
+            new Mul("op", ["conv", "mean"]),
+            new Mul("op", ["mean", "conv"]),
+            new Pad("op", ["conv"], 2, 3),
+            new Concat("op", ["conv", "conv"]),
+        ];
+        foreach (var operation in operations)
+        {
+            var graph = new NetworkGraph(
+                "layout", new TensorShape(3, 6, 6), [new Conv2d("conv", ["input"], 3, 8, 1), new GlobalAvgPool("mean", ["conv"]), operation], "op");
+            using var module = GraphModule.Create(graph, 1);
+            Assert.Equal(1, module.Forward(randn(2, 3, 6, 6), training: false).stride(1));
+        }
+    }
+
+    [Fact]
     public void Gradients_reach_every_parameter()
     {
         using var module = GraphModule.Create(Samples.Network(), 1);
