@@ -67,11 +67,22 @@ internal static class Preflight
 
     private static IEnumerable<SweepProblem> UnknownModels(SweepSpec spec)
     {
-        var known = Zoo.Entries.Select(e => e.Name).ToList();
         for (var i = 0; i < spec.Models.Count; i++)
         {
-            if (!known.Contains(spec.Models[i]))
-                yield return new SweepProblem($"/models/{i}", $"unknown model '{spec.Models[i]}'{Nearest.Hint(spec.Models[i], known)}; known are {string.Join(", ", known)}");
+            if (Fault(spec.Models[i]) is { } fault) yield return new SweepProblem($"/models/{i}", fault);
+        }
+
+        static string? Fault(string model)
+        {
+            try
+            {
+                Zoo.Entry(model);
+                return null;
+            }
+            catch (LatheException problem)
+            {
+                return problem.Message;
+            }
         }
     }
 

@@ -129,8 +129,15 @@ internal static class GraphExecution
                 return F.avg_pool2d(x, [pool.Kernel, pool.Kernel], [pool.Stride, pool.Stride], [pool.Padding, pool.Padding]);
             case GlobalAvgPool:
                 return F.adaptive_avg_pool2d(x, [1L, 1L]);
+            case AdaptiveAvgPool2d pool:
+                return F.adaptive_avg_pool2d(x, [pool.Height, pool.Width]);
             case Add:
                 return Sum(inputs);
+            case Mul:
+                return x * inputs[1];
+            case Pad pad:
+                // From the last dimension backwards: width, height, channels.
+                return F.pad(x, [0, 0, 0, 0, pad.Before, pad.After]);
             case Concat:
                 return cat(inputs, 1);
             case Flatten:

@@ -5,7 +5,7 @@ namespace Lathe.NN.Execution;
 
 /// <summary>
 /// Values that training starts from, a function of the seed and the tensor's name alone. Convolutions: Kaiming normal for ReLU over
-/// the fan-out (He et al., 2015), bias 0. Linear layers: uniform in ±1/√fan-in, weight and bias, as PyTorch does. Batch norm: γ 1,
+/// the fan-out (He et al., 2015), which in a grouped convolution is the group's, bias 0. Linear layers: uniform in ±1/√fan-in, weight and bias, as PyTorch does. Batch norm: γ 1,
 /// β 0, mean 0, variance 1.
 /// </summary>
 internal static class Initialization

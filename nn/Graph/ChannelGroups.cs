@@ -9,13 +9,18 @@ public readonly record struct NodeChannel(string Node, int Channel);
 /// <param name="Index">Its number; <see cref="ChannelGroups.GatesOf"/> speaks of gates by it.</param>
 /// <param name="Group">Index of the group it belongs to.</param>
 /// <param name="BatchNorms">Each batch-norm channel that carries it. After a flatten a gate has H·W of them in one batch norm.</param>
-/// <param name="Producers">Each output channel of a convolution or linear layer that makes it, depthwise convolutions included.</param>
+/// <param name="Producers">
+/// Each output channel of a convolution or linear layer that makes it, depthwise convolutions included. None for a zero channel of
+/// <see cref="Pad"/> that is added to nothing.
+/// </param>
 public sealed record Gate(int Index, int Group, IReadOnlyList<NodeChannel> BatchNorms, IReadOnlyList<NodeChannel> Producers);
 
 /// <summary>Gates that pass through the same tensors equally often, so that sizes depend only on how many of them are open.</summary>
 /// <param name="Index">Its number.</param>
 /// <param name="Gates">Its gates, ascending.</param>
-/// <param name="Prunable">Gates may be closed. False for the logits and for what a sigmoid makes non-zero.</param>
+/// <param name="Prunable">
+/// Gates may be closed. False for the logits, and where a sigmoid makes of a closed channel's zero a value that some layer reads.
+/// </param>
 /// <param name="ClosesByBatchNorm">
 /// γ = β = 0 in the batch norms of a gate makes everything zero that any layer reads through it. Where this is false (no batch norm,
 /// or a path around it) the gate needs a factor of its own on the producers' weights and biases.
@@ -31,8 +36,11 @@ public sealed record ChannelGroup(
     IReadOnlyList<string> Producers);
 
 /// <summary>
-/// Which channels of a graph live or die together. Each output channel of a convolution or linear layer starts a gate; what follows
-/// passes gates on or ties them, so the result is a function of the graph and knows no architecture.
+/// Which channels of a graph live or die together. Each output channel of a convolution or linear layer starts a gate, and so does each
+/// zero channel of a <see cref="Pad"/>; what follows passes gates on or ties them, so the result is a function of the graph and knows no
+/// architecture. Channels that are added or multiplied are one gate: the sum's channel stays while any contributor is to stay, and a
+/// zero that is added to a live channel stays a zero. So with zero-padded shortcuts the narrow stage's channels are also the middle
+/// channels of the next, wider stage, and close in both at once.
 /// </summary>
 public sealed class ChannelGroups
 {

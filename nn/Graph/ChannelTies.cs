@@ -57,7 +57,8 @@ internal sealed class ChannelTies
                 return made;
             case Linear linear:
                 return Start(linear.OutFeatures);
-            case Add:
+            case Add or Mul:
+                // A product of channels is removed whole as well: what closes makes at least one factor zero.
                 foreach (var other in node.Inputs.Skip(1).Select(name => _elements[name]))
                 {
                     for (var c = 0; c < first.Length; c++)
@@ -65,6 +66,9 @@ internal sealed class ChannelTies
                 }
 
                 return first;
+            case Pad pad:
+                // Zeros are elements of their own, which an addition ties to the channels that they are added to.
+                return [.. Start(pad.Before), .. first, .. Start(pad.After)];
             case Concat:
                 return [.. node.Inputs.SelectMany(name => _elements[name])];
             case Flatten:
@@ -165,10 +169,9 @@ internal sealed class ChannelTies
 
     private List<ChannelGroup> Describe(Dictionary<string, int[]> gatesOf, List<Gate> gates)
     {
-        var kept = gatesOf[_graph.Output].Where(g => g >= 0).ToHashSet();
-        foreach (var node in _graph.Nodes.OfType<Activation>().Where(a => a.Kind == ActivationKind.Sigmoid))
-            kept.UnionWith(gatesOf[node.Name].Where(g => g >= 0));
-        var open = GatesThatStayOpen(gatesOf);
+        var kept = ClosedChannels.StillRead(_graph, gatesOf, byBatchNormAlone: false);
+        kept.UnionWith(gatesOf[_graph.Output].Where(g => g >= 0));
+        var open = ClosedChannels.StillRead(_graph, gatesOf, byBatchNormAlone: true);
         return [.. gates.GroupBy(g => g.Group).OrderBy(g => g.Key).Select(group => new ChannelGroup(
             group.Key,
             [.. group.Select(g => g.Index)],
@@ -176,41 +179,5 @@ internal sealed class ChannelTies
             !group.Any(g => open.Contains(g.Index)),
             [.. group.SelectMany(g => g.BatchNorms).Select(b => b.Node).Distinct()],
             [.. group.SelectMany(g => g.Producers).Select(p => p.Node).Distinct()]))];
-    }
-
-    /// <summary>Gates through which some layer, or the outside, still reads a non-zero value when their batch norms are zero.</summary>
-    private HashSet<int> GatesThatStayOpen(Dictionary<string, int[]> gatesOf)
-    {
-        // For each tensor and channel: is it exactly zero once γ = β = 0 in every batch norm of its gate?
-        var zero = new Dictionary<string, bool[]> { [NetworkGraph.InputName] = new bool[_graph.Input.Channels] };
-        var open = new HashSet<int>();
-        foreach (var node in _graph.Nodes)
-        {
-            var first = zero[node.Inputs[0]];
-            if (node is Linear || (node is Conv2d dense && !ChannelGroups.IsDepthwise(dense)))
-                Read(node.Inputs[0]);
-            zero[node.Name] = node switch
-            {
-                BatchNorm => Array.ConvertAll(gatesOf[node.Name], gate => gate >= 0),
-                Conv2d conv when ChannelGroups.IsDepthwise(conv) && !conv.Bias => first,
-                Conv2d or Linear or Activation { Kind: ActivationKind.Sigmoid } => new bool[gatesOf[node.Name].Length],
-                Add => [.. first.Select((z, c) => z && node.Inputs.All(name => zero[name][c]))],
-                Concat => [.. node.Inputs.SelectMany(name => zero[name])],
-                Flatten => [.. first.SelectMany(z => Enumerable.Repeat(z, gatesOf[node.Name].Length / first.Length))],
-                _ => first,
-            };
-        }
-
-        Read(_graph.Output);
-        return open;
-
-        void Read(string tensor)
-        {
-            var gates = gatesOf[tensor];
-            for (var c = 0; c < gates.Length; c++)
-            {
-                if (gates[c] >= 0 && !zero[tensor][c]) open.Add(gates[c]);
-            }
-        }
     }
 }

@@ -36,17 +36,33 @@ public sealed class GraphBuilder(string name, TensorShape input)
 
     public string BatchNorm(string node) => Append(new BatchNorm(node, [Last], Shape.Channels));
 
-    public string Relu(string node) => Append(new Activation(node, [Last], ActivationKind.Relu));
+    public string Relu(string node) => Activation(node, ActivationKind.Relu);
 
-    public string MaxPool(string node, int kernel) => Append(new MaxPool2d(node, [Last], kernel, kernel));
+    public string Activation(string node, ActivationKind kind) => Append(new Activation(node, [Last], kind));
 
-    public string GlobalAvgPool(string node) => Append(new GlobalAvgPool(node, [Last]));
+    public string MaxPool(string node, int kernel) => MaxPool(node, kernel, kernel, 0);
+
+    public string MaxPool(string node, int kernel, int stride, int padding) => Append(new MaxPool2d(node, [Last], kernel, stride, padding));
+
+    /// <summary>Appends a mean over windows; with kernel 1 every stride-th pixel.</summary>
+    public string AvgPool(string node, int kernel, int stride, string? from = null) =>
+        Append(new AvgPool2d(node, [from ?? Last], kernel, stride));
+
+    public string AdaptiveAvgPool(string node, int height, int width) => Append(new AdaptiveAvgPool2d(node, [Last], height, width));
+
+    public string GlobalAvgPool(string node, string? from = null) => Append(new GlobalAvgPool(node, [from ?? Last]));
 
     public string Flatten(string node) => Append(new Flatten(node, [Last]));
 
     public string Dropout(string node, double probability = 0.5) => Append(new Dropout(node, [Last], probability));
 
     public string Add(string node, params string[] inputs) => Append(new Add(node, inputs));
+
+    /// <summary>Appends a product, in which either side may be [C, 1, 1].</summary>
+    public string Mul(string node, string left, string right) => Append(new Mul(node, [left, right]));
+
+    /// <summary>Appends zero channels in front of and behind those of a tensor.</summary>
+    public string Pad(string node, int before, int after, string? from = null) => Append(new Pad(node, [from ?? Last], before, after));
 
     public string Concat(string node, params string[] inputs) => Append(new Concat(node, inputs));
 

@@ -17,7 +17,10 @@ namespace Lathe.NN.Graphs;
 [JsonDerivedType(typeof(MaxPool2d), "max_pool2d")]
 [JsonDerivedType(typeof(AvgPool2d), "avg_pool2d")]
 [JsonDerivedType(typeof(GlobalAvgPool), "global_avg_pool")]
+[JsonDerivedType(typeof(AdaptiveAvgPool2d), "adaptive_avg_pool2d")]
 [JsonDerivedType(typeof(Add), "add")]
+[JsonDerivedType(typeof(Mul), "mul")]
+[JsonDerivedType(typeof(Pad), "pad")]
 [JsonDerivedType(typeof(Concat), "concat")]
 [JsonDerivedType(typeof(Flatten), "flatten")]
 [JsonDerivedType(typeof(Dropout), "dropout")]
@@ -62,14 +65,28 @@ public sealed record Activation(string Name, IReadOnlyList<string> Inputs, Activ
 /// <summary>Maximum over windows.</summary>
 public sealed record MaxPool2d(string Name, IReadOnlyList<string> Inputs, int Kernel, int Stride, int Padding = 0) : Node(Name, Inputs);
 
-/// <summary>Mean over windows, padding counted as zeros.</summary>
+/// <summary>Mean over windows, padding counted as zeros. With kernel 1 and stride s it takes every s-th pixel.</summary>
 public sealed record AvgPool2d(string Name, IReadOnlyList<string> Inputs, int Kernel, int Stride, int Padding = 0) : Node(Name, Inputs);
 
 /// <summary>Mean over height and width: [N, C, H, W] to [N, C, 1, 1].</summary>
 public sealed record GlobalAvgPool(string Name, IReadOnlyList<string> Inputs) : Node(Name, Inputs);
 
+/// <summary>
+/// Mean over windows so placed that [N, C, Height, Width] comes out: row y averages input rows ⌊y·H/Height⌋ up to ⌈(y+1)·H/Height⌉.
+/// </summary>
+public sealed record AdaptiveAvgPool2d(string Name, IReadOnlyList<string> Inputs, int Height, int Width) : Node(Name, Inputs);
+
 /// <summary>Element-wise sum of two or more tensors of one shape.</summary>
 public sealed record Add(string Name, IReadOnlyList<string> Inputs) : Node(Name, Inputs);
+
+/// <summary>
+/// Element-wise product of two tensors of one shape, or of [N, C, H, W] and [N, C, 1, 1] in either order, which then scales whole
+/// channels, as in squeeze-and-excitation.
+/// </summary>
+public sealed record Mul(string Name, IReadOnlyList<string> Inputs) : Node(Name, Inputs);
+
+/// <summary>Zero channels put around those of [N, C, H, W]: [N, Before + C + After, H, W], as in shortcuts without parameters.</summary>
+public sealed record Pad(string Name, IReadOnlyList<string> Inputs, int Before, int After) : Node(Name, Inputs);
 
 /// <summary>Tensors side by side along the channels.</summary>
 public sealed record Concat(string Name, IReadOnlyList<string> Inputs) : Node(Name, Inputs);

@@ -16,7 +16,7 @@ public static class ShapeInference
         var shapes = new Dictionary<string, TensorShape>(graph.Nodes.Count + 1) { [NetworkGraph.InputName] = graph.Input };
         foreach (var node in graph.Nodes)
         {
-            CheckFields(node);
+            NodeFields.Check(node);
             var inputs = new TensorShape[node.Inputs.Count];
             for (var i = 0; i < inputs.Length; i++)
             {
@@ -49,7 +49,10 @@ public static class ShapeInference
             MaxPool2d pool => Pool(pool, inputs[0], pool.Kernel, pool.Stride, pool.Padding),
             AvgPool2d pool => Pool(pool, inputs[0], pool.Kernel, pool.Stride, pool.Padding),
             GlobalAvgPool => new TensorShape(Spatial(node, inputs[0]).Channels),
+            AdaptiveAvgPool2d pool => new TensorShape(Spatial(node, inputs[0]).Channels, pool.Height, pool.Width),
             Add => Same(node, inputs),
+            Mul => Scale(node, inputs[0], inputs[1]),
+            Pad pad => Widen(pad, Spatial(node, inputs[0])),
             Concat => Join(node, inputs),
             Flatten => Flat(node, inputs[0]),
             Activation or Dropout => inputs[0],
@@ -62,67 +65,9 @@ public static class ShapeInference
         var several = node is Add or Concat;
         if (several && count < 2)
             throw new LatheException($"node '{node.Name}' joins tensors and needs at least 2 inputs, but has {count}");
-        if (!several && count != 1)
-            throw new LatheException($"node '{node.Name}' takes 1 input, but has {count}");
-    }
-
-    private static void CheckFields(Node node)
-    {
-        switch (node)
-        {
-            case Conv2d c:
-                Range(node, "inChannels", c.InChannels, 1);
-                Range(node, "outChannels", c.OutChannels, 1);
-                Range(node, "kernel", c.Kernel, 1);
-                Range(node, "stride", c.Stride, 1);
-                Range(node, "padding", c.Padding, 0);
-                Range(node, "dilation", c.Dilation, 1);
-                Range(node, "groups", c.Groups, 1);
-                if (c.InChannels % c.Groups != 0 || c.OutChannels % c.Groups != 0)
-                    throw new LatheException(
-                        $"node '{node.Name}' has {c.Groups} groups, which must divide its {c.InChannels} input and {c.OutChannels} output channels");
-                CheckWeight(node, (long)c.OutChannels * (c.InChannels / c.Groups), (long)c.Kernel * c.Kernel);
-                break;
-            case Linear l:
-                Range(node, "inFeatures", l.InFeatures, 1);
-                Range(node, "outFeatures", l.OutFeatures, 1);
-                CheckWeight(node, l.InFeatures, l.OutFeatures);
-                break;
-            case BatchNorm b:
-                Range(node, "channels", b.Channels, 1);
-                if (!(b.Epsilon > 0 && double.IsFinite(b.Epsilon)))
-                    throw new LatheException($"node '{node.Name}' has epsilon {b.Epsilon}; it must be greater than 0");
-                if (!(b.Momentum is > 0 and <= 1))
-                    throw new LatheException($"node '{node.Name}' has momentum {b.Momentum}; it must be in (0, 1]");
-                break;
-            case MaxPool2d p: CheckPool(node, p.Kernel, p.Stride, p.Padding); break;
-            case AvgPool2d p: CheckPool(node, p.Kernel, p.Stride, p.Padding); break;
-            case Dropout d when !(d.Probability is >= 0 and < 1):
-                throw new LatheException($"node '{node.Name}' has dropout probability {d.Probability}; it must be in [0, 1)");
-            case Activation a when !Enum.IsDefined(a.Kind):
-                throw new LatheException($"node '{node.Name}' has an unknown activation, {(int)a.Kind}");
-        }
-    }
-
-    private static void CheckPool(Node node, int kernel, int stride, int padding)
-    {
-        Range(node, "kernel", kernel, 1);
-        Range(node, "stride", stride, 1);
-        Range(node, "padding", padding, 0);
-        if (padding > kernel / 2)
-            throw new LatheException($"node '{node.Name}' pads by {padding}, more than half its kernel of {kernel}");
-    }
-
-    private static void Range(Node node, string field, int value, int least)
-    {
-        if (value < least || value > MaxValues)
-            throw new LatheException($"node '{node.Name}' has {field} {value}; it must be between {least} and {MaxValues}");
-    }
-
-    private static void CheckWeight(Node node, long rows, long columns)
-    {
-        if (rows > MaxValues || columns > MaxValues || rows * columns > MaxValues)
-            throw new LatheException($"node '{node.Name}' has a weight of more than {MaxValues} values");
+        var expected = node is Mul ? 2 : 1;
+        if (!several && count != expected)
+            throw new LatheException($"node '{node.Name}' takes {expected} input{(expected > 1 ? "s" : "")}, but has {count}");
     }
 
     private static void CheckSize(TensorShape shape, string what)
@@ -196,6 +141,24 @@ public static class ShapeInference
         }
 
         return inputs[0];
+    }
+
+    private static TensorShape Scale(Node node, TensorShape left, TensorShape right)
+    {
+        if (left == right || right == ScaleOf(left)) return left;
+        if (left == ScaleOf(right)) return right;
+        throw new LatheException($"node '{node.Name}' multiplies tensors of one shape, or [C, H, W] by [C, 1, 1], but its input "
+            + $"'{node.Inputs[0]}' is {left} and '{node.Inputs[1]}' is {right}");
+
+        static TensorShape ScaleOf(TensorShape shape) => shape with { Height = 1, Width = 1 };
+    }
+
+    private static TensorShape Widen(Pad pad, TensorShape input)
+    {
+        var channels = (long)input.Channels + pad.Before + pad.After;
+        return channels > MaxValues
+            ? throw new LatheException($"The tensor of node '{pad.Name}' has more than {MaxValues} values")
+            : input with { Channels = (int)channels };
     }
 
     private static TensorShape Join(Node node, IReadOnlyList<TensorShape> inputs)

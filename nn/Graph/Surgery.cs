@@ -92,8 +92,16 @@ public static class Surgery
         Conv2d c => c with { InChannels = kept[c.Inputs[0]].Length, OutChannels = kept[c.Name].Length },
         Linear l => l with { InFeatures = kept[l.Inputs[0]].Length, OutFeatures = kept[l.Name].Length },
         BatchNorm b => b with { Channels = kept[b.Name].Length },
+        Pad p => Shrink(p, kept),
         _ => node,
     };
+
+    /// <summary>A zero channel stays with the channels that it is tied to; what is neither in front nor the input's is behind.</summary>
+    private static Pad Shrink(Pad pad, Dictionary<string, int[]> kept)
+    {
+        var before = kept[pad.Name].Count(c => c < pad.Before);
+        return pad with { Before = before, After = kept[pad.Name].Length - before - kept[pad.Inputs[0]].Length };
+    }
 
     /// <summary>Which columns of a weight stay; null for a depthwise weight, whose one column is its own channel.</summary>
     private static int[]? Columns(Node node, ChannelGroups groups, ReadOnlySpan<bool> live)

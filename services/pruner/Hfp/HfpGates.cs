@@ -100,7 +100,7 @@ public sealed class HfpGates : IDisposable
         if (kind is not ("weight" or "bias")) return value;
         if (gated.IsProducer && OwnGateOf(gated.Tensor) is { } own)
         {
-            // The gate vector scales the layer's rows; it is folded into them when the network is cut.
+            // The gates scale the layer's rows; they are folded into them when the network is cut.
             return value * Broadcast(Mask(own, gated.Tensor.Node), value);
         }
 
@@ -140,10 +140,25 @@ public sealed class HfpGates : IDisposable
     private static Tensor Broadcast(Tensor gate, Tensor value) =>
         gate.reshape([.. Enumerable.Range(0, (int)value.dim()).Select(d => d == 0 ? -1L : 1L)]);
 
-    private Parameter? OwnGateOf(GatedTensor producer) =>
-        producer.Places.Select(p => p.Group).Where(g => g >= 0).Distinct().ToArray() is [var only]
-            ? _ownGates.GetValueOrDefault(OwnGateName(only))
-            : null;
+    /// <summary>
+    /// The own gate of each of a layer's channels, 1 where it has none; null where none has. A layer's channels may belong to several
+    /// groups, in any order and more than once: a sum with a concatenation splits them, groups of a convolution repeat them.
+    /// </summary>
+    private Tensor? OwnGateOf(GatedTensor producer)
+    {
+        var groups = producer.Places.Select(p => p.Group).Distinct().Where(g => g >= 0 && _ownGates.ContainsKey(OwnGateName(g))).ToList();
+        if (groups.Count == 0) return null;
+        var starts = new Dictionary<int, long>();
+        var end = 0L;
+        foreach (var group in groups)
+        {
+            starts[group] = end;
+            end += _groups.Groups[group].Gates.Count;
+        }
+
+        var all = cat([.. groups.Select(g => (Tensor)_ownGates[OwnGateName(g)]), ones(1)]);
+        return all.index_select(0, tensor([.. producer.Places.Select(p => starts.TryGetValue(p.Group, out var start) ? start + p.Index : end)]));
+    }
 
     private Tensor Mask(Tensor value, string node) =>
         _closing.TryGetValue(node, out var closing) ? value + (value * Broadcast(closing, value)).detach() : value;

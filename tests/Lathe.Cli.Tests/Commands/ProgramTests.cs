@@ -29,6 +29,7 @@ public sealed class ProgramTests : IDisposable
         { ["run", "bad.yaml"], "bad.yaml:7:7: stages[1].prune.multiplications: is -1.5, expected " },
         { ["run", "good.yaml", "--set", "train.epoch=2"], "--set train.epoch=2: epoch is an unknown key" },
         { ["run", "good.yaml", "--set", "model=lenet6"], "--set model=lenet6: unknown model 'lenet6' (did you mean 'lenet5'?)" },
+        { ["run", "good.yaml", "--set", "model=lenet5@0"], "--set model=lenet5@0: model 'lenet5@0' has the width '0' after its '@'; expected " },
         { ["run", "good.yaml", "--set", "dataset=fashion"], "--set dataset=fashion: unknown data set 'fashion'" },
         { ["run", "good.yaml", "--set", "dataset=mnist"], "lathe: data set mnist is not here." },
         { ["run", "good.yaml", "--broker", "http://x"], "lathe: " },

@@ -2,6 +2,7 @@ using Lathe.Contracts;
 using Lathe.NN.Execution;
 using Lathe.NN.Graphs;
 using Lathe.NN.Runtime;
+using Lathe.NN.Tests.Graphs;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -86,6 +87,44 @@ public sealed class GraphModuleTests : IDisposable
     }
 
     [Fact]
+    public void Random_networks_compute_what_their_definition_says()
+    {
+        for (var seed = 0; seed < 150; seed++)
+        {
+            using var scope = NewDisposeScope();
+            var graph = RandomNetworks.Network(seed);
+            var tensors = ReferenceRun.RandomTensors(graph, seed);
+            using var module = GraphModule.FromTensors(graph, tensors);
+            var images = randn([2, graph.Input.Channels, graph.Input.Height, graph.Input.Width], generator: new Generator((ulong)seed));
+            var expected = ReferenceRun.Logits(graph, tensors, images);
+            var difference = (module.Forward(images, training: false) - expected).abs().max().item<float>();
+            Assert.True(difference <= 1e-4f * expected.abs().max().item<float>() + 1e-12f, $"difference {difference} in {GraphJson.Write(graph)}");
+        }
+    }
+
+    [Fact]
+    public void Every_operation_leaves_a_pixels_channels_side_by_side()
+    {
+        Node[] operations =
+        [
+            new Conv2d("op", ["conv"], 8, 8, 3, Padding: 1, Groups: 8),
+            new AvgPool2d("op", ["conv"], 1, 2),
+            new AdaptiveAvgPool2d("op", ["conv"], 2, 3),
+            new Mul("op", ["conv", "mean"]),
+            new Mul("op", ["mean", "conv"]),
+            new Pad("op", ["conv"], 2, 3),
+            new Concat("op", ["conv", "conv"]),
+        ];
+        foreach (var operation in operations)
+        {
+            var graph = new NetworkGraph(
+                "layout", new TensorShape(3, 6, 6), [new Conv2d("conv", ["input"], 3, 8, 1), new GlobalAvgPool("mean", ["conv"]), operation], "op");
+            using var module = GraphModule.Create(graph, 1);
+            Assert.Equal(1, module.Forward(randn(2, 3, 6, 6), training: false).stride(1));
+        }
+    }
+
+    [Fact]
     public void Gradients_reach_every_parameter()
     {
         using var module = GraphModule.Create(Samples.Network(), 1);
@@ -148,6 +187,18 @@ public sealed class GraphModuleTests : IDisposable
             "wide", new TensorShape(16, 4, 4), [new Conv2d("conv", ["input"], 16, 64, 3, Padding: 1)], "conv");
         using var module = GraphModule.Create(graph, 1);
         Assert.Equal(Math.Sqrt(2.0 / (64 * 9)), module.Parameters["conv.weight"].std().item<float>(), 0.002);
+    }
+
+    [Theory]
+    [InlineData(32, 9)] // depthwise: a channel's fan-out is its own filter
+    [InlineData(4, 72)] // eight output channels for each input channel
+    public void The_fan_out_of_a_grouped_convolution_is_within_its_group(int groups, int fanOut)
+    {
+        var graph = new NetworkGraph(
+            "grouped", new TensorShape(32, 4, 4), [new Conv2d("conv", ["input"], 32, 32, 3, Padding: 1, Groups: groups)], "conv");
+        using var module = GraphModule.Create(graph, 1);
+        var expected = Math.Sqrt(2.0 / fanOut);
+        Assert.Equal(expected, module.Parameters["conv.weight"].std().item<float>(), expected / 5);
     }
 
     [Fact]

@@ -8,6 +8,19 @@ public class ChannelGroupsTests
 {
     private static GraphBuilder Net(int channels = 2) => new("test", new TensorShape(channels, 6, 6));
 
+    private static GraphBuilder SqueezeAndExcitation()
+    {
+        var net = Net();
+        net.Conv("conv", 4, 3);
+        var channels = net.BatchNorm("bn");
+        net.GlobalAvgPool("squeeze");
+        net.Conv("reduce", 2, 1, bias: true);
+        net.Relu("relu");
+        net.Conv("expand", 4, 1, bias: true);
+        net.Mul("mul", channels, net.Activation("scale", ActivationKind.Sigmoid));
+        return net;
+    }
+
     [Fact]
     public void Each_channel_before_a_flatten_stands_for_all_its_positions()
     {
@@ -30,12 +43,98 @@ public class ChannelGroupsTests
     [Fact]
     public void A_residual_addition_ties_its_branches()
     {
-        var groups = ChannelGroups.Of(Zoo.Build("resnet20", new(3, 32, 32), 10));
-        Assert.Equal(groups.GatesOf["bn1"], groups.GatesOf["layer1.2.add"]);
-        Assert.Equal(groups.GatesOf["layer2.0.downsample.1"], groups.GatesOf["layer2.2.conv2"]);
-        // Three stages, nine blocks with an inner width of their own, and the logits.
+        var groups = ChannelGroups.Of(Zoo.Build("resnet18", new(3, 64, 64), 10));
+        Assert.Equal(groups.GatesOf["bn1"], groups.GatesOf["layer1.1.add"]);
+        Assert.Equal(groups.GatesOf["layer2.0.downsample.1"], groups.GatesOf["layer2.1.conv2"]);
+        // Four stages, eight blocks with an inner width of their own, and the logits.
         Assert.Equal(13, groups.Groups.Count);
-        Assert.Equal(["bn1", "layer1.0.bn2", "layer1.1.bn2", "layer1.2.bn2"], groups.Groups[0].BatchNorms);
+        Assert.Equal(["bn1", "layer1.0.bn2", "layer1.1.bn2"], groups.Groups[0].BatchNorms);
+    }
+
+    [Fact]
+    public void A_zero_padded_shortcut_ties_the_narrow_stage_to_the_middle_of_the_wide_one()
+    {
+        var groups = ChannelGroups.Of(Zoo.Build("resnet20", new(3, 32, 32), 10));
+        var (first, second, third) = (groups.GatesOf["bn1"], groups.GatesOf["layer2.2.conv2"], groups.GatesOf["layer3.2.conv2"]);
+        Assert.Equal(first, second[8..24]);
+        Assert.Equal(second, third[16..48]);
+        Assert.Equal([16, 32, 64], new[] { first, second, third }.Select(gates => gates.Distinct().Count()));
+        // The first stage's channels, the second's own, the third's own, nine blocks with an inner width, and the logits.
+        Assert.Equal(13, groups.Groups.Count);
+        Assert.Equal([16, 16, 32], groups.Groups.Where(g => g.BatchNorms.Contains("layer3.2.bn2")).Select(g => g.Gates.Count));
+        Assert.All(groups.Groups.Where(g => g.Prunable), g => Assert.True(g.ClosesByBatchNorm));
+    }
+
+    [Fact]
+    public void Zero_channels_stay_with_what_they_are_added_to()
+    {
+        var net = Net();
+        net.Conv("narrow", 2, 1);
+        net.Pad("pad", 1, 2);
+        net.Conv("wide", 5, 1, from: "narrow");
+        net.Add("add", "wide", "pad");
+        net.BatchNorm("bn");
+        net.Flatten("flatten");
+        net.Linear("fc", 3);
+        var graph = net.Build();
+        var groups = ChannelGroups.Of(graph);
+        Assert.Equal([2, 0, 1, 3, 4], groups.GatesOf["wide"]);
+        var live = Enumerable.Repeat(true, groups.Gates.Count).ToArray();
+        (live[0], live[3]) = (false, false);
+        var small = Surgery.Shrink(graph, groups, live);
+        Assert.Equal((1, 1), small.Nodes.OfType<Pad>().Select(p => (p.Before, p.After)).Single());
+        Assert.Equal(3, small.Nodes.OfType<Conv2d>().Last().OutChannels);
+    }
+
+    [Fact]
+    public void Squeeze_and_excitation_ties_a_channel_to_its_factor()
+    {
+        var net = SqueezeAndExcitation();
+        net.Flatten("flatten");
+        net.Linear("fc", 3);
+        var groups = ChannelGroups.Of(net.Build());
+        Assert.Equal(groups.GatesOf["conv"], groups.GatesOf["expand"]);
+        var group = groups.Groups[0];
+        Assert.Equal(["conv", "expand"], group.Producers);
+        // The factor of a closed channel is sigmoid(0) = 1/2, and nothing reads it but the product with zero.
+        Assert.True(group.Prunable);
+        Assert.True(group.ClosesByBatchNorm);
+    }
+
+    [Fact]
+    public void A_sigmoid_that_something_else_reads_too_makes_its_channels_unprunable()
+    {
+        var net = SqueezeAndExcitation();
+        net.Flatten("flatten");
+        net.Linear("fc", 3);
+        net.Append(new Flatten("factors", ["scale"]));
+        net.Linear("side", 3);
+        net.Add("logits", "fc", "side");
+        Assert.False(ChannelGroups.Of(net.Build()).Groups[0].Prunable);
+    }
+
+    [Fact]
+    public void A_batch_norm_behind_a_sigmoid_makes_its_channels_prunable_again()
+    {
+        var net = Net();
+        net.Conv("conv", 4, 1);
+        net.Activation("sigmoid", ActivationKind.Sigmoid);
+        net.BatchNorm("bn");
+        net.Flatten("flatten");
+        net.Linear("fc", 3);
+        var group = ChannelGroups.Of(net.Build()).Groups[0];
+        Assert.True(group.Prunable);
+        Assert.True(group.ClosesByBatchNorm);
+    }
+
+    [Fact]
+    public void Dense_connections_close_by_the_batch_norms_of_their_readers()
+    {
+        var groups = ChannelGroups.Of(Zoo.Build("densenet76-12", new(3, 32, 32), 10));
+        // What the last layer of the first block makes is read by the transition alone.
+        var last = groups.Groups.Single(g => g.Producers.Contains("features.denseblock1.denselayer12.conv2"));
+        Assert.Equal(["features.transition1.norm"], last.BatchNorms);
+        Assert.All(groups.Groups.Where(g => g.Prunable), g => Assert.True(g.ClosesByBatchNorm));
     }
 
     [Fact]

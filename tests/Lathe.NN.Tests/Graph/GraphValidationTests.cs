@@ -37,6 +37,14 @@ public class GraphValidationTests
         { "has stride 0; it must be between", With(0, new Conv2d("conv1", ["input"], 3, 32, 3, Stride: 0)) },
         { "has a weight of more than", With(0, new Conv2d("conv1", ["input"], 3, 1 << 27, 3)) },
         { "dropout probability 1; it must be in [0, 1)", With(1, new Dropout("bn1", ["conv1"], 1)) },
+        { "node 'bn1' takes 2 inputs, but has 1", With(1, new Mul("bn1", ["conv1"])) },
+        { "but its input 'conv1' is [32, 6, 6] and 'input' is [3, 8, 8]", With(1, new Mul("bn1", ["conv1", "input"])) },
+        { "node 'bn1' has before -1; it must be between 0", With(1, new Pad("bn1", ["conv1"], -1, 0)) },
+        { "node 'bn1' has after -1; it must be between 0", With(1, new Pad("bn1", ["conv1"], 0, -1)) },
+        { "tensor of node 'bn1' has more than", With(1, new Pad("bn1", ["conv1"], 1 << 27, 1 << 28)) },
+        { "node 'fc' needs [C, H, W], but its input 'flatten' is flat", [.. Good[..4], new Pad("fc", ["flatten"], 1, 1)] },
+        { "node 'bn1' has height 0; it must be between 1", With(1, new AdaptiveAvgPool2d("bn1", ["conv1"], 0, 1)) },
+        { "node 'bn1' has width 0; it must be between 1", With(1, new AdaptiveAvgPool2d("bn1", ["conv1"], 1, 0)) },
         { "is the image's name", [new Dropout("input", ["input"], 0.5), .. Good] },
         { "is no name for a node", [new Dropout("a b", ["input"], 0.5), .. Good] },
         { "has 0 nodes", [] },
@@ -66,6 +74,35 @@ public class GraphValidationTests
             "fc.weight [10,32]", "fc.bias [10]",
         ],
         ParameterShapes.Of(Graph(Good)).Select(p => $"{p.Name} [{string.Join(',', p.Shape)}]"));
+
+    [Fact]
+    public void A_product_broadcasts_one_value_for_each_channel_from_either_side()
+    {
+        var (map, scale, flat) = (new TensorShape(4, 6, 5), new TensorShape(4), new TensorShape(4, IsFlat: true));
+        var mul = new Mul("mul", ["a", "b"]);
+        Assert.Equal(map, ShapeInference.Infer(mul, [map, scale]));
+        Assert.Equal(map, ShapeInference.Infer(mul, [scale, map]));
+        Assert.Equal(map, ShapeInference.Infer(mul, [map, map]));
+        Assert.Throws<LatheException>(() => ShapeInference.Infer(mul, [map, flat]));
+        Assert.Throws<LatheException>(() => ShapeInference.Infer(mul, [map, new TensorShape(1)]));
+    }
+
+    [Fact]
+    public void Operations_are_named_for_good_in_json()
+    {
+        var net = new GraphBuilder("n", new TensorShape(1, 4, 4));
+        net.AdaptiveAvgPool("a", 2, 3);
+        net.Mul("m", "a", "a");
+        net.Pad("p", 1, 2);
+        net.Flatten("f");
+        Assert.Equal(
+            """{"version":1,"name":"n","input":[1,4,4],"nodes":["""
+            + """{"op":"adaptive_avg_pool2d","name":"a","inputs":["input"],"height":2,"width":3},"""
+            + """{"op":"mul","name":"m","inputs":["a","a"]},"""
+            + """{"op":"pad","name":"p","inputs":["m"],"before":1,"after":2},"""
+            + """{"op":"flatten","name":"f","inputs":["p"]}],"output":"f"}""",
+            GraphJson.Write(net.Build()));
+    }
 
     [Fact]
     public void Json_gives_back_every_network() => Gen.Int[0, 1_000_000].Sample(

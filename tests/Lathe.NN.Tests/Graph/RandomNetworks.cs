@@ -14,6 +14,7 @@ internal static class RandomNetworks
         for (var b = 0; b < blocks; b++)
             Block(net, random, $"b{b}");
         if (random.Next(2) == 0) net.GlobalAvgPool("gap");
+        else if (random.Next(3) == 0) net.AdaptiveAvgPool("adaptive", random.Next(1, 4), random.Next(1, 4));
         net.Flatten("flatten");
         if (random.Next(3) == 0) net.BatchNorm("flat.bn");
         if (random.Next(2) == 0)
@@ -46,7 +47,7 @@ internal static class RandomNetworks
     {
         var from = net.Last;
         var shape = net.Shape;
-        switch (random.Next(9))
+        switch (random.Next(14))
         {
             case 0:
                 Conv(net, random, name, random.Next(1, 7));
@@ -80,7 +81,33 @@ internal static class RandomNetworks
                 if (random.Next(2) == 0) net.Append(new MaxPool2d($"{name}.pool", [from], 3, 2, random.Next(2)));
                 else net.Append(new AvgPool2d($"{name}.pool", [from], 2, random.Next(1, 3), random.Next(2)));
                 break;
-            case 7:
+            case 7: // squeeze and excitation, of the image too; the sigmoid is never the end of it
+                Squeeze(net, random, name, random.Next(3) == 0 ? from : Conv(net, random, name, random.Next(1, 5)));
+                break;
+            case 8: // a gate of the tensor's own size
+                var value = Conv(net, random, $"{name}.value", shape.Channels);
+                Conv(net, random, $"{name}.gate", shape.Channels, random.Next(2) == 0 ? from : value);
+                net.Activation($"{name}.sigmoid", ActivationKind.Sigmoid);
+                net.Mul($"{name}.mul", net.Last, value);
+                if (random.Next(2) == 0) net.BatchNorm($"{name}.bn");
+                break;
+            case 9: // zero-padded shortcut
+                Shortcut(net, random, name, from);
+                break;
+            case 10: // zero channels that are added to nothing
+                net.Pad($"{name}.pad", random.Next(3), random.Next(3));
+                if (random.Next(2) == 0) net.BatchNorm($"{name}.bn");
+                if (random.Next(2) == 0) Activate(net, random, $"{name}.act");
+                break;
+            case 11: // bottleneck of grouped convolutions, as wide as its groups or wider
+                var groups = random.Next(2, 4);
+                Conv(net, random, $"{name}.in", groups * random.Next(1, 3));
+                net.Conv($"{name}.grouped", groups * random.Next(1, 3), 3, padding: 1, groups: groups);
+                net.BatchNorm($"{name}.bn");
+                Conv(net, random, $"{name}.out", shape.Channels);
+                net.Add($"{name}.add", net.Last, from);
+                break;
+            case 12:
                 net.Dropout($"{name}.drop", 0.25);
                 Conv(net, random, name, random.Next(1, 5), from: null);
                 break;
@@ -89,6 +116,29 @@ internal static class RandomNetworks
                 net.BatchNorm($"{name}.bn2");
                 break;
         }
+    }
+
+    private static void Squeeze(GraphBuilder net, Random random, string name, string of)
+    {
+        var channels = net.ShapeOf(of).Channels;
+        net.GlobalAvgPool($"{name}.squeeze", of);
+        net.Conv($"{name}.reduce", random.Next(1, 4), 1, bias: true);
+        Activate(net, random, $"{name}.act");
+        net.Conv($"{name}.expand", channels, 1, bias: true);
+        var scale = net.Activation($"{name}.scale", ActivationKind.Sigmoid);
+        if (random.Next(2) == 0) net.Mul($"{name}.mul", of, scale);
+        else net.Mul($"{name}.mul", scale, of);
+    }
+
+    private static void Shortcut(GraphBuilder net, Random random, string name, string from)
+    {
+        var stride = random.Next(1, 3);
+        var (before, after) = (random.Next(3), random.Next(3));
+        var branch = Conv(net, random, $"{name}.a", net.ShapeOf(from).Channels + before + after);
+        if (stride > 1) branch = net.AvgPool($"{name}.pool", 1, stride);
+        var shortcut = stride > 1 ? net.AvgPool($"{name}.subsample", 1, stride, from) : from;
+        net.Add($"{name}.add", branch, net.Pad($"{name}.pad", before, after, shortcut));
+        Activate(net, random, $"{name}.relu");
     }
 
     private static string Conv(GraphBuilder net, Random random, string name, int channels, string? from = null)

@@ -40,10 +40,21 @@ internal static class ReferenceRun
         MaxPool2d p => F.max_pool2d(x[0], p.Kernel, p.Stride, p.Padding),
         AvgPool2d p => F.avg_pool2d(x[0], p.Kernel, p.Stride, p.Padding),
         GlobalAvgPool => x[0].mean([2, 3], keepdim: true),
+        AdaptiveAvgPool2d p => cat(
+            [.. Windows(p.Height, x[0].shape[2]).Select(rows => cat(
+                [.. Windows(p.Width, x[0].shape[3]).Select(columns => x[0].slice(2, rows.From, rows.To, 1)
+                    .slice(3, columns.From, columns.To, 1).mean([2, 3], keepdim: true))], 3))], 2),
         Add => x.Aggregate((a, b) => a + b),
+        Mul => x[0] * x[1],
+        Pad p => cat([Zeros(x[0], p.Before), x[0], Zeros(x[0], p.After)], 1),
         Concat => cat(x, 1),
         Flatten => x[0].flatten(1),
         Dropout => x[0],
         _ => throw new NotSupportedException(node.ToString()),
     };
+
+    private static IEnumerable<(long From, long To)> Windows(int count, long extent) =>
+        Enumerable.Range(0, count).Select(i => (i * extent / count, (((i + 1) * extent) + count - 1) / count));
+
+    private static Tensor Zeros(Tensor like, int channels) => zeros(like.shape[0], channels, like.shape[2], like.shape[3]);
 }
