@@ -42,11 +42,12 @@ internal static class GraphExecution
         bool training,
         Func<string, Tensor> parameter,
         IReadOnlyDictionary<string, Tensor> buffers,
-        CounterRandom dropout)
+        CounterRandom dropout,
+        Precision precision)
     {
         var live = new Dictionary<string, (Tensor Tensor, int Last)>
         {
-            [NetworkGraph.InputName] = (ChannelsLast(input), LastReader(graph, NetworkGraph.InputName)),
+            [NetworkGraph.InputName] = (Entering(input, precision), LastReader(graph, NetworkGraph.InputName)),
         };
         for (var i = 0; i < graph.Nodes.Count; i++)
         {
@@ -73,7 +74,20 @@ internal static class GraphExecution
                 live[node.Name] = (output, lastReader[i]);
         }
 
-        return live[graph.Output].Tensor;
+        var logits = live[graph.Output].Tensor;
+        if (precision == Precision.Float32)
+            return logits;
+        using (logits)
+            return logits.to(ScalarType.Float32);
+    }
+
+    private static Tensor Entering(Tensor input, Precision precision)
+    {
+        var pixels = ChannelsLast(input);
+        if (precision == Precision.Float32)
+            return pixels;
+        using (pixels)
+            return pixels.to(ScalarType.BFloat16);
     }
 
     private static int LastReader(NetworkGraph graph, string tensor)
@@ -111,14 +125,14 @@ internal static class GraphExecution
             case Conv2d conv:
                 return F.conv2d(
                     x,
-                    parameter($"{node.Name}.weight"),
-                    conv.Bias ? parameter($"{node.Name}.bias") : null,
+                    Value("weight"),
+                    conv.Bias ? Value("bias") : null,
                     [conv.Stride, conv.Stride],
                     [conv.Padding, conv.Padding],
                     [conv.Dilation, conv.Dilation],
                     conv.Groups);
             case Linear linear:
-                return F.linear(x, parameter($"{node.Name}.weight"), linear.Bias ? parameter($"{node.Name}.bias") : null);
+                return F.linear(x, Value("weight"), linear.Bias ? Value("bias") : null);
             case BatchNorm norm:
                 return Normalize(x, norm, training, parameter, buffers);
             case Activation activation:
@@ -146,6 +160,13 @@ internal static class GraphExecution
                 return Drop(x, drop, training, dropout);
             default:
                 throw new LatheException($"Layer '{node.Name}' is a {node.GetType().Name}, which this version of Lathe cannot run.");
+        }
+
+        // Parameters are kept in float32; what they meet decides what they are computed with.
+        Tensor Value(string name)
+        {
+            var value = parameter($"{node.Name}.{name}");
+            return value.dtype == x.dtype ? value : value.to(x.dtype);
         }
     }
 
@@ -207,6 +228,7 @@ internal static class GraphExecution
         for (var i = 0; i < mask.Length; i++)
             mask[i] = stream.Uniform(i) < keep ? (float)(1 / keep) : 0f;
         using var factor = GraphModule.FloatTensor(mask, x.shape);
-        return x * factor;
+        using var typed = factor.to(x.dtype);
+        return x * typed;
     }
 }

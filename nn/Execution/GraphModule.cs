@@ -98,8 +98,9 @@ public sealed class GraphModule : IDisposable
     /// <param name="training">True: batch norm uses, and learns from, this batch; dropout drops.</param>
     /// <param name="view">Substitutes parameters; null uses them as they are.</param>
     /// <param name="dropout">Where dropout draws from; a new stream for each step.</param>
+    /// <param name="precision">What layers compute with; statistics of batch norm are float32 always.</param>
     /// <returns>Float32 [N, classes]; every other activation has been let go.</returns>
-    public Tensor Forward(Tensor input, bool training, ParameterView? view = null, CounterRandom dropout = default)
+    public Tensor Forward(Tensor input, bool training, ParameterView? view = null, CounterRandom dropout = default, Precision precision = Precision.Float32)
     {
         Tensor Value(string name)
         {
@@ -107,7 +108,7 @@ public sealed class GraphModule : IDisposable
             return view is null ? value : view(name, value);
         }
 
-        return GraphExecution.Run(Graph, _lastReader, input, training, Value, _buffers, dropout);
+        return GraphExecution.Run(Graph, _lastReader, input, training, Value, _buffers, dropout, precision);
     }
 
     public void Dispose()

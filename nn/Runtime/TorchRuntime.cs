@@ -55,12 +55,14 @@ public static class TorchRuntime
         }
     }
 
-    /// <summary>What made a result, for its lineage: versions of Lathe, libtorch and TorchSharp, and the number of threads.</summary>
-    public static IReadOnlyDictionary<string, string> Versions()
+    /// <summary>What made a result, for its lineage: versions of Lathe, libtorch and TorchSharp, number of threads and precision.</summary>
+    /// <param name="precision">What the layers computed with.</param>
+    public static IReadOnlyDictionary<string, string> Versions(Precision precision = Precision.Float32)
     {
         var threads = Threads;
         return new SortedDictionary<string, string>(StringComparer.Ordinal)
         {
+            ["precision"] = precision.ToString().ToLowerInvariant(),
             ["lathe"] = InformationalVersion(typeof(TorchRuntime).Assembly),
             ["threads"] = threads.ToString(CultureInfo.InvariantCulture),
             ["torch"] = torch.__version__,

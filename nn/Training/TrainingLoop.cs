@@ -123,7 +123,7 @@ public sealed class TrainingLoop : IDisposable
     {
         ClearGradients();
         var logits = _module.Forward(
-            batch.Images, training: true, _hooks.View, CounterRandom.For(_seed, "dropout", context.GlobalStep));
+            batch.Images, training: true, _hooks.View, CounterRandom.For(_seed, "dropout", context.GlobalStep), _recipe.Precision);
         var loss = F.cross_entropy(logits, batch.Labels, label_smoothing: _recipe.LabelSmoothing);
         var total = _hooks.LossTerm?.Invoke(context) is { } term ? loss + term : loss;
         RefuseNonsense(total.item<float>(), context);

@@ -1,5 +1,6 @@
 using Lathe.Contracts;
 using Lathe.NN.Data;
+using Lathe.NN.Runtime;
 
 namespace Lathe.NN.Training;
 
@@ -46,6 +47,7 @@ public enum OptimizerKind
 /// <param name="StepEpochs">Epochs between two changes of a step schedule, fractions included, above 0.</param>
 /// <param name="StepFactor">What a step schedule multiplies with, above 0 and at most 1.</param>
 /// <param name="GradientClip">Greatest Euclidean length of all gradients together; 0: any.</param>
+/// <param name="Precision">What layers compute with while training.</param>
 /// <param name="AverageDecay">Decay of the moving average of the weights that training ends with, in [0, 1); 0: the last weights.</param>
 public sealed record TrainingRecipe(
     int Epochs,
@@ -64,7 +66,8 @@ public sealed record TrainingRecipe(
     double StepEpochs = 30,
     double StepFactor = 0.1,
     double GradientClip = 0,
-    double AverageDecay = 0)
+    double AverageDecay = 0,
+    Precision Precision = Precision.Float32)
 {
     /// <summary>Refuses values out of their range.</summary>
     /// <exception cref="LatheException">Names the first such value.</exception>

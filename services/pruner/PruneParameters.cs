@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
+using Lathe.NN.Runtime;
 
 namespace Lathe.Pruner;
 
@@ -67,6 +68,9 @@ public sealed record PruneParameters
     [Description("Weight decay, on weights alone.")]
     [Range(0.0, 1.0)]
     public double WeightDecay { get; init; } = 5e-4;
+
+    [Description("Numbers that layers compute with while training; auto: bfloat16 where the worker's processor multiplies it faster. Weights stay float32.")]
+    public PrecisionChoice Precision { get; init; } = PrecisionChoice.Float32;
 
     [Description("Random shifts and, where the data set allows it, flips of the training images.")]
     public bool Augment { get; init; } = true;

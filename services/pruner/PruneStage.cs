@@ -40,7 +40,7 @@ public sealed class PruneStage : IStage<PruneParameters>
         }
 
         var step = new LineageStep(
-            run.Stage, run.Version, run.Parameters, run.Seed, run.Input, run.Data, TorchRuntime.Versions(), facts);
+            run.Stage, run.Version, run.Parameters, run.Seed, run.Input, run.Data, TorchRuntime.Versions(parameters.Precision.Here()), facts);
         var output = run.Write(stream => CheckpointFile.Write(
             stream, pruned with { Lineage = checkpoint.Lineage.Then(step, compresses: true) }));
         return new StageOutcome(output, facts.With(pruned.Graph, pruned.Formats));
@@ -53,6 +53,7 @@ public sealed class PruneStage : IStage<PruneParameters>
         FinalLearningRate: parameters.FinalLearningRate,
         Momentum: parameters.Momentum,
         WeightDecay: parameters.WeightDecay,
+        Precision: parameters.Precision.Here(),
         Augmentation: parameters.Augment ? data.UsualAugmentation : null);
 
     private static Checkpoint Cut(Checkpoint dense, GraphModule module, HfpPruning pruning, Split images, out SurgeryProof proof)

@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
+using Lathe.NN.Runtime;
 
 namespace Lathe.Quantizer;
 
@@ -74,6 +75,9 @@ public sealed record QuantizeParameters
     [Description("Weight decay. The prior already holds the weights, so none by default.")]
     [Range(0.0, 1.0)]
     public double WeightDecay { get; init; }
+
+    [Description("Numbers that layers compute with while training; auto: bfloat16 where the worker's processor multiplies it faster. Weights stay float32.")]
+    public PrecisionChoice Precision { get; init; } = PrecisionChoice.Float32;
 
     [Description("Random shifts and, where the data set allows it, flips of the training images.")]
     public bool Augment { get; init; } = true;

@@ -33,7 +33,7 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
         if (validation.Count > 0) facts["validationTop1After"] = Evaluation.Run(module, validation, parameters.BatchSize, stop: stop).Top1;
 
         var step = new LineageStep(
-            run.Stage, run.Version, run.Parameters, run.Seed, run.Input, run.Data, TorchRuntime.Versions(), facts);
+            run.Stage, run.Version, run.Parameters, run.Seed, run.Input, run.Data, TorchRuntime.Versions(parameters.Precision.Here()), facts);
         using var quantized = new Checkpoint(checkpoint.Graph, module.Snapshot(), checkpoint.Lineage.Then(step, compresses: true), formats);
         return new StageOutcome(run.Write(stream => CheckpointFile.Write(stream, quantized)), facts.With(quantized.Graph, quantized.Formats));
     }
@@ -53,5 +53,6 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
         Schedule: LearningRateSchedule.Linear,
         Momentum: parameters.Momentum,
         WeightDecay: parameters.WeightDecay,
+        Precision: parameters.Precision.Here(),
         Augmentation: parameters.Augment ? data.UsualAugmentation : null);
 }

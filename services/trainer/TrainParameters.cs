@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
+using Lathe.NN.Runtime;
 using Lathe.NN.Training;
 
 namespace Lathe.Trainer;
@@ -67,6 +68,9 @@ public sealed record TrainParameters
     [Description("Share of the target that label smoothing spreads over all classes.")]
     [Range(0.0, 1.0, MaximumIsExclusive = true)]
     public double LabelSmoothing { get; init; }
+
+    [Description("Numbers that layers compute with while training; auto: bfloat16 where the worker's processor multiplies it faster. Weights stay float32.")]
+    public PrecisionChoice Precision { get; init; } = PrecisionChoice.Float32;
 
     [Description("Random shifts and, where the data set allows it, flips of the training images.")]
     public bool Augment { get; init; } = true;

@@ -28,7 +28,7 @@ public sealed class TrainStage : IStage<TrainParameters>
         var facts = new Dictionary<string, double> { ["trainingLoss"] = history.Epochs[^1].Loss, ["trainingTop1"] = history.Epochs[^1].Accuracy };
         if (validation.Count > 0) facts["validationTop1"] = Evaluation.Run(module, validation, parameters.BatchSize, stop: stop).Top1;
         var step = new LineageStep(
-            run.Stage, run.Version, run.Parameters, run.Seed, run.Input, run.Data, TorchRuntime.Versions(), facts);
+            run.Stage, run.Version, run.Parameters, run.Seed, run.Input, run.Data, TorchRuntime.Versions(parameters.Precision.Here()), facts);
         using var checkpoint = new Checkpoint(
             graph, module.Snapshot(), Lineage.Empty.Then(step, compresses: false), new Dictionary<string, WeightFormat>());
         return new StageOutcome(run.Write(stream => CheckpointFile.Write(stream, checkpoint)), facts.With(checkpoint.Graph, checkpoint.Formats));
@@ -50,5 +50,6 @@ public sealed class TrainStage : IStage<TrainParameters>
         StepFactor: parameters.StepFactor,
         GradientClip: parameters.GradientClip,
         AverageDecay: parameters.AverageDecay,
+        Precision: parameters.Precision.Here(),
         Augmentation: parameters.Augment ? data.UsualAugmentation : null);
 }

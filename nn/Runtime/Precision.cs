@@ -1,0 +1,53 @@
+using System.Runtime.Intrinsics.X86;
+
+namespace Lathe.NN.Runtime;
+
+/// <summary>What a training stage's <c>precision</c> may say.</summary>
+public enum PrecisionChoice
+{
+    /// <summary>Everything in float32.</summary>
+    Float32,
+
+    /// <summary>
+    /// Layers compute in bfloat16 on weights that are kept in float32; batch-norm statistics, loss and optimizer are in float32.
+    /// </summary>
+    BFloat16,
+
+    /// <summary>bfloat16 where this processor multiplies it faster than float32, else float32.</summary>
+    Auto,
+}
+
+/// <summary>Numbers that layers compute with.</summary>
+public enum Precision
+{
+    Float32,
+    BFloat16,
+}
+
+/// <summary>Chooses for a machine.</summary>
+public static class Precisions
+{
+    /// <summary>True where this processor has instructions that multiply bfloat16: AVX512-BF16 or AMX.</summary>
+    public static bool HasFastBFloat16 { get; } = Detect();
+
+    /// <summary>What a choice means on this machine.</summary>
+    public static Precision On(this PrecisionChoice choice, bool hasFastBFloat16) => choice switch
+    {
+        PrecisionChoice.BFloat16 => Precision.BFloat16,
+        PrecisionChoice.Auto when hasFastBFloat16 => Precision.BFloat16,
+        _ => Precision.Float32,
+    };
+
+    /// <summary>What a choice means here.</summary>
+    public static Precision Here(this PrecisionChoice choice) => choice.On(HasFastBFloat16);
+
+    private static bool Detect()
+    {
+        // Avx512F says that the system keeps the wide registers too.
+        if (!X86Base.IsSupported || !Avx512F.IsSupported || X86Base.CpuId(0, 0).Eax < 7)
+            return false;
+        const int Avx512BFloat16 = 1 << 5;
+        const int AmxBFloat16 = 1 << 22;
+        return (X86Base.CpuId(7, 1).Eax & Avx512BFloat16) != 0 || (X86Base.CpuId(7, 0).Edx & AmxBFloat16) != 0;
+    }
+}
