@@ -11,7 +11,7 @@ public enum PrecisionChoice
     /// <summary>
     /// Layers compute in bfloat16 on weights that are kept in float32; batch-norm statistics, loss and optimizer are in float32.
     /// </summary>
-    BFloat16,
+    Bfloat16,
 
     /// <summary>bfloat16 where this processor multiplies it faster than float32, else float32.</summary>
     Auto,
@@ -21,7 +21,7 @@ public enum PrecisionChoice
 public enum Precision
 {
     Float32,
-    BFloat16,
+    Bfloat16,
 }
 
 /// <summary>Chooses for a machine.</summary>
@@ -33,8 +33,8 @@ public static class Precisions
     /// <summary>What a choice means on this machine.</summary>
     public static Precision On(this PrecisionChoice choice, bool hasFastBFloat16) => choice switch
     {
-        PrecisionChoice.BFloat16 => Precision.BFloat16,
-        PrecisionChoice.Auto when hasFastBFloat16 => Precision.BFloat16,
+        PrecisionChoice.Bfloat16 => Precision.Bfloat16,
+        PrecisionChoice.Auto when hasFastBFloat16 => Precision.Bfloat16,
         _ => Precision.Float32,
     };
 

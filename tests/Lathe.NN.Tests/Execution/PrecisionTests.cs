@@ -13,10 +13,10 @@ public class PrecisionTests
     [Fact]
     public void Auto_takes_bfloat16_where_the_processor_is_made_for_it()
     {
-        Assert.Equal(Precision.BFloat16, PrecisionChoice.Auto.On(hasFastBFloat16: true));
+        Assert.Equal(Precision.Bfloat16, PrecisionChoice.Auto.On(hasFastBFloat16: true));
         Assert.Equal(Precision.Float32, PrecisionChoice.Auto.On(hasFastBFloat16: false));
         Assert.Equal(Precision.Float32, PrecisionChoice.Float32.On(hasFastBFloat16: true));
-        Assert.Equal(Precision.BFloat16, PrecisionChoice.BFloat16.On(hasFastBFloat16: false));
+        Assert.Equal(Precision.Bfloat16, PrecisionChoice.Bfloat16.On(hasFastBFloat16: false));
         if (File.Exists("/proc/cpuinfo") && File.ReadAllText("/proc/cpuinfo") is var flags && flags.Contains("flags", StringComparison.Ordinal))
             Assert.Equal(flags.Contains("avx512_bf16", StringComparison.Ordinal) || (flags.Contains("amx_bf16", StringComparison.Ordinal) && flags.Contains("avx512f", StringComparison.Ordinal)), Precisions.HasFastBFloat16);
     }
@@ -37,7 +37,7 @@ public class PrecisionTests
         {
             using var noGradient = no_grad();
             var exact = module.Forward(images, training);
-            var near = module.Forward(images, training, precision: Precision.BFloat16);
+            var near = module.Forward(images, training, precision: Precision.Bfloat16);
             Assert.Equal(ScalarType.Float32, near.dtype);
             var difference = ((near - exact).norm() / exact.norm()).item<float>();
             // 8 bits of mantissa, through tens of layers. Equal logits would mean that float32 was used.
@@ -51,7 +51,7 @@ public class PrecisionTests
     [Fact]
     public void Training_in_bfloat16_learns_and_repeats_to_the_bit()
     {
-        var recipe = new TrainingRecipe(8, 16, 0.05, Precision: Precision.BFloat16);
+        var recipe = new TrainingRecipe(8, 16, 0.05, Precision: Precision.Bfloat16);
         var digests = new List<string>();
         for (var run = 0; run < 2; run++)
         {
