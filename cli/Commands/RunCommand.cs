@@ -38,10 +38,12 @@ internal static class RunCommand
     {
         var terminal = new Terminal(machineReadable: json == "-");
         ResultsJson.Check(json);
-        var document = SweepFile.Read(file, sets);
+        var store = new CheckpointStore(settings);
+        using var http = new HttpClient();
+        var document = await new InitialWeights(store, http, terminal.Say).TakeInAsync(SweepFile.Read(file, sets), stop);
         var plan = Preflight.Plan(document, onlyBuiltIn: settings.Broker is null);
         await DataSetup.EnsureAsync(document.Spec.Datasets, settings, terminal.Say, stop);
-        if (plan is not null) Preflight.CheckNetworks(document, plan);
+        if (plan is not null) Preflight.CheckNetworks(document, plan, store);
 
         using var log = new LogFile(settings.Home, "run", TimeProvider.System);
         SweepStatus? ended = null;

@@ -1,9 +1,11 @@
 using System.CommandLine;
+using Lathe.Cli.Data;
 using Lathe.Cli.Embedded;
 using Lathe.Cli.Output;
 using Lathe.Cli.Sources;
 using Lathe.Cli.Sweeps;
 using Lathe.Contracts;
+using Lathe.Hosting;
 
 namespace Lathe.Cli.Commands;
 
@@ -46,8 +48,12 @@ internal static class SubmitCommand
     {
         if (json is not null && !wait) throw new LatheException("--json needs --wait: there are no results before the sweep is over");
         ResultsJson.Check(json);
-        var document = SweepFile.Read(file, sets);
-        if (Preflight.Plan(document, onlyBuiltIn: false) is { } plan) Preflight.CheckNetworks(document, plan);
+        var settings = CommonOptions.Settings(call);
+        var terminal = new Terminal(json == "-");
+        var store = new CheckpointStore(settings);
+        using var http = new HttpClient();
+        var document = await new InitialWeights(store, http, terminal.Say).TakeInAsync(SweepFile.Read(file, sets), stop);
+        if (Preflight.Plan(document, onlyBuiltIn: false) is { } plan) Preflight.CheckNetworks(document, plan, store);
         using var client = new CoordinatorClient(CommonOptions.CoordinatorAddress(call) ?? CommonOptions.DefaultCoordinator);
         var (id, problems) = await client.SubmitAsync(new SweepSubmission(document.Spec, fresh), stop);
         if (id is not { } sweep) throw document.Sources.Fault(problems);
@@ -57,7 +63,6 @@ internal static class SubmitCommand
             return LatheCommand.Success;
         }
 
-        var terminal = new Terminal(json == "-");
         terminal.Say($"sweep {sweep}");
         var status = await new SweepWatch(terminal, s => client.StatusAsync(sweep.ToString(), s), TimeProvider.System).FollowAsync(stop);
         return Finish(terminal, status, await client.ResultsAsync(sweep.ToString(), stop), json);

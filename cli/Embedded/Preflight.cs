@@ -6,10 +6,12 @@ using Lathe.Hosting;
 using Lathe.NN.Data;
 using Lathe.NN.Graphs;
 using Lathe.NN.Models;
+using Lathe.NN.Weights;
 using Lathe.Pruner;
 using Lathe.Pruner.Hfp;
 using Lathe.Quantizer;
 using Lathe.Quantizer.Symog;
+using Lathe.Trainer;
 
 namespace Lathe.Cli.Embedded;
 
@@ -29,8 +31,9 @@ internal static class Preflight
     /// <summary>Builds every model for its data set, and asks pruner and quantizer whether they can do with it what the sweep says.</summary>
     /// <param name="sweep">The sweep.</param>
     /// <param name="plan">Its tree.</param>
+    /// <param name="store">Holds the weights that trainings start from.</param>
     /// <exception cref="LatheException">Everything that is wrong, one line each with its place.</exception>
-    public static void CheckNetworks(SweepDocument sweep, SweepPlan plan)
+    public static void CheckNetworks(SweepDocument sweep, SweepPlan plan, CheckpointStore store)
     {
         var problems = new List<SweepProblem>();
         var graphs = new Dictionary<(string, string), NetworkGraph?>();
@@ -44,7 +47,7 @@ internal static class Preflight
             if (graphs[(execution.Model, execution.Dataset)] is not { } graph) continue;
             try
             {
-                Check(execution, graph, plan);
+                Check(execution, graph, plan, store);
             }
             catch (LatheException problem)
             {
@@ -56,9 +59,15 @@ internal static class Preflight
     }
 
     /// <summary>Behind a pruning the network is smaller and has the same layers, so targets cannot be checked there and names can.</summary>
-    private static void Check(PlannedExecution execution, NetworkGraph graph, SweepPlan plan)
+    private static void Check(PlannedExecution execution, NetworkGraph graph, SweepPlan plan, CheckpointStore store)
     {
         var name = execution.Manifest.Name;
+        if (name == TrainStage.Manifest.Name && ParametersSchema.Read<TrainParameters>(name, execution.Parameters).Init is { Length: > 0 } digest)
+        {
+            var path = store.PathOf(store.Find(digest));
+            WeightFitting.Match(graph, WeightFile.Shapes(path), $"{name}.init: {path}");
+        }
+
         if (name == PruneStage.Manifest.Name && !IsPruned(execution, plan))
             HfpPruning.CheckTargets(graph, ParametersSchema.Read<PruneParameters>(name, execution.Parameters));
         if (name == QuantizeStage.Manifest.Name)

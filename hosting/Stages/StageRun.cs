@@ -62,6 +62,11 @@ public sealed class StageRun
     /// <exception cref="LatheException">Not in the store, or damaged.</exception>
     public string PathOf(CheckpointRef checkpoint) => _store.PathOf(checkpoint);
 
+    /// <summary>Verified file of what the store has under a digest that a parameter names.</summary>
+    /// <param name="sha256">64 hexadecimal characters, or a unique start of them.</param>
+    /// <exception cref="LatheException">Not a digest, not in the store, or damaged.</exception>
+    public string PathOf(string sha256) => _store.PathOf(_store.Find(sha256));
+
     /// <summary>Counts images that went through the network, for the throughput that telemetry shows.</summary>
     public void CountImages(long images) => _countImages(images);
 }

@@ -12,6 +12,9 @@ public sealed record TrainParameters
     [Required]
     public required string Model { get; init; }
 
+    [Description("Weights to start from: a safetensors file with torchvision's names, or its http address. Enters the key by its content. Empty: from the seed.")]
+    public string Init { get; init; } = "";
+
     [Description("Passes over the training images.")]
     [Range(1, 100_000)]
     public int Epochs { get; init; } = 6;

@@ -3,17 +3,19 @@ using Lathe.Hosting;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Data;
 using Lathe.NN.Execution;
+using Lathe.NN.Graphs;
 using Lathe.NN.Models;
 using Lathe.NN.Runtime;
 using Lathe.NN.Training;
+using Lathe.NN.Weights;
 
 namespace Lathe.Trainer;
 
-/// <summary>Trains a network of the zoo from its first, seeded weights.</summary>
+/// <summary>Trains a network of the zoo from seeded weights, or from those of a file.</summary>
 public sealed class TrainStage : IStage<TrainParameters>
 {
     public static StageManifest Manifest { get; } = new(
-        "train", "2", "Training from first, seeded weights", StageInput.Model, StageOutput.Checkpoint);
+        "train", "2", "Training from seeded weights, or from those of a file", StageInput.Model, StageOutput.Checkpoint);
 
     public StageOutcome Run(StageRun run, TrainParameters parameters, CancellationToken stop)
     {
@@ -21,7 +23,7 @@ public sealed class TrainStage : IStage<TrainParameters>
         var data = DataSets.Open(run.Data.Name, run.DataFolder);
         var (train, validation) = data.Train.Validation(parameters.Validation, run.Seed);
         var graph = Zoo.Build(parameters.Model, data.Input, data.Classes);
-        using var module = GraphModule.Create(graph, run.Seed);
+        using var module = parameters.Init.Length == 0 ? GraphModule.Create(graph, run.Seed) : StartFrom(run.PathOf(parameters.Init), graph, run.Seed);
 
         var history = TrainingLoop.Run(module, train, Recipe(parameters, data), run.Seed, new TrainingHooks { AfterStep = _ => run.CountImages(parameters.BatchSize) }, run.State, run.Progress, stop);
 
@@ -32,6 +34,13 @@ public sealed class TrainStage : IStage<TrainParameters>
         using var checkpoint = new Checkpoint(
             graph, module.Snapshot(), Lineage.Empty.Then(step, compresses: false), new Dictionary<string, WeightFormat>());
         return new StageOutcome(run.Write(stream => CheckpointFile.Write(stream, checkpoint)), facts.With(checkpoint.Graph, checkpoint.Formats));
+    }
+
+    private static GraphModule StartFrom(string path, NetworkGraph graph, long seed)
+    {
+        using var scope = TorchSharp.torch.NewDisposeScope();
+        using var file = SafeTensorsFile.Read(path);
+        return WeightFitting.Create(graph, file.Tensors, seed, path);
     }
 
     private static TrainingRecipe Recipe(TrainParameters parameters, DataSet data) => new(

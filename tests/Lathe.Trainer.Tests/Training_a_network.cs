@@ -39,6 +39,22 @@ public sealed class Training_a_network : IDisposable
     }
 
     [Fact]
+    public void Goes_on_from_the_weights_of_a_file()
+    {
+        var first = Train("home", out var trial);
+        using var checkpoint = CheckpointFile.Read(trial.Checkpoints.PathOf(first.Output));
+        // A checkpoint is a file of weights too.
+        var outcome = trial.Run<TrainStage, TrainParameters>(
+            JsonSerializer.SerializeToElement(new { model = "lenet5", init = first.Output.Sha256, epochs = 1, learningRate = 1e-20, weightDecay = 0 }), "mnist");
+        using var untouched = CheckpointFile.Read(trial.Checkpoints.PathOf(outcome.Output));
+        Assert.Equal(checkpoint.Tensors["features.0.weight"].data<float>().ToArray(), untouched.Tensors["features.0.weight"].data<float>().ToArray());
+        Assert.Equal(first.Output.Sha256, Assert.Single(untouched.Lineage.Steps).Parameters.GetProperty("init").GetString());
+
+        Assert.Contains("no checkpoint", Assert.Throws<LatheException>(() => trial.Run<TrainStage, TrainParameters>(
+            JsonSerializer.SerializeToElement(new { model = "lenet5", init = new string('0', 64) }), "mnist")).Message);
+    }
+
+    [Fact]
     public void Writes_down_where_the_checkpoint_came_from()
     {
         var outcome = Train("home", out var trial);

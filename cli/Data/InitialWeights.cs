@@ -1,0 +1,103 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Lathe.Cli.Sweeps;
+using Lathe.Contracts;
+using Lathe.Hosting;
+using Lathe.NN.Weights;
+using Lathe.Trainer;
+
+namespace Lathe.Cli.Data;
+
+/// <summary>
+/// Takes the weights that <c>train: { init: ... }</c> names into the store, and puts their digest in the place of path or address: what
+/// the workers get, and what the key of the training is made from, is the content.
+/// </summary>
+/// <param name="store">Shared with the workers.</param>
+/// <param name="http">Client to download with.</param>
+/// <param name="say">Takes one line for the user.</param>
+internal sealed class InitialWeights(CheckpointStore store, HttpClient http, Action<string> say)
+{
+    private const string Parameter = "init";
+
+    /// <summary>The sweep with digests.</summary>
+    /// <exception cref="LatheException">A file is not there, cannot be had or is no file of weights; one line each with its place.</exception>
+    public async Task<SweepDocument> TakeInAsync(SweepDocument sweep, CancellationToken stop)
+    {
+        var problems = new List<SweepProblem>();
+        var stages = new List<StageSpec>();
+        foreach (var (stage, i) in sweep.Spec.Stages.Select((s, i) => (s, i)))
+            stages.Add(stage.Stage == TrainStage.Manifest.Name ? await TakeInAsync(stage, $"/stages/{i}/{stage.Stage}/{Parameter}", problems, stop) : stage);
+        if (problems.Count > 0) throw sweep.Sources.Fault(problems);
+        return sweep with { Spec = sweep.Spec with { Stages = stages } };
+    }
+
+    private async Task<StageSpec> TakeInAsync(StageSpec stage, string path, List<SweepProblem> problems, CancellationToken stop)
+    {
+        if (stage.Parameters.ValueKind != JsonValueKind.Object || !stage.Parameters.TryGetProperty(Parameter, out var written)) return stage;
+        var parameters = JsonNode.Parse(stage.Parameters.GetRawText())!.AsObject();
+        if (written.ValueKind == JsonValueKind.Array)
+        {
+            var digests = new JsonArray();
+            foreach (var (one, i) in written.EnumerateArray().Select((one, i) => (one, i))) digests.Add(await DigestAsync(one, $"{path}/{i}", problems, stop));
+            parameters[Parameter] = digests;
+        }
+        else
+        {
+            parameters[Parameter] = await DigestAsync(written, path, problems, stop);
+        }
+
+        return stage with { Parameters = JsonSerializer.SerializeToElement(parameters) };
+    }
+
+    /// <summary>What is no text is left for the planner to refuse.</summary>
+    private async Task<JsonNode?> DigestAsync(JsonElement written, string place, List<SweepProblem> problems, CancellationToken stop)
+    {
+        if (written.ValueKind != JsonValueKind.String || written.GetString() is not { Length: > 0 } source) return JsonNode.Parse(written.GetRawText());
+        try
+        {
+            return (await TakeInAsync(source, stop)).Sha256;
+        }
+        catch (LatheException problem)
+        {
+            problems.Add(new SweepProblem(place, problem.Message));
+            return null;
+        }
+    }
+
+    private async Task<CheckpointRef> TakeInAsync(string source, CancellationToken stop)
+    {
+        if (Uri.TryCreate(source, UriKind.Absolute, out var address) && address.Scheme is "http" or "https") return await DownloadAsync(address, stop);
+        if (File.Exists(source)) return store.Write(to => WeightFile.Convert(source, to));
+        if (source.Length == 64 && source.All(char.IsAsciiHexDigitLower)) return store.Find(source);
+        throw new LatheException($"there is no file {source} (looked in {Path.GetFullPath(".")}); expected a safetensors file or an http address");
+    }
+
+    private async Task<CheckpointRef> DownloadAsync(Uri address, CancellationToken stop)
+    {
+        say($"getting {address}");
+        var file = Path.GetTempFileName();
+        try
+        {
+            await using (var to = File.Create(file))
+            {
+                using var response = await http.GetAsync(address, HttpCompletionOption.ResponseHeadersRead, stop);
+                response.EnsureSuccessStatusCode();
+                await response.Content.CopyToAsync(to, stop);
+            }
+
+            return store.Write(to => WeightFile.Convert(file, to));
+        }
+        catch (LatheException problem)
+        {
+            throw new LatheException(problem.Message.Replace(file, address.ToString(), StringComparison.Ordinal), inner: problem);
+        }
+        catch (Exception problem) when (problem is HttpRequestException or IOException || (problem is TaskCanceledException && !stop.IsCancellationRequested))
+        {
+            throw new LatheException($"{address} cannot be had: {problem.Message}", inner: problem);
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+}

@@ -1,0 +1,103 @@
+using System.Text.RegularExpressions;
+using Lathe.Contracts;
+using Lathe.NN.Execution;
+using Lathe.NN.Graphs;
+using static TorchSharp.torch;
+
+namespace Lathe.NN.Weights;
+
+/// <summary>Which of a file's tensors a network takes.</summary>
+/// <param name="Taken">Name in the file by name in the network.</param>
+/// <param name="Fresh">Tensors of the network that start from the seed instead: the last layer, where the file's has other classes.</param>
+public sealed record WeightMatch(IReadOnlyDictionary<string, string> Taken, IReadOnlyList<string> Fresh);
+
+/// <summary>
+/// Fits a state dict from elsewhere to a network, by torchvision's key names, which the zoo's networks have too. Counters of batches seen
+/// (<c>num_batches_tracked</c>) and the prefix <c>module.</c> of models trained in parallel are left out.
+/// </summary>
+public static partial class WeightFitting
+{
+    private const int Shown = 6;
+
+    /// <summary>Matches names and shapes.</summary>
+    /// <param name="graph">The network.</param>
+    /// <param name="shapes">Shape of each of the file's tensors.</param>
+    /// <param name="source">What to call the file in messages.</param>
+    /// <exception cref="LatheException">Tensors are missing, unknown or of another shape; the message names them.</exception>
+    public static WeightMatch Match(NetworkGraph graph, IReadOnlyDictionary<string, IReadOnlyList<long>> shapes, string source)
+    {
+        var offered = shapes.Keys.Where(name => !name.EndsWith(".num_batches_tracked", StringComparison.Ordinal)).ToDictionary(Usual);
+        var last = graph.Nodes.OfType<Linear>().LastOrDefault()?.Name;
+        var taken = new Dictionary<string, string>();
+        var fresh = new List<string>();
+        var faults = new List<string>();
+        foreach (var wanted in ParameterShapes.Of(graph))
+        {
+            if (!offered.Remove(wanted.Name, out var name))
+                faults.Add($"{wanted.Name} is missing");
+            else if (shapes[name].SequenceEqual(wanted.Shape))
+                taken.Add(wanted.Name, name);
+            else if (IsOf(last, wanted.Name) && shapes[name].Skip(1).SequenceEqual(wanted.Shape.Skip(1)))
+                fresh.Add(wanted.Name);
+            else
+                faults.Add($"{wanted.Name} is [{string.Join(", ", shapes[name])}] and should be [{string.Join(", ", wanted.Shape)}]");
+        }
+
+        faults.AddRange(offered.Values.Select(name => $"{name} belongs to no layer"));
+        // A head is taken whole or not at all.
+        if (fresh.Count > 0)
+        {
+            fresh.AddRange(taken.Keys.Where(name => IsOf(last, name)));
+            foreach (var name in fresh)
+                taken.Remove(name);
+        }
+
+        return faults.Count == 0 ? new WeightMatch(taken, fresh) : throw new LatheException(
+            $"{source} does not hold the weights of '{graph.Name}': {string.Join("; ", faults.Take(Shown))}"
+            + (faults.Count > Shown ? $"; and {faults.Count - Shown} more" : "")
+            + ". Expected a state dict of the same architecture with torchvision's names");
+    }
+
+    /// <summary>A network that starts from a file's weights, and from the seed where they do not fit its classes.</summary>
+    /// <param name="graph">The network.</param>
+    /// <param name="tensors">The file's tensors; copied, any floating type.</param>
+    /// <param name="seed">For what starts fresh.</param>
+    /// <param name="source">What to call the file in messages.</param>
+    /// <exception cref="LatheException">They do not fit.</exception>
+    public static GraphModule Create(NetworkGraph graph, IReadOnlyDictionary<string, Tensor> tensors, long seed, string source)
+    {
+        var match = Match(graph, tensors.ToDictionary(t => t.Key, t => (IReadOnlyList<long>)t.Value.shape), source);
+        var module = GraphModule.Create(graph, seed);
+        try
+        {
+            using var scope = NewDisposeScope();
+            using var noGradient = no_grad();
+            foreach (var (name, from) in match.Taken)
+            {
+                Tensor target = module.Parameters.TryGetValue(name, out var parameter) ? parameter : module.Buffers[name];
+                target.copy_(tensors[from]);
+            }
+
+            return module;
+        }
+        catch
+        {
+            module.Dispose();
+            throw;
+        }
+    }
+
+    private static bool IsOf(string? layer, string tensor) => layer is not null && tensor.StartsWith(layer + ".", StringComparison.Ordinal);
+
+    private static string Usual(string name)
+    {
+        const string Parallel = "module.";
+        if (name.StartsWith(Parallel, StringComparison.Ordinal))
+            name = name[Parallel.Length..];
+        // torchvision's published DenseNets still have the names of its first version: norm.1 for norm1.
+        return FirstDenseNets().Replace(name, "$1$2");
+    }
+
+    [GeneratedRegex(@"^(.*denselayer\d+\.(?:norm|conv))\.([12]\..*)$")]
+    private static partial Regex FirstDenseNets();
+}
