@@ -14,6 +14,9 @@ public sealed class StageTrial(HostingSettings settings)
     /// <summary>Takes every report of progress.</summary>
     public Action<StageProgress> OnProgress { get; init; } = _ => { };
 
+    /// <summary>Takes every count of images that went through the network: for most stages once in a training step.</summary>
+    public Action<long> OnImages { get; init; } = _ => { };
+
     public ILogger Logger { get; init; } = NullLogger.Instance;
 
     /// <summary>Runs the stage on a thread of its own, and keeps its training state if it is interrupted.</summary>
@@ -34,7 +37,7 @@ public sealed class StageTrial(HostingSettings settings)
         var fingerprint = DataFingerprint.Compute(data, folder, settings);
         var key = ExecutionKey.Compute(manifest, filled, input, fingerprint, seed);
         var attempt = new TrainingStateStore(settings).Begin(key, freshFor: null, TimeProvider.System);
-        var run = new StageRun(Checkpoints, _ => { })
+        var run = new StageRun(Checkpoints, OnImages)
         {
             Key = key,
             Stage = manifest.Name,

@@ -22,18 +22,20 @@ public sealed class Quantizing_a_network : IDisposable
     public Quantizing_a_network()
     {
         BarImages.Write(Path.Combine(_root, "data"), train: 1024, test: 64);
-        _trial = new StageTrial(HostingSettings.In(Path.Combine(_root, "home")) with
-        {
-            Data = Path.Combine(_root, "data"),
-            Threads = 1,
-            SlotFolder = Path.Combine(_root, "slots"),
-        });
+        _trial = new StageTrial(Settings);
         TorchRuntime.Configure(1);
         var graph = Zoo.Build("lenet5", new TensorShape(1, 28, 28), 10);
         using var module = GraphModule.Create(graph, seed: 1);
         using var checkpoint = new Checkpoint(graph, module.Snapshot(), Lineage.Empty, new Dictionary<string, WeightFormat>());
         _float = _trial.Checkpoints.Write(stream => CheckpointFile.Write(stream, checkpoint));
     }
+
+    private HostingSettings Settings => HostingSettings.In(Path.Combine(_root, "home")) with
+    {
+        Data = Path.Combine(_root, "data"),
+        Threads = 1,
+        SlotFolder = Path.Combine(_root, "slots"),
+    };
 
     [Theory]
     [InlineData(2)]
@@ -68,6 +70,18 @@ public sealed class Quantizing_a_network : IDisposable
         var first = Quantize(new { bits = 2, epochs = 1 });
         Assert.Equal(first.Output, Quantize(new { bits = 2, epochs = 1 }).Output);
         Assert.NotEqual(first.Output, Quantize(new { bits = 2, epochs = 1 }, seed: 2).Output);
+    }
+
+    [Fact]
+    public void Stopped_at_random_steps_it_ends_with_the_same_bits()
+    {
+        var parameters = JsonSerializer.SerializeToElement(new { bits = 2, epochs = 2, batchSize = 32, validation = 0.125 });
+        var undisturbed = _trial.Run<QuantizeStage, QuantizeParameters>(parameters, "mnist", _float).Output;
+        // 28 steps in each of 2 epochs.
+        var (outcome, stops) = Interrupted.Run<QuantizeStage, QuantizeParameters>(
+            Settings, parameters, "mnist", _float, 1, Random.Shared.Next(1, 27), Random.Shared.Next(1, 27));
+        Assert.Equal(3, stops);
+        Assert.Equal(undisturbed, outcome.Output);
     }
 
     [Fact]

@@ -39,6 +39,17 @@ public sealed class Training_a_network : IDisposable
     }
 
     [Fact]
+    public void Stopped_at_random_steps_it_ends_with_the_same_bits()
+    {
+        var undisturbed = Train("undisturbed").Output;
+        // 28 steps in each of 3 epochs.
+        var (outcome, stops) = Interrupted.Run<TrainStage, TrainParameters>(
+            Settings("interrupted"), Parameters, "mnist", null, 1, Random.Shared.Next(1, 40), Random.Shared.Next(1, 40));
+        Assert.Equal(3, stops);
+        Assert.Equal(undisturbed, outcome.Output);
+    }
+
+    [Fact]
     public void Goes_on_from_the_weights_of_a_file()
     {
         var first = Train("home", out var trial);
@@ -83,13 +94,18 @@ public sealed class Training_a_network : IDisposable
     {
         trial = Trial(home);
         return trial.Run<TrainStage, TrainParameters>(
-            JsonSerializer.SerializeToElement(new { model = "lenet5", epochs = 3, batchSize = 32, learningRate = 0.05, validation = 0.125 }), "mnist", seed: seed);
+            Parameters, "mnist", seed: seed);
     }
 
-    private StageTrial Trial(string home) => new(HostingSettings.In(Path.Combine(_root, home)) with
+    private static JsonElement Parameters => JsonSerializer.SerializeToElement(
+        new { model = "lenet5", epochs = 3, batchSize = 32, learningRate = 0.05, validation = 0.125 });
+
+    private StageTrial Trial(string home) => new(Settings(home));
+
+    private HostingSettings Settings(string home) => HostingSettings.In(Path.Combine(_root, home)) with
     {
         Data = Path.Combine(_root, "data"),
         Threads = 1,
         SlotFolder = Path.Combine(_root, "slots"),
-    });
+    };
 }

@@ -1,0 +1,65 @@
+using System.Text.Json;
+using Lathe.Contracts;
+using Lathe.Hosting;
+using Lathe.NN.Checkpoints;
+using Lathe.NN.Execution;
+using Lathe.NN.Graphs;
+using Lathe.NN.Models;
+using Lathe.NN.Runtime;
+using Lathe.NN.Sizing;
+using Lathe.Testing;
+
+namespace Lathe.Pruner.Tests;
+
+/// <summary>The whole stage, on images that a network learns in a moment.</summary>
+public sealed class Pruning_a_network : IDisposable
+{
+    private static readonly JsonElement Parameters = JsonSerializer.SerializeToElement(
+        new { multiplications = 0.4, parameters = 0.5, epochs = 3, batchSize = 32, learningRate = 0.02, validation = 0.125 });
+
+    private readonly string _root = Directory.CreateTempSubdirectory("lathe-pruner-").FullName;
+    private readonly CheckpointRef _dense;
+
+    public Pruning_a_network()
+    {
+        BarImages.Write(Path.Combine(_root, "data"), train: 1024, test: 64);
+        TorchRuntime.Configure(1);
+        var graph = Zoo.Build("lenet5", new TensorShape(1, 28, 28), 10);
+        using var module = GraphModule.Create(graph, seed: 1);
+        using var checkpoint = new Checkpoint(graph, module.Snapshot(), Lineage.Empty, new Dictionary<string, WeightFormat>());
+        _dense = new StageTrial(Settings).Checkpoints.Write(stream => CheckpointFile.Write(stream, checkpoint));
+    }
+
+    private HostingSettings Settings => HostingSettings.In(Path.Combine(_root, "home")) with
+    {
+        Data = Path.Combine(_root, "data"),
+        Threads = 1,
+        SlotFolder = Path.Combine(_root, "slots"),
+    };
+
+    [Fact]
+    public void Meets_both_budgets_in_the_checkpoint_it_writes_and_still_learns()
+    {
+        var trial = new StageTrial(Settings);
+        var outcome = trial.Run<PruneStage, PruneParameters>(Parameters, "mnist", _dense);
+        var size = Complexity.Of(CheckpointFile.ReadHeader(trial.Checkpoints.PathOf(outcome.Output)).Graph);
+        Assert.InRange(size.Multiplications, 1, 0.4 * 3_024_384);
+        Assert.InRange(size.Parameters, 1, 0.5 * 215_546);
+        Assert.Equal((size.Parameters, size.Multiplications), (outcome.Metrics["parameters"], outcome.Metrics["multiplications"]));
+        Assert.InRange(outcome.Metrics["surgeryLogitDifference"], 0, SurgeryProof.Bound);
+        Assert.InRange(outcome.Metrics["validationTop1"], 0.9, 1);
+    }
+
+    [Fact]
+    public void Stopped_at_random_steps_it_ends_with_the_same_bits()
+    {
+        var undisturbed = new StageTrial(Settings).Run<PruneStage, PruneParameters>(Parameters, "mnist", _dense).Output;
+        // 28 steps in each of 3 epochs; the gates close for good in the middle of the second.
+        var (outcome, stops) = Interrupted.Run<PruneStage, PruneParameters>(
+            Settings, Parameters, "mnist", _dense, 1, Random.Shared.Next(1, 40), Random.Shared.Next(1, 40));
+        Assert.Equal(3, stops);
+        Assert.Equal(undisturbed, outcome.Output);
+    }
+
+    public void Dispose() => Directory.Delete(_root, recursive: true);
+}
