@@ -63,7 +63,7 @@ public sealed class DataTests : IDisposable
         Assert.Contains("cifar-10-batches-bin/test_batch.bin", missing, StringComparison.Ordinal);
         Assert.Contains("--data or LATHE_DATA", missing, StringComparison.Ordinal);
         var unknown = Assert.Throws<LatheException>(() => DataFolders.Find("mnits", _settings)).Message;
-        Assert.Equal("unknown data set 'mnits' (did you mean 'mnist'?); known are mnist, fashion-mnist, cifar-10", unknown);
+        Assert.Equal("unknown data set 'mnits' (did you mean 'mnist'?); known are mnist, fashion-mnist, cifar-10, cifar-100", unknown);
     }
 
     [Fact]
