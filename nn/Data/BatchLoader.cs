@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using Lathe.Contracts;
 using Lathe.NN.Runtime;
@@ -12,34 +11,39 @@ namespace Lathe.NN.Data;
 /// </summary>
 public sealed class BatchLoader
 {
-    // Batches that each task prepares ahead of the consumer.
-    private const int Ahead = 3;
+    private const int MostTasks = 16;
 
     private readonly Split _split;
     private readonly int _batchSize;
     private readonly Augmentation? _augmentation;
     private readonly long _seed;
     private readonly int _tasks;
-    private readonly ImageWriter _writer;
 
     /// <summary>A loader for training: shuffled, augmented. An incomplete last batch is left out.</summary>
     /// <param name="split">What to load.</param>
     /// <param name="batchSize">Images per batch, at least 1; more than there are means all in one batch.</param>
     /// <param name="seed">Decides order and augmentation.</param>
     /// <param name="augmentation">Null: none.</param>
-    /// <param name="tasks">Background tasks that prepare batches, 1 to 16. Changes nothing but speed.</param>
-    public BatchLoader(Split split, int batchSize, long seed, Augmentation? augmentation = null, int tasks = 1)
+    /// <param name="tasks">
+    /// Background tasks that prepare batches, 1 to 16; null: one for images in memory, one for each CPU for images that are decoded.
+    /// Changes nothing but speed.
+    /// </param>
+    /// <exception cref="LatheException">No images, a batch too large for memory, or an augmentation that the split cannot have.</exception>
+    public BatchLoader(Split split, int batchSize, long seed, Augmentation? augmentation = null, int? tasks = null)
     {
         if (split.Count == 0)
             throw new LatheException("The split has no images, so there is nothing to load.");
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(batchSize);
-        ArgumentOutOfRangeException.ThrowIfNotEqual(tasks, Math.Clamp(tasks, 1, 16));
+        if (tasks is { } number)
+            ArgumentOutOfRangeException.ThrowIfNotEqual(number, Math.Clamp(number, 1, MostTasks));
+        if (augmentation?.Crop is not null && !split.IsDecoded)
+            throw new LatheException("Random resized crops are for photographs in files; images in memory are shifted instead.");
         _split = split;
         _batchSize = Math.Min(batchSize, split.Count);
+        BatchBytes(split, _batchSize);
         _seed = seed;
-        _augmentation = augmentation is { Shift: 0, Flip: false, Cutout: 0 } ? null : augmentation;
-        _tasks = tasks;
-        _writer = new ImageWriter(split);
+        _augmentation = augmentation is { IsNone: true } ? null : augmentation;
+        _tasks = tasks ?? UsualTasks(split);
     }
 
     /// <summary>Batches in one epoch.</summary>
@@ -48,103 +52,113 @@ public sealed class BatchLoader
     /// <summary>The batches of an epoch. The caller disposes each; they are made on the calling thread, in its dispose scope.</summary>
     /// <param name="epoch">From 0.</param>
     /// <param name="firstBatch">Where to start, 0 for the beginning.</param>
+    /// <exception cref="LatheException">An image cannot be read, or too many are damaged.</exception>
     public IEnumerable<Batch> Epoch(int epoch, int firstBatch = 0)
     {
         var order = CounterRandom.For(_seed, "order", epoch).Permutation(_split.Count);
-        using var stop = new CancellationTokenSource();
-        var queues = Enumerable.Range(0, _tasks).Select(_ => new BlockingCollection<Prepared>(Ahead)).ToArray();
-        var free = new ConcurrentBag<Prepared>();
-        var tasks = queues
-            .Select((queue, index) => Task.Factory.StartNew(
-                () => Prepare(order, epoch, firstBatch + index, queue, free, stop.Token),
-                CancellationToken.None,
-                TaskCreationOptions.LongRunning,
-                TaskScheduler.Default))
-            .ToArray();
-        try
+        return BatchQueue
+            .Run(firstBatch, BatchesPerEpoch, _tasks, BatchBytes(_split, _batchSize), NewTask)
+            .Select(prepared => ToBatch(_split, prepared));
+
+        PrepareBatch NewTask()
         {
-            for (var batch = firstBatch; batch < BatchesPerEpoch; batch++)
-            {
-                var index = (batch - firstBatch) % _tasks;
-                if (!queues[index].TryTake(out var prepared, Timeout.Infinite))
-                    tasks[index].GetAwaiter().GetResult();
-                yield return ToBatch(prepared!.Images, prepared.Labels);
-                free.Add(prepared);
-            }
-        }
-        finally
-        {
-            stop.Cancel();
-            // Wait without throwing: a fault has been thrown above.
-            Task.WhenAny(Task.WhenAll(tasks)).Wait(CancellationToken.None);
-            foreach (var queue in queues)
-                queue.Dispose();
+            var writer = new ImageWriter(_split);
+            return (batch, used) => Prepare(writer, order.AsSpan(batch * _batchSize, _batchSize), epoch, used ?? NewBatch());
         }
     }
 
     /// <summary>All images of a split in their order, as they are. The caller disposes each batch.</summary>
-    public static IEnumerable<Batch> InOrder(Split split, int batchSize)
+    /// <param name="split">What to load.</param>
+    /// <param name="batchSize">Images per batch, at least 1; the last may have fewer.</param>
+    /// <param name="tasks">As for training.</param>
+    /// <exception cref="LatheException">An image cannot be read, too many are damaged, or a batch is too large for memory.</exception>
+    public static IEnumerable<Batch> InOrder(Split split, int batchSize, int? tasks = null)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(batchSize);
-        var writer = new ImageWriter(split);
-        for (var start = 0; start < split.Count; start += batchSize)
+        batchSize = Math.Clamp(batchSize, 1, Math.Max(1, split.Count));
+        var batches = (int)(((long)split.Count + batchSize - 1) / batchSize);
+        return BatchQueue
+            .Run(0, batches, tasks ?? UsualTasks(split), BatchBytes(split, batchSize), NewTask)
+            .Select(prepared => ToBatch(split, prepared));
+
+        PrepareBatch NewTask()
         {
-            var count = Math.Min(batchSize, split.Count - start);
-            var images = new float[count * writer.ImageLength];
-            var labels = new long[count];
-            for (var i = 0; i < count; i++)
+            var writer = new ImageWriter(split);
+            var length = ImageLength(split);
+            return (batch, used) =>
             {
-                writer.Write(start + i, images.AsSpan(i * writer.ImageLength, writer.ImageLength));
-                labels[i] = split.Label(start + i);
-            }
-
-            yield return ToBatch(split, images, labels);
+                var start = batch * batchSize;
+                var count = Math.Min(batchSize, split.Count - start);
+                var prepared = used?.Labels.Length == count ? used : new PreparedBatch(new float[count * length], new long[count]);
+                for (var i = 0; i < count; i++)
+                    prepared.Labels[i] = writer.Write(start + i, prepared.Images.AsSpan(i * length, length));
+                return prepared;
+            };
         }
     }
 
-    private void Prepare(
-        int[] order, int epoch, int first, BlockingCollection<Prepared> queue, ConcurrentBag<Prepared> free, CancellationToken stop)
+    private PreparedBatch Prepare(ImageWriter writer, ReadOnlySpan<int> images, int epoch, PreparedBatch prepared)
     {
-        try
+        var length = ImageLength(_split);
+        for (var i = 0; i < images.Length; i++)
         {
-            for (var batch = first; batch < BatchesPerEpoch; batch += _tasks)
-            {
-                if (!free.TryTake(out var prepared))
-                    prepared = new Prepared(new float[_batchSize * _writer.ImageLength], new long[_batchSize]);
-                for (var i = 0; i < _batchSize; i++)
-                {
-                    var image = order[(batch * _batchSize) + i];
-                    var output = prepared.Images.AsSpan(i * _writer.ImageLength, _writer.ImageLength);
-                    if (_augmentation is null)
-                        _writer.Write(image, output);
-                    else
-                        _writer.Write(image, output, _augmentation, CounterRandom.For(_seed, "augment", epoch, image));
-                    prepared.Labels[i] = _split.Label(image);
-                }
+            var output = prepared.Images.AsSpan(i * length, length);
+            prepared.Labels[i] = _augmentation is null
+                ? writer.Write(images[i], output)
+                : writer.Write(images[i], output, _augmentation, CounterRandom.For(_seed, "augment", epoch, images[i]));
+        }
 
-                queue.Add(prepared, stop);
-            }
-        }
-        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        if (_augmentation is { Mixup: > 0 and var mixup })
         {
-            // The consumer left before the epoch's end.
+            var order = images.ToArray();
+            Mixing.Apply(prepared, length, i => Mixing.Share(mixup, CounterRandom.For(_seed, "mixup", epoch, order[i])));
         }
-        finally
-        {
-            queue.CompleteAdding();
-        }
+
+        return prepared;
     }
 
-    private Batch ToBatch(float[] images, long[] labels) => ToBatch(_split, images, labels);
-
-    private static Batch ToBatch(Split split, float[] images, long[] labels)
+    private PreparedBatch NewBatch()
     {
-        var pixels = empty([labels.Length, split.Shape.Channels, split.Shape.Height, split.Shape.Width], ScalarType.Float32);
-        var classes = empty([labels.Length], ScalarType.Int64);
-        MemoryMarshal.AsBytes<float>(images).CopyTo(pixels.bytes);
-        MemoryMarshal.AsBytes<long>(labels).CopyTo(classes.bytes);
-        return new Batch(pixels, classes);
+        var mixes = _augmentation is { Mixup: > 0 };
+        return new PreparedBatch(
+            new float[_batchSize * ImageLength(_split)],
+            new long[_batchSize],
+            mixes ? new long[_batchSize] : null,
+            mixes ? new float[_batchSize] : null);
     }
 
-    private sealed record Prepared(float[] Images, long[] Labels);
+    private static Batch ToBatch(Split split, PreparedBatch prepared)
+    {
+        var (labels, shape) = (prepared.Labels, split.Shape);
+        return new Batch(
+            ToTensor<float>(prepared.Images, ScalarType.Float32, labels.Length, shape.Channels, shape.Height, shape.Width),
+            ToTensor<long>(labels, ScalarType.Int64, labels.Length),
+            prepared.Shares is null
+                ? null
+                : new MixedLabels(
+                    ToTensor<long>(prepared.OtherLabels, ScalarType.Int64, labels.Length),
+                    ToTensor<float>(prepared.Shares, ScalarType.Float32, labels.Length)));
+    }
+
+    private static Tensor ToTensor<T>(ReadOnlySpan<T> values, ScalarType type, params long[] shape)
+        where T : struct
+    {
+        var tensor = empty(shape, type);
+        MemoryMarshal.AsBytes(values).CopyTo(tensor.bytes);
+        return tensor;
+    }
+
+    private static int UsualTasks(Split split) => split.IsDecoded ? Math.Min(CpuBudget.Read(), MostTasks) : 1;
+
+    private static int ImageLength(Split split) => split.Shape.Channels * split.Shape.Height * split.Shape.Width;
+
+    /// <summary>Bytes of one batch's images.</summary>
+    /// <exception cref="LatheException">More than one array of bytes can hold.</exception>
+    private static long BatchBytes(Split split, int batchSize)
+    {
+        var bytes = (long)batchSize * ImageLength(split) * sizeof(float);
+        return bytes <= Array.MaxLength
+            ? bytes
+            : throw new LatheException($"A batch of {batchSize} images of {split.Shape} takes {bytes >> 20} MiB; a smaller batchSize must keep it below 2048.");
+    }
 }

@@ -52,11 +52,19 @@ internal sealed class DataFile : IDisposable
     /// <param name="limit">Refused when longer, in bytes.</param>
     public byte[] ReadAll(int limit)
     {
-        var bytes = new byte[limit];
-        var read = Guarded(() => _stream.ReadAtLeast(bytes, limit, throwOnEndOfStream: false));
-        if (read == limit)
-            End();
-        return bytes[..read];
+        // Grows with what is there: the limit may be far above it.
+        var bytes = new byte[Math.Min(limit, 1 << 20)];
+        var count = 0;
+        for (int read; (read = Guarded(() => _stream.ReadAtLeast(bytes.AsSpan(count), bytes.Length - count, throwOnEndOfStream: false))) > 0;)
+        {
+            count += read;
+            if (count == limit)
+                End();
+            if (count == bytes.Length && count < limit)
+                Array.Resize(ref bytes, (int)Math.Min(limit, 2L * bytes.Length));
+        }
+
+        return bytes[..count];
     }
 
     /// <summary>Checks that nothing follows.</summary>

@@ -2,19 +2,25 @@ using Lathe.NN.Graphs;
 
 namespace Lathe.NN.Data;
 
-/// <summary>A data set in memory.</summary>
+/// <summary>A data set, in memory or decoded from files.</summary>
 /// <param name="Name">For example <c>fashion-mnist</c>.</param>
 /// <param name="Classes">Number of classes.</param>
 /// <param name="Input">Shape of one image.</param>
 /// <param name="Train">Training images; validation splits are cut from it.</param>
-/// <param name="Test">Test images, for the final figure only.</param>
+/// <param name="Test">Test images, for the final figure only; of image folders those called validation.</param>
 public sealed record DataSet(string Name, int Classes, TensorShape Input, Split Train, Split Test)
 {
-    /// <summary>How pixels become inputs, from all training images.</summary>
+    /// <summary>How pixels become inputs: from all training images, or ImageNet's for photographs.</summary>
     public Normalization Normalization => Train.Normalization;
 
     /// <summary>
-    /// Changes that keep an image's class: shifts of two pixels at 28² and four at 32², mirroring for all but digits.
+    /// Changes that keep an image's class: shifts of two pixels at 28² and four at 32², mirroring for all but digits; for photographs
+    /// random resized crops and mirroring.
     /// </summary>
-    public Augmentation UsualAugmentation => new(Shift: Input.Height < 32 ? 2 : Input.Height / 8, Flip: Name != "mnist");
+    public Augmentation UsualAugmentation => Train.IsDecoded
+        ? new(Flip: true, Crop: new RandomCrop())
+        : new(Shift: Input.Height < 32 ? 2 : Input.Height / 8, Flip: Name != "mnist");
+
+    /// <summary>Images of both splits found damaged up to now. They were left out of batches, the next good one in their place.</summary>
+    public IReadOnlyList<DamagedImage> Damaged => [.. Train.Damaged, .. Test.Damaged];
 }

@@ -4,49 +4,13 @@ using Lathe.NN.Runtime;
 
 namespace Lathe.NN.Data;
 
-/// <summary>How pixels become network inputs: (byte / 255 − mean) / standard deviation, for each channel.</summary>
-/// <param name="Mean">Per channel, fractions of 1.</param>
-/// <param name="StandardDeviation">Per channel, above 0.</param>
-public sealed record Normalization(IReadOnlyList<double> Mean, IReadOnlyList<double> StandardDeviation)
-{
-    /// <summary>Of all pixels of a set of images, exact: sums are integers.</summary>
-    /// <param name="images">Bytes [N, C, H, W].</param>
-    /// <param name="shape">Shape of one image.</param>
-    public static Normalization Of(ReadOnlySpan<byte> images, TensorShape shape)
-    {
-        var plane = shape.Height * shape.Width;
-        var mean = new double[shape.Channels];
-        var deviation = new double[shape.Channels];
-        var count = (double)images.Length / shape.Channels;
-        for (var channel = 0; channel < shape.Channels; channel++)
-        {
-            ulong sum = 0, squares = 0;
-            for (var start = channel * plane; start < images.Length; start += shape.Channels * plane)
-            {
-                foreach (ulong pixel in images.Slice(start, plane))
-                {
-                    sum += pixel;
-                    squares += pixel * pixel;
-                }
-            }
-
-            mean[channel] = sum / count / 255;
-            var variance = (squares / count / (255.0 * 255.0)) - (mean[channel] * mean[channel]);
-            deviation[channel] = variance > 1e-12 ? Math.Sqrt(variance) : 1;
-        }
-
-        return new Normalization(mean, deviation);
-    }
-}
-
-/// <summary>Labelled images in memory: a training, validation or test split. Immutable; parts of it share its bytes.</summary>
+/// <summary>Labelled images: a training, validation or test split. Immutable; parts of it share where their images come from.</summary>
 public sealed class Split
 {
-    private readonly byte[] _images;
-    private readonly byte[] _labels;
+    private readonly IImageSource _source;
     private readonly int[] _indices;
 
-    /// <summary>Images and labels as they were read.</summary>
+    /// <summary>Images and labels in memory, as they were read.</summary>
     /// <param name="images">[N, C, H, W], 0 to 255.</param>
     /// <param name="labels">[N], each below <paramref name="classes"/>.</param>
     /// <param name="shape">Shape of one image.</param>
@@ -54,7 +18,7 @@ public sealed class Split
     /// <param name="normalization">Of the data set's training images.</param>
     /// <exception cref="LatheException">Lengths do not fit, or a label is out of range.</exception>
     public Split(byte[] images, byte[] labels, TensorShape shape, int classes, Normalization normalization)
-        : this(images, labels, shape, classes, normalization, [.. Enumerable.Range(0, labels.Length)])
+        : this(new MemoryImages(images, labels, shape), shape, classes, normalization)
     {
         if (images.LongLength != (long)labels.Length * ImageLength)
             throw new LatheException($"{labels.Length} labels need {(long)labels.Length * ImageLength} bytes of {shape} images; there are {images.LongLength}.");
@@ -65,10 +29,15 @@ public sealed class Split
             throw new LatheException($"Image {wrong} has label {labels[wrong]}; labels must be below {classes}.");
     }
 
-    private Split(byte[] images, byte[] labels, TensorShape shape, int classes, Normalization normalization, int[] indices)
+    /// <summary>All images of a source.</summary>
+    internal Split(IImageSource source, TensorShape shape, int classes, Normalization normalization)
+        : this(source, shape, classes, normalization, [.. Enumerable.Range(0, source.Count)])
     {
-        _images = images;
-        _labels = labels;
+    }
+
+    private Split(IImageSource source, TensorShape shape, int classes, Normalization normalization, int[] indices)
+    {
+        _source = source;
         _indices = indices;
         Shape = shape;
         Classes = classes;
@@ -87,17 +56,44 @@ public sealed class Split
     /// <summary>Number of images.</summary>
     public int Count => _indices.Length;
 
+    /// <summary>Images found damaged up to now, in this split or another of the same source. They are left out of batches.</summary>
+    public IReadOnlyList<DamagedImage> Damaged => _source.Damaged;
+
+    /// <summary>Whether images are decoded from files each time they are needed.</summary>
+    public bool IsDecoded => _source.Decodes;
+
     private int ImageLength => Shape.Channels * Shape.Height * Shape.Width;
 
-    /// <summary>Bytes [C, H, W] of one image.</summary>
-    public ReadOnlySpan<byte> Image(int index) => _images.AsSpan(_indices[index] * ImageLength, ImageLength);
+    /// <summary>Bytes [C, H, W] of one image, as evaluation sees it.</summary>
+    /// <exception cref="LatheException">It cannot be read, or too many are damaged.</exception>
+    public ReadOnlySpan<byte> Image(int index) => Read(index, null, default, new ImageScratch(), out _);
 
     /// <summary>Class of one image.</summary>
-    public int Label(int index) => _labels[_indices[index]];
+    public int Label(int index) => _source.Label(_indices[index]);
+
+    /// <summary>Reads one image, or the next good one in its place.</summary>
+    /// <param name="index">Below <see cref="Count"/>.</param>
+    /// <param name="crop">How to cut it; null: as evaluation sees it.</param>
+    /// <param name="random">Draws of image <paramref name="index"/>.</param>
+    /// <param name="scratch">The calling thread's.</param>
+    /// <param name="label">Class of the image that was read.</param>
+    /// <returns>Bytes [C, H, W], until the next call with that scratch.</returns>
+    internal ReadOnlySpan<byte> Read(int index, RandomCrop? crop, CounterRandom random, ImageScratch scratch, out int label)
+    {
+        for (var offset = 0; offset < Count; offset++)
+        {
+            var image = _indices[(int)(((long)index + offset) % Count)];
+            label = _source.Label(image);
+            if (_source.TryRead(image, crop, random, scratch, out var pixels))
+                return pixels;
+        }
+
+        throw new LatheException($"All {Count} images are damaged; the first one, {Damaged[0].Name}: {Damaged[0].Why}.");
+    }
 
     /// <summary>The images at the given places, in that order.</summary>
     public Split Subset(IEnumerable<int> indices) =>
-        new(_images, _labels, Shape, Classes, Normalization, [.. indices.Select(index => _indices[index])]);
+        new(_source, Shape, Classes, Normalization, [.. indices.Select(index => _indices[index])]);
 
     /// <summary>
     /// Cuts a validation split out of this one. Which images go depends on the seed alone; both parts keep their order.

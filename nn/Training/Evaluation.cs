@@ -39,9 +39,10 @@ public static class Evaluation
             using var scope = NewDisposeScope();
             var logits = module.Forward(batch.Images, training: false, view);
             loss += F.cross_entropy(logits, batch.Labels).item<float>() * (double)batch.Count;
-            foreach (var prediction in logits.argmax(1).data<long>().ToArray())
+            // The batch's labels, not the split's: a damaged image has another in its place.
+            foreach (var (prediction, label) in logits.argmax(1).data<long>().ToArray().Zip(batch.Labels.data<long>().ToArray()))
             {
-                correct += prediction == split.Label(index) ? 1 : 0;
+                correct += prediction == label ? 1 : 0;
                 predictions[index++] = (int)prediction;
             }
         }

@@ -124,7 +124,7 @@ public sealed class TrainingLoop : IDisposable
         ClearGradients();
         var logits = _module.Forward(
             batch.Images, training: true, _hooks.View, CounterRandom.For(_seed, "dropout", context.GlobalStep), _recipe.Precision);
-        var loss = F.cross_entropy(logits, batch.Labels, label_smoothing: _recipe.LabelSmoothing);
+        var loss = Loss(logits, batch);
         var total = _hooks.LossTerm?.Invoke(context) is { } term ? loss + term : loss;
         RefuseNonsense(total.item<float>(), context);
         total.backward();
@@ -138,6 +138,16 @@ public sealed class TrainingLoop : IDisposable
         _average?.Take(context.GlobalStep + 1);
         _lossSum += loss.item<float>();
         _correct += logits.argmax(1).eq(batch.Labels).sum().item<long>();
+    }
+
+    /// <summary>Cross-entropy; of blended images, each class's in its share.</summary>
+    private Tensor Loss(Tensor logits, Batch batch)
+    {
+        if (batch.Mixed is not { } mixed)
+            return F.cross_entropy(logits, batch.Labels, label_smoothing: _recipe.LabelSmoothing);
+        var first = F.cross_entropy(logits, batch.Labels, reduction: nn.Reduction.None, label_smoothing: _recipe.LabelSmoothing);
+        var second = F.cross_entropy(logits, mixed.Labels, reduction: nn.Reduction.None, label_smoothing: _recipe.LabelSmoothing);
+        return lerp(second, first, mixed.Shares).mean();
     }
 
     private void EndEpoch(int epoch)

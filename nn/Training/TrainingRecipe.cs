@@ -87,7 +87,7 @@ public sealed record TrainingRecipe(
         Require(WeightDecay >= 0 && double.IsFinite(WeightDecay), "weightDecay", WeightDecay, "at least 0");
         Require(WarmupEpochs >= 0 && WarmupEpochs < Epochs, "warmupEpochs", WarmupEpochs, "at least 0 and below epochs");
         Require(LabelSmoothing is >= 0 and < 1, "labelSmoothing", LabelSmoothing, "at least 0 and below 1");
-        Require(Augmentation is null or { Shift: >= 0, Cutout: >= 0 }, "augmentation", Augmentation?.ToString(), "of sizes that are at least 0");
+        Require(Augmentation is null or { IsValid: true }, "augmentation", Augmentation?.ToString(), "of sizes and strengths that are at least 0, and shares within (0, 1]");
     }
 
     /// <summary>Learning rate of a step.</summary>

@@ -44,7 +44,7 @@ public sealed class DataSetsTests : IDisposable
     [Fact]
     public void Unknown_names_and_missing_folders_and_files_are_reported()
     {
-        Assert.Contains("cifar-10, fashion-mnist, mnist", Message("nothing"), StringComparison.Ordinal);
+        Assert.Contains("cifar-10, cifar-100, fashion-mnist, mnist", Message("nothing"), StringComparison.Ordinal);
         Assert.Contains("train-images-idx3-ubyte", Message("mnist"), StringComparison.Ordinal);
         var error = Assert.Throws<LatheException>(() => DataSets.Open("mnist", Path.Combine(_folder.FullName, "none")));
         Assert.Contains("does not exist", error.Message, StringComparison.Ordinal);

@@ -1,0 +1,86 @@
+namespace Lathe.Contracts;
+
+/// <summary>How the images of a data set lie on the disk.</summary>
+public enum ImageSetForm
+{
+    /// <summary><c>train/CLASS/*</c> and <c>val/CLASS/*</c>.</summary>
+    Folders,
+
+    /// <summary><c>train*.tar</c> and <c>val*.tar</c> in one folder.</summary>
+    Shards,
+
+    /// <summary>One tar that holds <c>train/CLASS/*</c> and <c>val/CLASS/*</c>.</summary>
+    Archive,
+}
+
+/// <summary>The files of a data set of images that has a name of its own, such as ImageNet.</summary>
+/// <param name="Root">Folder that the other paths are relative to.</param>
+/// <param name="Form">How the images lie there.</param>
+/// <param name="Train">The folder <c>train</c>, or tars in ordinal order.</param>
+/// <param name="Validation">The folder <c>val</c>, or tars in ordinal order.</param>
+public sealed record ImageSetFiles(string Root, ImageSetForm Form, IReadOnlyList<string> Train, IReadOnlyList<string> Validation)
+{
+    private static readonly string[] Endings = [".jpg", ".jpeg", ".png"];
+
+    /// <summary>What is looked for, for messages.</summary>
+    public const string Expected = "the folders train/ and val/ with a folder per class, shards train*.tar and val*.tar, or one tar with such folders";
+
+    /// <summary>Finds a data set in a folder that is its own, that holds its own, or that holds its tar.</summary>
+    /// <param name="name">Name of the data set, of letters, digits, <c>.</c>, <c>_</c> and <c>-</c>.</param>
+    /// <param name="folder">Where to look: first in its folder <paramref name="name"/>, then in itself, then for <c>NAME.tar</c>.</param>
+    /// <returns>Null where there is none, or the name cannot be a folder's.</returns>
+    public static ImageSetFiles? Find(string name, string folder)
+    {
+        if (!IsName(name))
+            return null;
+        var archive = $"{name}.tar";
+        return In(Path.Combine(folder, name))
+            ?? In(folder)
+            ?? (File.Exists(Path.Combine(folder, archive)) ? new ImageSetFiles(folder, ImageSetForm.Archive, [archive], [archive]) : null);
+    }
+
+    /// <summary>Whether a file is an image by its name: .jpg, .jpeg or .png in any case, and not hidden.</summary>
+    public static bool IsImage(ReadOnlySpan<char> fileName)
+    {
+        if (fileName.StartsWith('.'))
+            return false;
+        foreach (var ending in Endings)
+        {
+            if (fileName.EndsWith(ending, StringComparison.OrdinalIgnoreCase))
+                return true;
+        }
+
+        return false;
+    }
+
+    /// <summary>Every file that matters, relative to <see cref="Root"/> with <c>/</c> between, in ordinal order.</summary>
+    public IReadOnlyList<string> All()
+    {
+        if (Form != ImageSetForm.Folders)
+            return [.. Train.Union(Validation).Order(StringComparer.Ordinal)];
+        var paths =
+            from split in Train.Concat(Validation)
+            from folder in Directory.EnumerateDirectories(Path.Combine(Root, split))
+            where !Path.GetFileName(folder.AsSpan()).StartsWith('.')
+            from file in Directory.EnumerateFiles(folder)
+            where IsImage(Path.GetFileName(file.AsSpan()))
+            select $"{split}/{Path.GetFileName(folder)}/{Path.GetFileName(file)}";
+        return [.. paths.Order(StringComparer.Ordinal)];
+    }
+
+    private static ImageSetFiles? In(string folder)
+    {
+        if (!Directory.Exists(folder))
+            return null;
+        if (Directory.Exists(Path.Combine(folder, "train")) && Directory.Exists(Path.Combine(folder, "val")))
+            return new ImageSetFiles(folder, ImageSetForm.Folders, ["train"], ["val"]);
+        var (train, validation) = (Shards(folder, "train"), Shards(folder, "val"));
+        return train.Count > 0 && validation.Count > 0 ? new ImageSetFiles(folder, ImageSetForm.Shards, train, validation) : null;
+    }
+
+    private static List<string> Shards(string folder, string prefix) =>
+        [.. Directory.EnumerateFiles(folder, $"{prefix}*.tar").Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal)];
+
+    private static bool IsName(string name) =>
+        name.Length is > 0 and <= 200 && name[0] != '.' && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-');
+}
