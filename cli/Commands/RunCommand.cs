@@ -5,6 +5,7 @@ using Lathe.Cli.Output;
 using Lathe.Cli.Sweeps;
 using Lathe.Contracts;
 using Lathe.Hosting;
+using Lathe.NN.Data;
 
 namespace Lathe.Cli.Commands;
 
@@ -42,8 +43,8 @@ internal static class RunCommand
         using var http = new HttpClient();
         var document = await new InitialWeights(store, http, terminal.Say).TakeInAsync(SweepFile.Read(file, sets), stop);
         var plan = Preflight.Plan(document, onlyBuiltIn: settings.Broker is null);
-        await DataSetup.EnsureAsync(document.Spec.Datasets, settings, terminal.Say, stop);
-        if (plan is not null) Preflight.CheckNetworks(document, plan, store);
+        await DataSetup.EnsureAsync(document, settings, terminal.Say, stop);
+        if (plan is not null) Preflight.CheckNetworks(document, plan, store, (name, options) => DataSets.FormOf(name) ?? DataSets.Open(name, DataFolders.Find(name, settings), options).Form);
 
         using var log = new LogFile(settings.Home, "run", TimeProvider.System);
         SweepStatus? ended = null;

@@ -6,6 +6,7 @@ using Lathe.Cli.Sources;
 using Lathe.Cli.Sweeps;
 using Lathe.Contracts;
 using Lathe.Hosting;
+using Lathe.NN.Data;
 
 namespace Lathe.Cli.Commands;
 
@@ -53,7 +54,7 @@ internal static class SubmitCommand
         var store = new CheckpointStore(settings);
         using var http = new HttpClient();
         var document = await new InitialWeights(store, http, terminal.Say).TakeInAsync(SweepFile.Read(file, sets), stop);
-        if (Preflight.Plan(document, onlyBuiltIn: false) is { } plan) Preflight.CheckNetworks(document, plan, store);
+        if (Preflight.Plan(document, onlyBuiltIn: false) is { } plan) Preflight.CheckNetworks(document, plan, store, (name, _) => DataSets.FormOf(name));
         using var client = new CoordinatorClient(CommonOptions.CoordinatorAddress(call) ?? CommonOptions.DefaultCoordinator);
         var (id, problems) = await client.SubmitAsync(new SweepSubmission(document.Spec, fresh), stop);
         if (id is not { } sweep) throw document.Sources.Fault(problems);

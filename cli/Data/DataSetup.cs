@@ -1,3 +1,4 @@
+using Lathe.Cli.Sweeps;
 using Lathe.Contracts;
 using Lathe.Hosting;
 
@@ -7,15 +8,15 @@ namespace Lathe.Cli.Data;
 internal static class DataSetup
 {
     /// <summary>Finds every data set, and gets the one that can be had.</summary>
-    /// <param name="names">Data set names of the sweep.</param>
+    /// <param name="sweep">Names the data sets.</param>
     /// <param name="settings">Where to look, and the home for what is downloaded.</param>
     /// <param name="say">Takes one line for the user.</param>
     /// <param name="stop">Calls it off.</param>
     /// <exception cref="LatheException">A data set is not here and cannot be had.</exception>
-    public static async Task EnsureAsync(IEnumerable<string> names, HostingSettings settings, Action<string> say, CancellationToken stop)
+    public static async Task EnsureAsync(SweepDocument sweep, HostingSettings settings, Action<string> say, CancellationToken stop)
     {
         DataFolders.CheckNamed(settings);
-        foreach (var name in names)
+        foreach (var name in sweep.Spec.Datasets)
         {
             // Where a folder is named, its contents are the user's business.
             if (name == FashionMnist.Name && settings.Data is null && !IsHere(name, settings))
@@ -24,9 +25,22 @@ internal static class DataSetup
                 var debian = new DebianPackage(say);
                 await new FashionMnist(http, FashionMnist.Official, s => debian.InstallAsync("dataset-fashion-mnist", s), say).GetAsync(settings, stop);
             }
-
-            DataFolders.Find(name, settings);
         }
+
+        var problems = new List<SweepProblem>();
+        for (var i = 0; i < sweep.Spec.Datasets.Count; i++)
+        {
+            try
+            {
+                DataFolders.Find(sweep.Spec.Datasets[i], settings);
+            }
+            catch (LatheException problem)
+            {
+                problems.Add(new SweepProblem($"/datasets/{i}", problem.Message));
+            }
+        }
+
+        if (problems.Count > 0) throw sweep.Sources.Fault(problems);
     }
 
     /// <summary>The folder of a data set, or null.</summary>

@@ -23,28 +23,30 @@ internal static class Preflight
     public static SweepPlan? Plan(SweepDocument sweep, bool onlyBuiltIn)
     {
         if (!onlyBuiltIn && sweep.Spec.Stages.Any(s => !BuiltInStages.ByName.ContainsKey(s.Stage))) return null;
-        var plan = SweepPlanner.Plan(sweep.Spec, BuiltInStages.Manifests, DataSetFiles.ByName.Keys);
+        var plan = SweepPlanner.Plan(sweep.Spec, BuiltInStages.Manifests);
         List<SweepProblem> problems = [.. plan.Problems, .. UnknownModels(sweep.Spec)];
         return problems.Count == 0 ? plan : throw sweep.Sources.Fault(problems);
     }
 
-    /// <summary>Builds every model for its data set, and asks pruner and quantizer whether they can do with it what the sweep says.</summary>
+    /// <summary>Builds every model for its data set, and asks the stages whether they can do with it what the sweep says.</summary>
     /// <param name="sweep">The sweep.</param>
     /// <param name="plan">Its tree.</param>
     /// <param name="store">Holds the weights that trainings start from.</param>
+    /// <param name="formOf">What is known of a data set here; null where that is nothing: then its workers will see.</param>
     /// <exception cref="LatheException">Everything that is wrong, one line each with its place.</exception>
-    public static void CheckNetworks(SweepDocument sweep, SweepPlan plan, CheckpointStore store)
+    public static void CheckNetworks(SweepDocument sweep, SweepPlan plan, CheckpointStore store, Func<string, ImageOptions, DataSetForm?> formOf)
     {
         var problems = new List<SweepProblem>();
-        var graphs = new Dictionary<(string, string), NetworkGraph?>();
-        foreach (var dataset in sweep.Spec.Datasets.Distinct())
-        {
-            foreach (var model in sweep.Spec.Models.Distinct()) graphs[(model, dataset)] = Build(model, DataSets.FormOf(dataset), sweep.Spec, problems);
-        }
-
+        var graphs = new Dictionary<(string, string, int), NetworkGraph?>();
         foreach (var execution in plan.Executions)
         {
-            if (graphs[(execution.Model, execution.Dataset)] is not { } graph) continue;
+            var side = First(execution, plan) is var first && first.Manifest.Name == TrainStage.Manifest.Name
+                ? ParametersSchema.Read<TrainParameters>(first.Manifest.Name, first.Parameters).ImageSize
+                : new ImageOptions().Side;
+            var key = (execution.Model, execution.Dataset, side);
+            if (!graphs.TryGetValue(key, out var graph))
+                graphs.Add(key, graph = formOf(execution.Dataset, new ImageOptions(side)) is { } form ? Build(execution.Model, form, sweep.Spec, problems) : null);
+            if (graph is null) continue;
             try
             {
                 Check(execution, graph, plan, store);
@@ -56,6 +58,12 @@ internal static class Preflight
         }
 
         if (problems.Count > 0) throw sweep.Sources.Fault(problems.Distinct().OrderBy(p => p.Path, StringComparer.Ordinal));
+    }
+
+    private static PlannedExecution First(PlannedExecution execution, SweepPlan plan)
+    {
+        while (execution.Parent is { } parent) execution = plan.Executions[parent];
+        return execution;
     }
 
     /// <summary>Behind a pruning the network is smaller and has the same layers, so targets cannot be checked there and names can.</summary>

@@ -81,6 +81,7 @@ public sealed record ImageSetFiles(string Root, ImageSetForm Form, IReadOnlyList
     private static List<string> Shards(string folder, string prefix) =>
         [.. Directory.EnumerateFiles(folder, $"{prefix}*.tar").Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal)];
 
-    private static bool IsName(string name) =>
+    /// <summary>Whether a data set may have this name: letters, digits, <c>.</c>, <c>_</c> and <c>-</c>, at most 200, no <c>.</c> first.</summary>
+    public static bool IsName(string name) =>
         name.Length is > 0 and <= 200 && name[0] != '.' && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-');
 }

@@ -7,23 +7,38 @@ namespace Lathe.Hosting;
 public static class DataFolders
 {
     private const string System = "/usr/share/datasets";
+    private const string OnlyThere =
+        $"--data or {HostingSettings.DataVariable} names the folder, and no other is looked at: put the files there, name another, or name none";
 
-    /// <summary>The first folder that holds every file of the data set, plain or with <c>.gz</c> appended.</summary>
-    /// <param name="name">A name of <see cref="DataSetFiles.ByName"/>.</param>
+    /// <summary>
+    /// The first folder that holds every file of the data set, plain or with <c>.gz</c> appended; for photographs, the first in which
+    /// <see cref="ImageSetFiles.Find"/> finds some of that name.
+    /// </summary>
+    /// <param name="name">A name of <see cref="DataSetFiles.ByName"/>, or of photographs.</param>
     /// <param name="settings">Where to look.</param>
-    /// <exception cref="LatheException">Unknown name, or no such folder: says where it looked, for what, and what to do.</exception>
+    /// <exception cref="LatheException">No such data set here: says where it looked, for what, and what to do.</exception>
     public static string Find(string name, HostingSettings settings)
     {
-        var files = FilesOf(name);
         CheckNamed(settings);
+        if (!DataSetFiles.ByName.TryGetValue(name, out var files)) return FindImages(name, settings);
         var candidates = Candidates(name, settings).ToList();
-        return candidates.Find(folder => files.All(file => FileIn(folder, file) is not null))
+        return candidates.Find(folder => DataSetFiles.VariantIn(name, folder) is not null)
             ?? throw new LatheException(
                 $"data set {name} is not here. Looked in {string.Join(", ", candidates)} for {string.Join(", ", files)} (each plain or .gz). "
                 + (settings.Data is null
                     ? $"Put the files into one of these folders, or name their folder with --data or {HostingSettings.DataVariable}"
                         + (name == "fashion-mnist" ? "; Debian and Ubuntu have them: apt-get install dataset-fashion-mnist" : "")
-                    : $"--data or {HostingSettings.DataVariable} names the folder, and no other is looked at: put the files there, name another, or name none"));
+                    : OnlyThere));
+    }
+
+    private static string FindImages(string name, HostingSettings settings)
+    {
+        List<string> candidates = settings.Data is { } named ? [named] : [Path.Combine(settings.Home, "data"), System];
+        return candidates.Find(folder => ImageSetFiles.Find(name, folder) is not null)
+            ?? throw new LatheException(
+                $"unknown data set '{name}'{Nearest.Hint(name, DataSetFiles.ByName.Keys)}; known are {string.Join(", ", DataSetFiles.ByName.Keys)}, and photographs: "
+                + $"looked in {string.Join(", ", candidates.SelectMany(folder => (string[])[Path.Combine(folder, name), folder]))} for {ImageSetFiles.Expected}. "
+                + (settings.Data is null ? $"Name their folder with --data or {HostingSettings.DataVariable}" : OnlyThere));
     }
 
     /// <summary>Refuses a folder that was named and is not there, before another place is looked at in its stead.</summary>

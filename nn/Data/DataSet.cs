@@ -10,6 +10,9 @@ namespace Lathe.NN.Data;
 /// <param name="Test">Test images, for the final figure only; of image folders those called validation.</param>
 public sealed record DataSet(string Name, int Classes, TensorShape Input, Split Train, Split Test)
 {
+    /// <summary>What is known of it without its images.</summary>
+    public DataSetForm Form => new(Name, Input, Classes);
+
     /// <summary>How pixels become inputs: from all training images, or ImageNet's for photographs.</summary>
     public Normalization Normalization => Train.Normalization;
 
@@ -23,4 +26,10 @@ public sealed record DataSet(string Name, int Classes, TensorShape Input, Split 
 
     /// <summary>Images of both splits found damaged up to now. They were left out of batches, the next good one in their place.</summary>
     public IReadOnlyList<DamagedImage> Damaged => [.. Train.Damaged, .. Test.Damaged];
+
+    /// <summary>What a person should know of <see cref="Damaged"/>; null where all images are sound.</summary>
+    public string? DamageReport => Damaged is { Count: > 0 } damaged
+        ? $"{damaged.Count} images of {Name} are damaged and were left out, the next good one in their place: "
+            + string.Join("; ", damaged.Take(5).Select(d => $"{d.Name}: {d.Why}")) + (damaged.Count > 5 ? "; ..." : "")
+        : null;
 }

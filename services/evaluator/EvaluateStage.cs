@@ -5,6 +5,7 @@ using Lathe.NN.Data;
 using Lathe.NN.Execution;
 using Lathe.NN.Runtime;
 using Lathe.NN.Training;
+using Microsoft.Extensions.Logging;
 
 namespace Lathe.Evaluator;
 
@@ -17,13 +18,14 @@ public sealed class EvaluateStage : IStage<EvaluateParameters>
     public StageOutcome Run(StageRun run, EvaluateParameters parameters, CancellationToken stop)
     {
         TorchRuntime.Configure(run.Threads);
-        var data = DataSets.Open(run.Data.Name, run.DataFolder);
         using var checkpoint = CheckpointFile.Read(run.InputPath!);
+        var data = DataSets.Open(run.Data.Name, run.DataFolder, new ImageOptions(checkpoint.Graph.Input.Height));
         using var dense = checkpoint.Lineage.Dense is { } ancestor ? CheckpointFile.Read(run.PathOf(ancestor)) : null;
 
         run.Progress.Report(new StageProgress("evaluating"));
         var figures = Measure(checkpoint, data.Test, parameters.BatchSize, stop);
         var denseFigures = dense is null ? figures : Measure(dense, data.Test, parameters.BatchSize, stop);
+        if (data.DamageReport is { } damage) run.Logger.LogWarning("{Damage}", damage);
         return new StageOutcome(run.Input!, Metrics(figures, denseFigures));
     }
 

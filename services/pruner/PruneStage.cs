@@ -7,6 +7,7 @@ using Lathe.NN.Graphs;
 using Lathe.NN.Runtime;
 using Lathe.NN.Training;
 using Lathe.Pruner.Hfp;
+using Microsoft.Extensions.Logging;
 
 namespace Lathe.Pruner;
 
@@ -23,7 +24,7 @@ public sealed class PruneStage : IStage<PruneParameters>
     {
         TorchRuntime.Configure(run.Threads);
         using var checkpoint = CheckpointFile.Read(run.InputPath!);
-        var data = DataSets.Open(run.Data.Name, run.DataFolder);
+        var data = DataSets.Open(run.Data.Name, run.DataFolder, new ImageOptions(checkpoint.Graph.Input.Height));
         var (train, validation) = data.Train.Validation(parameters.Validation, run.Seed);
         using var module = GraphModule.FromTensors(checkpoint.Graph, checkpoint.Tensors);
         using var pruning = new HfpPruning(checkpoint.Graph, module.Parameters, parameters);
@@ -39,6 +40,7 @@ public sealed class PruneStage : IStage<PruneParameters>
             facts["validationTop1"] = Evaluation.Run(cut, validation, parameters.BatchSize, stop: stop).Top1;
         }
 
+        if (data.DamageReport is { } damage) run.Logger.LogWarning("{Damage}", damage);
         var step = new LineageStep(
             run.Stage, run.Version, run.Parameters, run.Seed, run.Input, run.Data, TorchRuntime.Versions(parameters.Precision.Here()), facts);
         var output = run.Write(stream => CheckpointFile.Write(

@@ -6,6 +6,7 @@ using Lathe.NN.Execution;
 using Lathe.NN.Runtime;
 using Lathe.NN.Training;
 using Lathe.Quantizer.Symog;
+using Microsoft.Extensions.Logging;
 
 namespace Lathe.Quantizer;
 
@@ -19,7 +20,7 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
     {
         TorchRuntime.Configure(run.Threads);
         using var checkpoint = CheckpointFile.Read(run.InputPath!);
-        var data = DataSets.Open(run.Data.Name, run.DataFolder);
+        var data = DataSets.Open(run.Data.Name, run.DataFolder, new ImageOptions(checkpoint.Graph.Input.Height));
         var (train, validation) = data.Train.Validation(parameters.Validation, run.Seed);
         var formats = StepSizes.Choose(checkpoint.Graph, checkpoint.Tensors, parameters);
         using var module = GraphModule.FromTensors(checkpoint.Graph, checkpoint.Tensors);
@@ -32,6 +33,7 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
         prior.Round(module.Parameters);
         if (validation.Count > 0) facts["validationTop1After"] = Evaluation.Run(module, validation, parameters.BatchSize, stop: stop).Top1;
 
+        if (data.DamageReport is { } damage) run.Logger.LogWarning("{Damage}", damage);
         var step = new LineageStep(
             run.Stage, run.Version, run.Parameters, run.Seed, run.Input, run.Data, TorchRuntime.Versions(parameters.Precision.Here()), facts);
         using var quantized = new Checkpoint(checkpoint.Graph, module.Snapshot(), checkpoint.Lineage.Then(step, compresses: true), formats);

@@ -75,8 +75,24 @@ public sealed record TrainParameters
     [Description("Numbers that layers compute with while training; auto: bfloat16 where the worker's processor multiplies it faster. Weights stay float32.")]
     public PrecisionChoice Precision { get; init; } = PrecisionChoice.Float32;
 
-    [Description("Random shifts and, where the data set allows it, flips of the training images.")]
+    [Description("Height and width that photographs are cut to; data sets of one size have their own.")]
+    [Range(8, 2048)]
+    public int ImageSize { get; init; } = 224;
+
+    [Description("Random shifts and, where the data set allows it, flips of the training images; of photographs random resized crops.")]
     public bool Augment { get; init; } = true;
+
+    [Description("Side of a square set to the mean at a random place of each training image; 0: none.")]
+    [Range(0, 2048)]
+    public int Cutout { get; init; }
+
+    [Description("Greatest change of brightness, contrast and saturation of training images, each by a random factor from 1 - x to 1 + x; 0: none.")]
+    [Range(0.0, 1.0)]
+    public double ColourJitter { get; init; }
+
+    [Description("Blends each training image and its label with another, in shares from the distribution Beta(m, m); 0: none.")]
+    [Range(0.0, 1.0)]
+    public double Mixup { get; init; }
 
     [Description("Share of the training images held out for validation, the same in every stage of one seed.")]
     [Range(0.0, 0.5)]

@@ -8,6 +8,7 @@ using Lathe.NN.Models;
 using Lathe.NN.Runtime;
 using Lathe.NN.Training;
 using Lathe.NN.Weights;
+using Microsoft.Extensions.Logging;
 
 namespace Lathe.Trainer;
 
@@ -20,7 +21,7 @@ public sealed class TrainStage : IStage<TrainParameters>
     public StageOutcome Run(StageRun run, TrainParameters parameters, CancellationToken stop)
     {
         TorchRuntime.Configure(run.Threads);
-        var data = DataSets.Open(run.Data.Name, run.DataFolder);
+        var data = DataSets.Open(run.Data.Name, run.DataFolder, new ImageOptions(parameters.ImageSize));
         var (train, validation) = data.Train.Validation(parameters.Validation, run.Seed);
         var graph = Zoo.Build(parameters.Model, data.Input, data.Classes);
         using var module = parameters.Init.Length == 0 ? GraphModule.Create(graph, run.Seed) : StartFrom(run.PathOf(parameters.Init), graph, run.Seed);
@@ -29,6 +30,7 @@ public sealed class TrainStage : IStage<TrainParameters>
 
         var facts = new Dictionary<string, double> { ["trainingLoss"] = history.Epochs[^1].Loss, ["trainingTop1"] = history.Epochs[^1].Accuracy };
         if (validation.Count > 0) facts["validationTop1"] = Evaluation.Run(module, validation, parameters.BatchSize, stop: stop).Top1;
+        if (data.DamageReport is { } damage) run.Logger.LogWarning("{Damage}", damage);
         var step = new LineageStep(
             run.Stage, run.Version, run.Parameters, run.Seed, run.Input, run.Data, TorchRuntime.Versions(parameters.Precision.Here()), facts);
         using var checkpoint = new Checkpoint(
@@ -60,5 +62,10 @@ public sealed class TrainStage : IStage<TrainParameters>
         GradientClip: parameters.GradientClip,
         AverageDecay: parameters.AverageDecay,
         Precision: parameters.Precision.Here(),
-        Augmentation: parameters.Augment ? data.UsualAugmentation : null);
+        Augmentation: (parameters.Augment ? data.UsualAugmentation : new Augmentation()) with
+        {
+            Cutout = parameters.Cutout,
+            Colours = parameters.ColourJitter > 0 ? new(parameters.ColourJitter, parameters.ColourJitter, parameters.ColourJitter) : null,
+            Mixup = parameters.Mixup,
+        });
 }

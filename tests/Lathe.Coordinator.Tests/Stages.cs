@@ -33,15 +33,13 @@ internal static class Stages
     public static readonly IReadOnlyDictionary<string, StageManifest> All =
         new[] { Train, Prune, Quantize, Evaluate }.ToDictionary(m => m.Name);
 
-    public static readonly string[] DataSets = ["mnist", "fashion-mnist", "cifar-10"];
-
     /// <param name="stages">Each as <c>train: {...}</c> in its JSON parts.</param>
     public static SweepSpec Sweep(params (string Stage, string Parameters)[] stages) =>
         new("test", ["lenet5"], ["fashion-mnist"], [0], [.. stages.Select(s => new StageSpec(s.Stage, Json(s.Parameters)))]);
 
     public static JsonElement Json(string text) => JsonSerializer.Deserialize<JsonElement>(text);
 
-    public static SweepPlan Plan(SweepSpec sweep) => SweepPlanner.Plan(sweep, All, DataSets);
+    public static SweepPlan Plan(SweepSpec sweep) => SweepPlanner.Plan(sweep, All);
 
     private static StageManifest Manifest(string name, StageInput input, StageOutput output, string schema) =>
         new(name, "1", $"Test stage {name}.", input, output, Json(schema));

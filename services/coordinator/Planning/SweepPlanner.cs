@@ -17,18 +17,17 @@ public static class SweepPlanner
     /// <summary>Checks a sweep and expands it.</summary>
     /// <param name="spec">The sweep as its author wrote it.</param>
     /// <param name="manifests">Stages known by name.</param>
-    /// <param name="datasets">Data sets known.</param>
     /// <returns>The tree, models x data sets x seeds x axes in order; or every problem found.</returns>
-    public static SweepPlan Plan(SweepSpec spec, IReadOnlyDictionary<string, StageManifest> manifests, IEnumerable<string> datasets)
+    public static SweepPlan Plan(SweepSpec spec, IReadOnlyDictionary<string, StageManifest> manifests)
     {
         var problems = new List<SweepProblem>();
-        CheckBranches(spec, [.. datasets], problems);
+        CheckBranches(spec, problems);
         var stages = ReadStages(spec, manifests, problems);
         if (problems.Count == 0) CheckSize(spec, stages, problems);
         return problems.Count > 0 ? new SweepPlan([], problems) : new SweepPlan(Expand(spec, stages), []);
     }
 
-    private static void CheckBranches(SweepSpec spec, string[] datasets, List<SweepProblem> problems)
+    private static void CheckBranches(SweepSpec spec, List<SweepProblem> problems)
     {
         if (string.IsNullOrWhiteSpace(spec.Name)) problems.Add(new SweepProblem("/name", "the sweep has no name"));
         if (spec.Models is not { Count: > 0 }) problems.Add(new SweepProblem("/models", "no model; expected one or more"));
@@ -43,10 +42,10 @@ public static class SweepPlanner
 
         for (var i = 0; i < (spec.Datasets?.Count ?? 0); i++)
         {
+            // Whether there is such a data set is seen when its files are looked for.
             var name = spec.Datasets![i] ?? "";
-            if (datasets.Contains(name, StringComparer.Ordinal)) continue;
-            problems.Add(new SweepProblem(
-                $"/datasets/{i}", $"unknown data set '{name}'{Nearest.Hint(name, datasets)}; known are {string.Join(", ", datasets)}"));
+            if (!ImageSetFiles.IsName(name))
+                problems.Add(new SweepProblem($"/datasets/{i}", $"'{name}' is no name of a data set; expected letters, digits, '.', '_' and '-'"));
         }
     }
 

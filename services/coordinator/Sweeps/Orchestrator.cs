@@ -42,7 +42,7 @@ public sealed class Orchestrator(
         if (submission.Spec is not { } spec) return new SubmissionOutcome(null, [new SweepProblem("", "no sweep in the submission")]);
         using var span = StartSpan(spec, traceParent);
         await HearOfStagesAsync(spec, stop);
-        var plan = SweepPlanner.Plan(spec, stages.Manifests, DataSetFiles.ByName.Keys);
+        var plan = SweepPlanner.Plan(spec, stages.Manifests);
         if (plan.Problems.Count > 0) return new SubmissionOutcome(null, plan.Problems);
         var (data, missing) = FindData(spec);
         if (missing.Count > 0) return new SubmissionOutcome(null, missing);

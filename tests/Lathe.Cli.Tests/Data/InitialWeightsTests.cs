@@ -41,7 +41,7 @@ public sealed class InitialWeightsTests : IDisposable
         var sweep = await TakeInAsync($"  - train: {{ init: {file} }}");
         var digest = sweep.Spec.Stages[0].Parameters.GetProperty("init").GetString()!;
         Assert.Equal(digest, Convert.ToHexStringLower(SHA256.HashData(await File.ReadAllBytesAsync(_store.PathOf(_store.Find(digest))))));
-        Preflight.CheckNetworks(sweep, Preflight.Plan(sweep, onlyBuiltIn: true)!, _store);
+        Preflight.CheckNetworks(sweep, Preflight.Plan(sweep, onlyBuiltIn: true)!, _store, (name, _) => Lathe.NN.Data.DataSets.FormOf(name));
 
         // The digest itself is taken too, as a client without the file would send it; and a list is an axis.
         var again = await TakeInAsync($"  - train: {{ init: [{digest}, \"\"] }}");
@@ -54,7 +54,7 @@ public sealed class InitialWeightsTests : IDisposable
     {
         var file = Weights("lenet5@0.5", "weights.safetensors");
         var sweep = await TakeInAsync($"  - train: {{ init: {file} }}");
-        var error = Assert.Throws<LatheException>(() => Preflight.CheckNetworks(sweep, Preflight.Plan(sweep, onlyBuiltIn: true)!, _store));
+        var error = Assert.Throws<LatheException>(() => Preflight.CheckNetworks(sweep, Preflight.Plan(sweep, onlyBuiltIn: true)!, _store, (name, _) => Lathe.NN.Data.DataSets.FormOf(name)));
         Assert.StartsWith("sweep.yaml:4:14: stages[0].train.init: ", error.Message);
         Assert.Contains("does not hold the weights of 'lenet5': features.0.weight is [8, 1, 5, 5] and should be [16, 1, 5, 5]", error.Message);
     }

@@ -18,7 +18,7 @@ public sealed class Refusing_a_sweep
     [Fact]
     public void Before_any_worker_is_up_the_message_says_how_to_start_one()
     {
-        var plan = SweepPlanner.Plan(Sweep(("train", "{}")), new Dictionary<string, StageManifest>(), DataSets);
+        var plan = SweepPlanner.Plan(Sweep(("train", "{}")), new Dictionary<string, StageManifest>());
 
         Assert.Contains("lathe worker train", Assert.Single(plan.Problems).Message);
     }
@@ -82,18 +82,18 @@ public sealed class Refusing_a_sweep
     {
         var train = Train with { ParametersSchema = Json("""{"type": "object", "properties": {"model": {"enum": ["lenet5"]}}}""") };
         var plan = SweepPlanner.Plan(
-            Sweep(("train", "{}")) with { Models = ["lenet5", "lenet6"] }, new Dictionary<string, StageManifest> { ["train"] = train }, DataSets);
+            Sweep(("train", "{}")) with { Models = ["lenet5", "lenet6"] }, new Dictionary<string, StageManifest> { ["train"] = train });
 
         Assert.Equal("/models/1", Assert.Single(plan.Problems).Path);
     }
 
     [Fact]
-    public void An_unknown_data_set_is_named_with_the_nearest()
+    public void A_name_that_no_data_set_can_have_is_refused()
     {
-        var problem = Only(Sweep(("train", "{}")) with { Datasets = ["mnist", "fashon-mnist"] });
+        var problem = Only(Sweep(("train", "{}")) with { Datasets = ["mnist", "../mnist"] });
 
         Assert.Equal("/datasets/1", problem.Path);
-        Assert.Contains("did you mean 'fashion-mnist'", problem.Message);
+        Assert.Contains("'../mnist' is no name of a data set", problem.Message);
     }
 
     [Theory]
