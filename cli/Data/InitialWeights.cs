@@ -69,7 +69,7 @@ internal sealed class InitialWeights(CheckpointStore store, HttpClient http, Act
         if (Uri.TryCreate(source, UriKind.Absolute, out var address) && address.Scheme is "http" or "https") return await DownloadAsync(address, stop);
         if (File.Exists(source)) return store.Write(to => WeightFile.Convert(source, to));
         if (source.Length == 64 && source.All(char.IsAsciiHexDigitLower)) return store.Find(source);
-        throw new LatheException($"there is no file {source} (looked in {Path.GetFullPath(".")}); expected a safetensors file or an http address");
+        throw new LatheException($"there is no file {source} (looked in {Path.GetFullPath(".")}); expected a safetensors file, a .pth, or the http address of one");
     }
 
     private async Task<CheckpointRef> DownloadAsync(Uri address, CancellationToken stop)

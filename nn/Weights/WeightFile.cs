@@ -17,13 +17,27 @@ public static class WeightFile
     }
 
     /// <summary>Copies a file's tensors to a stream as safetensors: the same tensors give the same bytes, whatever file they came in.</summary>
-    /// <param name="path">A safetensors file.</param>
+    /// <param name="path">A safetensors file, or PyTorch's (<see cref="TorchArchive"/>).</param>
     /// <param name="to">Written forward only.</param>
     /// <exception cref="LatheException">Not there, or not sound.</exception>
     public static void Convert(string path, Stream to)
     {
         using var scope = NewDisposeScope();
-        using var file = SafeTensorsFile.Read(path);
-        SafeTensorsFile.Write(to, file.Tensors, new Dictionary<string, string>());
+        SafeTensorsFile.Write(to, Read(path), new Dictionary<string, string>());
+    }
+
+    private static IReadOnlyDictionary<string, Tensor> Read(string path)
+    {
+        if (!File.Exists(path))
+            throw new LatheException($"there is no file {path}");
+        if (TorchArchive.IsOne(path))
+            return TorchArchive.Read(path);
+        if (TorchArchive.IsOfOldFormat(path))
+        {
+            throw new LatheException(
+                $"{path} is of PyTorch's format before 1.6, which is not read; in Python, torch.save(torch.load(path), path) brings it into the present one");
+        }
+
+        return SafeTensorsFile.Read(path).Tensors;
     }
 }

@@ -12,7 +12,7 @@ public sealed record TrainParameters
     [Required]
     public required string Model { get; init; }
 
-    [Description("Weights to start from: a safetensors file with torchvision's names, or its http address. Enters the key by its content. Empty: from the seed.")]
+    [Description("Weights to start from: a safetensors file or .pth with torchvision's names, or its http address. Enters the key by its content. Empty: from the seed.")]
     public string Init { get; init; } = "";
 
     [Description("Passes over the training images.")]

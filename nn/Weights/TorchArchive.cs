@@ -1,0 +1,152 @@
+using System.IO.Compression;
+using Lathe.Contracts;
+using Lathe.NN.Pickle;
+using static TorchSharp.torch;
+
+namespace Lathe.NN.Weights;
+
+/// <summary>
+/// PyTorch's files of tensors (<c>.pth</c>, <c>.pt</c>; the zip format of PyTorch 1.6 and newer), read without running anything: tensors,
+/// parameters and dictionaries are built, and a pickle that asks for any other class is refused by its name.
+/// </summary>
+public static class TorchArchive
+{
+    private const string Dictionary = "collections.OrderedDict";
+    private static readonly string[] Nested = ["state_dict", "model_state_dict", "model"];
+
+    private static readonly Dictionary<string, ScalarType> Storages = new()
+    {
+        ["torch.FloatStorage"] = ScalarType.Float32,
+        ["torch.DoubleStorage"] = ScalarType.Float64,
+        ["torch.HalfStorage"] = ScalarType.Float16,
+        ["torch.BFloat16Storage"] = ScalarType.BFloat16,
+        ["torch.LongStorage"] = ScalarType.Int64,
+        ["torch.IntStorage"] = ScalarType.Int32,
+        ["torch.ShortStorage"] = ScalarType.Int16,
+        ["torch.CharStorage"] = ScalarType.Int8,
+        ["torch.ByteStorage"] = ScalarType.Byte,
+        ["torch.BoolStorage"] = ScalarType.Bool,
+    };
+
+    /// <summary>Whether a file is a zip, as PyTorch's are.</summary>
+    public static bool IsOne(string path)
+    {
+        using var file = File.OpenRead(path);
+        Span<byte> start = stackalloc byte[4];
+        return file.ReadAtLeast(start, 4, throwOnEndOfStream: false) == 4 && start.SequenceEqual("PK\u0003\u0004"u8);
+    }
+
+    /// <summary>Whether a file is a bare pickle, as those of PyTorch before 1.6 are.</summary>
+    public static bool IsOfOldFormat(string path)
+    {
+        using var file = File.OpenRead(path);
+        return file.ReadByte() == 0x80;
+    }
+
+    /// <summary>Reads a state dict: the file's own dictionary, or that under <c>state_dict</c>, <c>model_state_dict</c> or <c>model</c>.</summary>
+    /// <param name="path">The file.</param>
+    /// <returns>Tensors by name, on the CPU; they belong to the current dispose scope.</returns>
+    /// <exception cref="LatheException">Damaged, of another layout, or asking for what is not allowed.</exception>
+    public static IReadOnlyDictionary<string, Tensor> Read(string path)
+    {
+        try
+        {
+            using var zip = ZipFile.OpenRead(path);
+            var pickle = zip.Entries.SingleOrDefault(entry => entry.Name == "data.pkl")
+                ?? throw new LatheException($"{path} is a zip, but not one of PyTorch's: it holds no data.pkl");
+            var root = pickle.FullName[..^"data.pkl".Length];
+            if (zip.GetEntry($"{root}byteorder") is { } order && !Bytes(order).AsSpan().SequenceEqual("little"u8))
+                throw new LatheException($"{path} was written on a big-endian machine; expected little-endian tensors");
+            var storages = new Dictionary<string, Tensor>();
+            var content = PickleReader.Read(Bytes(pickle), $"{path} (data.pkl)", Globals(), id => Storage(id, name => zip.GetEntry($"{root}data/{name}"), storages));
+            return StateDict(content, path);
+        }
+        catch (Exception e) when (e is InvalidDataException or IOException)
+        {
+            throw new LatheException($"{path} is damaged: {e.Message.TrimEnd('.')}. Get the file again", inner: e);
+        }
+    }
+
+    private static Dictionary<string, Tensor> StateDict(object? content, string path)
+    {
+        if (content is not PickleDictionary dictionary)
+            throw new LatheException($"{path} holds no dictionary; expected a state dict, as torch.save(model.state_dict(), path) writes it");
+        foreach (var name in Nested)
+        {
+            if (dictionary.TryGet(name, out var inner) && inner is PickleDictionary nested)
+                return StateDict(nested, path);
+        }
+
+        // Later entries win, as they do in Python.
+        var tensors = new Dictionary<string, Tensor>();
+        foreach (var (key, value) in dictionary.Entries)
+        {
+            if (key is not string name || value is not Tensor tensor)
+                throw new LatheException($"{path} holds '{key}', which is no tensor; expected a state dict of tensors by name");
+            tensors[name] = tensor;
+        }
+
+        return tensors;
+    }
+
+    private static IEnumerable<PickleGlobal> Globals() =>
+    [
+        new(Dictionary, arguments => arguments.Length == 0 ? new PickleDictionary() : throw new FormatException("a dictionary has arguments")),
+        new("torch._utils._rebuild_tensor_v2", Rebuild),
+        new("torch._utils._rebuild_parameter", arguments => arguments is [Tensor tensor, ..] ? tensor : throw new FormatException("a parameter has no tensor")),
+        .. Storages.Keys.Select(name => new PickleGlobal(name)),
+    ];
+
+    /// <summary>A view of a storage: (storage, offset, sizes, strides, requires gradient, hooks).</summary>
+    private static Tensor Rebuild(object?[] arguments)
+    {
+        if (arguments is not [Tensor storage, long offset, object?[] sizes, object?[] strides, ..] || sizes.Length != strides.Length)
+            throw new FormatException("a tensor is not as PyTorch writes it");
+        var (shape, steps) = (Numbers(sizes), Numbers(strides));
+        var last = offset;
+        for (var i = 0; i < shape.Length; i++)
+            last = checked(last + (Math.Max(0, shape[i] - 1) * steps[i]));
+        if (!shape.Contains(0) && last >= storage.numel())
+            throw new FormatException($"a tensor of [{string.Join(", ", shape)}] reaches beyond its {storage.numel()} values");
+        return shape.Contains(0) ? empty(shape, storage.dtype) : storage.as_strided(shape, steps, offset).contiguous();
+    }
+
+    private static long[] Numbers(object?[] values) =>
+        [.. values.Select(value => value is long and >= 0 ? (long)value : throw new FormatException("a size or stride is no number of at least 0"))];
+
+    /// <summary>A storage by its persistent id: ("storage", type, name, device, number of values).</summary>
+    private static Tensor Storage(object? id, Func<string, ZipArchiveEntry?> find, Dictionary<string, Tensor> known)
+    {
+        if (id is not object?[] { Length: 5 } parts || parts[0] is not "storage" || parts[1] is not PickleGlobal type || parts[2] is not string name || parts[4] is not long count)
+            throw new FormatException("a storage is not as PyTorch writes it");
+        if (known.TryGetValue(name, out var storage))
+            return storage;
+        var entry = find(name) ?? throw new FormatException($"storage {name} is not in the file");
+        var values = Values(entry, Storages[type.Name], count);
+        known.Add(name, values);
+        return values;
+    }
+
+    private static Tensor Values(ZipArchiveEntry entry, ScalarType type, long count)
+    {
+        var bytes = Bytes(entry);
+        var tensor = empty([count >= 0 && count <= bytes.Length ? count : throw new FormatException($"storage {entry.Name} has {bytes.Length} bytes for {count} values")], type);
+        if (tensor.bytes.Length != bytes.Length)
+            throw new FormatException($"storage {entry.Name} has {bytes.Length} bytes for {count} values of {type}");
+        if (type == ScalarType.Bool && bytes.AsSpan().ContainsAnyExceptInRange((byte)0, (byte)1))
+            throw new FormatException($"storage {entry.Name} is boolean and holds other values than 0 and 1");
+        bytes.CopyTo(tensor.bytes);
+        return tensor;
+    }
+
+    private static byte[] Bytes(ZipArchiveEntry entry)
+    {
+        if (entry.Length > Array.MaxLength)
+            throw new FormatException($"{entry.Name} has {entry.Length} bytes, more than can be held");
+        // Never as much as the zip claims before it has been there.
+        using var stream = entry.Open();
+        using var buffer = new MemoryStream();
+        stream.CopyTo(buffer);
+        return buffer.ToArray();
+    }
+}
