@@ -132,6 +132,30 @@ public class DecodingTests
         Assert.Throws<DamagedImageException>(() => Decode([], new CropBox(0, 0, 40, 20, true)));
     }
 
+    [Fact]
+    public void Damaged_bytes_are_refused_or_decoded_but_never_end_the_process()
+    {
+        var files = new[] { Photographs.Jpeg(320, 200, 50), Photographs.Encode(Photographs.Gradient(200, 150, 9), SKEncodedImageFormat.Png) };
+        for (var i = 0; i < 1500; i++)
+        {
+            var random = Lathe.NN.Runtime.CounterRandom.For(1, "damage", i);
+            var file = files[random.Below(0, 5) == 0 ? 1 : 0].ToArray();
+            // Cut short, with an end of its own: nothing but the decoder can tell.
+            if (random.Below(1, 2) == 0)
+                file = [.. file[..random.Below(2, file.Length)], 0xFF, 0xD9];
+            for (var change = 0; change < random.Below(3, 4); change++)
+                file[random.Below(4 + (2 * change), file.Length)] = (byte)random.Below(5 + (2 * change), 256);
+            try
+            {
+                Decode(file, new CropBox(random.Below(20, 100), random.Below(21, 60), 1 + random.Below(22, 200), 1 + random.Below(23, 120), random.Below(24, 2) == 0));
+            }
+            catch (DamagedImageException)
+            {
+                // As it should be, where it can be told.
+            }
+        }
+    }
+
     private static byte[] Decode(byte[] file, CropBox box)
     {
         var output = new byte[3 * Side * Side];

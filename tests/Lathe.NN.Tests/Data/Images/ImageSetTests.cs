@@ -46,9 +46,9 @@ public sealed class ImageSetTests : IDisposable
         Assert.Equal(2, data.Classes);
         Assert.Equal("[3, 24, 24]", data.Input.ToString());
         Assert.Equal([.. Enumerable.Repeat(0, 8), .. Enumerable.Repeat(1, 8)], Enumerable.Range(0, 16).Select(data.Train.Label));
-        // Blue tells which image it is: a-1, a-3, a-5, a-7, a0, a2, ...
+        // Blue tells which image it is: a, a-1, a-3, a-5, a-7, a2, ...
         var blue = Enumerable.Range(0, 8).Select(i => (int)Math.Round(data.Train.Image(i)[(2 * 24 * 24) + 300] / 20.0));
-        Assert.Equal([1, 3, 5, 7, 0, 2, 4, 6], blue);
+        Assert.Equal([0, 1, 3, 5, 7, 2, 4, 6], blue);
         Assert.Equal(4, data.Test.Count);
         Assert.Equal(0.485, data.Normalization.Mean[0]);
         Assert.Equal(new Augmentation(Flip: true, Crop: new RandomCrop()), data.UsualAugmentation);
@@ -74,8 +74,8 @@ public sealed class ImageSetTests : IDisposable
     {
         var sample = Photographs.Sample();
         var order = DataSets.Open("birds", _photographs.Write("good", sample), Small);
-        // In the order of reading, a-1 and a-3 of the cats are the first two images; the last dog wraps around to the third.
-        string[] damaged = ["train/cats/a-1.jpg", "train/cats/a-3.JPEG", "train/dogs/a6.JPEG"];
+        // In the order of reading, a and a-1 of the cats are the first two images; the last dog wraps around to the third.
+        string[] damaged = ["train/cats/a.JPEG", "train/cats/a-1.jpg", "train/dogs/a6.JPEG"];
         var data = DataSets.Open(
             "birds", _photographs.Write("bad", sample.Select(image => damaged.Contains(image.Path) ? (image.Path, image.Bytes[..^40]) : image)), Small);
         int[] replaced = [2, 2, .. Enumerable.Range(2, 13), 2];
@@ -110,10 +110,10 @@ public sealed class ImageSetTests : IDisposable
     {
         var folder = _photographs.Write("folders", Photographs.Sample());
         var data = DataSets.Open("birds", folder, Small);
-        File.Delete(Path.Combine(folder, "train/cats/a0.JPEG"));
+        File.Delete(Path.Combine(folder, "train/cats/a.JPEG"));
         var error = Assert.Throws<LatheException>(() => Read(BatchLoader.InOrder(data.Train, 4)));
         Assert.Equal(FailureKind.Transient, error.Kind);
-        Assert.Contains("train/cats/a0.JPEG cannot be read", error.Message, StringComparison.Ordinal);
+        Assert.Contains("train/cats/a.JPEG cannot be read", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -46,11 +46,14 @@ internal sealed class Photographs : IDisposable
             foreach (var of in new[] { "cats", "dogs" })
             {
                 for (var i = 0; i < count; i++)
-                    images.Add(($"{split}/{of}/{(i % 2 == 0 ? "a" : "a-")}{i}.{(i % 3 == 0 ? "JPEG" : "jpg")}", Jpeg(40 + (7 * i), 60 - (3 * i), (i * 20) + (of == "cats" ? 0 : 10))));
+                    images.Add(($"{split}/{of}/{Name(i)}.{(i % 3 == 0 ? "JPEG" : "jpg")}", Jpeg(40 + (7 * i), 60 - (3 * i), (i * 20) + (of == "cats" ? 0 : 10))));
             }
         }
 
         return images;
+
+        // a comes before a-1, though a.JPEG comes behind a-1.jpg.
+        static string Name(int i) => i == 0 ? "a" : i % 2 == 0 ? $"a{i}" : $"a-{i}";
     }
 
     public string Write(string name, IEnumerable<(string Path, byte[] Bytes)> files)
