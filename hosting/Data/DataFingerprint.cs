@@ -8,16 +8,22 @@ namespace Lathe.Hosting;
 /// <summary>A data set by content: the same for plain and compressed files, wherever they lie.</summary>
 public static class DataFingerprint
 {
-    /// <summary>SHA-256 over each file's name and the SHA-256 of its decompressed content, in the order of <see cref="DataSetFiles"/>.</summary>
-    /// <param name="name">A name of <see cref="DataSetFiles.ByName"/>.</param>
+    /// <summary>
+    /// SHA-256 over each file's name and the SHA-256 of its decompressed content, in the order of <see cref="DataSetFiles"/>; for photographs
+    /// over each file's relative path, length and content.
+    /// </summary>
+    /// <param name="name">A name of <see cref="DataSetFiles.ByName"/>, or of photographs in that folder.</param>
     /// <param name="folder">Folder that <see cref="DataFolders.Find"/> gave.</param>
     /// <param name="settings">Digests are kept in its home by path, length and time of change, so that a start costs no reading.</param>
-    /// <exception cref="LatheException">A file is missing or cannot be decompressed.</exception>
+    /// <exception cref="LatheException">A file is missing, cannot be read or cannot be decompressed.</exception>
     public static DataRef Compute(string name, string folder, HostingSettings settings)
     {
+        var cache = Path.Combine(settings.Home, "cache");
+        if (!DataSetFiles.ByName.ContainsKey(name) && ImageSetFiles.Find(name, folder) is { } images)
+            return new DataRef(name, ImageFingerprint.Compute(images, cache));
         var text = new StringBuilder("lathe-data/1");
-        foreach (var file in DataFolders.FilesOf(name))
-            text.Append('\n').Append(file).Append(' ').Append(FileDigest(folder, file, Path.Combine(settings.Home, "cache")));
+        foreach (var file in DataSetFiles.VariantIn(name, folder) ?? DataFolders.FilesOf(name))
+            text.Append('\n').Append(file).Append(' ').Append(FileDigest(folder, file, cache));
         return new DataRef(name, Hex(SHA256.HashData(Encoding.UTF8.GetBytes(text.ToString()))));
     }
 

@@ -36,13 +36,13 @@ internal sealed class PickleInput(ReadOnlyMemory<byte> bytes)
 
     public string Text(long count) => Utf8.GetString(Bytes(count));
 
-    /// <summary>Text up to the end of the line, which is skipped.</summary>
+    /// <summary>Latin-1 text up to the end of the line, which is skipped: what protocol 0 has.</summary>
     public string Line()
     {
         var length = bytes.Span[Position..].IndexOf((byte)'\n');
         if (length < 0)
             throw new FormatException("a line has no end");
-        var text = Utf8.GetString(Bytes(length));
+        var text = Encoding.Latin1.GetString(Bytes(length));
         Position++;
         return text;
     }

@@ -246,5 +246,5 @@ public sealed class PickleReader
 
     private static long Place(string line) => Integer(line) as long? ?? throw new FormatException("a place of its memory is no number");
 
-    private static object Narrow(BigInteger value) => value >= long.MinValue && value <= long.MaxValue ? (long)value : value;
+    private static object Narrow(BigInteger value) => value >= long.MinValue && value <= long.MaxValue ? (object)(long)value : value;
 }

@@ -86,8 +86,10 @@ internal sealed class ImageDecoder
     private unsafe void Read(SKCodec codec, SKSizeI size, SKRectI region)
     {
         var stride = 4 * region.Width;
-        if (_pixels.Length < stride * region.Height)
-            _pixels = new byte[stride * region.Height];
+        // Of an image that ends too soon Skia fills the missing rows with grey over the image's whole width, not the region's.
+        var needed = (stride * region.Height) + (4 * size.Width);
+        if (_pixels.Length < needed)
+            _pixels = new byte[needed];
         // No colour space: values stay as they are stored.
         var info = new SKImageInfo(size.Width, size.Height, SKColorType.Rgba8888, SKAlphaType.Unpremul);
         fixed (byte* pixels = _pixels)

@@ -57,7 +57,8 @@ internal static class TarMembers
 
     private static int ReadNumber(TarEntry entry, string tar)
     {
-        using var reader = new StreamReader(entry.DataStream ?? Stream.Null);
+        // The reader of the tar goes on from this stream.
+        using var reader = new StreamReader(entry.DataStream ?? Stream.Null, leaveOpen: true);
         var text = entry.Length <= 20 ? reader.ReadToEnd().Trim() : "";
         return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number < 1_000_000
             ? number

@@ -1,0 +1,95 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using Lathe.Contracts;
+
+namespace Lathe.Hosting;
+
+/// <summary>Photographs by content: the same wherever the folder or the shards lie.</summary>
+internal static class ImageFingerprint
+{
+    /// <summary>SHA-256 over each file's relative path, length and the SHA-256 of its content, in ordinal order of the paths.</summary>
+    /// <param name="files">The data set.</param>
+    /// <param name="cache">
+    /// Folder where digests are kept by path, length and time of change: one file for the data set, for ImageNet has 1.3 million images.
+    /// </param>
+    /// <exception cref="LatheException">A file cannot be read.</exception>
+    public static string Compute(ImageSetFiles files, string cache)
+    {
+        var kept = Path.Combine(cache, $"images-{Hex(SHA256.HashData(Encoding.UTF8.GetBytes(Path.GetFullPath(files.Root))))[..32]}");
+        var known = Known(kept);
+        var paths = files.All();
+        var entries = new Entry[paths.Count];
+        try
+        {
+            var parallel = new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount };
+            Parallel.For(0, paths.Count, parallel, i => entries[i] = Read(files.Root, paths[i], known));
+        }
+        catch (AggregateException e) when (e.InnerExceptions.OfType<LatheException>().FirstOrDefault() is { } unreadable)
+        {
+            throw unreadable;
+        }
+        finally
+        {
+            // What was hashed before a file failed need not be read again.
+            Keep(kept, entries, known);
+        }
+
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        hash.AppendData("lathe-images/1"u8);
+        foreach (var entry in entries)
+            hash.AppendData(Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"\n{entry.Length} {entry.Digest} {entry.Path}")));
+        return Hex(hash.GetHashAndReset());
+    }
+
+    private static Entry Read(string root, string path, Dictionary<string, Entry> known)
+    {
+        try
+        {
+            var info = new FileInfo(Path.Combine(root, path));
+            if (known.TryGetValue(path, out var entry) && entry.Length == info.Length && entry.Ticks == info.LastWriteTimeUtc.Ticks)
+                return entry;
+            using var stream = new FileStream(info.FullName, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
+            return new Entry(path, info.Length, info.LastWriteTimeUtc.Ticks, Hex(SHA256.HashData(stream)));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new LatheException($"{Path.Combine(root, path)} cannot be read: {e.Message}", FailureKind.Transient, e);
+        }
+    }
+
+    private static Dictionary<string, Entry> Known(string kept) => File.Exists(kept)
+        ? File.ReadLines(kept).Select(Entry.Parse).OfType<Entry>().GroupBy(entry => entry.Path).ToDictionary(same => same.Key, same => same.Last())
+        : [];
+
+    private static void Keep(string kept, Entry?[] entries, Dictionary<string, Entry> known)
+    {
+        var read = entries.OfType<Entry>().ToList();
+        if (read.Count == known.Count && read.TrueForAll(entry => known.GetValueOrDefault(entry.Path) == entry))
+            return;
+        AtomicFile.Write(kept, stream =>
+        {
+            using var writer = new StreamWriter(stream, leaveOpen: true);
+            foreach (var entry in read)
+                writer.WriteLine(entry.Line);
+        });
+    }
+
+    private static string Hex(byte[] bytes) => Convert.ToHexStringLower(bytes);
+
+    /// <summary>One file.</summary>
+    /// <param name="Path">Relative to the data set's folder.</param>
+    /// <param name="Length">Bytes.</param>
+    /// <param name="Ticks">Time of the last change, UTC.</param>
+    /// <param name="Digest">SHA-256 of the content.</param>
+    private sealed record Entry(string Path, long Length, long Ticks, string Digest)
+    {
+        public string Line => string.Create(CultureInfo.InvariantCulture, $"{Length} {Ticks} {Digest} {Path}");
+
+        public static Entry? Parse(string line) => line.Split(' ', 4) is [var length, var ticks, { Length: 64 } digest, var path]
+            && long.TryParse(length, NumberStyles.None, CultureInfo.InvariantCulture, out var bytes)
+            && long.TryParse(ticks, NumberStyles.None, CultureInfo.InvariantCulture, out var time)
+            ? new Entry(path, bytes, time, digest)
+            : null;
+    }
+}
