@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using SkiaSharp;
 
 namespace Lathe.NN.Data;
@@ -15,6 +16,7 @@ internal sealed class ImageDecoder
     private static readonly (int Divisor, float Scale)[] Scales = [(8, 1 / 8f), (4, 1 / 4f), (2, 1 / 2f)];
     private readonly ResamplingScratch _resampling = new();
     private byte[] _pixels = [];
+    private byte[] _padded = [];
 
     /// <summary>Decodes an image.</summary>
     /// <param name="file">The file's bytes.</param>
@@ -26,9 +28,10 @@ internal sealed class ImageDecoder
     public unsafe void Decode(ReadOnlySpan<byte> file, Func<int, int, CropBox> box, Span<byte> output, int outputWidth, int outputHeight)
     {
         JpegMarkers.RefuseTruncated(file);
-        fixed (byte* bytes = file)
+        var padded = Padded(file);
+        fixed (byte* bytes = padded)
         {
-            using var data = SKData.Create((nint)bytes, file.Length);
+            using var data = SKData.Create((nint)bytes, padded.Length);
             using var codec = SKCodec.Create(data)
                 ?? throw new DamagedImageException("it is not an image, or one of an unknown format");
             var whole = codec.Info.Size;
@@ -49,6 +52,22 @@ internal sealed class ImageDecoder
                 outputHeight,
                 _resampling);
         }
+    }
+
+    /// <summary>
+    /// A JPEG with end-of-image markers behind it. Skia crashes the process when a JPEG whose headers are damaged ends while a part of it
+    /// is asked for (SkiaSharp 4.154.0); this way the data never end before a marker does, for no marker is longer than 65,537 bytes.
+    /// </summary>
+    private ReadOnlySpan<byte> Padded(ReadOnlySpan<byte> file)
+    {
+        const int Padding = 1 << 17;
+        if (file is not [0xFF, 0xD8, ..])
+            return file;
+        if (_padded.Length < file.Length + Padding)
+            _padded = new byte[file.Length + Padding];
+        file.CopyTo(_padded);
+        MemoryMarshal.Cast<byte, ushort>(_padded.AsSpan(file.Length, Padding)).Fill(BitConverter.IsLittleEndian ? (ushort)0xD9FF : (ushort)0xFFD9);
+        return _padded.AsSpan(0, file.Length + Padding);
     }
 
     /// <summary>The smallest size the codec can decode to at which the box is no smaller than the output.</summary>

@@ -112,6 +112,30 @@ public class BatchLoaderTests
         Assert.All(places, place => Assert.True(place.Item1 is >= 2 and <= 4 && place.Item2 is >= 2 and <= 5));
     }
 
+    [Theory]
+    [InlineData(2, true, 0)]
+    [InlineData(2, true, 3)]
+    [InlineData(9, false, 0)]
+    [InlineData(0, true, 0)]
+    public void Every_value_is_the_one_that_its_draws_say(int shift, bool flip, int cutout)
+    {
+        var split = Samples.Images(60);
+        var order = CounterRandom.For(3, "order", 4).Permutation(60);
+        using var batch = new BatchLoader(split, 60, 3, new Augmentation(shift, flip, cutout)).Epoch(4).Single();
+        var values = batch.Images.data<float>().ToArray();
+        for (var i = 0; i < values.Length; i++)
+        {
+            var (image, y, x) = (order[i / 64], i / 8 % 8, i % 8);
+            var random = CounterRandom.For(3, "augment", 4, image);
+            var fromY = y - (shift > 0 ? random.Below(0, (2 * shift) + 1) - shift : 0);
+            var fromX = (flip && random.Below(2, 2) == 1 ? 7 - x : x) - (shift > 0 ? random.Below(1, (2 * shift) + 1) - shift : 0);
+            var pixel = fromX is >= 0 and < 8 && fromY is >= 0 and < 8 ? split.Image(image)[(8 * fromY) + fromX] : 0;
+            var expected = (float)(((pixel / 255.0) - split.Normalization.Mean[0]) / split.Normalization.StandardDeviation[0]);
+            var (top, left) = cutout > 0 ? (random.Below(3, 8) - (cutout / 2), random.Below(4, 8) - (cutout / 2)) : (100, 100);
+            Assert.Equal(y >= top && y < top + cutout && x >= left && x < left + cutout ? 0 : expected, values[i]);
+        }
+    }
+
     [Fact]
     public void A_validation_split_is_cut_by_seed()
     {
