@@ -3,13 +3,34 @@ using BenchmarkDotNet.Jobs;
 using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using Lathe.Benchmarks;
+using Lathe.Benchmarks.Engine;
+using Lathe.Contracts;
 
-if (args is ["photographs", ..])
+try
 {
-    PhotographLoading.Run(args);
-    return;
-}
+    switch (args)
+    {
+        case ["engine", .. var rest]:
+            EngineCommand.Run(EngineOptions.Parse(rest));
+            break;
+        case ["memory", .. var rest]:
+            MemoryCommand.Run(MemoryOptions.Parse(rest));
+            break;
+        case ["photographs", ..]:
+            PhotographLoading.Run(args);
+            break;
+        default:
+            // In one process, so that all ways are measured under the same conditions, one after the other.
+            BenchmarkSwitcher.FromAssembly(typeof(TrainingStep).Assembly).Run(
+                args,
+                DefaultConfig.Instance.AddJob(Job.Default.WithToolchain(InProcessEmitToolchain.Instance).WithWarmupCount(3).WithIterationCount(30)));
+            break;
+    }
 
-// In one process, so that all ways are measured under the same conditions, one after the other.
-BenchmarkSwitcher.FromAssembly(typeof(TrainingStep).Assembly)
-    .Run(args, DefaultConfig.Instance.AddJob(Job.Default.WithToolchain(InProcessEmitToolchain.Instance).WithWarmupCount(3).WithIterationCount(30)));
+    return 0;
+}
+catch (LatheException e)
+{
+    Console.Error.WriteLine(e.Message);
+    return 2;
+}

@@ -26,7 +26,7 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
         using var module = GraphModule.FromTensors(checkpoint.Graph, checkpoint.Tensors);
         var prior = new SymogPrior(formats, parameters);
 
-        TrainingLoop.Run(module, train, Recipe(parameters, data), run.Seed, Hooks(prior, _ => run.CountImages(parameters.BatchSize)), run.State, run.Progress, stop);
+        TrainingLoop.Run(module, train, Recipe(parameters, data), run.Seed, prior.Hooks(_ => run.CountImages(parameters.BatchSize)), run.State, run.Progress, stop);
 
         var facts = new Dictionary<string, double> { ["bits"] = parameters.Bits, ["residual"] = prior.Residual(module.Parameters) };
         if (validation.Count > 0) facts["validationTop1Before"] = Evaluation.Run(module, validation, parameters.BatchSize, stop: stop).Top1;
@@ -39,13 +39,6 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
         using var quantized = new Checkpoint(checkpoint.Graph, module.Snapshot(), checkpoint.Lineage.Then(step, compresses: true), formats);
         return new StageOutcome(run.Write(stream => CheckpointFile.Write(stream, quantized)), facts.With(quantized.Graph, quantized.Formats));
     }
-
-    private static TrainingHooks Hooks(SymogPrior prior, Action<StepContext> stepped) => new()
-    {
-        AfterBackward = step => prior.AddGradient(step.Module.Parameters, step.Progress, step.LearningRate),
-        AfterStep = stepped + (step => prior.Clip(step.Module.Parameters)),
-        Phase = _ => "quantizing",
-    };
 
     private static TrainingRecipe Recipe(QuantizeParameters parameters, DataSet data) => new(
         Epochs: parameters.Epochs,

@@ -1,5 +1,6 @@
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Runtime;
+using Lathe.NN.Training;
 using static TorchSharp.torch;
 using Parameter = TorchSharp.Modules.Parameter;
 
@@ -14,6 +15,15 @@ public sealed class SymogPrior(IReadOnlyDictionary<string, WeightFormat> formats
     // Of its distance to the mode, what one step may remove. Momentum adds the steps before to it, and with several times as much a
     // weight would swing about its mode instead of settling.
     private const double LargestStep = 0.5;
+
+    /// <summary>What SYMOG adds to the training loop.</summary>
+    /// <param name="stepped">Told after each step.</param>
+    public TrainingHooks Hooks(Action<StepContext> stepped) => new()
+    {
+        AfterBackward = step => AddGradient(step.Module.Parameters, step.Progress, step.LearningRate),
+        AfterStep = (Action<StepContext>)(step => Clip(step.Module.Parameters)) + stepped,
+        Phase = _ => "quantizing",
+    };
 
     /// <summary>λ(t) = λ₀·(λ₁/λ₀)^t.</summary>
     /// <param name="start">λ₀.</param>
