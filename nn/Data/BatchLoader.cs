@@ -22,6 +22,9 @@ public sealed class BatchLoader
     private readonly int _tasks;
     private readonly ImageWriter _writer;
 
+    // Kept from epoch to epoch: arrays of this size are garbage that is collected late.
+    private readonly ConcurrentBag<Prepared> _free = [];
+
     /// <summary>A loader for training: shuffled, augmented. An incomplete last batch is left out.</summary>
     /// <param name="split">What to load.</param>
     /// <param name="batchSize">Images per batch, at least 1; more than there are means all in one batch.</param>
@@ -53,10 +56,9 @@ public sealed class BatchLoader
         var order = CounterRandom.For(_seed, "order", epoch).Permutation(_split.Count);
         using var stop = new CancellationTokenSource();
         var queues = Enumerable.Range(0, _tasks).Select(_ => new BlockingCollection<Prepared>(Ahead)).ToArray();
-        var free = new ConcurrentBag<Prepared>();
         var tasks = queues
             .Select((queue, index) => Task.Factory.StartNew(
-                () => Prepare(order, epoch, firstBatch + index, queue, free, stop.Token),
+                () => Prepare(order, epoch, firstBatch + index, queue, stop.Token),
                 CancellationToken.None,
                 TaskCreationOptions.LongRunning,
                 TaskScheduler.Default))
@@ -69,7 +71,7 @@ public sealed class BatchLoader
                 if (!queues[index].TryTake(out var prepared, Timeout.Infinite))
                     tasks[index].GetAwaiter().GetResult();
                 yield return ToBatch(prepared!.Images, prepared.Labels);
-                free.Add(prepared);
+                _free.Add(prepared);
             }
         }
         finally
@@ -103,13 +105,13 @@ public sealed class BatchLoader
     }
 
     private void Prepare(
-        int[] order, int epoch, int first, BlockingCollection<Prepared> queue, ConcurrentBag<Prepared> free, CancellationToken stop)
+        int[] order, int epoch, int first, BlockingCollection<Prepared> queue, CancellationToken stop)
     {
         try
         {
             for (var batch = first; batch < BatchesPerEpoch; batch += _tasks)
             {
-                if (!free.TryTake(out var prepared))
+                if (!_free.TryTake(out var prepared))
                     prepared = new Prepared(new float[_batchSize * _writer.ImageLength], new long[_batchSize]);
                 for (var i = 0; i < _batchSize; i++)
                 {
