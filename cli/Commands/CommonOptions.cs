@@ -38,16 +38,23 @@ internal static class CommonOptions
         Recursive = true,
     };
 
+    public static readonly Option<string?> Device = new("--device")
+    {
+        Description = "What to compute on: auto, cpu, cuda or cuda:N. [LATHE_DEVICE; default auto: a GPU where libtorch can use one]",
+        HelpName = "DEVICE",
+        Recursive = true,
+    };
+
     public static readonly Option<bool> Debug = new("--debug") { Description = "Print stack traces.", Hidden = true, Recursive = true };
 
-    public static readonly IReadOnlyList<Option> All = [Home, Data, Broker, Coordinator, Debug];
+    public static readonly IReadOnlyList<Option> All = [Home, Data, Device, Broker, Coordinator, Debug];
 
     /// <summary>The settings of this call: options over environment over defaults.</summary>
     /// <exception cref="LatheException">One of them makes no sense.</exception>
     public static HostingSettings Settings(ParseResult call)
     {
         var args = new List<string>();
-        foreach (var option in (Option<string?>[])[Home, Data, Broker])
+        foreach (var option in (Option<string?>[])[Home, Data, Device, Broker])
         {
             if (call.GetValue(option) is { } value) args.AddRange([option.Name, value]);
         }

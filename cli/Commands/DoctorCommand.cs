@@ -41,9 +41,12 @@ internal static class DoctorCommand
     {
         try
         {
-            TorchRuntime.Configure(settings.Threads);
-            var versions = TorchRuntime.Versions();
-            return new DoctorCheck("libtorch", true, $"{versions["torch"]} loads, computes with {versions["threads"]} threads (TorchSharp {versions["torchsharp"]})");
+            var compute = ComputeSetup.Of(settings.Threads, settings.Device);
+            var versions = compute.Versions();
+            return new DoctorCheck(
+                "libtorch",
+                true,
+                $"{versions["torch"]} loads, computes on {Devices.Describe(compute.Device)} with {versions["threads"]} threads (TorchSharp {versions["torchsharp"]})");
         }
         catch (LatheException problem)
         {

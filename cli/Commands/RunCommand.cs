@@ -6,6 +6,7 @@ using Lathe.Cli.Sweeps;
 using Lathe.Contracts;
 using Lathe.Hosting;
 using Lathe.NN.Data;
+using Lathe.NN.Runtime;
 
 namespace Lathe.Cli.Commands;
 
@@ -39,6 +40,8 @@ internal static class RunCommand
     {
         var terminal = new Terminal(machineReadable: json == "-");
         ResultsJson.Check(json);
+        // Before the data are fetched and anything trains.
+        if (settings.Device.Kind == DeviceKind.Cuda) Devices.Find(settings.Device);
         var store = new CheckpointStore(settings);
         using var http = new HttpClient();
         var document = await new InitialWeights(store, http, terminal.Say).TakeInAsync(SweepFile.Read(file, sets), stop);

@@ -2,6 +2,7 @@ using System.CommandLine;
 using Lathe.Cli.Embedded;
 using Lathe.Contracts;
 using Lathe.Hosting;
+using Lathe.NN.Runtime;
 
 namespace Lathe.Cli.Commands;
 
@@ -21,8 +22,10 @@ internal static class WorkerCommand
         command.SetAction((call, stop) =>
         {
             var name = call.GetValue(stage)!;
+            var settings = CommonOptions.Settings(call);
+            if (settings.Device.Kind == DeviceKind.Cuda) Devices.Find(settings.Device);
             return BuiltInStages.ByName.TryGetValue(name, out var built)
-                ? built.RunAsync(CommonOptions.Settings(call), stop)
+                ? built.RunAsync(settings, stop)
                 : throw new LatheException(
                     $"there is no stage '{name}'{Nearest.Hint(name, BuiltInStages.ByName.Keys)}; expected one of {string.Join(", ", BuiltInStages.ByName.Keys)}");
         });

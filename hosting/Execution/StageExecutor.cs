@@ -169,6 +169,7 @@ internal sealed class StageExecutor(
             DataFolder = folder,
             Seed = command.Seed,
             Threads = Threads(command),
+            Device = settings.Device,
             State = attempt,
             Progress = new MeasuredProgress(progress, tag),
             Logger = logger,

@@ -14,6 +14,7 @@ public sealed record HostingSettings
     public const string StoreVariable = "LATHE_STORE";
     public const string DataVariable = "LATHE_DATA";
     public const string ThreadsVariable = "LATHE_THREADS";
+    public const string DeviceVariable = "LATHE_DEVICE";
     public const string ComputeSlotsVariable = "LATHE_COMPUTE_SLOTS";
     public const string DrainVariable = "LATHE_DRAIN";
     public const string HealthPortVariable = "LATHE_HEALTH_PORT";
@@ -38,6 +39,9 @@ public sealed record HostingSettings
     /// process may use.
     /// </summary>
     public int Threads { get; init; } = Environment.ProcessorCount;
+
+    /// <summary>What this process computes on. <c>LATHE_DEVICE</c>, <c>--device</c>; default: a GPU where libtorch can use one, else the CPU.</summary>
+    public ComputeDevice Device { get; init; }
 
     /// <summary>
     /// Computations at a time on this machine, over all processes, at least 1; null: as many as find CPUs for their threads.
@@ -85,6 +89,7 @@ public sealed record HostingSettings
             Store = Folder(Setting(StoreVariable, "--store")) ?? Path.Combine(home, "checkpoints"),
             Data = Folder(Setting(DataVariable, "--data")),
             Threads = Whole(Setting(ThreadsVariable, "--threads"), 1, 1024) ?? Environment.ProcessorCount,
+            Device = DeviceOf(Setting(DeviceVariable, "--device")),
             ComputeSlots = Whole(Setting(ComputeSlotsVariable, "--compute-slots"), 1, 1024),
             Drain = Seconds(Setting(DrainVariable, "--drain")),
             HealthPort = Whole(Setting(HealthPortVariable, "--health-port"), 0, 65535),
@@ -103,6 +108,11 @@ public sealed record HostingSettings
 
     private static BrokerAddress? BrokerOf((string? Value, string Source) setting) =>
         setting.Value is null ? null : BrokerAddress.Parse(setting.Value, setting.Source);
+
+    private static ComputeDevice DeviceOf((string? Value, string Source) setting) => setting.Value is null
+        ? default
+        : ComputeDevice.TryParse(setting.Value)
+            ?? throw new LatheException($"{setting.Source} is '{setting.Value}'; expected {ComputeDevice.Expected}");
 
     private static int? Whole((string? Value, string Source) setting, int least, int most)
     {

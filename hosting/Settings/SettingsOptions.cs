@@ -6,7 +6,7 @@ namespace Lathe.Hosting;
 internal static class SettingsOptions
 {
     private static readonly string[] WithValue =
-        ["--home", "--broker", "--store", "--data", "--threads", "--compute-slots", "--drain", "--health-port"];
+        ["--home", "--broker", "--store", "--data", "--threads", "--device", "--compute-slots", "--drain", "--health-port"];
 
     private static readonly string[] Flags = ["--announce"];
 

@@ -43,8 +43,11 @@ public sealed class StageRun
     /// <summary>Seed of every random draw.</summary>
     public required long Seed { get; init; }
 
-    /// <summary>Threads to compute with.</summary>
+    /// <summary>CPU threads to compute with.</summary>
     public required int Threads { get; init; }
+
+    /// <summary>What to compute on.</summary>
+    public required ComputeDevice Device { get; init; }
 
     /// <summary>Where the stage keeps what it needs to go on after an interruption.</summary>
     public required ITrainingState State { get; init; }

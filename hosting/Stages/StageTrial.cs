@@ -49,6 +49,7 @@ public sealed class StageTrial(HostingSettings settings)
             DataFolder = folder,
             Seed = seed,
             Threads = settings.Threads,
+            Device = settings.Device,
             State = attempt,
             Progress = new SynchronousProgress(OnProgress),
             Logger = Logger,

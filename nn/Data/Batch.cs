@@ -1,3 +1,4 @@
+using Lathe.NN.Runtime;
 using static TorchSharp.torch;
 
 namespace Lathe.NN.Data;
@@ -8,6 +9,10 @@ namespace Lathe.NN.Data;
 /// <param name="Mixed">What the images are blended with; null: nothing.</param>
 public sealed record Batch(Tensor Images, Tensor Labels, MixedLabels? Mixed = null) : IDisposable
 {
+    /// <summary>The same on a device; itself where it lies there already. The tensors belong to the current dispose scope.</summary>
+    public Batch On(Device device) =>
+        new(Images.On(device), Labels.On(device), Mixed is { } mixed ? new MixedLabels(mixed.Labels.On(device), mixed.Shares.On(device)) : null);
+
     /// <summary>N.</summary>
     public int Count => (int)Labels.shape[0];
 

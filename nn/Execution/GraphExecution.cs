@@ -228,7 +228,7 @@ internal static class GraphExecution
         for (var i = 0; i < mask.Length; i++)
             mask[i] = stream.Uniform(i) < keep ? (float)(1 / keep) : 0f;
         using var factor = GraphModule.FloatTensor(mask, x.shape);
-        using var typed = factor.to(x.dtype);
+        using var typed = factor.to(x.dtype, x.device);
         return x * typed;
     }
 }

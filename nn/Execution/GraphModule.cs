@@ -22,15 +22,16 @@ public sealed class GraphModule : IDisposable
     private readonly OrderedDictionary<string, Tensor> _buffers = [];
     private readonly int[] _lastReader;
 
-    private GraphModule(NetworkGraph graph, Func<Node, ParameterShape, Tensor> value)
+    private GraphModule(NetworkGraph graph, Device? device, Func<Node, ParameterShape, Tensor> value)
     {
         TorchRuntime.Configure();
         Graph = graph;
+        Device = device ?? CPU;
         _lastReader = GraphExecution.LastReaders(graph);
         foreach (var (node, shape) in graph.Nodes.SelectMany(node => ParameterShapes.Of(node).Select(shape => (node, shape))))
         {
             using var scope = NewDisposeScope();
-            var tensor = value(node, shape).DetachFromDisposeScope();
+            var tensor = value(node, shape).On(Device).DetachFromDisposeScope();
             if (shape.Trainable)
                 _parameters.Add(shape.Name, Detached(new Parameter(tensor)));
             else
@@ -47,6 +48,9 @@ public sealed class GraphModule : IDisposable
     /// <summary>What it runs.</summary>
     public NetworkGraph Graph { get; }
 
+    /// <summary>Where its parameters lie, and where it computes.</summary>
+    public Device Device { get; }
+
     /// <summary>Trainable values by name, in the order of the graph.</summary>
     public IReadOnlyDictionary<string, Parameter> Parameters => _parameters;
 
@@ -54,18 +58,22 @@ public sealed class GraphModule : IDisposable
     public IReadOnlyDictionary<string, Tensor> Buffers => _buffers;
 
     /// <summary>A network to be trained from scratch. Its values depend on the seed and the tensors' names alone.</summary>
+    /// <param name="graph">What to run.</param>
+    /// <param name="seed">Decides the values.</param>
+    /// <param name="device">Where it computes; null: on the CPU.</param>
     /// <exception cref="LatheException">It has no parameters.</exception>
-    public static GraphModule Create(NetworkGraph graph, long seed) =>
-        new(graph, (node, shape) => FloatTensor(Initialization.Values(node, shape, seed), [.. shape.Shape]));
+    public static GraphModule Create(NetworkGraph graph, long seed, Device? device = null) =>
+        new(graph, device, (node, shape) => FloatTensor(Initialization.Values(node, shape, seed), [.. shape.Shape]));
 
     /// <summary>A network with the values given, which are copied.</summary>
     /// <param name="graph">What to run.</param>
-    /// <param name="tensors">Every parameter and buffer by name; any floating type.</param>
+    /// <param name="tensors">Every parameter and buffer by name; any floating type, on any device.</param>
+    /// <param name="device">Where it computes; null: on the CPU.</param>
     /// <exception cref="LatheException">Tensors are missing, unknown or of another shape; the message names them.</exception>
-    public static GraphModule FromTensors(NetworkGraph graph, IReadOnlyDictionary<string, Tensor> tensors)
+    public static GraphModule FromTensors(NetworkGraph graph, IReadOnlyDictionary<string, Tensor> tensors, Device? device = null)
     {
         CheckTensors(graph, tensors);
-        return new(graph, (_, shape) => tensors[shape.Name].detach().to(ScalarType.Float32).to(CPU).clone().contiguous());
+        return new(graph, device, (_, shape) => tensors[shape.Name].detach().to(ScalarType.Float32).to(CPU).clone().contiguous());
     }
 
     /// <summary>Detached float32 copies of all parameters and buffers, on the CPU, outside any dispose scope: the caller disposes them.</summary>
@@ -94,7 +102,7 @@ public sealed class GraphModule : IDisposable
     }
 
     /// <summary>Computes the logits.</summary>
-    /// <param name="input">Float32 [N, C, H, W], normalized.</param>
+    /// <param name="input">Float32 [N, C, H, W], normalized, on any device.</param>
     /// <param name="training">True: batch norm uses, and learns from, this batch; dropout drops.</param>
     /// <param name="view">Substitutes parameters; null uses them as they are.</param>
     /// <param name="dropout">Where dropout draws from; a new stream for each step.</param>
@@ -108,7 +116,16 @@ public sealed class GraphModule : IDisposable
             return view is null ? value : view(name, value);
         }
 
-        return GraphExecution.Run(Graph, _lastReader, input, training, Value, _buffers, dropout, precision);
+        var here = input.On(Device);
+        try
+        {
+            return GraphExecution.Run(Graph, _lastReader, here, training, Value, _buffers, dropout, precision);
+        }
+        finally
+        {
+            if (!ReferenceEquals(here, input))
+                here.Dispose();
+        }
     }
 
     public void Dispose()

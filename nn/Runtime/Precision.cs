@@ -13,7 +13,7 @@ public enum PrecisionChoice
     /// </summary>
     Bfloat16,
 
-    /// <summary>bfloat16 where this processor multiplies it faster than float32, else float32.</summary>
+    /// <summary>bfloat16 where the device multiplies it faster than float32, else float32.</summary>
     Auto,
 }
 
@@ -27,6 +27,8 @@ public enum Precision
 /// <summary>Chooses for a machine.</summary>
 public static class Precisions
 {
+    private const int Ampere = 8;
+
     /// <summary>True where this processor has instructions that multiply bfloat16: AVX512-BF16 or AMX.</summary>
     public static bool HasFastBFloat16 { get; } = Detect();
 
@@ -38,8 +40,10 @@ public static class Precisions
         _ => Precision.Float32,
     };
 
-    /// <summary>What a choice means here.</summary>
-    public static Precision Here(this PrecisionChoice choice) => choice.On(HasFastBFloat16);
+    /// <summary>True where a device multiplies bfloat16 faster than float32: of NVIDIA's GPUs, those since Ampere.</summary>
+    public static bool IsBFloat16Fast(TorchSharp.torch.Device device) => device.type == TorchSharp.DeviceType.CUDA
+        ? CudaDriver.ComputeCapability(device.index) >= Ampere
+        : HasFastBFloat16;
 
     private static bool Detect()
     {

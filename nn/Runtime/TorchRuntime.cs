@@ -57,10 +57,11 @@ public static class TorchRuntime
 
     /// <summary>What made a result, for its lineage: versions of Lathe, libtorch and TorchSharp, number of threads and precision.</summary>
     /// <param name="precision">What the layers computed with.</param>
-    public static IReadOnlyDictionary<string, string> Versions(Precision precision = Precision.Float32)
+    /// <param name="device">Where; null: the CPU. A GPU is named.</param>
+    public static IReadOnlyDictionary<string, string> Versions(Precision precision = Precision.Float32, torch.Device? device = null)
     {
         var threads = Threads;
-        return new SortedDictionary<string, string>(StringComparer.Ordinal)
+        var versions = new SortedDictionary<string, string>(StringComparer.Ordinal)
         {
             ["precision"] = precision.ToString().ToLowerInvariant(),
             ["lathe"] = InformationalVersion(typeof(TorchRuntime).Assembly),
@@ -68,6 +69,9 @@ public static class TorchRuntime
             ["torch"] = torch.__version__,
             ["torchsharp"] = InformationalVersion(typeof(torch).Assembly),
         };
+        if (device is { type: DeviceType.CUDA })
+            versions["device"] = Devices.Describe(device);
+        return versions;
     }
 
     private static string InformationalVersion(Assembly assembly)

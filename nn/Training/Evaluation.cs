@@ -37,7 +37,7 @@ public static class Evaluation
             using var owned = batch;
             stop.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();
-            var logits = module.Forward(batch.Images, training: false, view);
+            var logits = module.Forward(batch.Images, training: false, view).cpu();
             loss += F.cross_entropy(logits, batch.Labels).item<float>() * (double)batch.Count;
             // The batch's labels, not the split's: a damaged image has another in its place.
             foreach (var (prediction, label) in logits.argmax(1).data<long>().ToArray().Zip(batch.Labels.data<long>().ToArray()))

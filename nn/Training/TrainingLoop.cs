@@ -101,7 +101,7 @@ public sealed class TrainingLoop : IDisposable
                 var context = Context(epoch, step);
                 using (var scope = NewDisposeScope())
                 using (batch)
-                    Step(context, batch);
+                    Step(context, batch.On(_module.Device));
                 step++;
                 Report(context);
                 if (step < StepsPerEpoch && stop.IsCancellationRequested)

@@ -18,7 +18,7 @@ internal sealed class WeightAverage : IDisposable
     {
         _module = module;
         _decay = decay;
-        Tensors = module.Snapshot();
+        Tensors = Copies(module);
     }
 
     /// <summary>The average, by tensor name; its own tensors, to be overwritten in place.</summary>
@@ -30,11 +30,18 @@ internal sealed class WeightAverage : IDisposable
     {
         var decay = Math.Min(_decay, (1.0 + number) / (10.0 + number));
         foreach (var shape in ParameterShapes.Of(_module.Graph))
-        {
-            Tensor current = shape.Trainable ? _module.Parameters[shape.Name] : _module.Buffers[shape.Name];
-            Tensors[shape.Name].TimesInPlace(decay).PlusInPlace(current, 1 - decay);
-        }
+            Tensors[shape.Name].TimesInPlace(decay).PlusInPlace(Current(_module, shape), 1 - decay);
     }
+
+    private static Dictionary<string, Tensor> Copies(GraphModule module)
+    {
+        using var noGradient = no_grad();
+        return ParameterShapes.Of(module.Graph).ToDictionary(
+            shape => shape.Name, shape => Current(module, shape).detach().clone().DetachFromDisposeScope());
+    }
+
+    private static Tensor Current(GraphModule module, ParameterShape shape) =>
+        shape.Trainable ? module.Parameters[shape.Name] : module.Buffers[shape.Name];
 
     public void Dispose()
     {

@@ -63,11 +63,12 @@ public static partial class WeightFitting
     /// <param name="tensors">The file's tensors; copied, any floating type.</param>
     /// <param name="seed">For what starts fresh.</param>
     /// <param name="source">What to call the file in messages.</param>
+    /// <param name="device">Where it computes; null: on the CPU.</param>
     /// <exception cref="LatheException">They do not fit.</exception>
-    public static GraphModule Create(NetworkGraph graph, IReadOnlyDictionary<string, Tensor> tensors, long seed, string source)
+    public static GraphModule Create(NetworkGraph graph, IReadOnlyDictionary<string, Tensor> tensors, long seed, string source, Device? device = null)
     {
         var match = Match(graph, tensors.ToDictionary(t => t.Key, t => (IReadOnlyList<long>)t.Value.shape), source);
-        var module = GraphModule.Create(graph, seed);
+        var module = GraphModule.Create(graph, seed, device);
         try
         {
             using var scope = NewDisposeScope();

@@ -17,22 +17,22 @@ public sealed class EvaluateStage : IStage<EvaluateParameters>
 
     public StageOutcome Run(StageRun run, EvaluateParameters parameters, CancellationToken stop)
     {
-        TorchRuntime.Configure(run.Threads);
+        var compute = ComputeSetup.Of(run.Threads, run.Device);
         using var checkpoint = CheckpointFile.Read(run.InputPath!);
         var data = DataSets.Open(run.Data.Name, run.DataFolder, new ImageOptions(checkpoint.Graph.Input.Height));
         using var dense = checkpoint.Lineage.Dense is { } ancestor ? CheckpointFile.Read(run.PathOf(ancestor)) : null;
 
         run.Progress.Report(new StageProgress("evaluating"));
-        var figures = Measure(checkpoint, data.Test, parameters.BatchSize, stop);
-        var denseFigures = dense is null ? figures : Measure(dense, data.Test, parameters.BatchSize, stop);
+        var figures = Measure(checkpoint, data.Test, parameters.BatchSize, compute, stop);
+        var denseFigures = dense is null ? figures : Measure(dense, data.Test, parameters.BatchSize, compute, stop);
         if (data.DamageReport is { } damage) run.Logger.LogWarning("{Damage}", damage);
         return new StageOutcome(run.Input!, Metrics(figures, denseFigures));
     }
 
-    private static Figures Measure(Checkpoint checkpoint, Split images, int batchSize, CancellationToken stop)
+    private static Figures Measure(Checkpoint checkpoint, Split images, int batchSize, ComputeSetup compute, CancellationToken stop)
     {
         stop.ThrowIfCancellationRequested();
-        using var module = GraphModule.FromTensors(checkpoint.Graph, checkpoint.Tensors);
+        using var module = GraphModule.FromTensors(checkpoint.Graph, checkpoint.Tensors, compute.Device);
         return new Figures(Evaluation.Run(module, images, batchSize, stop: stop), SizeFigures.Of(checkpoint.Graph, checkpoint.Formats));
     }
 

@@ -22,40 +22,40 @@ public sealed class PruneStage : IStage<PruneParameters>
 
     public StageOutcome Run(StageRun run, PruneParameters parameters, CancellationToken stop)
     {
-        TorchRuntime.Configure(run.Threads);
+        var compute = ComputeSetup.Of(run.Threads, run.Device, parameters.Precision);
         using var checkpoint = CheckpointFile.Read(run.InputPath!);
         var data = DataSets.Open(run.Data.Name, run.DataFolder, new ImageOptions(checkpoint.Graph.Input.Height));
         var (train, validation) = data.Train.Validation(parameters.Validation, run.Seed);
-        using var module = GraphModule.FromTensors(checkpoint.Graph, checkpoint.Tensors);
+        using var module = GraphModule.FromTensors(checkpoint.Graph, checkpoint.Tensors, compute.Device);
         using var pruning = new HfpPruning(checkpoint.Graph, module.Parameters, parameters);
 
-        TrainingLoop.Run(module, train, Recipe(parameters, data), run.Seed, pruning.Hooks(_ => run.CountImages(parameters.BatchSize)), run.State, run.Progress, stop);
+        TrainingLoop.Run(module, train, Recipe(parameters, data, compute.Precision), run.Seed, pruning.Hooks(_ => run.CountImages(parameters.BatchSize)), run.State, run.Progress, stop);
 
         var finished = pruning.Finished ?? throw new InvalidOperationException("training ended before the exact finish");
         using var pruned = Cut(checkpoint, module, pruning, train, out var proof);
         var facts = Facts(finished, pruning.Reach, proof);
         if (validation.Count > 0)
         {
-            using var cut = GraphModule.FromTensors(pruned.Graph, pruned.Tensors);
+            using var cut = GraphModule.FromTensors(pruned.Graph, pruned.Tensors, compute.Device);
             facts["validationTop1"] = Evaluation.Run(cut, validation, parameters.BatchSize, stop: stop).Top1;
         }
 
         if (data.DamageReport is { } damage) run.Logger.LogWarning("{Damage}", damage);
         var step = new LineageStep(
-            run.Stage, run.Version, run.Parameters, run.Seed, run.Input, run.Data, TorchRuntime.Versions(parameters.Precision.Here()), facts);
+            run.Stage, run.Version, run.Parameters, run.Seed, run.Input, run.Data, compute.Versions(), facts);
         var output = run.Write(stream => CheckpointFile.Write(
             stream, pruned with { Lineage = checkpoint.Lineage.Then(step, compresses: true) }));
         return new StageOutcome(output, facts.With(pruned.Graph, pruned.Formats));
     }
 
-    private static TrainingRecipe Recipe(PruneParameters parameters, DataSet data) => new(
+    private static TrainingRecipe Recipe(PruneParameters parameters, DataSet data, Precision precision) => new(
         Epochs: parameters.Epochs,
         BatchSize: parameters.BatchSize,
         LearningRate: parameters.LearningRate,
         FinalLearningRate: parameters.FinalLearningRate,
         Momentum: parameters.Momentum,
         WeightDecay: parameters.WeightDecay,
-        Precision: parameters.Precision.Here(),
+        Precision: precision,
         Augmentation: parameters.Augment ? data.UsualAugmentation : null);
 
     private static Checkpoint Cut(Checkpoint dense, GraphModule module, HfpPruning pruning, Split images, out SurgeryProof proof)
@@ -70,8 +70,8 @@ public sealed class PruneStage : IStage<PruneParameters>
         }
 
         var (graph, tensors) = Surgery.Cut(dense.Graph, folded, pruning.Groups, live);
-        using var gated = GraphModule.FromTensors(dense.Graph, folded);
-        using var cut = GraphModule.FromTensors(graph, tensors);
+        using var gated = GraphModule.FromTensors(dense.Graph, folded, module.Device);
+        using var cut = GraphModule.FromTensors(graph, tensors, module.Device);
         using var batch = BatchLoader.InOrder(images, ProofImages).First();
         proof = SurgeryProof.Compare(gated, cut, batch.Images);
         foreach (var tensor in trained.Values.Concat(folded.Values)) tensor.Dispose();

@@ -18,15 +18,15 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
 
     public StageOutcome Run(StageRun run, QuantizeParameters parameters, CancellationToken stop)
     {
-        TorchRuntime.Configure(run.Threads);
+        var compute = ComputeSetup.Of(run.Threads, run.Device, parameters.Precision);
         using var checkpoint = CheckpointFile.Read(run.InputPath!);
         var data = DataSets.Open(run.Data.Name, run.DataFolder, new ImageOptions(checkpoint.Graph.Input.Height));
         var (train, validation) = data.Train.Validation(parameters.Validation, run.Seed);
         var formats = StepSizes.Choose(checkpoint.Graph, checkpoint.Tensors, parameters);
-        using var module = GraphModule.FromTensors(checkpoint.Graph, checkpoint.Tensors);
+        using var module = GraphModule.FromTensors(checkpoint.Graph, checkpoint.Tensors, compute.Device);
         var prior = new SymogPrior(formats, parameters);
 
-        TrainingLoop.Run(module, train, Recipe(parameters, data), run.Seed, prior.Hooks(_ => run.CountImages(parameters.BatchSize)), run.State, run.Progress, stop);
+        TrainingLoop.Run(module, train, Recipe(parameters, data, compute.Precision), run.Seed, prior.Hooks(_ => run.CountImages(parameters.BatchSize)), run.State, run.Progress, stop);
 
         var facts = new Dictionary<string, double> { ["bits"] = parameters.Bits, ["residual"] = prior.Residual(module.Parameters) };
         if (validation.Count > 0) facts["validationTop1Before"] = Evaluation.Run(module, validation, parameters.BatchSize, stop: stop).Top1;
@@ -35,12 +35,12 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
 
         if (data.DamageReport is { } damage) run.Logger.LogWarning("{Damage}", damage);
         var step = new LineageStep(
-            run.Stage, run.Version, run.Parameters, run.Seed, run.Input, run.Data, TorchRuntime.Versions(parameters.Precision.Here()), facts);
+            run.Stage, run.Version, run.Parameters, run.Seed, run.Input, run.Data, compute.Versions(), facts);
         using var quantized = new Checkpoint(checkpoint.Graph, module.Snapshot(), checkpoint.Lineage.Then(step, compresses: true), formats);
         return new StageOutcome(run.Write(stream => CheckpointFile.Write(stream, quantized)), facts.With(quantized.Graph, quantized.Formats));
     }
 
-    private static TrainingRecipe Recipe(QuantizeParameters parameters, DataSet data) => new(
+    private static TrainingRecipe Recipe(QuantizeParameters parameters, DataSet data, Precision precision) => new(
         Epochs: parameters.Epochs,
         BatchSize: parameters.BatchSize,
         LearningRate: parameters.LearningRate,
@@ -48,6 +48,6 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
         Schedule: LearningRateSchedule.Linear,
         Momentum: parameters.Momentum,
         WeightDecay: parameters.WeightDecay,
-        Precision: parameters.Precision.Here(),
+        Precision: precision,
         Augmentation: parameters.Augment ? data.UsualAugmentation : null);
 }

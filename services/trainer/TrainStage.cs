@@ -20,32 +20,32 @@ public sealed class TrainStage : IStage<TrainParameters>
 
     public StageOutcome Run(StageRun run, TrainParameters parameters, CancellationToken stop)
     {
-        TorchRuntime.Configure(run.Threads);
+        var compute = ComputeSetup.Of(run.Threads, run.Device, parameters.Precision);
         var data = DataSets.Open(run.Data.Name, run.DataFolder, new ImageOptions(parameters.ImageSize));
         var (train, validation) = data.Train.Validation(parameters.Validation, run.Seed);
         var graph = Zoo.Build(parameters.Model, data.Input, data.Classes);
-        using var module = parameters.Init.Length == 0 ? GraphModule.Create(graph, run.Seed) : StartFrom(run.PathOf(parameters.Init), graph, run.Seed);
+        using var module = parameters.Init.Length == 0 ? GraphModule.Create(graph, run.Seed, compute.Device) : StartFrom(run.PathOf(parameters.Init), graph, run.Seed, compute.Device);
 
-        var history = TrainingLoop.Run(module, train, Recipe(parameters, data), run.Seed, new TrainingHooks { AfterStep = _ => run.CountImages(parameters.BatchSize) }, run.State, run.Progress, stop);
+        var history = TrainingLoop.Run(module, train, Recipe(parameters, data, compute.Precision), run.Seed, new TrainingHooks { AfterStep = _ => run.CountImages(parameters.BatchSize) }, run.State, run.Progress, stop);
 
         var facts = new Dictionary<string, double> { ["trainingLoss"] = history.Epochs[^1].Loss, ["trainingTop1"] = history.Epochs[^1].Accuracy };
         if (validation.Count > 0) facts["validationTop1"] = Evaluation.Run(module, validation, parameters.BatchSize, stop: stop).Top1;
         if (data.DamageReport is { } damage) run.Logger.LogWarning("{Damage}", damage);
         var step = new LineageStep(
-            run.Stage, run.Version, run.Parameters, run.Seed, run.Input, run.Data, TorchRuntime.Versions(parameters.Precision.Here()), facts);
+            run.Stage, run.Version, run.Parameters, run.Seed, run.Input, run.Data, compute.Versions(), facts);
         using var checkpoint = new Checkpoint(
             graph, module.Snapshot(), Lineage.Empty.Then(step, compresses: false), new Dictionary<string, WeightFormat>());
         return new StageOutcome(run.Write(stream => CheckpointFile.Write(stream, checkpoint)), facts.With(checkpoint.Graph, checkpoint.Formats));
     }
 
-    private static GraphModule StartFrom(string path, NetworkGraph graph, long seed)
+    private static GraphModule StartFrom(string path, NetworkGraph graph, long seed, TorchSharp.torch.Device device)
     {
         using var scope = TorchSharp.torch.NewDisposeScope();
         using var file = SafeTensorsFile.Read(path);
-        return WeightFitting.Create(graph, file.Tensors, seed, path);
+        return WeightFitting.Create(graph, file.Tensors, seed, path, device);
     }
 
-    private static TrainingRecipe Recipe(TrainParameters parameters, DataSet data) => new(
+    private static TrainingRecipe Recipe(TrainParameters parameters, DataSet data, Precision precision) => new(
         Epochs: parameters.Epochs,
         BatchSize: parameters.BatchSize,
         LearningRate: parameters.LearningRate,
@@ -61,7 +61,7 @@ public sealed class TrainStage : IStage<TrainParameters>
         StepFactor: parameters.StepFactor,
         GradientClip: parameters.GradientClip,
         AverageDecay: parameters.AverageDecay,
-        Precision: parameters.Precision.Here(),
+        Precision: precision,
         Augmentation: (parameters.Augment ? data.UsualAugmentation : new Augmentation()) with
         {
             Cutout = parameters.Cutout,

@@ -45,6 +45,20 @@ public sealed class Closing_gates
         Assert.True(viewed.allclose(gated.Forward(images, training: false), rtol: 1e-5, atol: 1e-5));
     }
 
+    /// <summary>libtorch's "meta" device refuses a tensor of another device as a GPU would.</summary>
+    [Fact]
+    public void Gates_lie_where_the_network_computes()
+    {
+        var graph = Graph("lenet5");
+        using var scope = NewDisposeScope();
+        var meta = new Device(DeviceType.META);
+        using var module = GraphModule.Create(graph, seed: 5, meta);
+        var groups = ChannelGroups.Of(graph);
+        using var gates = new HfpGates(graph, groups, threshold: 0.01, meta);
+        gates.Freeze([.. groups.Groups.Select(g => g.Gates.Select((_, i) => !g.Prunable || i != 0).ToArray())]);
+        Assert.All(module.Parameters, p => Assert.Equal(p.Value.shape, gates.View(p.Key, p.Value).shape));
+    }
+
     [Fact]
     public void A_surgery_that_changes_the_network_fails_loudly()
     {

@@ -1,4 +1,5 @@
 using Lathe.NN.Graphs;
+using Lathe.NN.Runtime;
 using static TorchSharp.torch;
 using Parameter = TorchSharp.Modules.Parameter;
 
@@ -20,15 +21,18 @@ public sealed class HfpGates : IDisposable
     private readonly Dictionary<string, Parameter> _ownGates = [];
     private readonly double[][] _magnitudes;
     private readonly int[][] _sourcesPerGate;
+    private readonly Device _device;
     private bool[][] _live;
 
     /// <summary>Makes gates for a network; groups without a batch norm get a gate vector of ones.</summary>
     /// <param name="graph">Network to prune.</param>
     /// <param name="groups">Its channel groups.</param>
     /// <param name="threshold">τ.</param>
-    public HfpGates(NetworkGraph graph, ChannelGroups groups, double threshold)
+    /// <param name="device">Where the network computes; null: on the CPU.</param>
+    public HfpGates(NetworkGraph graph, ChannelGroups groups, double threshold, Device? device = null)
     {
         _groups = groups;
+        _device = device ?? CPU;
         _threshold = threshold;
         _sources = GateSources.Of(graph, groups);
         _magnitudes = [.. groups.Groups.Select(g => new double[g.Gates.Count])];
@@ -39,7 +43,7 @@ public sealed class HfpGates : IDisposable
             .ToDictionary(t => t.t.Node);
         foreach (var group in _sources.OwnGates)
         {
-            _ownGates[OwnGateName(group)] = new Parameter(ones(groups.Groups[group].Gates.Count));
+            _ownGates[OwnGateName(group)] = new Parameter(ones(groups.Groups[group].Gates.Count, device: _device));
             _sourcesPerGate[group].AsSpan().Fill(1);
         }
     }
@@ -101,7 +105,7 @@ public sealed class HfpGates : IDisposable
         if (gated.IsProducer && OwnGateOf(gated.Tensor) is { } own)
         {
             // The gates scale the layer's rows; they are folded into them when the network is cut.
-            return value * Broadcast(Mask(own, gated.Tensor.Node), value);
+            return value * Broadcast(Mask(own, gated.Tensor.Node).On(value.device), value);
         }
 
         return Mask(value, gated.Tensor.Node);
@@ -156,12 +160,12 @@ public sealed class HfpGates : IDisposable
             end += _groups.Groups[group].Gates.Count;
         }
 
-        var all = cat([.. groups.Select(g => (Tensor)_ownGates[OwnGateName(g)]), ones(1)]);
-        return all.index_select(0, tensor([.. producer.Places.Select(p => starts.TryGetValue(p.Group, out var start) ? start + p.Index : end)]));
+        var all = cat([.. groups.Select(g => (Tensor)_ownGates[OwnGateName(g)]), ones(1, device: _device)]);
+        return all.index_select(0, tensor([.. producer.Places.Select(p => starts.TryGetValue(p.Group, out var start) ? start + p.Index : end)], device: _device));
     }
 
     private Tensor Mask(Tensor value, string node) =>
-        _closing.TryGetValue(node, out var closing) ? value + (value * Broadcast(closing, value)).detach() : value;
+        _closing.TryGetValue(node, out var closing) ? value + (value * Broadcast(closing.On(value.device), value)).detach() : value;
 
     private void AddSquares(IReadOnlyList<(int Group, int Index)> places, Tensor scale)
     {
@@ -207,7 +211,7 @@ public sealed class HfpGates : IDisposable
             }
 
             if (_closing.Remove(node, out var old)) old.Dispose();
-            if (any) _closing[node] = tensor(mask).DetachFromDisposeScope();
+            if (any) _closing[node] = tensor(mask, device: _device).DetachFromDisposeScope();
         }
     }
 

@@ -36,7 +36,7 @@ public sealed class HfpPruning : IDisposable
         _budget = SizeBudget.From(parameters, Reach.DenseParameters, Reach.DenseMultiplications);
         Reach.Check(_budget);
         _loss = new SizeLoss(_size, _budget, Reach, parameters.GlideShare);
-        Gates = new HfpGates(graph, Groups, parameters.Threshold);
+        Gates = new HfpGates(graph, Groups, parameters.Threshold, weights.Values.First().device);
         Gates.Update(weights);
     }
 

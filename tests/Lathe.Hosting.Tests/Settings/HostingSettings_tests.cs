@@ -32,6 +32,8 @@ public sealed class HostingSettingsTests
     [Theory]
     [InlineData("LATHE_THREADS", "0", "LATHE_THREADS is '0'; expected a whole number from 1 to 1024")]
     [InlineData("LATHE_COMPUTE_SLOTS", "two", "LATHE_COMPUTE_SLOTS is 'two'; expected a whole number from 1 to 1024")]
+    [InlineData("LATHE_DEVICE", "gpu", "LATHE_DEVICE is 'gpu'; expected auto, cpu, cuda or cuda:N with N the number of a GPU from 0")]
+    [InlineData("LATHE_DEVICE", "cuda:-1", "LATHE_DEVICE is 'cuda:-1'; expected auto, cpu, cuda or cuda:N with N the number of a GPU from 0")]
     [InlineData("LATHE_DRAIN", "-1", "LATHE_DRAIN is '-1'; expected a number of seconds above 0 and at most 86400")]
     [InlineData("LATHE_HEALTH_PORT", "70000", "LATHE_HEALTH_PORT is '70000'; expected a whole number from 0 to 65535")]
     [InlineData("LATHE_HOME", "/etc/passwd", "LATHE_HOME is '/etc/passwd', which is a file; expected a folder")]
@@ -45,6 +47,14 @@ public sealed class HostingSettingsTests
         Assert.Equal("--home needs a value", Assert.Throws<LatheException>(() => Load(["--home"])).Message);
         Assert.Equal("--home is given twice", Assert.Throws<LatheException>(() => Load(["--home", "a", "--home", "b"])).Message);
     }
+
+    [Theory]
+    [InlineData(null, "auto")]
+    [InlineData("cpu", "cpu")]
+    [InlineData("cuda", "cuda:0")]
+    [InlineData("CUDA:3", "cuda:3")]
+    public void A_device_is_said_as_in_PyTorch(string? said, string understood) =>
+        Assert.Equal(understood, Load(said is null ? [] : ["--device", said]).Device.ToString());
 
     [Theory]
     [InlineData("amqp://user:secret@host:5673/v%2Fhost", "amqp://user@host:5673/v%2Fhost")]
