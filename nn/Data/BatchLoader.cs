@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using Lathe.Contracts;
 using Lathe.NN.Runtime;
@@ -18,6 +19,8 @@ public sealed class BatchLoader
     private readonly Augmentation? _augmentation;
     private readonly long _seed;
     private readonly int _tasks;
+    // Kept from epoch to epoch: arrays of this size are collected late.
+    private readonly ConcurrentBag<PreparedBatch> _free = [];
 
     /// <summary>A loader for training: shuffled, augmented. An incomplete last batch is left out.</summary>
     /// <param name="split">What to load.</param>
@@ -57,7 +60,7 @@ public sealed class BatchLoader
     {
         var order = CounterRandom.For(_seed, "order", epoch).Permutation(_split.Count);
         return BatchQueue
-            .Run(firstBatch, BatchesPerEpoch, _tasks, BatchBytes(_split, _batchSize), NewTask)
+            .Run(firstBatch, BatchesPerEpoch, _tasks, BatchBytes(_split, _batchSize), NewTask, _free)
             .Select(prepared => ToBatch(_split, prepared));
 
         PrepareBatch NewTask()
@@ -78,7 +81,7 @@ public sealed class BatchLoader
         batchSize = Math.Clamp(batchSize, 1, Math.Max(1, split.Count));
         var batches = (int)(((long)split.Count + batchSize - 1) / batchSize);
         return BatchQueue
-            .Run(0, batches, tasks ?? UsualTasks(split), BatchBytes(split, batchSize), NewTask)
+            .Run(0, batches, tasks ?? UsualTasks(split), BatchBytes(split, batchSize), NewTask, [])
             .Select(prepared => ToBatch(split, prepared));
 
         PrepareBatch NewTask()

@@ -27,13 +27,14 @@ internal static class BatchQueue
     /// <param name="tasks">Background tasks, at least 1.</param>
     /// <param name="batchBytes">Size of one batch.</param>
     /// <param name="newTask">Called once in each task; what it gives is called for each of the task's batches.</param>
-    public static IEnumerable<PreparedBatch> Run(int first, int end, int tasks, long batchBytes, Func<PrepareBatch> newTask)
+    /// <param name="free">Batches to fill again, from this run and those before.</param>
+    public static IEnumerable<PreparedBatch> Run(
+        int first, int end, int tasks, long batchBytes, Func<PrepareBatch> newTask, ConcurrentBag<PreparedBatch> free)
     {
         tasks = Math.Max(1, Math.Min(tasks, end - first));
         var ahead = (int)Math.Clamp(MostBytesAhead / Math.Max(1, batchBytes * tasks), 1, MostAhead);
         using var stop = new CancellationTokenSource();
         var queues = Enumerable.Range(0, tasks).Select(_ => new BlockingCollection<PreparedBatch>(ahead)).ToArray();
-        var free = new ConcurrentBag<PreparedBatch>();
         var running = queues
             .Select((queue, index) => Task.Factory.StartNew(
                 () => Fill(queue, newTask, first + index, end, tasks, free, stop.Token),

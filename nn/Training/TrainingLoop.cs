@@ -166,6 +166,7 @@ public sealed class TrainingLoop : IDisposable
         _lossSum = 0;
         _correct = 0;
         Save(epoch + 1, 0);
+        MemoryTuning.ReturnFreePages();
     }
 
     private StepContext Context(int epoch, int step)
