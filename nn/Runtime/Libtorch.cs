@@ -50,7 +50,7 @@ public static class Libtorch
             if (file is null)
             {
                 return $"libtorch cannot be loaded: {name} is neither in {folder} nor in its folder runtimes/linux-x64/native. " +
-                    "Build or install Lathe again.";
+                    "Build or install Lathe again; a build without libtorch of its own (-p:LatheTorch=system) needs the folder of one in LD_LIBRARY_PATH.";
             }
 
             if (!NativeLibrary.TryLoad(file, out _))
