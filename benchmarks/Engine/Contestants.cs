@@ -5,10 +5,11 @@ using Lathe.NN.Training;
 using Lathe.Pruner;
 using Lathe.Pruner.Hfp;
 using Lathe.Quantizer;
-using Lathe.Quantizer.Symog;
+using Lathe.Quantizer.Weights;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 using F = TorchSharp.torch.nn.functional;
+using SymogPrior = Lathe.Quantizer.Methods.Symog;
 
 namespace Lathe.Benchmarks.Engine;
 
@@ -105,9 +106,9 @@ internal sealed class Contestants(Workload workload, Split images, int threads)
     {
         using var module = GraphModule.Create(workload.Graph, seed: 1);
         var parameters = new QuantizeParameters { Bits = 2 };
-        var weights = module.Parameters.ToDictionary(p => p.Key, p => (Tensor)p.Value);
-        var prior = new SymogPrior(StepSizes.Choose(module.Graph, weights, parameters), parameters);
-        Train(module, Recipe, prior.Hooks(_ => stepped()));
+        var tensors = module.Parameters.ToDictionary(p => p.Key, p => (Tensor)p.Value);
+        var hooks = SymogPrior.Hooks(new QuantizedWeights(module.Parameters, StepSizes.Choose(module.Graph, tensors, parameters)), parameters);
+        Train(module, Recipe, hooks with { AfterStep = hooks.AfterStep + (_ => stepped()) });
     }
 
     private void Train(GraphModule module, TrainingRecipe recipe, TrainingHooks hooks) =>

@@ -10,7 +10,7 @@ using Lathe.NN.Weights;
 using Lathe.Pruner;
 using Lathe.Pruner.Hfp;
 using Lathe.Quantizer;
-using Lathe.Quantizer.Symog;
+using Lathe.Quantizer.Weights;
 using Lathe.Trainer;
 
 namespace Lathe.Cli.Embedded;
@@ -79,7 +79,7 @@ internal static class Preflight
         if (name == PruneStage.Manifest.Name && !IsPruned(execution, plan))
             HfpPruning.CheckTargets(graph, ParametersSchema.Read<PruneParameters>(name, execution.Parameters));
         if (name == QuantizeStage.Manifest.Name)
-            StepSizes.CheckExcluded(graph, ParametersSchema.Read<QuantizeParameters>(name, execution.Parameters));
+            StepSizes.CheckNames(graph, ParametersSchema.Read<QuantizeParameters>(name, execution.Parameters));
     }
 
     private static IEnumerable<SweepProblem> UnknownModels(SweepSpec spec)

@@ -1,12 +1,13 @@
 using System.Globalization;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using NJsonSchema;
 using NJsonSchema.Validation;
 
 namespace Lathe.Hosting;
 
 /// <summary>Validates by JSON Schema and says what is wrong in words.</summary>
-internal static class ParametersCheck
+internal static partial class ParametersCheck
 {
     public static IReadOnlyList<(string Path, string Message)> Run(JsonElement schema, JsonElement parameters)
     {
@@ -117,6 +118,7 @@ internal static class ParametersCheck
         foreach (var step in steps)
         {
             if (rule.TryGetProperty("properties", out var properties) && properties.TryGetProperty(step, out var property)) rule = property;
+            else if (rule.TryGetProperty("additionalProperties", out var others) && others.ValueKind == JsonValueKind.Object) rule = others;
             else if (rule.TryGetProperty("items", out var items) && items.ValueKind == JsonValueKind.Object) rule = items;
             else return null;
         }
@@ -136,10 +138,12 @@ internal static class ParametersCheck
         return value;
     }
 
-    /// <summary>The validator writes places as <c>#/milestones[2]</c>.</summary>
+    /// <summary>The validator writes places as <c>#/milestones[2]</c>, and names that are no words as <c>#/bits.['features.0']</c>.</summary>
     private static List<string> Steps(string? path) =>
-        [.. (path ?? "").TrimStart('#').Replace("[", "/", StringComparison.Ordinal).Replace("]", "", StringComparison.Ordinal)
-            .Split(['/', '.'], StringSplitOptions.RemoveEmptyEntries)];
+        [.. PathStep().Matches(path ?? "").Select(step => step.Groups["quoted"].Success ? step.Groups["quoted"].Value : step.Value)];
+
+    [GeneratedRegex(@"'(?<quoted>[^']*)'|[^#/.\[\]']+")]
+    private static partial Regex PathStep();
 
     private static string Pointer(IEnumerable<string> steps) => string.Concat(steps.Select(step => "/" + step));
 }

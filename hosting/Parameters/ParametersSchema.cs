@@ -111,6 +111,7 @@ public static class ParametersSchema
 
     private static JsonNode Annotate(JsonSchemaExporterContext context, JsonNode node)
     {
+        if (context.PropertyInfo is { } written && Attribute<ParameterSchemaAttribute>(written) is { } given) node = JsonNode.Parse(given.Json)!;
         if (node is not JsonObject schema) return node;
         if (schema.ContainsKey("properties")) schema["additionalProperties"] = false;
         if (context.PropertyInfo is not { } property) return schema;

@@ -8,7 +8,7 @@ public static class SizeFigures
 {
     /// <summary>
     /// <c>parameters</c>, <c>multiplications</c> (see <see cref="Complexity"/>), <c>bytes</c> (stored tensors, weights packed) and, where
-    /// weights are fixed-point numbers, <c>bits</c> (of the widest).
+    /// weights are fixed-point numbers, <c>bits</c> (mean over those weights).
     /// </summary>
     public static Dictionary<string, double> Of(NetworkGraph graph, IReadOnlyDictionary<string, WeightFormat> formats)
     {
@@ -19,8 +19,14 @@ public static class SizeFigures
             ["multiplications"] = complexity.Multiplications,
             ["bytes"] = CheckpointSize.Of(graph, formats).Total,
         };
-        if (formats.Count > 0) figures["bits"] = formats.Values.Max(format => format.Bits);
+        if (formats.Count > 0) figures["bits"] = MeanBits(graph, formats);
         return figures;
+    }
+
+    private static double MeanBits(NetworkGraph graph, IReadOnlyDictionary<string, WeightFormat> formats)
+    {
+        var values = ParameterShapes.Of(graph).Where(p => formats.ContainsKey(p.Name)).ToDictionary(p => p.Name, p => p.Values);
+        return values.Sum(v => (double)v.Value * formats[v.Key].Bits) / values.Values.Sum();
     }
 
     /// <summary>A stage's own figures and the size of what it made.</summary>

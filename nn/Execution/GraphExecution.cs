@@ -210,7 +210,7 @@ internal static class GraphExecution
         var sum = inputs[0].alias();
         foreach (var other in inputs.AsSpan(1))
         {
-            var next = sum + other;
+            var next = sum.Plus(other);
             sum.Dispose();
             sum = next;
         }

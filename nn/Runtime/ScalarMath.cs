@@ -6,11 +6,21 @@ namespace Lathe.NN.Runtime;
 /// <summary>
 /// Arithmetic of tensors with plain numbers. TorchSharp wraps a number given to a tensor's method into a native object which the garbage
 /// collector may free while the native call still reads it: seldom, and then the call fails or computes with another number. Here the
-/// object lives until the call is over. Everything else calls these in place of <c>mul</c>, <c>div</c>, <c>clamp</c> and <c>add</c> with a
-/// factor.
+/// object lives until the call is over. The sum of two tensors has such a number too, the factor 1, and the square its exponent.
+/// <c>eng/BannedSymbols.txt</c> lists what may not be called for that reason, and the build refuses it.
 /// </summary>
 public static class ScalarMath
 {
+    /// <summary>tensor + other.</summary>
+    public static Tensor Plus(this Tensor tensor, Tensor other)
+    {
+        using var one = 1.0.ToScalar();
+        return tensor.add(other, one);
+    }
+
+    /// <summary>tensor².</summary>
+    public static Tensor Squared(this Tensor tensor) => tensor.mul(tensor);
+
     /// <summary>tensor · factor.</summary>
     public static Tensor Times(this Tensor tensor, double factor)
     {
@@ -33,7 +43,7 @@ public static class ScalarMath
     }
 
     /// <summary>tensor += factor · other.</summary>
-    public static Tensor PlusInPlace(this Tensor tensor, Tensor other, double factor)
+    public static Tensor PlusInPlace(this Tensor tensor, Tensor other, double factor = 1)
     {
         using var scalar = factor.ToScalar();
         return tensor.add_(other, scalar);
@@ -43,7 +53,8 @@ public static class ScalarMath
     public static Tensor PlusInPlace(this Tensor tensor, double number)
     {
         using var scalar = number.ToScalar();
-        return tensor.add_(scalar);
+        using var one = 1.0.ToScalar();
+        return tensor.add_(scalar, one);
     }
 
     /// <summary>Limits every value to [least, most].</summary>

@@ -33,7 +33,7 @@ internal sealed class MomentumDescent : IOptimizer
             // The gradient is ours from here on, so that it may be changed in place.
             if (decay > 0)
                 gradient.PlusInPlace(parameter, decay);
-            velocity.TimesInPlace(_momentum).add_(gradient);
+            velocity.TimesInPlace(_momentum).PlusInPlace(gradient);
             if (_nesterov)
                 parameter.PlusInPlace(gradient.PlusInPlace(velocity, _momentum), -learningRate);
             else

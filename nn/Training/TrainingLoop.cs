@@ -125,7 +125,7 @@ public sealed class TrainingLoop : IDisposable
         var logits = _module.Forward(
             batch.Images, training: true, _hooks.View, CounterRandom.For(_seed, "dropout", context.GlobalStep), _recipe.Precision);
         var loss = Loss(logits, batch);
-        var total = _hooks.LossTerm?.Invoke(context) is { } term ? loss + term : loss;
+        var total = _hooks.LossTerm?.Invoke(context) is { } term ? loss.Plus(term) : loss;
         RefuseNonsense(total.item<float>(), context);
         total.backward();
 

@@ -1,6 +1,8 @@
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
+using Lathe.Hosting;
 using Lathe.NN.Runtime;
+using Lathe.Quantizer.Weights;
 
 namespace Lathe.Quantizer;
 
@@ -9,6 +11,18 @@ public enum QuantizeMethod
 {
     /// <summary>A pull towards the nearest mode that grows until the weights have become modes.</summary>
     Symog,
+
+    /// <summary>SYMOG's predecessor: a pull towards all modes by their responsibilities, which harden.</summary>
+    Sgm,
+
+    /// <summary>Rounding without training, for comparison.</summary>
+    Naive,
+
+    /// <summary>Straight-through training, for comparison.</summary>
+    Ste,
+
+    /// <summary>Proximal relaxation, for comparison.</summary>
+    Proximal,
 }
 
 /// <summary>How the prior weighs layers of different size.</summary>
@@ -28,32 +42,43 @@ public enum PriorNormalization
 /// <summary>What <c>quantize: { ... }</c> in a sweep may say.</summary>
 public sealed record QuantizeParameters
 {
-    [Description("How weights become fixed-point numbers.")]
+    [Description("How weights become fixed-point numbers; naive rounds without training.")]
     public QuantizeMethod Method { get; init; } = QuantizeMethod.Symog;
 
-    [Description("Bits of a weight.")]
-    [Range(2, 8)]
-    public int Bits { get; init; } = 2;
+    [Description("Bits of a weight, 2 to 8: for all layers, or by layer as { default: 2, \"features.0\": 8, \"classifier.*\": 4 }.")]
+    [ParameterSchema(LayerBits.Schema)]
+    public LayerBits Bits { get; init; } = 2;
 
-    [Description("Epochs over which the pull grows.")]
+    [Description("Epochs of training, over which the pull grows.")]
     [Range(1, 100_000)]
     public int Epochs { get; init; } = 6;
 
-    [Description("Weight λ₀ of the prior at the start.")]
+    [Description("symog, sgm: weight λ₀ of the prior at the start.")]
     [Range(0.0, 1e9, MinimumIsExclusive = true)]
     public double PullStart { get; init; } = 1e-6;
 
-    [Description("Weight λ₁ of the prior at the end; λ rises exponentially between the two.")]
+    [Description("symog, sgm: weight λ₁ of the prior at the end; λ rises exponentially between the two.")]
     [Range(0.0, 1e9, MinimumIsExclusive = true)]
     public double PullEnd { get; init; } = 100;
 
-    [Description("How the prior weighs layers of different size.")]
+    [Description("symog, sgm: how the prior weighs layers of different size.")]
     public PriorNormalization Normalization { get; init; } = PriorNormalization.Mean;
 
-    [Description("Clip weights to the outer modes after each step, so that none hides beyond them.")]
+    [Description("sgm: standard deviation σ of the modes at the start, in steps Δ.")]
+    [Range(0.0, 1.0, MinimumIsExclusive = true)]
+    public double SigmaStart { get; init; } = 0.5;
+
+    [Description("sgm: σ at the end; it falls exponentially between the two.")]
+    [Range(0.01, 1.0)]
+    public double SigmaEnd { get; init; } = 0.05;
+
+    [Description("symog, ste, proximal: clip weights to the outer modes after each step, so that none hides beyond them.")]
     public bool Clipping { get; init; } = true;
 
-    [Description("Names of nodes whose weights stay float, separated by commas.")]
+    [Description("Choose step sizes anew after each epoch while the pull is weak, not once before training.")]
+    public bool RefineStepSizes { get; init; }
+
+    [Description("Names of layers whose weights stay float, separated by commas; with * and ? for many.")]
     public string Exclude { get; init; } = "";
 
     [Description("Images in a batch.")]

@@ -5,7 +5,8 @@ using Lathe.NN.Data;
 using Lathe.NN.Execution;
 using Lathe.NN.Runtime;
 using Lathe.NN.Training;
-using Lathe.Quantizer.Symog;
+using Lathe.Quantizer.Methods;
+using Lathe.Quantizer.Weights;
 using Microsoft.Extensions.Logging;
 
 namespace Lathe.Quantizer;
@@ -22,21 +23,25 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
         using var checkpoint = CheckpointFile.Read(run.InputPath!);
         var data = DataSets.Open(run.Data.Name, run.DataFolder, new ImageOptions(checkpoint.Graph.Input.Height));
         var (train, validation) = data.Train.Validation(parameters.Validation, run.Seed);
-        var formats = StepSizes.Choose(checkpoint.Graph, checkpoint.Tensors, parameters);
         using var module = GraphModule.FromTensors(checkpoint.Graph, checkpoint.Tensors, compute.Device);
-        var prior = new SymogPrior(formats, parameters);
+        var weights = new QuantizedWeights(module.Parameters, StepSizes.Choose(checkpoint.Graph, checkpoint.Tensors, parameters));
 
-        TrainingLoop.Run(module, train, Recipe(parameters, data, compute.Precision), run.Seed, prior.Hooks(_ => run.CountImages(parameters.BatchSize)), run.State, run.Progress, stop);
+        var hooks = QuantizationMethods.Hooks(weights, checkpoint.Tensors, parameters);
+        if (hooks is not null)
+        {
+            hooks = hooks with { Phase = _ => "quantizing", AfterStep = hooks.AfterStep + (_ => run.CountImages(parameters.BatchSize)) };
+            TrainingLoop.Run(module, train, Recipe(parameters, data, compute.Precision), run.Seed, hooks, run.State, run.Progress, stop);
+        }
 
-        var facts = new Dictionary<string, double> { ["bits"] = parameters.Bits, ["residual"] = prior.Residual(module.Parameters) };
-        if (validation.Count > 0) facts["validationTop1Before"] = Evaluation.Run(module, validation, parameters.BatchSize, stop: stop).Top1;
-        prior.Round(module.Parameters);
+        var facts = new Dictionary<string, double> { ["residual"] = weights.Residual() };
+        if (validation.Count > 0) facts["validationTop1Before"] = Evaluation.Run(module, validation, parameters.BatchSize, hooks?.View, stop).Top1;
+        weights.Round();
         if (validation.Count > 0) facts["validationTop1After"] = Evaluation.Run(module, validation, parameters.BatchSize, stop: stop).Top1;
 
         if (data.DamageReport is { } damage) run.Logger.LogWarning("{Damage}", damage);
         var step = new LineageStep(
             run.Stage, run.Version, run.Parameters, run.Seed, run.Input, run.Data, compute.Versions(), facts);
-        using var quantized = new Checkpoint(checkpoint.Graph, module.Snapshot(), checkpoint.Lineage.Then(step, compresses: true), formats);
+        using var quantized = new Checkpoint(checkpoint.Graph, module.Snapshot(), checkpoint.Lineage.Then(step, compresses: true), weights.Formats);
         return new StageOutcome(run.Write(stream => CheckpointFile.Write(stream, quantized)), facts.With(quantized.Graph, quantized.Formats));
     }
 

@@ -1,10 +1,15 @@
+using System.Text.Json;
 using CsCheck;
 using Lathe.Contracts;
+using Lathe.Hosting;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Graphs;
 using Lathe.NN.Models;
 using Lathe.NN.Execution;
-using Lathe.Quantizer.Symog;
+using Lathe.NN.Runtime;
+using Lathe.NN.Training;
+using Lathe.Quantizer.Methods;
+using Lathe.Quantizer.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
 using Parameter = TorchSharp.Modules.Parameter;
@@ -60,9 +65,9 @@ public sealed class Fixed_point_weights
     [Fact]
     public void The_pull_rises_exponentially()
     {
-        Assert.Equal(1e-3, SymogPrior.Pull(1e-3, 100, 0), 1e-12);
-        Assert.Equal(Math.Sqrt(1e-3 * 100), SymogPrior.Pull(1e-3, 100, 0.5), 1e-9);
-        Assert.Equal(100, SymogPrior.Pull(1e-3, 100, 1), 1e-9);
+        Assert.Equal(1e-3, Pull.At(1e-3, 100, 0), 1e-12);
+        Assert.Equal(Math.Sqrt(1e-3 * 100), Pull.At(1e-3, 100, 0.5), 1e-9);
+        Assert.Equal(100, Pull.At(1e-3, 100, 1), 1e-9);
     }
 
     [Theory]
@@ -78,10 +83,11 @@ public sealed class Fixed_point_weights
             ["large.weight"] = new(tensor(values).repeat(4)),
         };
         foreach (var weight in weights.Values) weight.grad = zeros_like(weight);
-        var prior = new SymogPrior(
-            weights.Keys.ToDictionary(name => name, _ => new WeightFormat(2, 1)),
-            new QuantizeParameters { PullStart = 2, PullEnd = 8, Normalization = normalization });
-        prior.AddGradient(weights, progress: 0.5, learningRate: 0.001);
+        Symog.AddGradient(
+            new QuantizedWeights(weights, weights.Keys.ToDictionary(name => name, _ => new WeightFormat(2, 1))),
+            new QuantizeParameters { PullStart = 2, PullEnd = 8, Normalization = normalization },
+            progress: 0.5,
+            learningRate: 0.001);
         // λ = √(2·8) = 4; modes are −0.5, 0, 0.5.
         float[] distances = [0.1f, -0.1f, 0.2f, 0.4f];
         foreach (var (name, pull) in new[] { ("small.weight", small), ("large.weight", large) })
@@ -97,9 +103,8 @@ public sealed class Fixed_point_weights
         using var scope = NewDisposeScope();
         var weights = new Dictionary<string, Parameter> { ["w.weight"] = new(tensor(new[] { 0.1f })) };
         weights["w.weight"].grad = zeros(1);
-        var prior = new SymogPrior(
-            new Dictionary<string, WeightFormat> { ["w.weight"] = new(2, 1) }, new QuantizeParameters { PullStart = 1e6, PullEnd = 1e6 });
-        prior.AddGradient(weights, progress: 1, learningRate: 0.1);
+        var quantized = new QuantizedWeights(weights, new Dictionary<string, WeightFormat> { ["w.weight"] = new(2, 1) });
+        Symog.AddGradient(quantized, new QuantizeParameters { PullStart = 1e6, PullEnd = 1e6 }, progress: 1, learningRate: 0.1);
         Assert.Equal(0.5f * 0.1f, 0.1f * weights["w.weight"].grad!.item<float>(), 1e-6f);
     }
 
@@ -108,12 +113,12 @@ public sealed class Fixed_point_weights
     {
         using var scope = NewDisposeScope();
         var weights = new Dictionary<string, Parameter> { ["w.weight"] = new(tensor(new[] { -0.9f, -0.3f, 0.2f, 0.7f })) };
-        var prior = new SymogPrior(new Dictionary<string, WeightFormat> { ["w.weight"] = new(2, 1) }, new QuantizeParameters());
-        prior.Clip(weights);
+        var quantized = new QuantizedWeights(weights, new Dictionary<string, WeightFormat> { ["w.weight"] = new(2, 1) });
+        quantized.Clip();
         Assert.Equal([-0.5f, -0.3f, 0.2f, 0.5f], weights["w.weight"].data<float>().ToArray());
-        prior.Round(weights);
+        quantized.Round();
         Assert.Equal([-0.5f, -0.5f, 0f, 0.5f], weights["w.weight"].data<float>().ToArray());
-        Assert.Equal(0, prior.Residual(weights));
+        Assert.Equal(0, quantized.Residual());
     }
 
     [Fact]
@@ -128,6 +133,108 @@ public sealed class Fixed_point_weights
         var unknown = Assert.Throws<LatheException>(() => StepSizes.Choose(graph, module.Snapshot(), new QuantizeParameters { Exclude = "conv9" }));
         Assert.Contains("conv9", unknown.Message);
         Assert.Contains("features.0", unknown.Message);
+    }
+
+    [Fact]
+    public void The_most_exact_pattern_that_fits_a_layer_says_its_bits()
+    {
+        var bits = JsonSerializer.Deserialize<LayerBits>("""{ "default": 2, "features.*": 4, "features.0": 8, "*": 3 }""", LatheJson.Options)!;
+        Assert.Equal((8, 4, 3), (bits.Of("features.0"), bits.Of("features.4"), bits.Of("classifier.0")));
+        Assert.Equal("""{"default":2,"*":3,"features.*":4,"features.0":8}""", JsonSerializer.Serialize(bits, LatheJson.Options));
+        Assert.Equal("5", JsonSerializer.Serialize<LayerBits>(5, LatheJson.Options));
+    }
+
+    [Theory]
+    [InlineData("""{"bits": 2}""", null)]
+    [InlineData("""{"bits": {"default": 2, "features.0": 8}}""", null)]
+    [InlineData("""{"bits": 9}""", "bits is 9, expected a whole number or an object at least 2 and at most 8")]
+    [InlineData("""{"bits": {"features.0": 8}}""", "quantize.bits: lacks 'default'")]
+    [InlineData("""{"bits": {"default": 2, "features.0": 1}}""", "bits/features.0")]
+    public void Bits_are_checked_by_the_schema(string parameters, string? fault)
+    {
+        QuantizeParameters Read() => ParametersSchema.Read<QuantizeParameters>("quantize", JsonDocument.Parse(parameters).RootElement);
+        if (fault is null) Assert.Equal(2, Read().Bits.Default);
+        else Assert.Contains(fault, Assert.Throws<LatheException>(Read).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Step_sizes_are_chosen_anew_while_the_pull_is_weak()
+    {
+        using var scope = NewDisposeScope();
+        using var module = GraphModule.Create(Zoo.Build("lenet5", new TensorShape(1, 28, 28), 10), seed: 1);
+        var parameters = new QuantizeParameters { RefineStepSizes = true };
+        QuantizedWeights Fresh() => new(module.Parameters, StepSizes.Choose(module.Graph, module.Snapshot(), parameters));
+        var (weights, other, first) = (Fresh(), Fresh(), Fresh().Formats);
+        var hooks = QuantizationMethods.Hooks(weights, module.Snapshot(), parameters)!;
+        using (no_grad())
+        {
+            foreach (var name in first.Keys) module.Parameters[name].TimesInPlace(4);
+        }
+
+        hooks.AfterEpoch!(new StepContext(module, 5, 0, 1, 5, Progress: 1, LearningRate: 0.01));
+        Assert.Equal(first, weights.Formats);
+        hooks.AfterEpoch!(new StepContext(module, 0, 0, 1, 0, Progress: 0.1, LearningRate: 0.03));
+        Assert.All(first, f => Assert.Equal(f.Value.Fraction - 2, weights.Formats[f.Key].Fraction));
+
+        QuantizationMethods.Hooks(other, module.Snapshot(), parameters)!.LoadState!(hooks.SaveState!());
+        Assert.Equal(weights.Formats, other.Formats);
+    }
+
+    /// <summary>Against the derivative of the mixture's negative logarithm times σ², by differences, with all modes.</summary>
+    [Theory]
+    [InlineData(2, 0.5)]
+    [InlineData(3, 0.5)]
+    [InlineData(4, 0.2)]
+    public void The_mixture_pulls_by_its_gradient(int bits, double sigma)
+    {
+        const int Fraction = 2;
+        using var scope = NewDisposeScope();
+        var greatest = FixedPoint.GreatestMode(bits);
+        var shares = Enumerable.Range(-greatest, (2 * greatest) + 1).Select(k => 1f / (1 + Math.Abs(k))).ToArray();
+        shares = [.. shares.Select(s => s / shares.Sum())];
+        float[] weights = [-0.3f, -0.06f, 0f, 0.11f, 0.17f, 0.24f, 0.6f];
+        var pulled = tensor(weights).sub(Sgm.Expected(tensor(weights), bits, Fraction, sigma, shares)).data<float>().ToArray();
+        double Loss(double w) => -Math.Log(shares.Select((pi, i) => pi * Math.Exp(-Math.Pow((w * 4) - (i - greatest), 2) / (2 * sigma * sigma))).Sum());
+        for (var i = 0; i < weights.Length; i++)
+        {
+            var slope = (Loss(weights[i] + 1e-5) - Loss(weights[i] - 1e-5)) / 2e-5;
+            Assert.Equal(slope * sigma * sigma / 16, pulled[i], 4e-3);
+        }
+    }
+
+    [Fact]
+    public void Hard_responsibilities_pull_as_SYMOG_does()
+    {
+        using var scope = NewDisposeScope();
+        var weights = tensor(new[] { -0.9f, -0.3f, 0.05f, 0.2f, 0.7f });
+        var shares = new[] { 0.3f, 0.4f, 0.3f };
+        Assert.True(Sgm.Expected(weights, 2, 1, 0.02, shares).allclose(FixedPoint.Quantize(weights, 2, 1)));
+    }
+
+    [Fact]
+    public void Mode_shares_are_symmetric_and_never_none()
+    {
+        using var scope = NewDisposeScope();
+        var tensors = new Dictionary<string, Tensor> { ["w.weight"] = tensor(new[] { 0.5f, 0.5f, -0.5f, 0.1f }) };
+        var quantized = new QuantizedWeights(
+            tensors.ToDictionary(t => t.Key, t => new Parameter(t.Value.clone())), new Dictionary<string, WeightFormat> { ["w.weight"] = new(2, 1) });
+        // (1.5 + 1)/7, (1 + 1)/7, (1.5 + 1)/7
+        Assert.Equal([2.5f / 7, 2f / 7, 2.5f / 7], Sgm.Shares(tensors, quantized)["w.weight"]);
+    }
+
+    [Fact]
+    public void A_relaxed_weight_goes_from_itself_to_its_mode_and_its_gradient_passes_as_it_is()
+    {
+        using var scope = NewDisposeScope();
+        var weight = new Parameter(tensor(new[] { 0.1f, 0.4f, -0.9f }));
+        var quantized = new QuantizedWeights(
+            new Dictionary<string, Parameter> { ["w.weight"] = weight }, new Dictionary<string, WeightFormat> { ["w.weight"] = new(2, 1) });
+        Assert.Equal([0.1f, 0.4f, -0.9f], Proximal.Towards(quantized, "w.weight", weight, 0).data<float>().ToArray());
+        Assert.Equal([0f, 0.5f, -0.5f], Proximal.Towards(quantized, "w.weight", weight, 1).data<float>().ToArray());
+        Assert.Same(weight, Proximal.Towards(quantized, "other.weight", weight, 1));
+        (Proximal.Towards(quantized, "w.weight", weight, 0.5) * tensor(new[] { 1f, 2f, 3f })).sum().backward();
+        Assert.Equal([1f, 2f, 3f], weight.grad!.data<float>().ToArray());
+        Assert.Equal((0.05 / 1.05, 1, 1), (Proximal.RelaxationAt(0), Proximal.RelaxationAt(0.8), Proximal.RelaxationAt(1)));
     }
 
     private static double Error(float[] values, int bits, int fraction)

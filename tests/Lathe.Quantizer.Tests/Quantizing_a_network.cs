@@ -6,6 +6,7 @@ using Lathe.NN.Execution;
 using Lathe.NN.Graphs;
 using Lathe.NN.Models;
 using Lathe.NN.Runtime;
+using Lathe.Quantizer.Weights;
 using Lathe.Testing;
 using TorchSharp;
 
@@ -57,6 +58,42 @@ public sealed class Quantizing_a_network : IDisposable
         }
     }
 
+    [Theory]
+    [InlineData("sgm")]
+    [InlineData("ste")]
+    [InlineData("proximal")]
+    public void Other_methods_end_at_modes_too(string method)
+    {
+        var outcome = Quantize(new { method, bits = 3, epochs = 4, batchSize = 32, validation = 0.125 });
+        Assert.InRange(outcome.Metrics["validationTop1After"], 0.9, 1);
+        Assert.Equal(outcome.Metrics["validationTop1Before"], outcome.Metrics["validationTop1After"], 0.02);
+        Assert.Equal(3, outcome.Metrics["bits"]);
+    }
+
+    [Fact]
+    public void Naive_rounding_trains_nothing()
+    {
+        var naive = Quantize(new { method = "naive", bits = 2, epochs = 4 });
+        Assert.Equal(naive.Output.Bytes, Quantize(new { method = "naive", bits = 2, epochs = 1 }).Output.Bytes);
+        Assert.InRange(naive.Metrics["residual"], 0.1, 1);
+        using var before = CheckpointFile.Read(_trial.Checkpoints.PathOf(_float));
+        using var after = CheckpointFile.Read(_trial.Checkpoints.PathOf(naive.Output));
+        foreach (var (name, format) in after.Formats)
+            Assert.True(FixedPoint.Quantize(before.Tensors[name], format.Bits, format.Fraction).equal(after.Tensors[name]).all().item<bool>(), name);
+    }
+
+    [Fact]
+    public void Layers_may_have_bits_of_their_own()
+    {
+        var bits = new Dictionary<string, int> { ["default"] = 2, ["features.0"] = 8, ["classifier.*"] = 4 };
+        var outcome = Quantize(new { bits, epochs = 1 });
+        using var checkpoint = CheckpointFile.Read(_trial.Checkpoints.PathOf(outcome.Output));
+        Assert.Equal([8, 2, 4, 4], Layers.Select(layer => checkpoint.Formats[$"{layer}.weight"].Bits));
+        Assert.InRange(outcome.Metrics["bits"], 2.1, 3.9);
+        var wrong = Assert.Throws<LatheException>(() => Quantize(new { bits = new Dictionary<string, int> { ["default"] = 2, ["conv*"] = 8 } }));
+        Assert.Contains("no layer 'conv*'", wrong.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void It_is_the_pull_that_makes_them_modes()
     {
@@ -72,10 +109,15 @@ public sealed class Quantizing_a_network : IDisposable
         Assert.NotEqual(first.Output, Quantize(new { bits = 2, epochs = 1 }, seed: 2).Output);
     }
 
-    [Fact]
-    public void Stopped_at_random_steps_it_ends_with_the_same_bits()
+    [Theory]
+    [InlineData("symog", false)]
+    [InlineData("symog", true)]
+    [InlineData("sgm", false)]
+    [InlineData("ste", false)]
+    [InlineData("proximal", true)]
+    public void Stopped_at_random_steps_it_ends_with_the_same_bits(string method, bool refineStepSizes)
     {
-        var parameters = JsonSerializer.SerializeToElement(new { bits = 2, epochs = 2, batchSize = 32, validation = 0.125 });
+        var parameters = JsonSerializer.SerializeToElement(new { method, refineStepSizes, bits = 2, epochs = 2, batchSize = 32, validation = 0.125 });
         var undisturbed = _trial.Run<QuantizeStage, QuantizeParameters>(parameters, "mnist", _float).Output;
         // 28 steps in each of 2 epochs.
         var (outcome, stops) = Interrupted.Run<QuantizeStage, QuantizeParameters>(

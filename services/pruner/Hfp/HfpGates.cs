@@ -165,7 +165,7 @@ public sealed class HfpGates : IDisposable
     }
 
     private Tensor Mask(Tensor value, string node) =>
-        _closing.TryGetValue(node, out var closing) ? value + (value * Broadcast(closing.On(value.device), value)).detach() : value;
+        _closing.TryGetValue(node, out var closing) ? value.Plus((value * Broadcast(closing.On(value.device), value)).detach()) : value;
 
     private void AddSquares(IReadOnlyList<(int Group, int Index)> places, Tensor scale)
     {
@@ -192,7 +192,7 @@ public sealed class HfpGates : IDisposable
         using var _ = no_grad();
         using var term = tensor(slope, device: scale.device);
         var gradient = scale.grad ?? throw new InvalidOperationException("a gate's scale has no gradient: backward did not reach it");
-        gradient.add_(term);
+        gradient.PlusInPlace(term);
     }
 
     /// <summary>A mask holds g − 1: 0 where open, −1 where closed. Nodes with no closed channel have none, and cost nothing.</summary>

@@ -1,7 +1,7 @@
 using Lathe.NN.Runtime;
 using static TorchSharp.torch;
 
-namespace Lathe.Quantizer.Symog;
+namespace Lathe.Quantizer.Weights;
 
 /// <summary>
 /// The symmetric fixed-point quantizer Q(w; Δ) = clip(round(w/Δ), ±(2^(N−1)−1))·Δ with Δ = 2^(−f). Ties round to even.
@@ -47,7 +47,7 @@ public static class FixedPoint
         for (var fraction = LeastFraction; fraction <= GreatestFraction; fraction++)
         {
             // Summed in double: over millions of weights a float32 sum could prefer the wrong neighbour.
-            var error = weights.sub(Quantize(weights, bits, fraction)).to(ScalarType.Float64).square().sum().item<double>();
+            var error = weights.sub(Quantize(weights, bits, fraction)).to(ScalarType.Float64).Squared().sum().item<double>();
             if (error < least) (best, least) = (fraction, error);
         }
 

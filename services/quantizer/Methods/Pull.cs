@@ -1,0 +1,30 @@
+using Lathe.Quantizer.Weights;
+
+namespace Lathe.Quantizer.Methods;
+
+/// <summary>How hard a prior pulls a weight.</summary>
+public static class Pull
+{
+    // Of its distance to the mode, what one step may remove. Momentum adds the steps before to it, and with several times as much a
+    // weight would swing about its mode instead of settling.
+    private const double LargestStep = 0.5;
+
+    /// <summary>λ(t) = λ₀·(λ₁/λ₀)^t.</summary>
+    /// <param name="start">λ₀.</param>
+    /// <param name="end">λ₁.</param>
+    /// <param name="progress">t, from 0 to 1 over the schedule.</param>
+    public static double At(double start, double end, double progress) => start * Math.Pow(end / start, progress);
+
+    /// <summary>λ of the moment for the weights of one layer.</summary>
+    /// <param name="parameters">λ₀, λ₁ and the normalization.</param>
+    /// <param name="weights">All weights.</param>
+    /// <param name="count">Number of the layer's weights.</param>
+    /// <param name="progress">t.</param>
+    /// <param name="learningRate">η of the step; η·λ is kept at or under a half.</param>
+    public static double Of(QuantizeParameters parameters, QuantizedWeights weights, long count, double progress, double learningRate)
+    {
+        var pull = At(parameters.PullStart, parameters.PullEnd, progress);
+        var scale = parameters.Normalization == PriorNormalization.Mean ? (double)weights.LargestCount / count : 1;
+        return learningRate > 0 ? Math.Min(pull * scale, LargestStep / learningRate) : pull * scale;
+    }
+}
