@@ -6,8 +6,11 @@ namespace Lathe.Cli.Output;
 /// <summary>Names that tell executions and results apart, no longer than that takes.</summary>
 internal static class Ways
 {
+    /// <summary>The sweep's model goes into its first stage as a parameter, and is named as the model everywhere already.</summary>
+    private const string Model = "model";
+
     /// <summary>A stage and what distinguishes it: <c>prune multiplications=0.25</c>.</summary>
-    public static string Label(ExecutionStatus execution) => Label(execution.Stage, execution.Parameters, execution.Varied);
+    public static string Label(ExecutionStatus execution) => Label(execution.Stage, execution.Parameters, [.. execution.Varied.Where(name => name != Model)]);
 
     /// <summary>The way to each result as its stages: what all have in common and what only measures is left out.</summary>
     /// <param name="leaves">Results of one sweep.</param>
@@ -48,6 +51,6 @@ internal static class Ways
 
     /// <summary>Parameters that are not the same in all.</summary>
     private static List<string> Varied(IReadOnlyList<JsonElement> parameters) =>
-        [.. parameters.SelectMany(p => p.EnumerateObject()).Select(p => p.Name).Distinct().Where(name => parameters
+        [.. parameters.SelectMany(p => p.EnumerateObject()).Select(p => p.Name).Distinct().Where(name => name != Model && parameters
             .Select(p => p.TryGetProperty(name, out var value) ? CanonicalJson.Write(value) : "").Distinct().Skip(1).Any())];
 }

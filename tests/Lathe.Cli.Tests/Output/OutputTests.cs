@@ -27,6 +27,20 @@ public sealed class OutputTests
         Assert.Contains(Samples.Draw(ResultsTable.Render(Samples.Leaves, 160), 160), line => line.StartsWith("prune multiplications=0.25 > quantize bits=4     ", StringComparison.Ordinal));
 
     [Fact]
+    public void Results_of_several_models_name_each_once()
+    {
+        var leaves = Samples.Leaves.Select((leaf, i) => leaf with
+        {
+            Model = i < 2 ? "lenet5" : "vgg7",
+            Stages = [.. leaf.Stages.Select(s => s.Stage == "train" ? s with { Parameters = JsonSerializer.SerializeToElement(new { model = i < 2 ? "lenet5" : "vgg7" }) } : s)],
+        }).ToList();
+        var ways = Ways.Of(leaves);
+        Assert.Equal(["lenet5", "dense"], ways[0]);
+        Assert.Equal("vgg7", ways[2][0]);
+        Assert.DoesNotContain(ways.SelectMany(way => way), part => part.Contains("model=", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void A_result_that_failed_says_so_instead_of_figures()
     {
         var failed = Samples.Leaves[1] with
