@@ -3,7 +3,6 @@ using Lathe.NN.Execution;
 using Lathe.NN.Runtime;
 using Lathe.NN.Training;
 using Lathe.Pruner;
-using Lathe.Pruner.Hfp;
 using Lathe.Quantizer;
 using Lathe.Quantizer.Weights;
 using TorchSharp.Modules;
@@ -98,7 +97,7 @@ internal sealed class Contestants(Workload workload, Split images, int threads)
             Epochs = 2,
         };
         CloseEverySecondChannel(module, parameters.Threshold);
-        using var pruning = new HfpPruning(module.Graph, module.Parameters, parameters);
+        using var pruning = new Pruning(module.Graph, module.Parameters, parameters);
         Train(module, Recipe, pruning.Hooks(_ => stepped()));
     }
 

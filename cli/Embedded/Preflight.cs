@@ -8,7 +8,6 @@ using Lathe.NN.Graphs;
 using Lathe.NN.Models;
 using Lathe.NN.Weights;
 using Lathe.Pruner;
-using Lathe.Pruner.Hfp;
 using Lathe.Quantizer;
 using Lathe.Quantizer.Weights;
 using Lathe.Trainer;
@@ -77,7 +76,7 @@ internal static class Preflight
         }
 
         if (name == PruneStage.Manifest.Name && !IsPruned(execution, plan))
-            HfpPruning.CheckTargets(graph, ParametersSchema.Read<PruneParameters>(name, execution.Parameters));
+            Pruning.CheckTargets(graph, ParametersSchema.Read<PruneParameters>(name, execution.Parameters));
         if (name == QuantizeStage.Manifest.Name)
             StepSizes.CheckNames(graph, ParametersSchema.Read<QuantizeParameters>(name, execution.Parameters));
     }

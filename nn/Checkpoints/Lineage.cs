@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Lathe.Contracts;
 
 namespace Lathe.NN.Checkpoints;
@@ -12,6 +13,7 @@ namespace Lathe.NN.Checkpoints;
 /// <param name="Data">Data set it used.</param>
 /// <param name="Versions">What it ran on: <c>lathe</c>, <c>torch</c>, <c>threads</c>.</param>
 /// <param name="Facts">Finite figures that it measured, for example the largest logit difference after surgery.</param>
+/// <param name="Records">What it saw on its way, in a form of its own, for pictures and tables; null: nothing.</param>
 public sealed record LineageStep(
     string Stage,
     string Version,
@@ -20,7 +22,8 @@ public sealed record LineageStep(
     CheckpointRef? Input,
     DataRef Data,
     IReadOnlyDictionary<string, string> Versions,
-    IReadOnlyDictionary<string, double> Facts);
+    IReadOnlyDictionary<string, double> Facts,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] JsonElement? Records = null);
 
 /// <summary>The whole way of a checkpoint since the dense network.</summary>
 /// <param name="Steps">Oldest first.</param>

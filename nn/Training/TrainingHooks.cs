@@ -27,6 +27,9 @@ public sealed record TrainingHooks
     /// <summary>Trained with the network's own, without weight decay, and saved with the state. They belong to the stage.</summary>
     public IReadOnlyDictionary<string, Parameter> ExtraParameters { get; init; } = new Dictionary<string, Parameter>();
 
+    /// <summary>Takes the images, the logits and the task's loss of a step, and gives the loss to take in its place; null: the task's.</summary>
+    public Func<Tensor, Tensor, Tensor, Tensor>? TaskLoss { get; init; }
+
     /// <summary>A scalar added to the task's loss, or null for none at this step.</summary>
     public Func<StepContext, Tensor?>? LossTerm { get; init; }
 

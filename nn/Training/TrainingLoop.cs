@@ -125,6 +125,8 @@ public sealed class TrainingLoop : IDisposable
         var logits = _module.Forward(
             batch.Images, training: true, _hooks.View, CounterRandom.For(_seed, "dropout", context.GlobalStep), _recipe.Precision);
         var loss = Loss(logits, batch);
+        if (_hooks.TaskLoss is { } taskLoss)
+            loss = taskLoss(batch.Images, logits, loss);
         var total = _hooks.LossTerm?.Invoke(context) is { } term ? loss.Plus(term) : loss;
         RefuseNonsense(total.item<float>(), context);
         total.backward();

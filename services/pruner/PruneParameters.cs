@@ -9,12 +9,24 @@ public enum PruneMethod
 {
     /// <summary>Holistic Filter Pruning.</summary>
     Hfp,
+
+    /// <summary>The same share of every layer, filters of the largest L1 norm; for comparison.</summary>
+    Uniform,
+
+    /// <summary>Filters of the largest L1 norm over the whole network; for comparison.</summary>
+    L1,
+
+    /// <summary>Network slimming: an L1 penalty on batch-norm scales, then one threshold for all; for comparison.</summary>
+    Slimming,
+
+    /// <summary>Any channels, by the seed; for comparison.</summary>
+    Random,
 }
 
 /// <summary>What <c>prune: { ... }</c> in a sweep may say.</summary>
 public sealed record PruneParameters
 {
-    [Description("How channels are chosen.")]
+    [Description("How channels are chosen; all but hfp are there for comparison.")]
     public PruneMethod Method { get; init; } = PruneMethod.Hfp;
 
     [Description("Target for parameters: a share of the input network's (0 to 1), or above 1 an absolute number. Absent: free.")]
@@ -29,25 +41,37 @@ public sealed record PruneParameters
     [Range(1, 100_000)]
     public int Epochs { get; init; } = 4;
 
-    [Description("Share of the epochs in which gates move; at its end the budget is met to the channel.")]
+    [Description("hfp, slimming: share of the epochs before channels are chosen and the budget is met to the channel; the others choose before the first.")]
     [Range(0.01, 1.0)]
     public double PruningShare { get; init; } = 0.5;
 
-    [Description("Share of the pruning part over which the target glides from 1 to its value.")]
+    [Description("hfp: share of the pruning part over which the target glides from 1 to its value.")]
     [Range(0.0, 1.0)]
     public double GlideShare { get; init; } = 0.7;
 
-    [Description("Weight λ of the size loss when pruning starts; it rises to four times that at the end of the pruning part.")]
+    [Description("hfp: weight λ of the size loss when pruning starts; it rises to four times that at the end of the pruning part.")]
     [Range(0.0, 1e6, MinimumIsExclusive = true)]
     public double SizeWeight { get; init; } = 1.0;
 
-    [Description("Gate threshold τ: a channel whose scale is at or under it is closed.")]
+    [Description("hfp: gate threshold τ; a channel whose scale is at or under it is closed.")]
     [Range(0.0, 1.0, MinimumIsExclusive = true)]
     public double Threshold { get; init; } = 0.01;
+
+    [Description("slimming: weight of the L1 norm of batch norms' scales in the loss.")]
+    [Range(0.0, 1e3)]
+    public double SlimmingWeight { get; init; } = 1e-3;
 
     [Description("Widths are rounded to multiples of this many channels.")]
     [Range(1, 1024)]
     public int ChannelMultiple { get; init; } = 1;
+
+    [Description("Share of the loss that asks for the input network's answers instead of the labels (distillation); 0: none.")]
+    [Range(0.0, 1.0)]
+    public double Distill { get; init; }
+
+    [Description("Temperature of the answers in distillation.")]
+    [Range(0.0, 100.0, MinimumIsExclusive = true)]
+    public double DistillTemperature { get; init; } = 4;
 
     [Description("Images in a batch.")]
     [Range(1, 65_536)]

@@ -6,7 +6,7 @@ using Lathe.NN.Execution;
 using Lathe.NN.Graphs;
 using Lathe.NN.Runtime;
 using Lathe.NN.Training;
-using Lathe.Pruner.Hfp;
+using Lathe.Pruner.Budget;
 using Microsoft.Extensions.Logging;
 
 namespace Lathe.Pruner;
@@ -17,7 +17,7 @@ public sealed class PruneStage : IStage<PruneParameters>
     private const int ProofImages = 256;
 
     public static StageManifest Manifest { get; } = new(
-        "prune", "2", "Holistic filter pruning: filters removed to an exact budget while training",
+        "prune", "3", "Holistic filter pruning: filters removed to an exact budget while training",
         StageInput.Checkpoint, StageOutput.Checkpoint);
 
     public StageOutcome Run(StageRun run, PruneParameters parameters, CancellationToken stop)
@@ -27,13 +27,23 @@ public sealed class PruneStage : IStage<PruneParameters>
         var data = DataSets.Open(run.Data.Name, run.DataFolder, new ImageOptions(checkpoint.Graph.Input.Height));
         var (train, validation) = data.Train.Validation(parameters.Validation, run.Seed);
         using var module = GraphModule.FromTensors(checkpoint.Graph, checkpoint.Tensors, compute.Device);
-        using var pruning = new HfpPruning(checkpoint.Graph, module.Parameters, parameters);
+        using var pruning = new Pruning(checkpoint.Graph, module.Parameters, parameters, run.Seed);
+        using var teacher = parameters.Distill > 0 ? GraphModule.FromTensors(checkpoint.Graph, checkpoint.Tensors, compute.Device) : null;
 
-        TrainingLoop.Run(module, train, Recipe(parameters, data, compute.Precision), run.Seed, pruning.Hooks(_ => run.CountImages(parameters.BatchSize)), run.State, run.Progress, stop);
+        var hooks = pruning.Hooks(_ => run.CountImages(parameters.BatchSize));
+        if (teacher is not null)
+            hooks = hooks with { TaskLoss = new Distillation(teacher, parameters.Distill, parameters.DistillTemperature, compute.Precision).Loss };
+        TrainingLoop.Run(module, train, Recipe(parameters, data, compute.Precision), run.Seed, hooks, run.State, run.Progress, stop);
 
         var finished = pruning.Finished ?? throw new InvalidOperationException("training ended before the exact finish");
         using var pruned = Cut(checkpoint, module, pruning, train, out var proof);
         var facts = Facts(finished, pruning.Reach, proof);
+        if (pruning.OneMoreChannel is { } more)
+        {
+            facts["oneMoreChannelParameters"] = more.Parameters;
+            facts["oneMoreChannelMultiplications"] = more.Multiplications;
+        }
+
         if (validation.Count > 0)
         {
             using var cut = GraphModule.FromTensors(pruned.Graph, pruned.Tensors, compute.Device);
@@ -42,7 +52,8 @@ public sealed class PruneStage : IStage<PruneParameters>
 
         if (data.DamageReport is { } damage) run.Logger.LogWarning("{Damage}", damage);
         var step = new LineageStep(
-            run.Stage, run.Version, run.Parameters, run.Seed, run.Input, run.Data, compute.Versions(), facts);
+            run.Stage, run.Version, run.Parameters, run.Seed, run.Input, run.Data, compute.Versions(), facts,
+            PruningRecord.Of(checkpoint.Graph, pruned.Graph, pruning.Path).ToJson());
         var output = run.Write(stream => CheckpointFile.Write(
             stream, pruned with { Lineage = checkpoint.Lineage.Then(step, compresses: true) }));
         return new StageOutcome(output, facts.With(pruned.Graph, pruned.Formats));
@@ -58,7 +69,7 @@ public sealed class PruneStage : IStage<PruneParameters>
         Precision: precision,
         Augmentation: parameters.Augment ? data.UsualAugmentation : null);
 
-    private static Checkpoint Cut(Checkpoint dense, GraphModule module, HfpPruning pruning, Split images, out SurgeryProof proof)
+    private static Checkpoint Cut(Checkpoint dense, GraphModule module, Pruning pruning, Split images, out SurgeryProof proof)
     {
         var trained = module.Snapshot();
         var folded = pruning.Gates.Fold(trained);

@@ -1,7 +1,9 @@
 using Lathe.NN.Execution;
 using Lathe.NN.Graphs;
 using Lathe.NN.Models;
-using Lathe.Pruner.Hfp;
+using Lathe.Pruner.Budget;
+using Lathe.Pruner.Gates;
+using Lathe.Pruner.Methods;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -21,7 +23,7 @@ public sealed class Closing_gates
         using var scope = NewDisposeScope();
         using var module = GraphModule.Create(graph, seed: 5);
         var groups = ChannelGroups.Of(graph);
-        using var gates = new HfpGates(graph, groups, threshold: 0.01);
+        using var gates = new ChannelGates(graph, groups, threshold: 0.01);
         bool[][] open = [.. groups.Groups.Select(g => g.Gates.Select((_, i) => !g.Prunable || i % 3 != 0).ToArray())];
         gates.Freeze(open);
 
@@ -54,7 +56,7 @@ public sealed class Closing_gates
         var meta = new Device(DeviceType.META);
         using var module = GraphModule.Create(graph, seed: 5, meta);
         var groups = ChannelGroups.Of(graph);
-        using var gates = new HfpGates(graph, groups, threshold: 0.01, meta);
+        using var gates = new ChannelGates(graph, groups, threshold: 0.01, meta);
         gates.Freeze([.. groups.Groups.Select(g => g.Gates.Select((_, i) => !g.Prunable || i != 0).ToArray())]);
         Assert.All(module.Parameters, p => Assert.Equal(p.Value.shape, gates.View(p.Key, p.Value).shape));
     }
@@ -78,7 +80,7 @@ public sealed class Closing_gates
         using var scope = NewDisposeScope();
         using var module = GraphModule.Create(graph, seed: 1);
         var groups = ChannelGroups.Of(graph);
-        using var gates = new HfpGates(graph, groups, threshold: 0.01);
+        using var gates = new ChannelGates(graph, groups, threshold: 0.01);
         using (no_grad())
         {
             module.Parameters["features.1.weight"][3] = tensor(-0.009f);
@@ -98,7 +100,7 @@ public sealed class Closing_gates
         using var scope = NewDisposeScope();
         using var module = GraphModule.Create(graph, seed: 1);
         var groups = ChannelGroups.Of(graph);
-        using var gates = new HfpGates(graph, groups, threshold: 0.01);
+        using var gates = new ChannelGates(graph, groups, threshold: 0.01);
         var scale = module.Parameters["features.1.weight"];
         using (no_grad()) scale[2] = tensor(-0.7f);
         foreach (var parameter in module.Parameters.Values) parameter.grad = zeros_like(parameter);

@@ -3,7 +3,9 @@ using Lathe.Contracts;
 using Lathe.NN.Graphs;
 using Lathe.NN.Models;
 using Lathe.NN.Sizing;
-using Lathe.Pruner.Hfp;
+using Lathe.Pruner.Budget;
+using Lathe.Pruner.Gates;
+using Lathe.Pruner.Methods;
 
 namespace Lathe.Pruner.Tests;
 
@@ -33,7 +35,7 @@ public sealed class Meeting_a_budget_exactly
                 var random = new Random(seed);
                 double[][] magnitudes = [.. groups.Groups.Select(g => g.Gates.Select(_ => random.NextDouble() * 0.02).ToArray())];
 
-                var finished = ExactFinish.Choose(size, budget, widths, magnitudes, threshold: 0.01);
+                var finished = ExactFinish.Choose(size, budget, widths, magnitudes, Open(widths, magnitudes));
 
                 Assert.True(budget.Holds(finished.Parameters, finished.Multiplications));
                 double[] open = [.. finished.Live.Select(group => (double)group.Count(live => live))];
@@ -56,7 +58,7 @@ public sealed class Meeting_a_budget_exactly
     {
         var (size, widths, magnitudes) = LeNet(seed: 3);
         var reach = ReachableSizes.Of(size, widths);
-        var finished = ExactFinish.Choose(size, new SizeBudget(null, 0.3 * reach.DenseMultiplications), widths, magnitudes, 0.01);
+        var finished = ExactFinish.Choose(size, new SizeBudget(null, 0.3 * reach.DenseMultiplications), widths, magnitudes, Open(widths, magnitudes));
         for (var g = 0; g < magnitudes.Length; g++)
         {
             if (finished.Live[g].All(live => live)) continue;
@@ -72,7 +74,7 @@ public sealed class Meeting_a_budget_exactly
     public void A_target_out_of_reach_is_refused_with_the_reachable_range(string target, string why)
     {
         var parameters = new PruneParameters { Multiplications = double.Parse(target, System.Globalization.CultureInfo.InvariantCulture) };
-        var refused = Assert.Throws<LatheException>(() => HfpPruning.CheckTargets(Networks[0], parameters));
+        var refused = Assert.Throws<LatheException>(() => Pruning.CheckTargets(Networks[0], parameters));
         Assert.Contains("prune.multiplications", refused.Message);
         Assert.Contains(why, refused.Message);
         Assert.Contains("3,024,384", refused.Message);
@@ -80,7 +82,7 @@ public sealed class Meeting_a_budget_exactly
 
     [Fact]
     public void A_missing_target_is_refused() =>
-        Assert.Contains("no target", Assert.Throws<LatheException>(() => HfpPruning.CheckTargets(Networks[0], new PruneParameters())).Message);
+        Assert.Contains("no target", Assert.Throws<LatheException>(() => Pruning.CheckTargets(Networks[0], new PruneParameters())).Message);
 
     [Fact]
     public void The_gradient_of_the_size_loss_is_what_one_more_channel_costs()
@@ -111,6 +113,10 @@ public sealed class Meeting_a_budget_exactly
         var path = Enumerable.Range(0, 101).Select(i => HfpSchedule.Target(0.25, 0.7, i / 100.0)).ToList();
         Assert.Equal(path.OrderDescending(), path);
     }
+
+    /// <summary>What gates over a threshold of 0.01 leave open.</summary>
+    private static double[] Open(IReadOnlyList<GroupWidths> widths, IReadOnlyList<double[]> magnitudes) =>
+        [.. magnitudes.Select((m, g) => (double)widths[g].Covering(m.Count(value => value > 0.01)))];
 
     private static (SizeModel Size, GroupWidths[] Widths, double[][] Magnitudes) LeNet(int seed)
     {

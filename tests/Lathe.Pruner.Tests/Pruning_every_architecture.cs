@@ -3,7 +3,9 @@ using Lathe.NN.Execution;
 using Lathe.NN.Graphs;
 using Lathe.NN.Models;
 using Lathe.NN.Sizing;
-using Lathe.Pruner.Hfp;
+using Lathe.Pruner.Budget;
+using Lathe.Pruner.Gates;
+using Lathe.Pruner.Methods;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -20,7 +22,7 @@ public sealed class Pruning_every_architecture
         var watch = Stopwatch.StartNew();
         var entry = Zoo.Entry(name);
         var graph = Zoo.Build(name, entry.Input, entry.Classes);
-        HfpPruning.CheckTargets(graph, new PruneParameters { Parameters = 0.5, Multiplications = 0.5 });
+        Pruning.CheckTargets(graph, new PruneParameters { Parameters = 0.5, Multiplications = 0.5 });
 
         var groups = ChannelGroups.Of(graph);
         var size = SizeModel.Of(graph, groups);
@@ -31,7 +33,7 @@ public sealed class Pruning_every_architecture
         var random = new Random(1);
         double[][] magnitudes = [.. groups.Groups.Select(g => g.Gates.Select(_ => random.NextDouble()).ToArray())];
         var budget = new SizeBudget(0.5 * reach.DenseParameters, 0.5 * reach.DenseMultiplications);
-        var finished = ExactFinish.Choose(size, budget, widths, magnitudes, threshold: 0.01);
+        var finished = ExactFinish.Choose(size, budget, widths, magnitudes, [.. widths.Select(w => (double)w.Full)]);
         Assert.True(budget.Holds(finished.Parameters, finished.Multiplications));
         Assert.InRange(watch.Elapsed.TotalSeconds, 0, 60);
     }
@@ -67,7 +69,7 @@ public sealed class Pruning_every_architecture
         using var scope = NewDisposeScope();
         using var module = GraphModule.Create(graph, seed: 2);
         var groups = ChannelGroups.Of(graph);
-        using var gates = new HfpGates(graph, groups, threshold: 0.01);
+        using var gates = new ChannelGates(graph, groups, threshold: 0.01);
         Assert.Equal(groups.Groups.Count(g => g.Prunable), gates.OwnGates.Count);
         gates.Update(module.Parameters);
         module.Forward(randn(4, 3, 8, 8, generator: new Generator(1)), training: true, gates.View).pow(2).sum().backward();
@@ -96,7 +98,7 @@ public sealed class Pruning_every_architecture
         }
 
         var groups = ChannelGroups.Of(graph);
-        using var gates = new HfpGates(graph, groups, threshold: 0.01);
+        using var gates = new ChannelGates(graph, groups, threshold: 0.01);
         var random = new Random(3);
         var live = new bool[groups.Gates.Count];
         foreach (var group in groups.Groups)

@@ -3,7 +3,7 @@ using Lathe.NN.Runtime;
 using static TorchSharp.torch;
 using Parameter = TorchSharp.Modules.Parameter;
 
-namespace Lathe.Pruner.Hfp;
+namespace Lathe.Pruner.Gates;
 
 /// <summary>
 /// The gates of one network while it trains. The scale γ of a group's batch norms decides about its channels:
@@ -11,7 +11,7 @@ namespace Lathe.Pruner.Hfp;
 /// task's gradient passes straight through to γ, so that a closed channel can come back. Where a ReLU follows directly its slope at 0 is 0
 /// and there is no such gradient: there the exact finish alone reopens channels, which is why the target glides instead of jumping.
 /// </summary>
-public sealed class HfpGates : IDisposable
+public sealed class ChannelGates : IDisposable
 {
     private readonly ChannelGroups _groups;
     private readonly GateSources _sources;
@@ -29,7 +29,7 @@ public sealed class HfpGates : IDisposable
     /// <param name="groups">Its channel groups.</param>
     /// <param name="threshold">τ.</param>
     /// <param name="device">Where the network computes; null: on the CPU.</param>
-    public HfpGates(NetworkGraph graph, ChannelGroups groups, double threshold, Device? device = null)
+    public ChannelGates(NetworkGraph graph, ChannelGroups groups, double threshold, Device? device = null)
     {
         _groups = groups;
         _device = device ?? CPU;

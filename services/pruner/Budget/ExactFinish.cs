@@ -1,6 +1,6 @@
 using Lathe.NN.Sizing;
 
-namespace Lathe.Pruner.Hfp;
+namespace Lathe.Pruner.Budget;
 
 /// <summary>
 /// Meets a budget to the channel: closes what matters least for what it costs until every target holds, then reopens what matters most
@@ -13,23 +13,21 @@ public static class ExactFinish
     /// <param name="budget">Targets; must be reachable (<see cref="ReachableSizes"/> tells).</param>
     /// <param name="widths">Allowed widths, by group.</param>
     /// <param name="magnitudes">Magnitude m of each gate, by group; the order within a group is kept in the result.</param>
-    /// <param name="threshold">τ: gates above it start open.</param>
+    /// <param name="start">Width of each group to start from, one that is allowed; changed in place to those of the result.</param>
     /// <returns>True for each open gate, by group, and the sizes that surgery will leave.</returns>
     public static FinishedGates Choose(
         SizeModel size,
         SizeBudget budget,
         IReadOnlyList<GroupWidths> widths,
         IReadOnlyList<double[]> magnitudes,
-        double threshold)
+        double[] start)
     {
         // Within a group gates close from the least magnitude up and reopen from the greatest down, so that the open ones are always
         // the first so-many of this order. Equal magnitudes go by channel number.
         var order = magnitudes
             .Select(m => Enumerable.Range(0, m.Length).OrderByDescending(c => m[c]).ThenBy(c => c).ToArray())
             .ToArray();
-        var open = new double[widths.Count];
-        for (var g = 0; g < open.Length; g++) open[g] = widths[g].Covering(magnitudes[g].Count(m => m > threshold));
-
+        var open = start;
         var closed = Close(size, budget, widths, magnitudes, order, open);
         var reopened = Reopen(size, budget, widths, magnitudes, order, open);
 

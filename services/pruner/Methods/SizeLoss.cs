@@ -1,6 +1,7 @@
 using Lathe.NN.Sizing;
+using Lathe.Pruner.Budget;
 
-namespace Lathe.Pruner.Hfp;
+namespace Lathe.Pruner.Methods;
 
 /// <summary>
 /// HFP's size loss λ·(max(0, P/P₀ − p*) + max(0, M/M₀ − m*)) and its gradient by the width of each group. The gradient is what one

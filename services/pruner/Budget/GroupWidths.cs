@@ -1,4 +1,4 @@
-namespace Lathe.Pruner.Hfp;
+namespace Lathe.Pruner.Budget;
 
 /// <summary>
 /// The widths that one channel group may have: multiples of <c>channelMultiple</c>, and its full width. At least one step is always open.

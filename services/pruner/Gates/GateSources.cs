@@ -1,6 +1,6 @@
 using Lathe.NN.Graphs;
 
-namespace Lathe.Pruner.Hfp;
+namespace Lathe.Pruner.Gates;
 
 /// <summary>Which tensors decide about a graph's gates, and which must be zeroed to close them.</summary>
 /// <param name="BatchNorms">Batch norms whose γ decides, and whose γ and β a closed gate zeroes.</param>

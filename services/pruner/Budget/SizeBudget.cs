@@ -1,6 +1,6 @@
 using Lathe.Contracts;
 
-namespace Lathe.Pruner.Hfp;
+namespace Lathe.Pruner.Budget;
 
 /// <summary>The largest sizes allowed, as absolute numbers. Null: free.</summary>
 /// <param name="Parameters">Trainable values.</param>

@@ -1,7 +1,7 @@
 using Lathe.Contracts;
 using Lathe.NN.Sizing;
 
-namespace Lathe.Pruner.Hfp;
+namespace Lathe.Pruner.Budget;
 
 /// <summary>The least and greatest sizes that closing channels can give. Known before any training.</summary>
 /// <param name="LeastParameters">Every group at its narrowest.</param>

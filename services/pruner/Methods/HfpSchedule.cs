@@ -1,4 +1,4 @@
-namespace Lathe.Pruner.Hfp;
+namespace Lathe.Pruner.Methods;
 
 /// <summary>How hard HFP pulls, and towards which size, as training goes on. Everything is a function of t, the share of the pruning part done.</summary>
 public static class HfpSchedule

@@ -1,0 +1,29 @@
+using Lathe.NN.Training;
+using Lathe.Pruner.Budget;
+using Lathe.Pruner.Gates;
+using Parameter = TorchSharp.Modules.Parameter;
+
+namespace Lathe.Pruner.Methods;
+
+/// <summary>
+/// HFP: the size loss pulls the scales of channels that cost much towards the threshold, and gates over it stay open. After Enderich,
+/// Timm, Burgard, "Holistic Filter Pruning for Efficient Deep Neural Networks" (WACV 2021, arXiv 2009.08169); schedule and exact finish are
+/// ours.
+/// </summary>
+internal sealed class HolisticChoice(ChannelGates gates, SizeLoss loss, IReadOnlyList<GroupWidths> widths, PruneParameters parameters) : IChannelChoice
+{
+    public double ChosenAfter => parameters.PruningShare;
+
+    public void AddGradient(StepContext step, double done)
+    {
+        var point = loss.At(gates.LiveCounts(), HfpSchedule.SizeWeight(parameters.SizeWeight, done), done);
+        if (point.Pulls) gates.AddGradient(step.Module.Parameters, point.Gradient);
+    }
+
+    public ChannelRanking Rank(IReadOnlyDictionary<string, Parameter> weights)
+    {
+        gates.Update(weights);
+        return new ChannelRanking(
+            gates.Magnitudes, [.. gates.Magnitudes.Select((m, g) => (double)widths[g].Covering(m.Count(value => value > parameters.Threshold)))]);
+    }
+}

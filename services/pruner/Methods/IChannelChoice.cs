@@ -1,0 +1,25 @@
+using Lathe.NN.Training;
+using Parameter = TorchSharp.Modules.Parameter;
+
+namespace Lathe.Pruner.Methods;
+
+/// <summary>How a method chooses the channels that stay: what it adds to training until then, and how much each channel matters to it.</summary>
+internal interface IChannelChoice
+{
+    /// <summary>Share of the epochs after which channels are chosen; 0: before the first step.</summary>
+    double ChosenAfter { get; }
+
+    /// <summary>Adds to the gradients of a step before the choice.</summary>
+    /// <param name="step">The step.</param>
+    /// <param name="done">Share of the way to the choice, 0 to 1.</param>
+    void AddGradient(StepContext step, double done);
+
+    /// <summary>What matters, when it comes to choosing.</summary>
+    /// <param name="weights">The network's parameters.</param>
+    ChannelRanking Rank(IReadOnlyDictionary<string, Parameter> weights);
+}
+
+/// <summary>Channels in the order in which they matter, and how many of each group the method would leave open.</summary>
+/// <param name="Magnitudes">By group and gate; at least 0.</param>
+/// <param name="Open">Width of each group. Where it is over the budget, the exact finish closes what matters least for what it costs.</param>
+internal sealed record ChannelRanking(IReadOnlyList<double[]> Magnitudes, double[] Open);

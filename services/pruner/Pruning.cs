@@ -1,0 +1,201 @@
+using Lathe.NN.Graphs;
+using Lathe.NN.Sizing;
+using Lathe.NN.Training;
+using Lathe.Pruner.Budget;
+using Lathe.Pruner.Gates;
+using Lathe.Pruner.Methods;
+using static TorchSharp.torch;
+using Parameter = TorchSharp.Modules.Parameter;
+
+namespace Lathe.Pruner;
+
+/// <summary>
+/// Pruning as what a stage adds to ordinary training: a method's gradient until channels are chosen, gates in the forward pass, and the
+/// exact finish when the choice is made. The rest of training fine-tunes what stays.
+/// </summary>
+public sealed class Pruning : IDisposable
+{
+    private const string FinishState = "hfp.finish";
+    private const string PathState = "hfp.path";
+
+    private readonly PruneParameters _parameters;
+    private readonly IReadOnlyDictionary<string, Parameter> _weights;
+    private readonly SizeModel _size;
+    private readonly SizeBudget _budget;
+    private readonly IReadOnlyList<GroupWidths> _widths;
+    private readonly IChannelChoice _choice;
+    private readonly List<SizePoint> _path = [];
+
+    /// <summary>Plans the pruning of a network.</summary>
+    /// <param name="graph">The network.</param>
+    /// <param name="weights">Its parameters, which training will move.</param>
+    /// <param name="parameters">Method, targets and schedule.</param>
+    /// <param name="seed">Decides the channels of the method that draws them.</param>
+    /// <exception cref="Contracts.LatheException">The targets cannot be reached.</exception>
+    public Pruning(NetworkGraph graph, IReadOnlyDictionary<string, Parameter> weights, PruneParameters parameters, long seed = 0)
+    {
+        _parameters = parameters;
+        _weights = weights;
+        Groups = ChannelGroups.Of(graph);
+        _size = SizeModel.Of(graph, Groups);
+        _widths = Widths(Groups, parameters);
+        Reach = ReachableSizes.Of(_size, _widths);
+        _budget = SizeBudget.From(parameters, Reach.DenseParameters, Reach.DenseMultiplications);
+        Reach.Check(_budget);
+        // Only HFP closes gates while it looks for its channels; a magnitude is never below 0.
+        var threshold = parameters.Method == PruneMethod.Hfp ? parameters.Threshold : -1;
+        Gates = new ChannelGates(graph, Groups, threshold, weights.Values.First().device);
+        Gates.Update(weights);
+        var rule = new WidthRule(_size, _budget, _widths);
+        _choice = parameters.Method switch
+        {
+            PruneMethod.Uniform => WeightChoice.Uniform(Groups, rule),
+            PruneMethod.L1 => WeightChoice.L1(Groups, rule),
+            PruneMethod.Random => WeightChoice.Random(Groups, rule, seed),
+            PruneMethod.Slimming => new SlimmingChoice(Gates, rule, parameters),
+            _ => new HolisticChoice(Gates, new SizeLoss(_size, _budget, Reach, parameters.GlideShare), _widths, parameters),
+        };
+        if (_choice.ChosenAfter <= 0) Finish(weights);
+    }
+
+    public ChannelGroups Groups { get; }
+
+    public ChannelGates Gates { get; }
+
+    public ReachableSizes Reach { get; }
+
+    /// <summary>The exact finish, once channels are chosen.</summary>
+    public FinishedGates? Finished { get; private set; }
+
+    /// <summary>Both sizes and their targets at the end of each epoch, and the cost of one more channel at the end.</summary>
+    public IReadOnlyList<SizePoint> Path => _path;
+
+    /// <summary>
+    /// What the cheapest closed channel would add: more than what is left under one of the targets, or it would be open. Null where nothing
+    /// is closed.
+    /// </summary>
+    public (double Parameters, double Multiplications)? OneMoreChannel => Finished is null ? null : Next(Finished);
+
+    /// <summary>Refuses targets that no choice of channels meets, before anything trains.</summary>
+    /// <exception cref="Contracts.LatheException">A target is missing or out of reach; the message has the reachable range.</exception>
+    public static void CheckTargets(NetworkGraph graph, PruneParameters parameters)
+    {
+        var groups = ChannelGroups.Of(graph);
+        var reach = ReachableSizes.Of(SizeModel.Of(graph, groups), Widths(groups, parameters));
+        reach.Check(SizeBudget.From(parameters, reach.DenseParameters, reach.DenseMultiplications));
+    }
+
+    /// <summary>What pruning adds to the training loop.</summary>
+    /// <param name="stepped">Told after each step.</param>
+    public TrainingHooks Hooks(Action<StepContext> stepped) => new()
+    {
+        View = Gates.View,
+        ExtraParameters = Gates.OwnGates,
+        AfterBackward = AfterBackward,
+        AfterStep = AfterStep + stepped,
+        AfterEpoch = step => _path.Add(PointAt(step)),
+        SaveState = SaveState,
+        LoadState = LoadState,
+        Phase = _ => Gates.Frozen ? "fine-tuning" : "pruning",
+    };
+
+    public void Dispose() => Gates.Dispose();
+
+    private static IReadOnlyList<GroupWidths> Widths(ChannelGroups groups, PruneParameters parameters) =>
+        [.. groups.Groups.Select(g => new GroupWidths(g.Gates.Count, parameters.ChannelMultiple, g.Prunable))];
+
+    /// <summary>Share of the way to the choice done before or after this step.</summary>
+    private double Done(StepContext step, bool before) =>
+        (step.GlobalStep + (before ? 0 : 1)) / (_choice.ChosenAfter * _parameters.Epochs * step.StepsPerEpoch);
+
+    private void AfterBackward(StepContext step)
+    {
+        if (!Gates.Frozen) _choice.AddGradient(step, Done(step, before: true));
+    }
+
+    private void AfterStep(StepContext step)
+    {
+        if (Gates.Frozen) return;
+        if (Done(step, before: false) >= 1) Finish(step.Module.Parameters);
+        else Gates.Update(step.Module.Parameters);
+    }
+
+    private void Finish(IReadOnlyDictionary<string, Parameter> weights)
+    {
+        var ranking = _choice.Rank(weights);
+        Finished = ExactFinish.Choose(_size, _budget, _widths, ranking.Magnitudes, ranking.Open);
+        Gates.Freeze(Finished.Live);
+    }
+
+    private SizePoint PointAt(StepContext step)
+    {
+        var (parameters, multiplications) = _size.Evaluate(Gates.LiveCounts());
+        // Before the choice HFP follows a target of the moment; the others have none until they choose.
+        var share = Gates.Frozen || _parameters.Method != PruneMethod.Hfp ? 1 : Done(step, before: false);
+        return new SizePoint(step.Epoch + 1, parameters, multiplications, At(_budget.Parameters, Reach.DenseParameters), At(_budget.Multiplications, Reach.DenseMultiplications));
+
+        double? At(double? target, double dense) =>
+            target is { } final ? dense * HfpSchedule.Target(final / dense, _parameters.GlideShare, share) : null;
+    }
+
+    private (double Parameters, double Multiplications)? Next(FinishedGates finished)
+    {
+        double[] open = [.. finished.Live.Select(group => (double)group.Count(live => live))];
+        var now = _size.Evaluate(open);
+        (double Parameters, double Multiplications)? least = null;
+        var leastShare = double.PositiveInfinity;
+        for (var g = 0; g < open.Length; g++)
+        {
+            if (_widths[g].Above((int)open[g]) is not { } wider) continue;
+            double[] more = [.. open];
+            more[g] = wider;
+            var after = _size.Evaluate(more);
+            var (parameters, multiplications) = (after.Parameters - now.Parameters, after.Multiplications - now.Multiplications);
+            // By how much of what may be had it goes over a target at most.
+            var share = Math.Max(Share(after.Parameters, _budget.Parameters), Share(after.Multiplications, _budget.Multiplications));
+            if (share < leastShare) (least, leastShare) = ((parameters, multiplications), share);
+        }
+
+        return least;
+
+        static double Share(double size, double? target) => target is { } most ? size / most : 0;
+    }
+
+    private IReadOnlyDictionary<string, Tensor> SaveState()
+    {
+        var state = new Dictionary<string, Tensor>
+        {
+            [PathState] = tensor(_path.SelectMany(p => (double[])[p.Epoch, p.Parameters, p.Multiplications, p.TargetParameters ?? 0, p.TargetMultiplications ?? 0]).ToArray()),
+        };
+        if (Finished is null) return state;
+        state[FinishState] = tensor(new[] { Finished.Parameters, Finished.Multiplications, Finished.Closed, Finished.Reopened });
+        for (var g = 0; g < Finished.Live.Count; g++) state[$"hfp.live.{g}"] = tensor(Finished.Live[g]);
+        return state;
+    }
+
+    private void LoadState(IReadOnlyDictionary<string, Tensor> state)
+    {
+        _path.Clear();
+        var points = state.TryGetValue(PathState, out var path) ? path.data<double>().ToArray() : [];
+        foreach (var p in points.Chunk(5))
+            _path.Add(new SizePoint((int)p[0], p[1], p[2], p[3] > 0 ? p[3] : null, p[4] > 0 ? p[4] : null));
+        if (!state.TryGetValue(FinishState, out var finish))
+        {
+            Gates.Update(_weights);
+            return;
+        }
+
+        var numbers = finish.data<long>().ToArray();
+        var live = Enumerable.Range(0, Groups.Groups.Count).Select(g => state[$"hfp.live.{g}"].data<bool>().ToArray()).ToArray();
+        Finished = new FinishedGates(live, numbers[0], numbers[1], (int)numbers[2], (int)numbers[3]);
+        Gates.Freeze(live);
+    }
+}
+
+/// <summary>Sizes at the end of an epoch.</summary>
+/// <param name="Epoch">From 1.</param>
+/// <param name="Parameters">That the open gates leave.</param>
+/// <param name="Multiplications">That the open gates leave.</param>
+/// <param name="TargetParameters">Target of the moment; null: free.</param>
+/// <param name="TargetMultiplications">Target of the moment; null: free.</param>
+public sealed record SizePoint(int Epoch, double Parameters, double Multiplications, double? TargetParameters, double? TargetMultiplications);

@@ -1,0 +1,57 @@
+using System.Text.Json;
+using Lathe.Contracts;
+using Lathe.NN.Graphs;
+using Lathe.NN.Sizing;
+
+namespace Lathe.Pruner;
+
+/// <summary>What people want to see of a pruning; kept in the lineage of its checkpoint.</summary>
+/// <param name="Layers">Every convolution and linear layer, in the graph's order.</param>
+/// <param name="Path">Both sizes against their targets at the end of each epoch.</param>
+public sealed record PruningRecord(IReadOnlyList<PrunedLayer> Layers, IReadOnlyList<SizePoint> Path)
+{
+    /// <summary>Compares a network with what surgery left of it.</summary>
+    public static PruningRecord Of(NetworkGraph before, NetworkGraph after, IReadOnlyList<SizePoint> path)
+    {
+        var dense = Complexity.Of(before).Layers.ToDictionary(l => l.Node);
+        var pruned = Complexity.Of(after).Layers.ToDictionary(l => l.Node);
+        var layers = before.Nodes.Zip(after.Nodes)
+            .Where(pair => Width(pair.First) > 0)
+            .Select(pair => new PrunedLayer(
+                pair.First.Name,
+                Width(pair.First),
+                Width(pair.Second),
+                dense[pair.First.Name].Parameters,
+                pruned[pair.First.Name].Parameters,
+                dense[pair.First.Name].Multiplications,
+                pruned[pair.First.Name].Multiplications));
+        return new PruningRecord([.. layers], path);
+    }
+
+    /// <summary>As it stands in the lineage.</summary>
+    public JsonElement ToJson() => JsonSerializer.SerializeToElement(this, LatheJson.Options);
+
+    private static int Width(Node node) => node switch
+    {
+        Conv2d conv => conv.OutChannels,
+        Linear linear => linear.OutFeatures,
+        _ => 0,
+    };
+}
+
+/// <summary>One layer before and after.</summary>
+/// <param name="Layer">Name of the node.</param>
+/// <param name="WidthBefore">Output channels.</param>
+/// <param name="WidthAfter">Output channels.</param>
+/// <param name="ParametersBefore">Its own, without its batch norm's.</param>
+/// <param name="ParametersAfter">Its own, without its batch norm's.</param>
+/// <param name="MultiplicationsBefore">For one image.</param>
+/// <param name="MultiplicationsAfter">For one image.</param>
+public sealed record PrunedLayer(
+    string Layer,
+    int WidthBefore,
+    int WidthAfter,
+    long ParametersBefore,
+    long ParametersAfter,
+    long MultiplicationsBefore,
+    long MultiplicationsAfter);
