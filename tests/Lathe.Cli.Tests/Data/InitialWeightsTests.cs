@@ -25,7 +25,7 @@ public sealed class InitialWeightsTests : IDisposable
     public InitialWeightsTests()
     {
         TorchRuntime.Configure(1);
-        _store = new CheckpointStore(Path.Combine(_folder, "store"));
+        _store = new CheckpointStore(new FolderBlobs(Path.Combine(_folder, "store")));
     }
 
     public void Dispose()
