@@ -20,6 +20,7 @@ public static class Doctor
         Store(settings),
         // What goes to a bucket or comes from it passes through the home.
         Disk(BucketAddress.IsOne(settings.Store) ? settings.Home : settings.Store),
+        .. DataPlaces.IsBucket(settings) ? (DoctorCheck[])[Data(settings)] : [],
         Processors(settings),
         await BrokerAsync(settings, stop),
     ];
@@ -69,6 +70,20 @@ public static class Doctor
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             return new DoctorCheck("store", false, $"{settings.Home} cannot be written ({e.Message}); choose another folder with {HostingSettings.HomeVariable}");
+        }
+    }
+
+    /// <summary>Whether the bucket of the data sets answers and may be listed.</summary>
+    public static DoctorCheck Data(HostingSettings settings)
+    {
+        try
+        {
+            BucketDataSets.Bucket(settings).Check();
+            return new DoctorCheck("data", true, $"{settings.Data} at {settings.Buckets} can be listed");
+        }
+        catch (LatheException e)
+        {
+            return new DoctorCheck("data", false, e.Message);
         }
     }
 

@@ -20,7 +20,7 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
     {
         TorchRuntime.Configure(run.Threads);
         using var checkpoint = CheckpointFile.Read(run.InputPath!);
-        var data = DataSets.Open(run.Data.Name, run.DataFolder, new ImageOptions(checkpoint.Graph.Input.Height));
+        var data = DataSets.Open(run.Data.Name, run.DataPlace, new ImageOptions(checkpoint.Graph.Input.Height));
         var (train, validation) = data.Train.Validation(parameters.Validation, run.Seed);
         var formats = StepSizes.Choose(checkpoint.Graph, checkpoint.Tensors, parameters);
         using var module = GraphModule.FromTensors(checkpoint.Graph, checkpoint.Tensors);
