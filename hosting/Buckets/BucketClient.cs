@@ -222,7 +222,7 @@ internal sealed class BucketClient(BucketAccess access, BucketAddress address)
             {
                 using var response = Call(name, s3 => s3.GetObjectAsync(request));
                 // Not every server looks at the condition.
-                if (expected is not null && response.ETag != expected.Tag) throw BucketFaults.Replaced($"{address}/{name}");
+                if (expected is not null && response.ETag.Trim('"') != expected.Tag.Trim('"')) throw BucketFaults.Replaced($"{address}/{name}");
                 if (request.ByteRange is not null && response.HttpStatusCode != HttpStatusCode.PartialContent)
                     throw new LatheException($"{access.Server} sends {address}/{name} whole where a part was asked for: Lathe needs a server that knows byte ranges");
                 // Only the network's faults are worth another try, not those of the disk that is written.
