@@ -17,10 +17,17 @@ internal static class CommonOptions
         Recursive = true,
     };
 
+    public static readonly Option<string?> Store = new("--store")
+    {
+        Description = "Folder or bucket (s3://BUCKET/PREFIX) of checkpoints, results and training states. [LATHE_STORE; default in the home]",
+        HelpName = "PLACE",
+        Recursive = true,
+    };
+
     public static readonly Option<string?> Data = new("--data")
     {
-        Description = "Folder of the data set, or of one folder for each; no other is looked at. [LATHE_DATA]",
-        HelpName = "FOLDER",
+        Description = "Folder of the data set, or of one folder for each, or the same in a bucket (s3://BUCKET/PREFIX); no other is looked at. [LATHE_DATA]",
+        HelpName = "PLACE",
         Recursive = true,
     };
 
@@ -47,14 +54,14 @@ internal static class CommonOptions
 
     public static readonly Option<bool> Debug = new("--debug") { Description = "Print stack traces.", Hidden = true, Recursive = true };
 
-    public static readonly IReadOnlyList<Option> All = [Home, Data, Device, Broker, Coordinator, Debug];
+    public static readonly IReadOnlyList<Option> All = [Home, Store, Data, Device, Broker, Coordinator, Debug];
 
     /// <summary>The settings of this call: options over environment over defaults.</summary>
     /// <exception cref="LatheException">One of them makes no sense.</exception>
     public static HostingSettings Settings(ParseResult call)
     {
         var args = new List<string>();
-        foreach (var option in (Option<string?>[])[Home, Data, Device, Broker])
+        foreach (var option in (Option<string?>[])[Home, Store, Data, Device, Broker])
         {
             if (call.GetValue(option) is { } value) args.AddRange([option.Name, value]);
         }

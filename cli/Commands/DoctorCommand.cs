@@ -89,7 +89,7 @@ internal static class DoctorCommand
         DataSetFiles.ByName.Keys.Select(name => new DoctorCheck(
             name,
             true,
-            DataSetup.Folder(name, settings)
+            DataPlaces.Locate(name, settings)
                 ?? $"not here{(name == FashionMnist.Name ? "; lathe run gets it when a sweep needs it" : $"; put its files into a folder and name that with --data or {HostingSettings.DataVariable}")}"));
 
     private static void Show(IEnumerable<DoctorCheck> checks)

@@ -47,7 +47,7 @@ internal static class RunCommand
         var document = await new InitialWeights(store, http, terminal.Say).TakeInAsync(SweepFile.Read(file, sets), stop);
         var plan = Preflight.Plan(document, onlyBuiltIn: settings.Broker is null);
         await DataSetup.EnsureAsync(document, settings, terminal.Say, stop);
-        if (plan is not null) Preflight.CheckNetworks(document, plan, store, (name, options) => DataSets.FormOf(name) ?? DataSets.Open(name, DataFolders.Find(name, settings), options).Form);
+        if (plan is not null) Preflight.CheckNetworks(document, plan, store, (name, options) => DataSets.FormOf(name) ?? DataSets.Open(name, DataPlaces.Find(name, settings), options).Form);
 
         using var log = new LogFile(settings.Home, "run", TimeProvider.System);
         SweepStatus? ended = null;

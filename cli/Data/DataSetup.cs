@@ -19,7 +19,7 @@ internal static class DataSetup
         foreach (var name in sweep.Spec.Datasets)
         {
             // Where a folder is named, its contents are the user's business.
-            if (name == FashionMnist.Name && settings.Data is null && !IsHere(name, settings))
+            if (name == FashionMnist.Name && settings.Data is null && DataPlaces.Locate(name, settings) is null)
             {
                 using var http = new HttpClient { Timeout = TimeSpan.FromMinutes(5) };
                 var debian = new DebianPackage(say);
@@ -32,7 +32,7 @@ internal static class DataSetup
         {
             try
             {
-                DataFolders.Find(sweep.Spec.Datasets[i], settings);
+                DataPlaces.Find(sweep.Spec.Datasets[i], settings);
             }
             catch (LatheException problem)
             {
@@ -42,19 +42,4 @@ internal static class DataSetup
 
         if (problems.Count > 0) throw sweep.Sources.Fault(problems);
     }
-
-    /// <summary>The folder of a data set, or null.</summary>
-    public static string? Folder(string name, HostingSettings settings)
-    {
-        try
-        {
-            return DataFolders.Find(name, settings);
-        }
-        catch (LatheException)
-        {
-            return null;
-        }
-    }
-
-    private static bool IsHere(string name, HostingSettings settings) => Folder(name, settings) is not null;
 }

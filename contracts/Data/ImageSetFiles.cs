@@ -18,7 +18,9 @@ public enum ImageSetForm
 /// <param name="Form">How the images lie there.</param>
 /// <param name="Train">The folder <c>train</c>, or tars in ordinal order.</param>
 /// <param name="Validation">The folder <c>val</c>, or tars in ordinal order.</param>
-public sealed record ImageSetFiles(string Root, ImageSetForm Form, IReadOnlyList<string> Train, IReadOnlyList<string> Validation)
+/// <param name="Remote">Holds the tars where no folder of this machine does; else null.</param>
+public sealed record ImageSetFiles(
+    string Root, ImageSetForm Form, IReadOnlyList<string> Train, IReadOnlyList<string> Validation, IRemoteFiles? Remote = null)
 {
     private static readonly string[] Endings = [".jpg", ".jpeg", ".png"];
 

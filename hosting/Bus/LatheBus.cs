@@ -33,6 +33,7 @@ public static class LatheBus
         services.AddSingleton(_ => new ComputeSlots(settings));
         services.AddSingleton<StageExecutor>();
         services.AddSingleton<Announcer>();
+        if (BucketAddress.IsOne(settings.Store)) services.AddHostedService<StorePreparation>();
         if (settings.Broker is { } broker)
         {
             services.AddSingleton(_ => new BrokerClient(broker));

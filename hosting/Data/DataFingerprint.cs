@@ -16,10 +16,13 @@ public static class DataFingerprint
     /// <param name="folder">Folder that <see cref="DataFolders.Find"/> gave.</param>
     /// <param name="settings">Digests are kept in its home by path, length and time of change, so that a start costs no reading.</param>
     /// <exception cref="LatheException">A file is missing, cannot be read or cannot be decompressed.</exception>
-    public static DataRef Compute(string name, string folder, HostingSettings settings)
+    public static DataRef Compute(string name, string folder, HostingSettings settings) => Compute(name, new DataPlace(folder), settings);
+
+    /// <summary>The same for a data set that may lie elsewhere than in a folder: the same content has the same fingerprint everywhere.</summary>
+    public static DataRef Compute(string name, DataPlace place, HostingSettings settings)
     {
-        var cache = Path.Combine(settings.Home, "cache");
-        if (!DataSetFiles.ByName.ContainsKey(name) && ImageSetFiles.Find(name, folder) is { } images)
+        var (folder, cache) = (place.Folder, Path.Combine(settings.Home, "cache"));
+        if (!DataSetFiles.ByName.ContainsKey(name) && (place.Remote ?? ImageSetFiles.Find(name, folder)) is { } images)
             return new DataRef(name, ImageFingerprint.Compute(images, cache));
         var text = new StringBuilder("lathe-data/1");
         foreach (var file in DataSetFiles.VariantIn(name, folder) ?? DataFolders.FilesOf(name))
@@ -28,7 +31,7 @@ public static class DataFingerprint
     }
 
     /// <summary>Finds a data set and computes its fingerprint.</summary>
-    public static DataRef Find(string name, HostingSettings settings) => Compute(name, DataFolders.Find(name, settings), settings);
+    public static DataRef Find(string name, HostingSettings settings) => Compute(name, DataPlaces.Find(name, settings), settings);
 
     private static string FileDigest(string folder, string file, string cache)
     {

@@ -45,7 +45,7 @@ public static class DataFolders
     /// <exception cref="LatheException">There is no such folder.</exception>
     public static void CheckNamed(HostingSettings settings)
     {
-        if (settings.Data is not null && !Directory.Exists(settings.Data))
+        if (settings.Data is not null && !DataPlaces.IsBucket(settings) && !Directory.Exists(settings.Data))
             throw new LatheException($"--data or {HostingSettings.DataVariable} is '{settings.Data}': no such folder");
     }
 

@@ -8,6 +8,8 @@ namespace Lathe.Hosting;
 /// <summary>Photographs by content: the same wherever the folder or the shards lie.</summary>
 internal static class ImageFingerprint
 {
+    private const int PieceBytes = 8 << 20;
+
     /// <summary>SHA-256 over each file's relative path, length and the SHA-256 of its content, in ordinal order of the paths.</summary>
     /// <param name="files">The data set.</param>
     /// <param name="cache">
@@ -16,18 +18,23 @@ internal static class ImageFingerprint
     /// <exception cref="LatheException">A file cannot be read.</exception>
     public static string Compute(ImageSetFiles files, string cache)
     {
-        var kept = Path.Combine(cache, $"images-{Hex(SHA256.HashData(Encoding.UTF8.GetBytes(Path.GetFullPath(files.Root))))[..32]}");
-        var known = Known(kept);
         var paths = files.All();
+        var entries = files.Remote is { } remote ? ReadRemote(remote, files.Root, paths) : ReadFolder(files.Root, paths, cache);
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        hash.AppendData("lathe-images/1"u8);
+        foreach (var entry in entries)
+            hash.AppendData(Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"\n{entry.Length} {entry.Digest} {entry.Path}")));
+        return Hex(hash.GetHashAndReset());
+    }
+
+    private static Entry[] ReadFolder(string root, IReadOnlyList<string> paths, string cache)
+    {
+        var kept = Path.Combine(cache, $"images-{Hex(SHA256.HashData(Encoding.UTF8.GetBytes(Path.GetFullPath(root))))[..32]}");
+        var known = Known(kept);
         var entries = new Entry[paths.Count];
         try
         {
-            var parallel = new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount };
-            Parallel.For(0, paths.Count, parallel, i => entries[i] = Read(files.Root, paths[i], known));
-        }
-        catch (AggregateException e) when (e.InnerExceptions.OfType<LatheException>().FirstOrDefault() is { } unreadable)
-        {
-            throw unreadable;
+            ForEach(entries, i => Read(root, paths[i], known));
         }
         finally
         {
@@ -35,11 +42,46 @@ internal static class ImageFingerprint
             Keep(kept, entries, known);
         }
 
+        return entries;
+    }
+
+    private static Entry[] ReadRemote(IRemoteFiles remote, string root, IReadOnlyList<string> paths)
+    {
+        var entries = new Entry[paths.Count];
+        ForEach(entries, i =>
+        {
+            var path = $"{root}/{paths[i]}";
+            return new Entry(paths[i], remote.LengthOf(path), 0, remote.Recall(path, "sha256") is { Length: 64 } known ? known : Digest(remote, path));
+        });
+        return entries;
+    }
+
+    private static string Digest(IRemoteFiles remote, string path)
+    {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        hash.AppendData("lathe-images/1"u8);
-        foreach (var entry in entries)
-            hash.AppendData(Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"\n{entry.Length} {entry.Digest} {entry.Path}")));
-        return Hex(hash.GetHashAndReset());
+        var (length, piece) = (remote.LengthOf(path), new byte[PieceBytes]);
+        for (var offset = 0L; offset < length; offset += PieceBytes)
+        {
+            var bytes = piece.AsMemory(0, (int)Math.Min(PieceBytes, length - offset));
+            remote.Read(path, offset, bytes);
+            hash.AppendData(bytes.Span);
+        }
+
+        var digest = Hex(hash.GetHashAndReset());
+        remote.Note(path, "sha256", digest);
+        return digest;
+    }
+
+    private static void ForEach(Entry[] entries, Func<int, Entry> read)
+    {
+        try
+        {
+            Parallel.For(0, entries.Length, new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount }, i => entries[i] = read(i));
+        }
+        catch (AggregateException e) when (e.InnerExceptions.OfType<LatheException>().FirstOrDefault() is { } unreadable)
+        {
+            throw unreadable;
+        }
     }
 
     private static Entry Read(string root, string path, Dictionary<string, Entry> known)

@@ -17,8 +17,10 @@ public static class Doctor
     public static async Task<IReadOnlyList<DoctorCheck>> CheckAsync(HostingSettings settings, CancellationToken stop = default) =>
     [
         Writable("home", settings.Home, HostingSettings.HomeVariable),
-        Writable("store", settings.Store, HostingSettings.StoreVariable),
-        Disk(settings.Store),
+        Store(settings),
+        // What goes to a bucket or comes from it passes through the home.
+        Disk(BucketAddress.IsOne(settings.Store) ? settings.Home : settings.Store),
+        .. DataPlaces.IsBucket(settings) ? (DoctorCheck[])[Data(settings)] : [],
         Processors(settings),
         await BrokerAsync(settings, stop),
     ];
@@ -37,6 +39,51 @@ public static class Doctor
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             return new DoctorCheck(name, false, $"{folder} cannot be written ({e.Message}); choose another folder with {variable}");
+        }
+    }
+
+    /// <summary>Whether the store can be reached, written, read and deleted from.</summary>
+    public static DoctorCheck Store(HostingSettings settings)
+    {
+        if (!BucketAddress.IsOne(settings.Store)) return Writable("store", settings.Store, HostingSettings.StoreVariable);
+        try
+        {
+            var blobs = Blobs.Of(settings);
+            var probe = $".probe-{Guid.NewGuid():N}";
+            blobs.Write(stream =>
+            {
+                stream.WriteByte(1);
+                return probe;
+            });
+            using (var read = blobs.Open(probe))
+            {
+                if (read?.ReadByte() != 1) return new DoctorCheck("store", false, $"{settings.Store} at {settings.Buckets} does not give back what was written to it");
+            }
+
+            blobs.Delete(probe);
+            return new DoctorCheck("store", true, $"{settings.Store} at {settings.Buckets} can be written");
+        }
+        catch (LatheException e)
+        {
+            return new DoctorCheck("store", false, e.Message);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return new DoctorCheck("store", false, $"{settings.Home} cannot be written ({e.Message}); choose another folder with {HostingSettings.HomeVariable}");
+        }
+    }
+
+    /// <summary>Whether the bucket of the data sets answers and may be listed.</summary>
+    public static DoctorCheck Data(HostingSettings settings)
+    {
+        try
+        {
+            BucketDataSets.Bucket(settings).Check();
+            return new DoctorCheck("data", true, $"{settings.Data} at {settings.Buckets} can be listed");
+        }
+        catch (LatheException e)
+        {
+            return new DoctorCheck("data", false, e.Message);
         }
     }
 

@@ -148,12 +148,12 @@ internal sealed class StageExecutor(
     private StageRun Prepare(ExecuteStage command, TrainingAttempt attempt, ProgressForwarder progress)
     {
         var tag = new KeyValuePair<string, object?>(LatheTelemetry.Stage, command.Stage);
-        var folder = DataFolders.Find(command.Data.Name, settings);
-        var found = DataFingerprint.Compute(command.Data.Name, folder, settings);
+        var place = DataPlaces.Find(command.Data.Name, settings);
+        var found = DataFingerprint.Compute(command.Data.Name, place, settings);
         if (found != command.Data)
         {
             throw new LatheException(
-                $"data set {command.Data.Name} in {folder} has fingerprint {found.Fingerprint}; the sweep was planned for {command.Data.Fingerprint}: "
+                $"data set {command.Data.Name} in {place} has fingerprint {found.Fingerprint}; the sweep was planned for {command.Data.Fingerprint}: "
                 + "coordinator and workers see different files");
         }
 
@@ -166,7 +166,7 @@ internal sealed class StageExecutor(
             Input = command.Input,
             InputPath = command.Input is { } input ? checkpoints.PathOf(input) : null,
             Data = command.Data,
-            DataFolder = folder,
+            DataPlace = place,
             Seed = command.Seed,
             Threads = Threads(command),
             Device = settings.Device,

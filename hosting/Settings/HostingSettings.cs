@@ -26,13 +26,19 @@ public sealed record HostingSettings
     public BrokerAddress? Broker { get; init; }
 
     /// <summary>
-    /// Folder of checkpoints, results and training states, absolute; coordinator and workers of a cluster share one.
-    /// <c>LATHE_STORE</c>, <c>--store</c>; default <c>checkpoints</c> in <see cref="Home"/>.
+    /// Folder of checkpoints, results and training states, absolute, or a bucket as <see cref="BucketAddress"/> writes it; coordinator and
+    /// workers of a cluster share one. <c>LATHE_STORE</c>, <c>--store</c>; default <c>checkpoints</c> in <see cref="Home"/>.
     /// </summary>
     public required string Store { get; init; }
 
-    /// <summary>Folder of the data set, or of one folder for each data set, absolute; null: the usual places. <c>LATHE_DATA</c>, <c>--data</c>.</summary>
+    /// <summary>
+    /// Folder of the data set, or of one folder for each data set, absolute, or the same in a bucket; null: the usual places.
+    /// <c>LATHE_DATA</c>, <c>--data</c>.
+    /// </summary>
     public string? Data { get; init; }
+
+    /// <summary>Server and credentials of buckets. <c>AWS_ENDPOINT_URL_S3</c>, <c>AWS_REGION</c>, <c>AWS_ACCESS_KEY_ID</c> and so on.</summary>
+    public BucketAccess Buckets { get; init; } = BucketAccess.OfProcess;
 
     /// <summary>
     /// Threads of one computation, at least 1, where its sweep does not say. <c>LATHE_THREADS</c>, <c>--threads</c>; default: the CPUs this
@@ -86,8 +92,8 @@ public sealed record HostingSettings
         {
             Home = home,
             Broker = BrokerOf(Setting(BrokerVariable, "--broker")),
-            Store = Folder(Setting(StoreVariable, "--store")) ?? Path.Combine(home, "checkpoints"),
-            Data = Folder(Setting(DataVariable, "--data")),
+            Store = FolderOrBucket(Setting(StoreVariable, "--store")) ?? Path.Combine(home, "checkpoints"),
+            Data = FolderOrBucket(Setting(DataVariable, "--data")),
             Threads = Whole(Setting(ThreadsVariable, "--threads"), 1, 1024) ?? Environment.ProcessorCount,
             Device = DeviceOf(Setting(DeviceVariable, "--device")),
             ComputeSlots = Whole(Setting(ComputeSlotsVariable, "--compute-slots"), 1, 1024),
@@ -96,6 +102,10 @@ public sealed record HostingSettings
             AnnounceOnly = options.ContainsKey("--announce"),
         };
     }
+
+    private static string? FolderOrBucket((string? Value, string Source) setting) => setting.Value is { } address && BucketAddress.IsOne(address)
+        ? BucketAddress.Parse(address, setting.Source).ToString()
+        : Folder(setting);
 
     private static string? Folder((string? Value, string Source) setting)
     {

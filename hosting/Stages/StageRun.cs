@@ -37,8 +37,8 @@ public sealed class StageRun
     /// <summary>The data set, by content.</summary>
     public required DataRef Data { get; init; }
 
-    /// <summary>Folder of the data set on this machine; its fingerprint is that of <see cref="Data"/>.</summary>
-    public required string DataFolder { get; init; }
+    /// <summary>Where the data set lies; its fingerprint is that of <see cref="Data"/>.</summary>
+    public required DataPlace DataPlace { get; init; }
 
     /// <summary>Seed of every random draw.</summary>
     public required long Seed { get; init; }

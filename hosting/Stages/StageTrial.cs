@@ -33,8 +33,8 @@ public sealed class StageTrial(HostingSettings settings)
         var manifest = Manifests.Of<TStage, TParameters>();
         var record = ParametersSchema.Read<TParameters>(manifest.Name, parameters);
         var filled = ParametersSchema.WithDefaults(manifest.ParametersSchema!.Value, parameters);
-        var folder = DataFolders.Find(data, settings);
-        var fingerprint = DataFingerprint.Compute(data, folder, settings);
+        var place = DataPlaces.Find(data, settings);
+        var fingerprint = DataFingerprint.Compute(data, place, settings);
         var key = ExecutionKey.Compute(manifest, filled, input, fingerprint, seed);
         var attempt = new TrainingStateStore(settings).Begin(key, freshFor: null, TimeProvider.System);
         var run = new StageRun(Checkpoints, OnImages)
@@ -46,7 +46,7 @@ public sealed class StageTrial(HostingSettings settings)
             Input = input,
             InputPath = input is null ? null : Checkpoints.PathOf(input),
             Data = fingerprint,
-            DataFolder = folder,
+            DataPlace = place,
             Seed = seed,
             Threads = settings.Threads,
             Device = settings.Device,

@@ -21,22 +21,30 @@ public static class AtomicFile
     /// <summary>The same for a file whose name depends on its content.</summary>
     /// <param name="folder">Folder to write aside in, of the same file system as the final place.</param>
     /// <param name="write">Writes the content and gives the final path; null drops what was written.</param>
-    internal static void WriteNamed(string folder, Func<Stream, string?> write)
+    internal static void WriteNamed(string folder, Func<Stream, string?> write) => WriteAside(folder, write, (aside, path) =>
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        File.Move(aside, path, overwrite: true);
+    });
+
+    /// <summary>Writes a file aside and has it taken to its place; whatever happens, nothing is left aside.</summary>
+    /// <param name="folder">Folder to write aside in.</param>
+    /// <param name="write">Writes the content and gives its name; null drops what was written.</param>
+    /// <param name="place">Takes the file, flushed to the disk, and its name.</param>
+    internal static void WriteAside(string folder, Func<Stream, string?> write, Action<string, string> place)
     {
         Directory.CreateDirectory(folder);
         var aside = Path.Combine(folder, $".{Guid.NewGuid():N}{Aside}");
         try
         {
-            string? path;
+            string? name;
             using (var file = new FileStream(aside, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 16))
             {
-                path = write(new KeptOpen(file));
+                name = write(new KeptOpen(file));
                 file.Flush(flushToDisk: true);
             }
 
-            if (path is null) return;
-            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-            File.Move(aside, path, overwrite: true);
+            if (name is not null) place(aside, name);
         }
         finally
         {

@@ -1,30 +1,32 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Security.Cryptography;
 using Lathe.Contracts;
 
 namespace Lathe.Hosting;
 
 /// <summary>
-/// Checkpoints in a folder, each named by the SHA-256 of its content: <c>ab/abcdef….safetensors</c>. Every read is verified.
+/// Checkpoints, each named by the SHA-256 of its content: <c>ab/abcdef….safetensors</c>. Every read is verified.
 /// </summary>
-/// <param name="folder">The store's folder; made at the first write.</param>
-public sealed class CheckpointStore(string folder)
+/// <param name="blobs">Where they lie.</param>
+public sealed class CheckpointStore(IBlobs blobs)
 {
     private const string Extension = ".safetensors";
     private const string DamagedExtension = ".damaged";
 
     public CheckpointStore(HostingSettings settings)
-        : this(settings.Store)
+        : this(Blobs.Of(settings))
     {
     }
 
-    public string Folder { get; } = Path.GetFullPath(folder);
+    /// <summary>The store's folder or bucket, for people.</summary>
+    public string Place => blobs.Place;
 
     /// <summary>Writes a checkpoint, whole or not at all.</summary>
     /// <param name="write">Writes the file to a stream that can only be written forward.</param>
     public CheckpointRef Write(Action<Stream> write)
     {
         CheckpointRef? written = null;
-        AtomicFile.WriteNamed(Folder, file =>
+        blobs.Write(file =>
         {
             using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
             var digesting = new DigestingStream(file, hash);
@@ -48,43 +50,14 @@ public sealed class CheckpointStore(string folder)
 
     /// <summary>The verified file of a checkpoint.</summary>
     /// <exception cref="LatheException">
-    /// Not there, or not what it was when it was written; a damaged file is set aside, so that it can be made again.
+    /// Not there, or not what it was when it was written; a damaged one is set aside, so that it can be made again.
     /// </exception>
-    public string PathOf(CheckpointRef checkpoint)
-    {
-        var path = NameOf(checkpoint.Sha256);
-        if (!File.Exists(path))
-        {
-            throw new LatheException(
-                $"checkpoint {checkpoint.Sha256} is not in the store {Folder}; coordinator and workers must share one store "
-                + $"({HostingSettings.StoreVariable} or --store)");
-        }
-
-        var bytes = new FileInfo(path).Length;
-        var found = Digest(path);
-        if (bytes == checkpoint.Bytes && found == checkpoint.Sha256) return path;
-        if (found == checkpoint.Sha256)
-            throw new LatheException($"checkpoint {checkpoint.Sha256} has {bytes} bytes; the reference to it says {checkpoint.Bytes}");
-        SetAside(path);
-        throw new LatheException(
-            $"checkpoint {path} is damaged: expected SHA-256 {checkpoint.Sha256} of {checkpoint.Bytes} bytes, found {found} of {bytes}; "
-            + $"it is set aside as {Path.GetFileName(path)}{DamagedExtension} and will be computed again when a sweep needs it");
-    }
+    public string PathOf(CheckpointRef checkpoint) =>
+        TryVerify(checkpoint, out var path, out var problem) ? path : throw new LatheException(problem);
 
     /// <summary>True where the checkpoint is there and undamaged; a damaged one is set aside.</summary>
-    public bool Has(CheckpointRef checkpoint)
-    {
-        if (!File.Exists(NameOf(checkpoint.Sha256))) return false;
-        try
-        {
-            PathOf(checkpoint);
-            return true;
-        }
-        catch (LatheException)
-        {
-            return false;
-        }
-    }
+    /// <exception cref="LatheException">The store cannot be asked.</exception>
+    public bool Has(CheckpointRef checkpoint) => TryVerify(checkpoint, out _, out _);
 
     /// <summary>The checkpoint whose digest starts so.</summary>
     /// <param name="prefix">4 to 64 hexadecimal characters.</param>
@@ -94,42 +67,57 @@ public sealed class CheckpointStore(string folder)
         var wanted = prefix.ToLowerInvariant();
         if (wanted.Length is < 4 or > 64 || !wanted.All(char.IsAsciiHexDigitLower))
             throw new LatheException($"'{prefix}' is no digest; expected 4 to 64 hexadecimal characters");
-        var shelf = Path.Combine(Folder, wanted[..2]);
-        var found = Directory.Exists(shelf) ? Directory.GetFiles(shelf, $"{wanted}*{Extension}") : [];
-        Array.Sort(found, StringComparer.Ordinal);
-        return found.Length switch
+        var found = blobs.List($"{wanted[..2]}/{wanted}").Where(blob => blob.Name.EndsWith(Extension, StringComparison.Ordinal)).ToList();
+        return found.Count switch
         {
-            0 => throw new LatheException($"no checkpoint in {Folder} has a digest that starts with {wanted}"),
-            1 => new CheckpointRef(Path.GetFileNameWithoutExtension(found[0]), new FileInfo(found[0]).Length),
+            0 => throw new LatheException($"no checkpoint in {Place} has a digest that starts with {wanted}"),
+            1 => new CheckpointRef(Path.GetFileNameWithoutExtension(found[0].Name), found[0].Bytes),
             _ => throw new LatheException(
-                $"{found.Length} checkpoints start with {wanted}: "
-                + $"{string.Join(", ", found.Take(4).Select(f => Path.GetFileNameWithoutExtension(f)[..Math.Min(64, wanted.Length + 6)]))}"
-                + $"{(found.Length > 4 ? ", ..." : "")}; give more of the digest"),
+                $"{found.Count} checkpoints start with {wanted}: "
+                + $"{string.Join(", ", found.Take(4).Select(f => Path.GetFileNameWithoutExtension(f.Name)[..Math.Min(64, wanted.Length + 6)]))}"
+                + $"{(found.Count > 4 ? ", ..." : "")}; give more of the digest"),
         };
     }
 
-    private string NameOf(string sha256)
+    private bool TryVerify(CheckpointRef checkpoint, [NotNullWhen(true)] out string? path, [NotNullWhen(false)] out string? problem)
+    {
+        var name = NameOf(checkpoint.Sha256);
+        path = blobs.FileOf(name);
+        if (path is null)
+        {
+            problem = $"checkpoint {checkpoint.Sha256} is not in the store {Place}; coordinator and workers must share one store "
+                + $"({HostingSettings.StoreVariable} or --store)";
+            return false;
+        }
+
+        var (found, bytes) = Digest(path);
+        // A copy of a bucket's object may be damaged where the object is not.
+        if (found != checkpoint.Sha256 && blobs.FileOf(name, again: true) is { } anew) (found, bytes) = Digest(path = anew);
+        problem = null;
+        if (found != checkpoint.Sha256)
+        {
+            blobs.SetAside(name, name + DamagedExtension);
+            problem = $"checkpoint {blobs.PlaceOf(name)} is damaged: expected SHA-256 {checkpoint.Sha256} of {checkpoint.Bytes} bytes, found {found} of {bytes}; "
+                + $"it is set aside as {Path.GetFileName(name)}{DamagedExtension} and will be computed again when a sweep needs it";
+        }
+        else if (bytes != checkpoint.Bytes)
+        {
+            problem = $"checkpoint {checkpoint.Sha256} has {bytes} bytes; the reference to it says {checkpoint.Bytes}";
+        }
+
+        return problem is null;
+    }
+
+    private static string NameOf(string sha256)
     {
         if (sha256.Length != 64 || !sha256.All(char.IsAsciiHexDigitLower))
             throw new LatheException($"'{sha256}' is no checkpoint digest; expected 64 lower-case hexadecimal characters");
-        return Path.Combine(Folder, sha256[..2], sha256 + Extension);
+        return $"{sha256[..2]}/{sha256}{Extension}";
     }
 
-    private static string Digest(string path)
+    private static (string Sha256, long Bytes) Digest(string path)
     {
         using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, 1 << 16, FileOptions.SequentialScan);
-        return Convert.ToHexStringLower(SHA256.HashData(file));
-    }
-
-    private static void SetAside(string path)
-    {
-        try
-        {
-            File.Move(path, path + DamagedExtension, overwrite: true);
-        }
-        catch (FileNotFoundException)
-        {
-            // Another reader found the same damage and was quicker.
-        }
+        return (Convert.ToHexStringLower(SHA256.HashData(file)), file.Length);
     }
 }

@@ -21,34 +21,36 @@ public sealed record StoredResult(
     string? TraceParent);
 
 /// <summary>Results by execution key, <c>results/&lt;key&gt;.json</c>. A result is written before its message is acknowledged.</summary>
-/// <param name="folder">Folder of the store; made at the first write.</param>
-public sealed class ResultStore(string folder)
+/// <param name="blobs">Where they lie.</param>
+public sealed class ResultStore(IBlobs blobs)
 {
     public ResultStore(HostingSettings settings)
-        : this(Path.Combine(settings.Store, "results"))
+        : this(Blobs.Of(settings, "results"))
     {
     }
 
     /// <summary>The result under a key, or null. One that cannot be read counts as none: the stage computes it again.</summary>
     public StoredResult? Find(string key)
     {
-        var path = PathOf(key);
-        if (!File.Exists(path)) return null;
         try
         {
-            using var file = File.OpenRead(path);
+            using var file = blobs.Open(NameOf(key));
+            if (file is null) return null;
             var result = JsonSerializer.Deserialize<StoredResult>(file, LatheJson.Options);
             return result is { Output: not null, Metrics: not null } && result.Key == key ? result : null;
         }
-        catch (Exception e) when (e is JsonException or FileNotFoundException)
+        catch (JsonException)
         {
             return null;
         }
     }
 
     /// <summary>Writes a result, whole or not at all.</summary>
-    public void Commit(StoredResult result) =>
-        AtomicFile.Write(PathOf(result.Key), stream => JsonSerializer.Serialize(stream, result, LatheJson.Indented));
+    public void Commit(StoredResult result) => blobs.Write(stream =>
+    {
+        JsonSerializer.Serialize(stream, result, LatheJson.Indented);
+        return NameOf(result.Key);
+    });
 
-    private string PathOf(string key) => Path.Combine(folder, StoreKey.Checked(key) + ".json");
+    private static string NameOf(string key) => StoreKey.Checked(key) + ".json";
 }

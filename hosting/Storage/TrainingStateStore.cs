@@ -7,14 +7,14 @@ namespace Lathe.Hosting;
 /// Training states of executions that have not ended: <c>states/&lt;key&gt;.state</c>, and beside it the record of attempts.
 /// A fresh execution has a slot of its sweep's own, so it never sees a state that another sweep left.
 /// </summary>
-/// <param name="folder">Folder of the store; made at the first write.</param>
-public sealed class TrainingStateStore(string folder)
+/// <param name="blobs">Where they lie.</param>
+public sealed class TrainingStateStore(IBlobs blobs)
 {
     /// <summary>Attempts in a row that may end without progress; the next one is refused.</summary>
     public const int AttemptsWithoutProgress = 5;
 
     public TrainingStateStore(HostingSettings settings)
-        : this(Path.Combine(settings.Store, "states"))
+        : this(Blobs.Of(settings, "states"))
     {
     }
 
@@ -27,8 +27,8 @@ public sealed class TrainingStateStore(string folder)
     /// </exception>
     public TrainingAttempt Begin(string key, Guid? freshFor, TimeProvider time)
     {
-        var slot = Path.Combine(folder, StoreKey.Checked(key) + (freshFor is { } sweep ? $"-{sweep:N}" : ""));
-        var attempt = new TrainingAttempt(slot, time);
+        var slot = StoreKey.Checked(key) + (freshFor is { } sweep ? $"-{sweep:N}" : "");
+        var attempt = new TrainingAttempt(blobs, slot, time);
         attempt.Begin();
         return attempt;
     }
@@ -37,6 +37,7 @@ public sealed class TrainingStateStore(string folder)
 /// <summary>One attempt at an execution: its training state, and the time and tries spent on it so far.</summary>
 public sealed class TrainingAttempt : ITrainingState
 {
+    private readonly IBlobs _blobs;
     private readonly string _state;
     private readonly string _record;
     private readonly TimeProvider _time;
@@ -45,8 +46,9 @@ public sealed class TrainingAttempt : ITrainingState
     private double _secondsBefore;
     private int _attempts;
 
-    internal TrainingAttempt(string slot, TimeProvider time)
+    internal TrainingAttempt(IBlobs blobs, string slot, TimeProvider time)
     {
+        _blobs = blobs;
         _state = slot + ".state";
         _record = slot + ".attempts.json";
         _time = time;
@@ -56,18 +58,21 @@ public sealed class TrainingAttempt : ITrainingState
     public double Seconds => _secondsBefore + _time.GetElapsedTime(_startedAt).TotalSeconds;
 
     /// <inheritdoc/>
-    public Stream? Open() => File.Exists(_state) ? File.OpenRead(_state) : null;
+    public Stream? Open() => _blobs.Open(_state);
 
     /// <inheritdoc/>
     public void Save(Action<Stream> write)
     {
-        AtomicFile.Write(_state, write);
+        _blobs.Write(stream =>
+        {
+            write(stream);
+            return _state;
+        });
         Record(attempts: 0);
     }
 
     /// <summary>The worker outlived the attempt, called off or failed with a report: it does not count as one without progress.</summary>
     internal void CalledOff() => Record(Math.Max(0, _attempts - 1));
-
 
     /// <summary>The result is committed: nothing is left to resume.</summary>
     internal void Finished() => Clear();
@@ -93,9 +98,8 @@ public sealed class TrainingAttempt : ITrainingState
     {
         try
         {
-            return File.Exists(_record)
-                ? JsonSerializer.Deserialize<AttemptRecord>(File.ReadAllText(_record), LatheJson.Options) ?? AttemptRecord.None
-                : AttemptRecord.None;
+            using var record = _blobs.Open(_record);
+            return record is null ? AttemptRecord.None : JsonSerializer.Deserialize<AttemptRecord>(record, LatheJson.Options) ?? AttemptRecord.None;
         }
         catch (JsonException)
         {
@@ -108,14 +112,18 @@ public sealed class TrainingAttempt : ITrainingState
         lock (_lock)
         {
             _attempts = attempts;
-            AtomicFile.WriteText(_record, JsonSerializer.Serialize(new AttemptRecord(attempts, Seconds, Environment.MachineName), LatheJson.Options));
+            _blobs.Write(stream =>
+            {
+                JsonSerializer.Serialize(stream, new AttemptRecord(attempts, Seconds, Environment.MachineName), LatheJson.Options);
+                return _record;
+            });
         }
     }
 
     private void Clear()
     {
-        File.Delete(_state);
-        File.Delete(_record);
+        _blobs.Delete(_state);
+        _blobs.Delete(_record);
     }
 
     private sealed record AttemptRecord(int Attempts, double Seconds, string Machine)

@@ -31,11 +31,15 @@ public static class DataSets
     /// </param>
     /// <param name="options">For photographs; null: the defaults.</param>
     /// <exception cref="LatheException">Unknown name; a missing or damaged file, which the message names.</exception>
-    public static DataSet Open(string name, string folder, ImageOptions? options = null)
+    public static DataSet Open(string name, string folder, ImageOptions? options = null) => Open(name, new DataPlace(folder), options);
+
+    /// <summary>The same for a data set that may lie elsewhere than in a folder.</summary>
+    public static DataSet Open(string name, DataPlace place, ImageOptions? options = null)
     {
+        var folder = place.Folder;
         if (!DataSetFiles.ByName.TryGetValue(name, out var usual))
         {
-            var images = ImageSetFiles.Find(name, folder) ?? throw new LatheException(
+            var images = place.Remote ?? ImageSetFiles.Find(name, folder) ?? throw new LatheException(
                 $"Data set '{name}' is unknown, and {folder} has no photographs of that name. Lathe reads " +
                 $"{string.Join(", ", DataSetFiles.ByName.Keys.Order(StringComparer.Ordinal))}, and photographs in {ImageSetFiles.Expected}.");
             return ImageSets.Open(name, images, options ?? new ImageOptions());

@@ -22,6 +22,6 @@ internal static class ImageSets
         return new DataSet(name, index.Classes, shape, Split(index.Train), Split(index.Validation));
 
         Split Split(ImagePlace[] places) => new(
-            new FileImages(places, shape, new DamagedImages(places.Length, options.DamagedLimit)), shape, index.Classes, Normalization.ImageNet);
+            new FileImages(places, shape, new DamagedImages(places.Length, options.DamagedLimit), files.Remote), shape, index.Classes, Normalization.ImageNet);
     }
 }

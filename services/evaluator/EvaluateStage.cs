@@ -19,7 +19,7 @@ public sealed class EvaluateStage : IStage<EvaluateParameters>
     {
         var compute = ComputeSetup.Of(run.Threads, run.Device);
         using var checkpoint = CheckpointFile.Read(run.InputPath!);
-        var data = DataSets.Open(run.Data.Name, run.DataFolder, new ImageOptions(checkpoint.Graph.Input.Height));
+        var data = DataSets.Open(run.Data.Name, run.DataPlace, new ImageOptions(checkpoint.Graph.Input.Height));
         using var dense = checkpoint.Lineage.Dense is { } ancestor ? CheckpointFile.Read(run.PathOf(ancestor)) : null;
 
         run.Progress.Report(new StageProgress("evaluating"));

@@ -21,7 +21,7 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
     {
         var compute = ComputeSetup.Of(run.Threads, run.Device, parameters.Precision);
         using var checkpoint = CheckpointFile.Read(run.InputPath!);
-        var data = DataSets.Open(run.Data.Name, run.DataFolder, new ImageOptions(checkpoint.Graph.Input.Height));
+        var data = DataSets.Open(run.Data.Name, run.DataPlace, new ImageOptions(checkpoint.Graph.Input.Height));
         var (train, validation) = data.Train.Validation(parameters.Validation, run.Seed);
         using var module = GraphModule.FromTensors(checkpoint.Graph, checkpoint.Tensors, compute.Device);
         var weights = new QuantizedWeights(module.Parameters, StepSizes.Choose(checkpoint.Graph, checkpoint.Tensors, parameters));

@@ -21,7 +21,7 @@ public sealed class TrainStage : IStage<TrainParameters>
     public StageOutcome Run(StageRun run, TrainParameters parameters, CancellationToken stop)
     {
         var compute = ComputeSetup.Of(run.Threads, run.Device, parameters.Precision);
-        var data = DataSets.Open(run.Data.Name, run.DataFolder, new ImageOptions(parameters.ImageSize));
+        var data = DataSets.Open(run.Data.Name, run.DataPlace, new ImageOptions(parameters.ImageSize));
         var (train, validation) = data.Train.Validation(parameters.Validation, run.Seed);
         var graph = Zoo.Build(parameters.Model, data.Input, data.Classes);
         using var module = parameters.Init.Length == 0 ? GraphModule.Create(graph, run.Seed, compute.Device) : StartFrom(run.PathOf(parameters.Init), graph, run.Seed, compute.Device);

@@ -40,11 +40,12 @@ public sealed class DependencyArrows
         Assert.DoesNotContain(Repository.Packages(project), package => package.Contains("torch", StringComparison.OrdinalIgnoreCase));
 
     [Fact]
-    public void The_network_engine_knows_no_bus() =>
+    public void The_network_engine_knows_no_bus_and_no_bucket() =>
         Assert.DoesNotContain(
             Repository.Packages("Lathe.NN"),
             package => package.StartsWith("MassTransit", StringComparison.OrdinalIgnoreCase)
-                || package.StartsWith("RabbitMQ", StringComparison.OrdinalIgnoreCase));
+                || package.StartsWith("RabbitMQ", StringComparison.OrdinalIgnoreCase)
+                || package.StartsWith("AWSSDK", StringComparison.OrdinalIgnoreCase));
 
     [Theory]
     [MemberData(nameof(Projects))]

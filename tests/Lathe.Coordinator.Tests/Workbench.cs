@@ -24,8 +24,8 @@ internal sealed class Workbench : IDisposable
     private Workbench(DatabaseAddress? address)
     {
         Address = address ?? DatabaseAddress.In(_home);
-        Checkpoints = new CheckpointStore(Path.Combine(_home, "checkpoints"));
-        Results = new ResultStore(Path.Combine(_home, "checkpoints", "results"));
+        Checkpoints = new CheckpointStore(new FolderBlobs(Path.Combine(_home, "checkpoints")));
+        Results = new ResultStore(new FolderBlobs(Path.Combine(_home, "checkpoints", "results")));
         Store = new CoordinatorStore(Address);
         Queries = new SweepQueries(Store, Time);
         Orchestrator = null!;

@@ -19,9 +19,12 @@ public sealed class Cluster : IAsyncDisposable
     private readonly List<LatheProcess> _processes = [];
     private readonly HttpClient _http;
 
-    private Cluster(Dictionary<string, string> environment, string url)
+    private readonly bool _apart;
+
+    private Cluster(Dictionary<string, string> environment, string url, bool apart)
     {
         _environment = environment;
+        _apart = apart;
         Url = url;
         _http = new HttpClient { BaseAddress = new Uri(url) };
     }
@@ -32,15 +35,20 @@ public sealed class Cluster : IAsyncDisposable
     /// <summary>The workers by stage.</summary>
     public Dictionary<string, LatheProcess> Workers { get; } = [];
 
-    public static async Task<Cluster> StartAsync(Scene scene, RabbitMqBroker broker, IReadOnlyDictionary<string, string>? more = null)
+    /// <param name="scene">Home, data and sweep.</param>
+    /// <param name="broker">The broker.</param>
+    /// <param name="more">Variables on top of the scene's.</param>
+    /// <param name="apart">Each process has a home of its own, as on machines that share no disk.</param>
+    public static async Task<Cluster> StartAsync(
+        Scene scene, RabbitMqBroker broker, IReadOnlyDictionary<string, string>? more = null, bool apart = false)
     {
         var url = $"http://127.0.0.1:{PrivateServer.FreePort()}";
         var environment = scene.Environment;
         environment["LATHE_BROKER"] = broker.Address;
         environment["LATHE_HTTP"] = url;
         foreach (var (name, value) in more ?? new Dictionary<string, string>()) environment[name] = value;
-        var cluster = new Cluster(environment, url);
-        cluster._processes.Add(LatheProcess.Start("Lathe.Coordinator", [], environment));
+        var cluster = new Cluster(environment, url, apart);
+        cluster._processes.Add(LatheProcess.Start("Lathe.Coordinator", [], cluster.EnvironmentOf("coordinator")));
         foreach (var stage in Executables.Keys) cluster.StartWorker(stage);
         await Eventually.True(() => cluster.Answers("/health/ready"), "the coordinator is ready", seconds: 60);
         return cluster;
@@ -48,7 +56,7 @@ public sealed class Cluster : IAsyncDisposable
 
     public LatheProcess StartWorker(string stage)
     {
-        var worker = LatheProcess.Start(Executables[stage], [], _environment);
+        var worker = LatheProcess.Start(Executables[stage], [], EnvironmentOf(stage));
         _processes.Add(worker);
         Workers[stage] = worker;
         return worker;
@@ -56,7 +64,7 @@ public sealed class Cluster : IAsyncDisposable
 
     /// <summary>Submits the sweep with the command line, as a user would.</summary>
     public LatheProcess Submit(Scene scene) =>
-        LatheProcess.Start("lathe", ["submit", scene.SweepFile, "--wait", "--coordinator", Url], _environment);
+        LatheProcess.Start("lathe", ["submit", scene.SweepFile, "--wait", "--coordinator", Url], EnvironmentOf("submit"));
 
     public async Task<IReadOnlyList<LeafResult>> ResultsAsync(string sweep) =>
         await _http.GetFromJsonAsync<List<LeafResult>>($"/sweeps/{sweep}/results", LatheJson.Options) ?? [];
@@ -76,6 +84,10 @@ public sealed class Cluster : IAsyncDisposable
         foreach (var process in _processes) await process.DisposeAsync();
         _http.Dispose();
     }
+
+    private Dictionary<string, string> EnvironmentOf(string process) => _apart
+        ? new(_environment) { ["LATHE_HOME"] = Path.Combine(_environment["LATHE_HOME"], process) }
+        : _environment;
 
     private bool Answers(string path)
     {

@@ -1,3 +1,4 @@
+using Lathe.Contracts;
 using Lathe.NN.Graphs;
 using Lathe.NN.Runtime;
 
@@ -7,7 +8,8 @@ namespace Lathe.NN.Data;
 /// <param name="places">Where each lies.</param>
 /// <param name="shape">What they become: [3, H, W].</param>
 /// <param name="damaged">Remembers those that do not decode.</param>
-internal sealed class FileImages(ImagePlace[] places, TensorShape shape, DamagedImages damaged) : IImageSource
+/// <param name="remote">Holds their tars where no folder of this machine does; else null.</param>
+internal sealed class FileImages(ImagePlace[] places, TensorShape shape, DamagedImages damaged, IRemoteFiles? remote = null) : IImageSource
 {
     public int Count => places.Length;
 
@@ -25,7 +27,7 @@ internal sealed class FileImages(ImagePlace[] places, TensorShape shape, Damaged
             return false;
         try
         {
-            scratch.Decoder.Decode(places[image].Read(ref scratch.File), Box, output, shape.Width, shape.Height);
+            scratch.Decoder.Decode(places[image].Read(ref scratch.File, remote), Box, output, shape.Width, shape.Height);
             return true;
         }
         catch (DamagedImageException e)

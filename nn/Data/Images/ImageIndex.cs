@@ -24,8 +24,8 @@ internal sealed record ImageIndex(int Classes, ImagePlace[] Train, ImagePlace[] 
     private static LabelledImages Labelled(ImageSetFiles files, IReadOnlyList<string> containers, string split) => files.Form switch
     {
         ImageSetForm.Folders => ClassFolders.Read(System.IO.Path.Combine(files.Root, split)),
-        ImageSetForm.Shards => TarMembers.Read(files.Root, containers, null),
-        _ => TarMembers.Read(files.Root, containers, split),
+        ImageSetForm.Shards => TarMembers.Read(files, containers, null),
+        _ => TarMembers.Read(files, containers, split),
     };
 
     /// <summary>Classes are the training folders, in ordinal order.</summary>

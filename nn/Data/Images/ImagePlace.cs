@@ -42,25 +42,37 @@ internal readonly record struct ImagePlace(int Label, string Container, string N
 
     /// <summary>Reads the bytes.</summary>
     /// <param name="buffer">Replaced by a longer one where needed.</param>
+    /// <param name="remote">Holds the tar where no folder of this machine does; else null.</param>
     /// <exception cref="LatheException">The file cannot be opened or read; it may be possible later.</exception>
     /// <exception cref="DamagedImageException">The file is too long to be an image.</exception>
-    public ReadOnlySpan<byte> Read(ref byte[] buffer)
+    public ReadOnlySpan<byte> Read(ref byte[] buffer, IRemoteFiles? remote = null)
     {
+        if (remote is not null)
+        {
+            var member = Sized(ref buffer, Length);
+            remote.Read(Container, Offset, member);
+            return member.Span;
+        }
+
         try
         {
             using var file = File.OpenHandle(Offset < 0 ? System.IO.Path.Combine(Container, Name) : Container);
-            var length = Offset < 0 ? RandomAccess.GetLength(file) : Length;
-            if (length > MostBytes)
-                throw new DamagedImageException($"it has {length} bytes, more than any image");
-            if (buffer.Length < length)
-                buffer = new byte[length + (length / 2)];
-            var bytes = buffer.AsSpan(0, (int)length);
+            var bytes = Sized(ref buffer, Offset < 0 ? RandomAccess.GetLength(file) : Length).Span;
             return bytes[..ReadAll(file, bytes, Math.Max(0, Offset))];
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new LatheException($"{Path} cannot be read: {e.Message}", FailureKind.Transient, e);
         }
+    }
+
+    private static Memory<byte> Sized(ref byte[] buffer, long length)
+    {
+        if (length > MostBytes)
+            throw new DamagedImageException($"it has {length} bytes, more than any image");
+        if (buffer.Length < length)
+            buffer = new byte[length + (length / 2)];
+        return buffer.AsMemory(0, (int)length);
     }
 
     private static ReadOnlySpan<char> FileName(ReadOnlySpan<char> name) => name[(name.LastIndexOf('/') + 1)..];

@@ -93,7 +93,7 @@ public sealed class Orchestrator(
                 CancellationToken.None);
         }
 
-        var message = $"{report.Stage} reported checkpoint {report.Output.Sha256}, which is not in the store {checkpoints.Folder} or is damaged; "
+        var message = $"{report.Stage} reported checkpoint {report.Output.Sha256}, which is not in the store {checkpoints.Place} or is damaged; "
             + $"coordinator and workers must share one store ({HostingSettings.StoreVariable} or --store)";
         return work.FailAsync(report.SweepId, report.Key, FailureKind.Transient, message, CancellationToken.None);
     });

@@ -25,7 +25,7 @@ public sealed class InitialWeightsTests : IDisposable
     public InitialWeightsTests()
     {
         TorchRuntime.Configure(1);
-        _store = new CheckpointStore(Path.Combine(_folder, "store"));
+        _store = new CheckpointStore(new FolderBlobs(Path.Combine(_folder, "store")));
     }
 
     public void Dispose()
@@ -69,7 +69,7 @@ public sealed class InitialWeightsTests : IDisposable
         await File.WriteAllTextAsync(garbage, "no weights in here");
         error = await Assert.ThrowsAsync<LatheException>(() => TakeInAsync($"  - train: {{ init: {garbage} }}"));
         Assert.StartsWith($"sweep.yaml:4:14: stages[0].train.init: {garbage} ", error.Message);
-        Assert.False(Directory.Exists(_store.Folder) && Directory.EnumerateFiles(_store.Folder, "*.safetensors", SearchOption.AllDirectories).Any());
+        Assert.False(Directory.Exists(_store.Place) && Directory.EnumerateFiles(_store.Place, "*.safetensors", SearchOption.AllDirectories).Any());
     }
 
     [Fact]

@@ -14,7 +14,7 @@ public sealed class Workshop : IAsyncDisposable
     private readonly List<IHost> _hosts = [];
     private IHost? _coordinator;
 
-    public Workshop(string? broker = null, int computeSlots = 1)
+    public Workshop(string? broker = null, int computeSlots = 1, Func<HostingSettings, HostingSettings>? settings = null)
     {
         Settings = HostingSettings.In(_folder.Path) with
         {
@@ -23,6 +23,7 @@ public sealed class Workshop : IAsyncDisposable
             Threads = 1,
             ComputeSlots = computeSlots,
         };
+        Settings = settings?.Invoke(Settings) ?? Settings;
         var data = Directory.CreateDirectory(Path.Combine(_folder.Path, "data", "mnist")).FullName;
         foreach (var file in DataSetFiles.ByName["mnist"]) File.WriteAllText(Path.Combine(data, file), file);
         Data = DataFingerprint.Find("mnist", Settings);

@@ -1,58 +1,69 @@
 using System.Security.Cryptography;
 using Lathe.Contracts;
+using Lathe.Testing;
 
 namespace Lathe.Hosting.Tests;
 
-public sealed class StoreTests : IDisposable
+/// <summary>What every store promises, wherever it lies.</summary>
+[Collection(BucketTests.Name)]
+public sealed class StoreTests(S3Server server)
 {
     private static readonly string Key = new('a', 64);
 
-    private readonly TemporaryFolder _folder = new();
-    private readonly CheckpointStore _store;
+    public static TheoryData<string> Kinds => Shelf.Kinds;
 
-    public StoreTests() => _store = new CheckpointStore(Path.Combine(_folder.Path, "store"));
+    private static CheckpointRef Stored(CheckpointStore store, params byte[] content) => store.Write(stream => stream.Write(content));
 
-    public void Dispose() => _folder.Dispose();
+    private static string NameOf(CheckpointRef checkpoint) => $"{checkpoint.Sha256[..2]}/{checkpoint.Sha256}.safetensors";
 
-    private CheckpointRef Stored(params byte[] content) => _store.Write(stream => stream.Write(content));
-
-    [Fact]
-    public void A_checkpoint_is_named_by_the_digest_of_its_content()
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void A_checkpoint_is_named_by_the_digest_of_its_content(string kind)
     {
-        var checkpoint = Stored(1, 2, 3);
+        using var shelf = new Shelf(kind, server);
+        var store = new CheckpointStore(shelf.Settings);
+        var checkpoint = Stored(store, 1, 2, 3);
         Assert.Equal(new CheckpointRef(Convert.ToHexStringLower(SHA256.HashData([1, 2, 3])), 3), checkpoint);
-        var path = _store.PathOf(checkpoint);
+        var path = store.PathOf(checkpoint);
         Assert.EndsWith(Path.Combine(checkpoint.Sha256[..2], checkpoint.Sha256 + ".safetensors"), path, StringComparison.Ordinal);
         Assert.Equal([1, 2, 3], File.ReadAllBytes(path));
-        Assert.Equal(checkpoint, Stored(1, 2, 3));
+        Assert.Equal([1, 2, 3], shelf.Content(NameOf(checkpoint)));
+        Assert.Equal(checkpoint, Stored(store, 1, 2, 3));
     }
 
-    [Fact]
-    public void A_writer_may_close_its_stream()
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void A_writer_may_close_its_stream(string kind)
     {
-        var checkpoint = _store.Write(stream =>
+        using var shelf = new Shelf(kind, server);
+        var store = new CheckpointStore(shelf.Settings);
+        var checkpoint = store.Write(stream =>
         {
             using var writer = new BinaryWriter(stream);
             writer.Write(42L);
         });
-        Assert.Equal(42L, BitConverter.ToInt64(File.ReadAllBytes(_store.PathOf(checkpoint))));
+        Assert.Equal(42L, BitConverter.ToInt64(File.ReadAllBytes(store.PathOf(checkpoint))));
     }
 
-    [Fact]
-    public void A_writer_that_fails_leaves_nothing()
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void A_writer_that_fails_leaves_nothing(string kind)
     {
-        Assert.Throws<InvalidOperationException>(() => _store.Write(stream =>
+        using var shelf = new Shelf(kind, server);
+        Assert.Throws<InvalidOperationException>(() => new CheckpointStore(shelf.Settings).Write(stream =>
         {
             stream.Write(new byte[100_000]);
             throw new InvalidOperationException("half way");
         }));
-        Assert.Empty(Directory.GetFiles(_folder.Path, "*", SearchOption.AllDirectories));
+        Assert.Empty(shelf.Files);
+        Assert.Empty(shelf.Blobs.List(""));
     }
 
     [Fact]
     public void A_writer_that_fails_leaves_the_earlier_file()
     {
-        var path = Path.Combine(_folder.Path, "file");
+        using var folder = new TemporaryFolder();
+        var path = Path.Combine(folder.Path, "file");
         AtomicFile.WriteText(path, "before");
         Assert.Throws<InvalidOperationException>(() => AtomicFile.Write(path, stream =>
         {
@@ -60,75 +71,109 @@ public sealed class StoreTests : IDisposable
             throw new InvalidOperationException("half way");
         }));
         Assert.Equal("before", File.ReadAllText(path));
-        Assert.Single(Directory.GetFiles(_folder.Path));
+        Assert.Single(Directory.GetFiles(folder.Path));
     }
 
-    [Fact]
-    public void A_damaged_checkpoint_is_named_with_both_digests_and_set_aside()
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void Writers_of_the_same_checkpoint_do_not_disturb_one_another(string kind)
     {
-        var checkpoint = Stored(1, 2, 3);
-        var path = _store.PathOf(checkpoint);
-        File.WriteAllBytes(path, [1, 2, 4]);
-        var error = Assert.Throws<LatheException>(() => _store.PathOf(checkpoint));
-        Assert.Contains(path, error.Message, StringComparison.Ordinal);
+        using var shelf = new Shelf(kind, server);
+        var content = RandomNumberGenerator.GetBytes(200_000);
+        var checkpoint = new CheckpointRef(Convert.ToHexStringLower(SHA256.HashData(content)), content.Length);
+        // Each as a process of its own, with another home.
+        Parallel.For(0, 6, i => Assert.Equal(checkpoint, Stored(Elsewhere(i % 3), content)));
+        Assert.Equal([(NameOf(checkpoint), content.LongLength)], shelf.Blobs.List($"{checkpoint.Sha256[..2]}/"));
+        Parallel.For(0, 6, i => Assert.Equal(content, File.ReadAllBytes(Elsewhere(i % 3).PathOf(checkpoint))));
+
+        CheckpointStore Elsewhere(int i) => new(shelf.Settings with { Home = Path.Combine(shelf.Settings.Home, $"{i}") });
+    }
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void A_damaged_checkpoint_is_named_with_both_digests_and_set_aside(string kind)
+    {
+        using var shelf = new Shelf(kind, server);
+        var store = new CheckpointStore(shelf.Settings);
+        var checkpoint = Stored(store, 1, 2, 3);
+        store.PathOf(checkpoint);
+        shelf.Put(NameOf(checkpoint), 1, 2, 4);
+        var error = Assert.Throws<LatheException>(() => store.PathOf(checkpoint));
+        Assert.Contains($"{store.Place}/{NameOf(checkpoint)} is damaged", error.Message, StringComparison.Ordinal);
         Assert.Contains(checkpoint.Sha256, error.Message, StringComparison.Ordinal);
         Assert.Contains(Convert.ToHexStringLower(SHA256.HashData([1, 2, 4])), error.Message, StringComparison.Ordinal);
-        Assert.True(File.Exists(path + ".damaged"));
-        Assert.False(_store.Has(checkpoint));
-        Assert.Equal(checkpoint, Stored(1, 2, 3));
-        Assert.True(_store.Has(checkpoint));
+        Assert.Equal([1, 2, 4], shelf.Content(NameOf(checkpoint) + ".damaged"));
+        Assert.Null(shelf.Content(NameOf(checkpoint)));
+        Assert.False(store.Has(checkpoint));
+        Assert.Equal(checkpoint, Stored(store, 1, 2, 3));
+        Assert.True(store.Has(checkpoint));
     }
 
-    [Fact]
-    public void A_missing_checkpoint_names_the_store()
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void A_missing_checkpoint_names_the_store(string kind)
     {
-        var error = Assert.Throws<LatheException>(() => _store.PathOf(new CheckpointRef(Key, 1)));
-        Assert.Contains(_store.Folder, error.Message, StringComparison.Ordinal);
+        using var shelf = new Shelf(kind, server);
+        var store = new CheckpointStore(shelf.Settings);
+        var error = Assert.Throws<LatheException>(() => store.PathOf(new CheckpointRef(Key, 1)));
+        Assert.Contains(shelf.Settings.Store, error.Message, StringComparison.Ordinal);
         Assert.Contains("share one store", error.Message, StringComparison.Ordinal);
+        Assert.False(store.Has(new CheckpointRef(Key, 1)));
     }
 
-    [Fact]
-    public void A_prefix_finds_one_checkpoint_and_refuses_none_or_several()
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void A_prefix_finds_one_checkpoint_and_refuses_none_or_several(string kind)
     {
-        var first = Stored(1);
-        Assert.Equal(first, _store.Find(first.Sha256[..8].ToUpperInvariant()));
-        Assert.Contains("no checkpoint", Assert.Throws<LatheException>(() => _store.Find("00000000")).Message, StringComparison.Ordinal);
-        var twin = Path.Combine(_store.Folder, first.Sha256[..2], first.Sha256[..8] + new string('0', 56) + ".safetensors");
-        File.WriteAllBytes(twin, [0]);
-        Assert.Contains("2 checkpoints start with", Assert.Throws<LatheException>(() => _store.Find(first.Sha256[..8])).Message, StringComparison.Ordinal);
-        Assert.Throws<LatheException>(() => _store.Find("../../etc"));
+        using var shelf = new Shelf(kind, server);
+        var store = new CheckpointStore(shelf.Settings);
+        var first = Stored(store, 1);
+        Assert.Equal(first, store.Find(first.Sha256[..8].ToUpperInvariant()));
+        Assert.Contains("no checkpoint", Assert.Throws<LatheException>(() => store.Find("00000000")).Message, StringComparison.Ordinal);
+        shelf.Put(NameOf(first with { Sha256 = first.Sha256[..8] + new string('0', 56) }), 0);
+        Assert.Contains("2 checkpoints start with", Assert.Throws<LatheException>(() => store.Find(first.Sha256[..8])).Message, StringComparison.Ordinal);
+        Assert.Throws<LatheException>(() => store.Find("../../etc"));
     }
 
-    [Fact]
-    public void A_result_comes_back_as_it_was_and_a_broken_one_counts_as_none()
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void A_result_comes_back_as_it_was_and_a_broken_one_counts_as_none(string kind)
     {
-        var results = new ResultStore(Path.Combine(_folder.Path, "results"));
+        using var shelf = new Shelf(kind, server);
+        var results = new ResultStore(shelf.Settings);
+        Assert.Null(results.Find(Key));
         var result = new StoredResult(Key, "prune", new CheckpointRef(Key, 3), new Dictionary<string, double> { ["top1"] = 0.9 }, 1.5, Guid.NewGuid(), null);
         results.Commit(result);
         var found = results.Find(Key)!;
         Assert.Equal(result, found with { Metrics = result.Metrics });
         Assert.Equal(result.Metrics, found.Metrics);
-        File.WriteAllText(Path.Combine(_folder.Path, "results", Key + ".json"), "{\"key\":");
+        shelf.Put($"results/{Key}.json", [.. "{\"key\":"u8]);
         Assert.Null(results.Find(Key));
         Assert.Throws<LatheException>(() => results.Find("../key"));
     }
 
-    [Fact]
-    public void A_training_state_is_replaced_whole_and_a_fresh_sweep_does_not_see_it()
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void A_training_state_is_replaced_whole_and_a_fresh_sweep_does_not_see_it(string kind)
     {
-        var states = new TrainingStateStore(Path.Combine(_folder.Path, "states"));
+        using var shelf = new Shelf(kind, server);
+        var states = new TrainingStateStore(shelf.Settings);
         var attempt = states.Begin(Key, null, TimeProvider.System);
         Assert.Null(attempt.Open());
         attempt.Save(stream => stream.WriteByte(7));
         Assert.Throws<InvalidOperationException>(() => attempt.Save(_ => throw new InvalidOperationException()));
-        using (var state = states.Begin(Key, null, TimeProvider.System).Open()) Assert.Equal(7, state!.ReadByte());
+        using (var state = states.Begin(Key, null, TimeProvider.System).Open()) Assert.Equal((1, 7), (state!.Length, state.ReadByte()));
         Assert.Null(states.Begin(Key, Guid.NewGuid(), TimeProvider.System).Open());
+        attempt.Finished();
+        Assert.Null(attempt.Open());
     }
 
-    [Fact]
-    public void Only_attempts_without_progress_count_and_five_of_them_are_enough()
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void Only_attempts_without_progress_count_and_five_of_them_are_enough(string kind)
     {
-        var states = new TrainingStateStore(Path.Combine(_folder.Path, "states"));
+        using var shelf = new Shelf(kind, server);
+        var states = new TrainingStateStore(shelf.Settings);
         for (var i = 0; i < 20; i++) states.Begin(Key, null, TimeProvider.System).Save(stream => stream.WriteByte(1));
         for (var i = 0; i < 20; i++) states.Begin(Key, null, TimeProvider.System).CalledOff();
         for (var i = 0; i < 5; i++) states.Begin(Key, null, TimeProvider.System);
@@ -136,5 +181,17 @@ public sealed class StoreTests : IDisposable
         Assert.Equal(FailureKind.Permanent, error.Kind);
         Assert.Contains("5 attempts in a row ended without progress", error.Message, StringComparison.Ordinal);
         states.Begin(Key, null, TimeProvider.System);
+    }
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public async Task The_doctor_writes_to_the_store_and_leaves_nothing(string kind)
+    {
+        using var shelf = new Shelf(kind, server);
+        var checks = await Doctor.CheckAsync(shelf.Settings, TestContext.Current.CancellationToken);
+        var store = Assert.Single(checks, check => check.Name == "store");
+        Assert.True(store.Ok, store.Message);
+        Assert.StartsWith(shelf.Settings.Store, store.Message, StringComparison.Ordinal);
+        Assert.Empty(shelf.Blobs.List(""));
     }
 }

@@ -9,7 +9,7 @@ namespace Lathe.NN.Tests.Data;
 
 public sealed class ImageSetTests : IDisposable
 {
-    private static readonly ImageOptions Small = new(Side: 24);
+    internal static readonly ImageOptions Small = new(Side: 24);
 
     private static readonly Augmentation Everything = new(
         Flip: true, Cutout: 5, Crop: new RandomCrop(), Colours: new ColourJitter(0.4, 0.3, 0.2), Mixup: 0.3);
@@ -32,10 +32,10 @@ public sealed class ImageSetTests : IDisposable
         _photographs.WriteTar("single/birds.tar", sample.Select(image => ($"some/{image.Path}", image.Bytes)).Reverse());
         Assert.Equal(expected, Digests(DataSets.Open("birds", Path.Combine(_photographs.Root, "single"), Small)));
 
-        WriteShards("numbered", sample, image => $"{Path.ChangeExtension(image, null)}", numbered: true);
+        WriteShards(_photographs, "numbered", sample, image => $"{Path.ChangeExtension(image, null)}", numbered: true);
         Assert.Equal(expected, Digests(DataSets.Open("birds", Path.Combine(_photographs.Root, "numbered"), Small)));
 
-        WriteShards("named/birds", sample, image => image[(image.IndexOf('/', StringComparison.Ordinal) + 1)..], numbered: false);
+        WriteShards(_photographs, "named/birds", sample, image => image[(image.IndexOf('/', StringComparison.Ordinal) + 1)..], numbered: false);
         Assert.Equal(expected, Digests(DataSets.Open("birds", Path.Combine(_photographs.Root, "named"), Small)));
     }
 
@@ -173,7 +173,7 @@ public sealed class ImageSetTests : IDisposable
         Assert.Contains(expected, Assert.Throws<LatheException>(() => DataSets.Open("birds", folder)).Message, StringComparison.Ordinal);
     }
 
-    private void WriteShards(string folder, List<(string Path, byte[] Bytes)> sample, Func<string, string> key, bool numbered)
+    internal static void WriteShards(Photographs photographs, string folder, List<(string Path, byte[] Bytes)> sample, Func<string, string> key, bool numbered)
     {
         foreach (var split in new[] { "train", "val" })
         {
@@ -183,12 +183,12 @@ public sealed class ImageSetTests : IDisposable
                 var members = images.Where((_, i) => i % 3 == shard).SelectMany(image => numbered
                     ? new[] { (key(image.Path) + ".jpg", image.Bytes), (key(image.Path) + ".cls", Encoding.ASCII.GetBytes(image.Path.Contains("cats", StringComparison.Ordinal) ? "0" : "1\n")) }
                     : [(key(image.Path), image.Bytes)]);
-                _photographs.WriteTar($"{folder}/{split}-{shard}.tar", members);
+                photographs.WriteTar($"{folder}/{split}-{shard}.tar", members);
             }
         }
     }
 
-    private static List<string> Digests(DataSet data) =>
+    internal static List<string> Digests(DataSet data) =>
     [
         .. Read(new BatchLoader(data.Train, 5, 3, Everything, tasks: 2).Epoch(1)),
         .. Read(BatchLoader.InOrder(data.Train.Validation(0.5, 1).Validation, 4)),

@@ -1,0 +1,69 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Lathe.Hosting;
+
+/// <summary>
+/// Objects of a bucket. They are written and read by way of files of this machine, so memory does not grow with them; an object appears
+/// when all of it has been sent.
+/// </summary>
+/// <param name="access">Server and credentials.</param>
+/// <param name="address">Names are relative to it.</param>
+/// <param name="cache">Folder for files on their way and for copies. May be emptied while nothing runs.</param>
+public sealed class BucketBlobs(BucketAccess access, BucketAddress address, string cache) : IBlobs
+{
+    private readonly BucketClient _bucket = new(access, address);
+
+    public string Place => address.ToString();
+
+    public string PlaceOf(string name) => $"{address}/{name}";
+
+    public string? FileOf(string name, bool again = false)
+    {
+        if (_bucket.Find(name) is not { } there) return null;
+        // Another content of the same name has another tag, so a copy is never taken for what replaced its original.
+        var identity = string.Create(CultureInfo.InvariantCulture, $"{access.Server}\n{PlaceOf(name)}\n{there.Bytes}\n{there.Tag}");
+        var copy = Path.Combine(cache, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(identity)))[..16], name);
+        if (again || !File.Exists(copy)) _bucket.Download(there, copy);
+        return copy;
+    }
+
+    public Stream? Open(string name)
+    {
+        Directory.CreateDirectory(cache);
+        var path = Path.Combine(cache, $".{Guid.NewGuid():N}.reading");
+        var file = new FileStream(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, 1 << 16);
+        try
+        {
+            // The stream keeps it until it is closed, and a process that dies leaves nothing behind.
+            File.Delete(path);
+            if (!_bucket.Download(name, file))
+            {
+                file.Dispose();
+                return null;
+            }
+
+            file.Position = 0;
+            return file;
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    public void Write(Func<Stream, string> write) => AtomicFile.WriteAside(cache, write, _bucket.Upload);
+
+    public void Delete(string name) => _bucket.Delete(name);
+
+    public void SetAside(string name, string newName)
+    {
+        // By way of this machine: not every server copies, and none more than 5 GB at a time.
+        AtomicFile.WriteAside(cache, stream => _bucket.Download(name, stream) ? newName : null, _bucket.Upload);
+        _bucket.Delete(name);
+    }
+
+    public IReadOnlyList<(string Name, long Bytes)> List(string start) => [.. _bucket.List(start).Select(found => (found.Name, found.Bytes))];
+}

@@ -1,0 +1,91 @@
+using System.Formats.Tar;
+using System.Globalization;
+using System.Text.Json;
+using Lathe.Contracts;
+
+namespace Lathe.NN.Data;
+
+/// <summary>An image within a tar.</summary>
+/// <param name="Name">Of the member.</param>
+/// <param name="Offset">First byte in the tar.</param>
+/// <param name="Length">Bytes.</param>
+internal sealed record TarImage(string Name, long Offset, long Length);
+
+/// <summary>What matters of one tar.</summary>
+/// <param name="Images">Its images, in their order.</param>
+/// <param name="Numbers">Classes by key, from the members <c>KEY.cls</c>.</param>
+internal sealed record TarListing(List<TarImage> Images, Dictionary<string, int> Numbers)
+{
+    /// <summary>Reads the members' headers; of a remote tar only where its present content was not listed before.</summary>
+    /// <param name="tar">Its path.</param>
+    /// <param name="split">Only members in folders of a folder of this name; null: all.</param>
+    /// <param name="remote">Holds it, where no disk of this machine does.</param>
+    /// <exception cref="LatheException">The tar cannot be read or is damaged.</exception>
+    public static TarListing Of(string tar, string? split, IRemoteFiles? remote)
+    {
+        if (remote is null)
+            return Read(tar, split, () => File.OpenRead(tar));
+        // The version changes when another reader could list other members.
+        var about = $"members-1-{split}";
+        if (remote.Recall(tar, about) is { } noted && Parse(noted) is { } known)
+            return known;
+        var listing = Read(tar, split, () => new RemoteStream(remote, tar));
+        remote.Note(tar, about, JsonSerializer.Serialize(listing, LatheJson.Options));
+        return listing;
+    }
+
+    private static TarListing? Parse(string noted)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize<TarListing>(noted, LatheJson.Options) is { Images: not null, Numbers: not null } listing ? listing : null;
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
+    private static TarListing Read(string tar, string? split, Func<Stream> open)
+    {
+        var listing = new TarListing([], []);
+        try
+        {
+            using var file = open();
+            using var reader = new TarReader(file);
+            while (reader.GetNextEntry() is { } entry)
+            {
+                if (entry.EntryType is not (TarEntryType.RegularFile or TarEntryType.V7RegularFile) || !IsOf(entry.Name, split))
+                    continue;
+                if (ImageSetFiles.IsImage(Path.GetFileName(entry.Name.AsSpan())))
+                    listing.Images.Add(new TarImage(entry.Name, entry.DataOffset, entry.Length));
+                else if (entry.Name.EndsWith(".cls", StringComparison.Ordinal))
+                    listing.Numbers[ImagePlace.Key(entry.Name).ToString()] = ReadNumber(entry, tar);
+                if (entry.DataOffset + entry.Length > file.Length)
+                    throw new InvalidDataException($"it ends within {entry.Name}");
+            }
+
+            return listing;
+        }
+        catch (Exception e) when (e is InvalidDataException or EndOfStreamException or FormatException)
+        {
+            throw new LatheException($"{tar} is damaged: {e.Message}. Get the file again from where the data set is published.", FailureKind.Permanent, e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new LatheException($"{tar} cannot be read: {e.Message}", FailureKind.Transient, e);
+        }
+    }
+
+    private static int ReadNumber(TarEntry entry, string tar)
+    {
+        // The reader of the tar goes on from this stream.
+        using var reader = new StreamReader(entry.DataStream ?? Stream.Null, leaveOpen: true);
+        var text = entry.Length <= 20 ? reader.ReadToEnd().Trim() : "";
+        return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number < 1_000_000
+            ? number
+            : throw new LatheException($"{tar}:{entry.Name} is '{text}'; expected the number of a class, from 0.");
+    }
+
+    private static bool IsOf(string member, string? split) => split is null || (member.Split('/') is [.., _, _, _] parts && parts[^3] == split);
+}
