@@ -3,6 +3,7 @@ using Lathe.Contracts;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Graphs;
 using Lathe.NN.Sizing;
+using Lathe.Pruner;
 using Spectre.Console;
 
 namespace Lathe.Cli.Output;
@@ -80,6 +81,7 @@ internal sealed record CheckpointInspection(
             terminal.Line("  " + string.Join(' ', step.Parameters.EnumerateObject().Select(p => $"{p.Name}={Ways.Value(p.Value)}")));
             if (step.Facts.Count > 0) terminal.Line("  " + string.Join(' ', step.Facts.Select(f => $"{f.Key}={f.Value:0.######}")));
             terminal.Line("  " + string.Join(' ', step.Versions.Select(v => $"{v.Key}={v.Value}")));
+            if (step.Stage == PruneStage.Manifest.Name && PruningRecord.TryRead(step.Records) is { } pruning) PruningTable.Show(terminal, pruning);
         }
 
         if (Lineage.Dense is { } dense) terminal.Line($"dense ancestor {dense.Sha256}");

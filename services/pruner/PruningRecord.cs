@@ -28,6 +28,19 @@ public sealed record PruningRecord(IReadOnlyList<PrunedLayer> Layers, IReadOnlyL
         return new PruningRecord([.. layers], path);
     }
 
+    /// <summary>Reads what stands in a lineage; null where that is nothing, or of another version.</summary>
+    public static PruningRecord? TryRead(JsonElement? records)
+    {
+        try
+        {
+            return records?.Deserialize<PruningRecord>(LatheJson.Options) is { Layers: not null, Path: not null } record ? record : null;
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
     /// <summary>As it stands in the lineage.</summary>
     public JsonElement ToJson() => JsonSerializer.SerializeToElement(this, LatheJson.Options);
 
