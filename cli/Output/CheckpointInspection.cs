@@ -81,7 +81,11 @@ internal sealed record CheckpointInspection(
             terminal.Line("  " + string.Join(' ', step.Parameters.EnumerateObject().Select(p => $"{p.Name}={Ways.Value(p.Value)}")));
             if (step.Facts.Count > 0) terminal.Line("  " + string.Join(' ', step.Facts.Select(f => $"{f.Key}={f.Value:0.######}")));
             terminal.Line("  " + string.Join(' ', step.Versions.Select(v => $"{v.Key}={v.Value}")));
-            if (step.Stage == PruneStage.Manifest.Name && PruningRecord.TryRead(step.Records) is { } pruning) PruningTable.Show(terminal, pruning);
+            if (step.Stage != PruneStage.Manifest.Name || PruningRecord.TryRead(step.Records) is not { } pruning) continue;
+            terminal.Write(PruningTable.Layers(pruning, terminal.Width));
+            terminal.Line("");
+            terminal.Write(PruningTable.Path(pruning));
+            terminal.Line("");
         }
 
         if (Lineage.Dense is { } dense) terminal.Line($"dense ancestor {dense.Sha256}");

@@ -1,45 +1,63 @@
 using Lathe.Pruner;
 using Spectre.Console;
+using Spectre.Console.Rendering;
 
 namespace Lathe.Cli.Output;
 
 /// <summary>What a pruning left of each layer, and how it came to its targets.</summary>
 internal static class PruningTable
 {
-    public static void Show(Terminal terminal, PruningRecord record)
+    // Columns that the figures take beside a layer's name, and lines of the path: all of it is in the JSON.
+    private const int FiguresWidth = 54;
+    private const int LeastName = 12;
+    private const int MostPoints = 12;
+
+    /// <summary>One row for each layer; names are shortened to fit the terminal.</summary>
+    /// <param name="record">What happened.</param>
+    /// <param name="width">Columns of the terminal.</param>
+    public static IRenderable Layers(PruningRecord record, int width)
     {
         var before = Math.Max(1, record.Layers.Sum(l => l.MultiplicationsBefore));
-        var layers = Columns("layer", "width", "", "kept", "mults", "", "of all");
+        var table = Columns("layer", "width", "", "kept", "mults", "", "share");
         foreach (var layer in record.Layers)
         {
-            layers.AddRow(
-                layer.Layer, $"{layer.WidthBefore}", $"> {layer.WidthAfter}", $"{(double)layer.WidthAfter / layer.WidthBefore:0.00}",
-                Figures.Count(layer.MultiplicationsBefore), $"> {Figures.Count(layer.MultiplicationsAfter)}", $"{(double)layer.MultiplicationsAfter / before:0.000}");
+            table.AddRow(
+                new Text(Shortened(layer.Layer, Math.Max(LeastName, width - FiguresWidth))),
+                new Text($"{layer.WidthBefore}"), new Text($"> {layer.WidthAfter}"), new Text(Figures.Ratio((double)layer.WidthAfter / layer.WidthBefore)),
+                new Text(Figures.Count(layer.MultiplicationsBefore)), new Text($"> {Figures.Count(layer.MultiplicationsAfter)}"),
+                new Text(Figures.Ratio((double)layer.MultiplicationsAfter / before)));
         }
 
-        terminal.Write(layers);
-        terminal.Line("");
-        var path = Columns("epoch", "params", "target", "mults", "target");
-        foreach (var point in record.Path)
+        return table;
+    }
+
+    /// <summary>One row for each of a few epochs, the last among them.</summary>
+    public static IRenderable Path(PruningRecord record)
+    {
+        var table = Columns("epoch", "params", "target", "mults", "target");
+        var every = Math.Max(1, (record.Path.Count + MostPoints - 1) / MostPoints);
+        foreach (var point in record.Path.Where((_, i) => (record.Path.Count - 1 - i) % every == 0))
         {
-            path.AddRow(
-                $"{point.Epoch}", Figures.Count((long)point.Parameters), Target(point.TargetParameters), Figures.Count((long)point.Multiplications),
+            table.AddRow(
+                $"{point.Epoch}", Figures.Count(point.Parameters), Target(point.TargetParameters), Figures.Count(point.Multiplications),
                 Target(point.TargetMultiplications));
         }
 
-        terminal.Write(path);
-        terminal.Line("");
+        return table;
     }
 
-    private static string Target(double? target) => target is { } most ? Figures.Count((long)most) : "free";
+    private static string Target(double? target) => target is { } most ? Figures.Count(Math.Floor(most)) : "free";
+
+    /// <summary>The end of a layer's name tells more than its start.</summary>
+    private static string Shortened(string name, int width) => name.Length <= width ? name : $"…{name[^(width - 1)..]}";
 
     private static Table Columns(params string[] names)
     {
         var table = new Table().Border(TableBorder.None);
-        foreach (var (name, i) in names.Select((name, i) => (name, i)))
+        foreach (var name in names)
         {
-            var column = new TableColumn(new Markup($"[bold]{name}[/]")).PadLeft(i == 0 ? 2 : 0).PadRight(2).NoWrap();
-            table.AddColumn(i == 0 && name == "layer" ? column : column.RightAligned());
+            var column = new TableColumn(new Markup($"[bold]{name}[/]")).PadLeft(name == names[0] ? 2 : 0).PadRight(2).NoWrap();
+            table.AddColumn(name == "layer" ? column : column.RightAligned());
         }
 
         return table;

@@ -17,6 +17,7 @@ public sealed class Pruning : IDisposable
 {
     private const string FinishState = "hfp.finish";
     private const string PathState = "hfp.path";
+    private const int MostPoints = 100;
 
     private readonly PruneParameters _parameters;
     private readonly IReadOnlyDictionary<string, Parameter> _weights;
@@ -67,7 +68,7 @@ public sealed class Pruning : IDisposable
     /// <summary>The exact finish, once channels are chosen.</summary>
     public FinishedGates? Finished { get; private set; }
 
-    /// <summary>Both sizes and their targets at the end of each epoch, and the cost of one more channel at the end.</summary>
+    /// <summary>Both sizes and their targets at the end of each epoch, or of every so-many of more than a hundred.</summary>
     public IReadOnlyList<SizePoint> Path => _path;
 
     /// <summary>
@@ -93,7 +94,7 @@ public sealed class Pruning : IDisposable
         ExtraParameters = Gates.OwnGates,
         AfterBackward = AfterBackward,
         AfterStep = AfterStep + stepped,
-        AfterEpoch = step => _path.Add(PointAt(step)),
+        AfterEpoch = TakePoint,
         SaveState = SaveState,
         LoadState = LoadState,
         Phase = _ => Gates.Frozen ? "fine-tuning" : "pruning",
@@ -125,6 +126,13 @@ public sealed class Pruning : IDisposable
         var ranking = _choice.Rank(weights);
         Finished = ExactFinish.Choose(_size, _budget, _widths, ranking.Magnitudes, ranking.Open);
         Gates.Freeze(Finished.Live);
+    }
+
+    /// <summary>Of a long schedule some epochs only, for the path is kept in the checkpoint.</summary>
+    private void TakePoint(StepContext step)
+    {
+        var every = (_parameters.Epochs + MostPoints - 1) / MostPoints;
+        if ((step.Epoch + 1) % every == 0 || step.Epoch + 1 == _parameters.Epochs) _path.Add(PointAt(step));
     }
 
     private SizePoint PointAt(StepContext step)

@@ -7,7 +7,7 @@ namespace Lathe.Pruner;
 
 /// <summary>What people want to see of a pruning; kept in the lineage of its checkpoint.</summary>
 /// <param name="Layers">Every convolution and linear layer, in the graph's order.</param>
-/// <param name="Path">Both sizes against their targets at the end of each epoch.</param>
+/// <param name="Path">Both sizes against their targets at the end of each epoch, or of every so-many.</param>
 public sealed record PruningRecord(IReadOnlyList<PrunedLayer> Layers, IReadOnlyList<SizePoint> Path)
 {
     /// <summary>Compares a network with what surgery left of it.</summary>

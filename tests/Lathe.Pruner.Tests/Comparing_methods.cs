@@ -1,4 +1,5 @@
 using System.Text.Json;
+using CsCheck;
 using Lathe.Contracts;
 using Lathe.Hosting;
 using Lathe.NN.Checkpoints;
@@ -38,40 +39,17 @@ public sealed class Comparing_methods : IDisposable
     public void Every_method_meets_both_targets_and_leaves_no_channel_closed_that_fits(PruneMethod method, string model)
     {
         TorchRuntime.Configure(1);
-        var graph = Zoo.Build(model, new TensorShape(3, 32, 32), 10);
-        using var scope = NewDisposeScope();
-        using var module = GraphModule.Create(graph, seed: 3);
-        using var pruning = new Pruning(
-            graph, module.Parameters, new PruneParameters { Method = method, Parameters = 0.45, Multiplications = 0.4, PruningShare = 1, Epochs = 1 }, seed: 3);
-        // The only step of the only epoch, whatever it taught: scales as a training might have left them.
-        using (no_grad())
-        {
-            foreach (var (_, scale) in module.Parameters.Where(p => p.Value.dim() == 1 && p.Key.EndsWith(".weight", StringComparison.Ordinal)))
-                scale.copy_(rand(scale.shape, generator: new Generator(5)));
-        }
+        MeetsExactly(Zoo.Build(model, new TensorShape(3, 32, 32), 10), method, 0.45, 0.4, multiple: 1, seed: 3);
+    }
 
-        pruning.Hooks(_ => { }).AfterStep!(new StepContext(module, 0, 0, 1, 0, 1, 0.1));
-
-        var finished = pruning.Finished!;
-        var size = SizeModel.Of(graph, pruning.Groups);
-        double[] open = [.. finished.Live.Select(group => (double)group.Count(live => live))];
-        Assert.Equal((finished.Parameters, finished.Multiplications), ((long)size.Evaluate(open).Parameters, (long)size.Evaluate(open).Multiplications));
-        Assert.True(Fits(finished.Parameters, finished.Multiplications));
-        for (var g = 0; g < open.Length; g++)
-        {
-            Assert.True(open[g] >= 1);
-            if (open[g] == finished.Live[g].Length) continue;
-            double[] more = [.. open];
-            more[g]++;
-            var (parameters, multiplications) = size.Evaluate(more);
-            Assert.False(Fits(parameters, multiplications), $"group {g} could have one more");
-        }
-
-        var next = pruning.OneMoreChannel!.Value;
-        Assert.False(Fits(finished.Parameters + next.Parameters, finished.Multiplications + next.Multiplications));
-
-        bool Fits(double parameters, double multiplications) =>
-            parameters <= 0.45 * pruning.Reach.DenseParameters && multiplications <= 0.4 * pruning.Reach.DenseMultiplications;
+    [Theory]
+    [MemberData(nameof(Methods))]
+    public void Every_method_meets_them_on_any_network(PruneMethod method)
+    {
+        TorchRuntime.Configure(1);
+        Gen.Select(Gen.Int[0, int.MaxValue], Gen.Double[0.02, 1], Gen.Double[0.02, 1], Gen.Int[0, 3].Select(power => 1 << power))
+            .Sample((seed, parameters, multiplications, multiple) =>
+                MeetsExactly(RandomNetworks.Make(seed), method, parameters, multiplications, multiple, seed), iter: 60);
     }
 
     [Theory]
@@ -202,6 +180,55 @@ public sealed class Comparing_methods : IDisposable
         open[gone.g]++;
         Assert.True(size.Evaluate(open).Multiplications > 0.5 * dense);
         Assert.All(magnitudes.SelectMany((m, g) => m.OrderDescending().Take((int)open[g]).Where(_ => widths[g].Prunable)), kept => Assert.True(kept >= gone.value));
+    }
+
+    private static void MeetsExactly(NetworkGraph graph, PruneMethod method, double parametersShare, double multiplicationsShare, int multiple, int seed)
+    {
+        using var scope = NewDisposeScope();
+        using var module = GraphModule.Create(graph, seed);
+        var groups = ChannelGroups.Of(graph);
+        var size = SizeModel.Of(graph, groups);
+        GroupWidths[] widths = [.. groups.Groups.Select(g => new GroupWidths(g.Gates.Count, multiple, g.Prunable))];
+        var reach = ReachableSizes.Of(size, widths);
+        var budget = new SizeBudget(
+            Math.Max(parametersShare * reach.DenseParameters, reach.LeastParameters),
+            Math.Max(multiplicationsShare * reach.DenseMultiplications, reach.LeastMultiplications));
+        using var pruning = new Pruning(graph, module.Parameters, new PruneParameters
+        {
+            Method = method, Parameters = budget.Parameters, Multiplications = budget.Multiplications, ChannelMultiple = multiple, PruningShare = 1, Epochs = 1,
+        }, seed);
+        // The only step of the only epoch, whatever it taught: scales as a training might have left them.
+        using (no_grad())
+            RandomNetworks.MoveScales(module, seed);
+        pruning.Hooks(_ => { }).AfterStep!(new StepContext(module, 0, 0, 1, 0, 1, 0.1));
+
+        var finished = pruning.Finished!;
+        Assert.True(budget.Holds(finished.Parameters, finished.Multiplications));
+        double[] open = [.. finished.Live.Select(group => (double)group.Count(live => live))];
+        var closed = false;
+        for (var g = 0; g < open.Length; g++)
+        {
+            Assert.InRange(open[g], widths[g].Least, widths[g].Full);
+            Assert.True(open[g] % multiple == 0 || open[g] == widths[g].Full);
+            if (widths[g].Above((int)open[g]) is not { } wider) continue;
+            closed = true;
+            double[] more = [.. open];
+            more[g] = wider;
+            var after = size.Evaluate(more);
+            Assert.False(budget.Holds(after.Parameters, after.Multiplications), $"group {g} could have {wider} channels");
+        }
+
+        var live = new bool[groups.Gates.Count];
+        foreach (var group in groups.Groups)
+        {
+            for (var i = 0; i < group.Gates.Count; i++) live[group.Gates[i]] = finished.Live[group.Index][i] || !group.Prunable;
+        }
+
+        var complexity = Complexity.Of(Surgery.Shrink(graph, groups, live));
+        Assert.Equal((finished.Parameters, finished.Multiplications), (complexity.Parameters, complexity.Multiplications));
+        Assert.Equal(closed, pruning.OneMoreChannel is not null);
+        if (pruning.OneMoreChannel is { } next)
+            Assert.False(budget.Holds(finished.Parameters + next.Parameters, finished.Multiplications + next.Multiplications));
     }
 
     public void Dispose() => Directory.Delete(_root, recursive: true);
