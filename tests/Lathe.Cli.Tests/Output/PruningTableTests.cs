@@ -16,7 +16,7 @@ public sealed class PruningTableTests
     public void Layers_fit_80_columns_by_the_end_of_their_names() =>
         Assert.Equal(
             [
-                "layer                       width          kept      mults            share",
+                "layer                       width          kept      mults             share",
                 "features.0                     16    > 8  0.500    313,600  > 156,800  0.056",
                 "…ayer16.conv2.of.a.long.name  128  > 128  1.000  2,508,800  > 627,200  0.222",
             ],
