@@ -18,7 +18,7 @@ public sealed class PruningTableTests
             [
                 "layer                       width          kept      mults             share",
                 "features.0                     16    > 8  0.500    313,600  > 156,800  0.056",
-                "…ayer16.conv2.of.a.long.name  128  > 128  1.000  2,508,800  > 627,200  0.222",
+                "…er16.conv2.of.a.long.name    128  > 128  1.000  2,508,800  > 627,200  0.222",
             ],
             Samples.Draw(PruningTable.Layers(Record, 80), 80).Select(line => line.Trim()));
 
