@@ -15,8 +15,8 @@ namespace Lathe.Pruner;
 /// </summary>
 public sealed class Pruning : IDisposable
 {
-    private const string FinishState = "hfp.finish";
-    private const string PathState = "hfp.path";
+    private const string FinishState = "pruning.finish";
+    private const string PathState = "pruning.path";
     private const int MostPoints = 100;
 
     private readonly PruneParameters _parameters;
@@ -177,7 +177,7 @@ public sealed class Pruning : IDisposable
         };
         if (Finished is null) return state;
         state[FinishState] = tensor(new[] { Finished.Parameters, Finished.Multiplications, Finished.Closed, Finished.Reopened });
-        for (var g = 0; g < Finished.Live.Count; g++) state[$"hfp.live.{g}"] = tensor(Finished.Live[g]);
+        for (var g = 0; g < Finished.Live.Count; g++) state[$"pruning.live.{g}"] = tensor(Finished.Live[g]);
         return state;
     }
 
@@ -194,7 +194,7 @@ public sealed class Pruning : IDisposable
         }
 
         var numbers = finish.data<long>().ToArray();
-        var live = Enumerable.Range(0, Groups.Groups.Count).Select(g => state[$"hfp.live.{g}"].data<bool>().ToArray()).ToArray();
+        var live = Enumerable.Range(0, Groups.Groups.Count).Select(g => state[$"pruning.live.{g}"].data<bool>().ToArray()).ToArray();
         Finished = new FinishedGates(live, numbers[0], numbers[1], (int)numbers[2], (int)numbers[3]);
         Gates.Freeze(live);
     }
