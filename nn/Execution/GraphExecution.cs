@@ -43,8 +43,10 @@ internal static class GraphExecution
         Func<string, Tensor> parameter,
         IReadOnlyDictionary<string, Tensor> buffers,
         CounterRandom dropout,
-        Precision precision)
+        Precision precision,
+        ActivationTap? tap = null)
     {
+        tap?.Invoke(NetworkGraph.InputName, input);
         var live = new Dictionary<string, (Tensor Tensor, int Last)>
         {
             [NetworkGraph.InputName] = (Entering(input, precision), LastReader(graph, NetworkGraph.InputName)),
@@ -56,6 +58,7 @@ internal static class GraphExecution
             for (var j = 0; j < inputs.Length; j++)
                 inputs[j] = live[node.Inputs[j]].Tensor;
             var output = Apply(node, inputs, training, parameter, buffers, dropout);
+            tap?.Invoke(node.Name, output);
 
             // While training the backward pass keeps what it needs by itself; this lets go of our hold on the rest.
             foreach (var name in node.Inputs)
@@ -158,6 +161,8 @@ internal static class GraphExecution
                 return x.flatten(1);
             case Dropout drop:
                 return Drop(x, drop, training, dropout);
+            case Quantize quantize:
+                return Round(x, quantize);
             default:
                 throw new LatheException($"Layer '{node.Name}' is a {node.GetType().Name}, which this version of Lathe cannot run.");
         }
@@ -204,6 +209,30 @@ internal static class GraphExecution
         ActivationKind.Sigmoid => sigmoid(x),
         _ => throw new LatheException($"Activation {kind} is unknown to this version of Lathe."),
     };
+
+    /// <summary>
+    /// What is in range goes through to its gradient as it is; what it is rounded by is added as a constant. Both differences are exact, so
+    /// the sum is the rounded value to the bit.
+    /// </summary>
+    private static Tensor Round(Tensor x, Quantize quantize)
+    {
+        using var single = x.dtype == ScalarType.Float32 ? x.alias() : x.to(ScalarType.Float32);
+        var step = Math.ScaleB(1, -quantize.Fraction);
+        using var clipped = single.Clamped(quantize.Least * step, quantize.Greatest * step);
+        Tensor rounding;
+        using (no_grad())
+        {
+            using var constant = clipped.detach();
+            rounding = constant.Times(1 / step).round_().TimesInPlace(step).sub_(constant);
+        }
+
+        using var owned = rounding;
+        var rounded = clipped.Plus(rounding);
+        if (x.dtype == ScalarType.Float32)
+            return rounded;
+        using (rounded)
+            return rounded.to(x.dtype);
+    }
 
     private static Tensor Sum(Tensor[] inputs)
     {

@@ -15,6 +15,11 @@ namespace Lathe.NN.Execution;
 /// <param name="value">The parameter.</param>
 public delegate Tensor ParameterView(string name, Tensor value);
 
+/// <summary>Sees every tensor of a forward pass as it is made, the image first. It must not keep or change it.</summary>
+/// <param name="name">Name of the tensor, which is that of its node.</param>
+/// <param name="value">[N, …].</param>
+public delegate void ActivationTap(string name, Tensor value);
+
 /// <summary>A network that runs: a graph, its parameters and its buffers. Not for use by two threads at once.</summary>
 public sealed class GraphModule : IDisposable
 {
@@ -107,8 +112,15 @@ public sealed class GraphModule : IDisposable
     /// <param name="view">Substitutes parameters; null uses them as they are.</param>
     /// <param name="dropout">Where dropout draws from; a new stream for each step.</param>
     /// <param name="precision">What layers compute with; statistics of batch norm are float32 always.</param>
+    /// <param name="tap">Sees every tensor; null: nobody does.</param>
     /// <returns>Float32 [N, classes]; every other activation has been let go.</returns>
-    public Tensor Forward(Tensor input, bool training, ParameterView? view = null, CounterRandom dropout = default, Precision precision = Precision.Float32)
+    public Tensor Forward(
+        Tensor input,
+        bool training,
+        ParameterView? view = null,
+        CounterRandom dropout = default,
+        Precision precision = Precision.Float32,
+        ActivationTap? tap = null)
     {
         Tensor Value(string name)
         {
@@ -119,7 +131,7 @@ public sealed class GraphModule : IDisposable
         var here = input.On(Device);
         try
         {
-            return GraphExecution.Run(Graph, _lastReader, here, training, Value, _buffers, dropout, precision);
+            return GraphExecution.Run(Graph, _lastReader, here, training, Value, _buffers, dropout, precision, tap);
         }
         finally
         {

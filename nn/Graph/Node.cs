@@ -24,6 +24,7 @@ namespace Lathe.NN.Graphs;
 [JsonDerivedType(typeof(Concat), "concat")]
 [JsonDerivedType(typeof(Flatten), "flatten")]
 [JsonDerivedType(typeof(Dropout), "dropout")]
+[JsonDerivedType(typeof(Quantize), "quantize")]
 public abstract record Node(
     [property: JsonPropertyOrder(-2)] string Name,
     [property: JsonPropertyOrder(-1)] IReadOnlyList<string> Inputs);
@@ -96,3 +97,19 @@ public sealed record Flatten(string Name, IReadOnlyList<string> Inputs) : Node(N
 
 /// <summary>Zeroes each element with the given probability while training; nothing in evaluation.</summary>
 public sealed record Dropout(string Name, IReadOnlyList<string> Inputs, double Probability) : Node(Name, Inputs);
+
+/// <summary>
+/// Activations as fixed-point numbers: each value becomes the nearest k·2^(−Fraction) with a whole k of <see cref="Least"/> to
+/// <see cref="Greatest"/>, ties to even: of so many bits (2 to 8) in two's complement where signed, else from 0 up, as after a ReLU.
+/// Fraction, −64 to 64, counts the binary places. While training the gradient passes straight through, but where the value was out of range.
+/// </summary>
+public sealed record Quantize(string Name, IReadOnlyList<string> Inputs, int Fraction, bool Signed, int Bits = 8) : Node(Name, Inputs)
+{
+    /// <summary>The least k.</summary>
+    [JsonIgnore]
+    public int Least => Signed ? -(1 << (Bits - 1)) : 0;
+
+    /// <summary>The greatest k.</summary>
+    [JsonIgnore]
+    public int Greatest => Signed ? (1 << (Bits - 1)) - 1 : (1 << Bits) - 1;
+}

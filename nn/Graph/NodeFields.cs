@@ -47,6 +47,12 @@ internal static class NodeFields
                 break;
             case Dropout d when !(d.Probability is >= 0 and < 1):
                 throw new LatheException($"node '{node.Name}' has dropout probability {d.Probability}; it must be in [0, 1)");
+            case Quantize q:
+                if (q.Bits is < 2 or > 8)
+                    throw new LatheException($"node '{node.Name}' quantizes to {q.Bits} bits; they must be 2 to 8");
+                if (q.Fraction is < -64 or > 64)
+                    throw new LatheException($"node '{node.Name}' has {q.Fraction} binary places; they must be -64 to 64");
+                break;
             case Activation a when !Enum.IsDefined(a.Kind):
                 throw new LatheException($"node '{node.Name}' has an unknown activation, {(int)a.Kind}");
         }

@@ -55,7 +55,7 @@ public static class ShapeInference
             Pad pad => Widen(pad, Spatial(node, inputs[0])),
             Concat => Join(node, inputs),
             Flatten => Flat(node, inputs[0]),
-            Activation or Dropout => inputs[0],
+            Activation or Dropout or Quantize => inputs[0],
             _ => throw new LatheException($"node '{node.Name}' has an operation, {node.GetType().Name}, that has no shape rule"),
         };
     }

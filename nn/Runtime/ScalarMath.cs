@@ -57,6 +57,14 @@ public static class ScalarMath
         return tensor.add_(scalar, one);
     }
 
+    /// <summary>Each value limited to [least, most].</summary>
+    public static Tensor Clamped(this Tensor tensor, double least, double most)
+    {
+        using var low = least.ToScalar();
+        using var high = most.ToScalar();
+        return tensor.clamp(low, high);
+    }
+
     /// <summary>Limits every value to [least, most].</summary>
     public static Tensor ClampInPlace(this Tensor tensor, double least, double most)
     {

@@ -2,6 +2,7 @@ using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
 using Lathe.Hosting;
 using Lathe.NN.Runtime;
+using Lathe.Quantizer.Activations;
 using Lathe.Quantizer.Weights;
 
 namespace Lathe.Quantizer;
@@ -48,6 +49,10 @@ public sealed record QuantizeParameters
     [Description("Bits of a weight, 2 to 8: for all layers, or by layer as { default: 2, \"features.0\": 8, \"classifier.*\": 4 }.")]
     [ParameterSchema(LayerBits.Schema)]
     public LayerBits Bits { get; init; } = 2;
+
+    [Description("Bits of activations: 8 for fixed-point numbers between layers, calibrated and trained through; none: float.")]
+    [ParameterSchema(ActivationBits.Schema)]
+    public ActivationBits Activations { get; init; } = ActivationBits.None;
 
     [Description("Epochs of training, over which the pull grows.")]
     [Range(1, 100_000)]

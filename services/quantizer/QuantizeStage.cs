@@ -5,6 +5,7 @@ using Lathe.NN.Data;
 using Lathe.NN.Execution;
 using Lathe.NN.Runtime;
 using Lathe.NN.Training;
+using Lathe.Quantizer.Activations;
 using Lathe.Quantizer.Methods;
 using Lathe.Quantizer.Weights;
 using Microsoft.Extensions.Logging;
@@ -15,7 +16,7 @@ namespace Lathe.Quantizer;
 public sealed class QuantizeStage : IStage<QuantizeParameters>
 {
     public static StageManifest Manifest { get; } = new(
-        "quantize", "2", "SYMOG: weights trained into N-bit fixed-point modes", StageInput.Checkpoint, StageOutput.Checkpoint);
+        "quantize", "3", "SYMOG: weights trained into N-bit fixed-point modes", StageInput.Checkpoint, StageOutput.Checkpoint);
 
     public StageOutcome Run(StageRun run, QuantizeParameters parameters, CancellationToken stop)
     {
@@ -23,8 +24,10 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
         using var checkpoint = CheckpointFile.Read(run.InputPath!);
         var data = DataSets.Open(run.Data.Name, run.DataPlace, new ImageOptions(checkpoint.Graph.Input.Height));
         var (train, validation) = data.Train.Validation(parameters.Validation, run.Seed);
-        using var module = GraphModule.FromTensors(checkpoint.Graph, checkpoint.Tensors, compute.Device);
-        var weights = new QuantizedWeights(module.Parameters, StepSizes.Choose(checkpoint.Graph, checkpoint.Tensors, parameters));
+        var formats = StepSizes.Choose(checkpoint.Graph, checkpoint.Tensors, parameters);
+        var graph = Calibration.Quantized(checkpoint, formats, train, run.Seed, parameters, compute.Device);
+        using var module = GraphModule.FromTensors(graph, checkpoint.Tensors, compute.Device);
+        var weights = new QuantizedWeights(module.Parameters, formats);
 
         var hooks = QuantizationMethods.Hooks(weights, checkpoint.Tensors, parameters);
         if (hooks is not null)
@@ -41,7 +44,7 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
         if (data.DamageReport is { } damage) run.Logger.LogWarning("{Damage}", damage);
         var step = new LineageStep(
             run.Stage, run.Version, run.Parameters, run.Seed, run.Input, run.Data, compute.Versions(), facts);
-        using var quantized = new Checkpoint(checkpoint.Graph, module.Snapshot(), checkpoint.Lineage.Then(step, compresses: true), weights.Formats);
+        using var quantized = new Checkpoint(graph, module.Snapshot(), checkpoint.Lineage.Then(step, compresses: true), weights.Formats);
         return new StageOutcome(run.Write(stream => CheckpointFile.Write(stream, quantized)), facts.With(quantized.Graph, quantized.Formats));
     }
 

@@ -1,0 +1,37 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Lathe.Contracts;
+
+namespace Lathe.Quantizer.Activations;
+
+/// <summary>Bits of an activation. As JSON 8, or <c>"none"</c> for float ones.</summary>
+/// <param name="Value">8, or null for float activations.</param>
+[JsonConverter(typeof(ActivationBitsConverter))]
+public sealed record ActivationBits(int? Value)
+{
+    /// <summary>JSON Schema of the above.</summary>
+    internal const string Schema = """{ "enum": [8, "none"] }""";
+
+    /// <summary>Float activations.</summary>
+    public static ActivationBits None { get; } = new(null);
+
+    public static implicit operator ActivationBits(int bits) => new(bits);
+}
+
+internal sealed class ActivationBitsConverter : JsonConverter<ActivationBits>
+{
+    private const string None = "none";
+
+    public override ActivationBits Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => reader.TokenType switch
+    {
+        JsonTokenType.Number when reader.TryGetInt32(out var bits) && bits == 8 => bits,
+        JsonTokenType.String when reader.GetString() == None => ActivationBits.None,
+        _ => throw new LatheException("quantize.activations: expected 8 or none"),
+    };
+
+    public override void Write(Utf8JsonWriter writer, ActivationBits value, JsonSerializerOptions options)
+    {
+        if (value.Value is { } bits) writer.WriteNumberValue(bits);
+        else writer.WriteStringValue(None);
+    }
+}
