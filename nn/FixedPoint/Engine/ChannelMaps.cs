@@ -1,0 +1,95 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace Lathe.NN.FixedPoint.Engine;
+
+/// <summary>Maps of a layer's channels from sums to bytes, padded to whole strips.</summary>
+internal sealed unsafe class ChannelMaps
+{
+    // Makes every scaled sum positive, so that a logical shift does for an arithmetic one, which AVX2 lacks for 64 bits.
+    private const long Lift = 1L << 62;
+
+    private const int Width = PackedWeights.Width;
+
+    private readonly int[] _multipliers;
+    private readonly long[] _offsets;
+    private readonly byte[] _shifts;
+
+    /// <param name="maps">Of each channel, for sums of (byte − zero).</param>
+    /// <param name="groups">Groups of channels, each of which begins a strip.</param>
+    /// <param name="zeroSums">What a channel's sum of bytes is greater by than its sum of (byte − zero).</param>
+    public ChannelMaps(IReadOnlyList<Requantizer> maps, int groups, ReadOnlySpan<long> zeroSums)
+    {
+        var made = maps.Count / groups;
+        var padded = (made + Width - 1) / Width * Width;
+        _multipliers = new int[padded * groups];
+        _offsets = new long[padded * groups];
+        _shifts = new byte[padded * groups];
+        Array.Fill(_shifts, (byte)1);
+        for (var channel = 0; channel < maps.Count; channel++)
+        {
+            var at = (channel / made * padded) + (channel % made);
+            var map = maps[channel];
+            _multipliers[at] = map.Multiplier;
+            _offsets[at] = map.Offset - (map.Multiplier * zeroSums[channel]);
+            _shifts[at] = (byte)map.Shift;
+        }
+    }
+
+    /// <summary>Bytes in memory.</summary>
+    public long Bytes => _multipliers.Length * (sizeof(int) + sizeof(long) + sizeof(byte));
+
+    /// <summary>A sum as the steps of the output.</summary>
+    /// <param name="at">Number of the channel, strips padded.</param>
+    /// <param name="sum">Of bytes.</param>
+    public long Apply(int at, int sum) => new Requantizer(_multipliers[at], _offsets[at], _shifts[at]).Apply(sum);
+
+    /// <summary>Sums of one strip as bytes.</summary>
+    /// <param name="set">What to compute with; the result is the same.</param>
+    /// <param name="at">Number of the strip's first channel.</param>
+    /// <param name="sums">16 of them.</param>
+    /// <param name="output">Its format.</param>
+    /// <param name="target">Room for 16 bytes.</param>
+    public void Store(InstructionSet set, int at, int* sums, ByteTensor output, byte* target)
+    {
+        if (set == InstructionSet.Avx2) StoreVectors(at, sums, output.Zero, output.Least, output.Greatest, target);
+        else
+            for (var channel = 0; channel < Width; channel++) target[channel] = output.Store(Apply(at + channel, sums[channel]));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void StoreVectors(int at, int* sums, byte zero, byte least, byte greatest, byte* target)
+    {
+        fixed (int* multipliers = &_multipliers[at])
+        fixed (long* offsets = &_offsets[at])
+        fixed (byte* shifts = &_shifts[at])
+        {
+            var bottom = Vector256.Create((long)least - zero);
+            var top = Vector256.Create((long)greatest - zero);
+            var low = Vector128.Narrow(
+                Four(sums, multipliers, offsets, shifts, bottom, top), Four(sums + 4, multipliers + 4, offsets + 4, shifts + 4, bottom, top));
+            var high = Vector128.Narrow(
+                Four(sums + 8, multipliers + 8, offsets + 8, shifts + 8, bottom, top), Four(sums + 12, multipliers + 12, offsets + 12, shifts + 12, bottom, top));
+            // Limited to the output's range, so what is left fits a byte once its zero is added.
+            var shift = Vector128.Create((short)zero);
+            Vector128.Narrow((low + shift).AsUInt16(), (high + shift).AsUInt16()).Store(target);
+        }
+    }
+
+    /// <summary>Four channels' steps, limited, as 32-bit numbers.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<int> Four(int* sums, int* multipliers, long* offsets, byte* shifts, Vector256<long> bottom, Vector256<long> top)
+    {
+        var shift = Avx2.ConvertToVector256Int64(shifts).AsUInt64();
+        var scaled = Avx2.Multiply(Avx2.ConvertToVector256Int64(sums).AsInt32(), Avx2.ConvertToVector256Int64(multipliers).AsInt32())
+            + Vector256.Load(offsets) + Vector256.Create(Lift);
+        var one = Vector256<ulong>.One;
+        var odd = Avx2.ShiftRightLogicalVariable(scaled.AsUInt64(), shift) & one;
+        var half = Avx2.ShiftLeftLogicalVariable(one, shift - one) - one;
+        var rounded = Avx2.ShiftRightLogicalVariable(scaled.AsUInt64() + half + odd, shift)
+            - Avx2.ShiftRightLogicalVariable(Vector256.Create((ulong)Lift), shift);
+        var limited = Vector256.Min(Vector256.Max(rounded.AsInt64(), bottom), top);
+        return Avx2.PermuteVar8x32(limited.AsInt32(), Vector256.Create(0, 2, 4, 6, 0, 2, 4, 6)).GetLower();
+    }
+}

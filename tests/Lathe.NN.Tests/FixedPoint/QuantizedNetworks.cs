@@ -1,0 +1,83 @@
+using Lathe.NN.Checkpoints;
+using Lathe.NN.Execution;
+using Lathe.NN.FixedPoint;
+using Lathe.NN.Graphs;
+using Lathe.NN.Runtime;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Lathe.NN.Tests.FixedPoint;
+
+/// <summary>A network with levels for weights and bytes for activations, drawn from a seed, and images for it.</summary>
+internal sealed record QuantizedNetwork(NetworkGraph Graph, IReadOnlyDictionary<string, Tensor> Tensors, IReadOnlyDictionary<string, WeightFormat> Formats)
+    : IDisposable
+{
+    private const int Images = 3;
+
+    public static QuantizedNetwork Of(NetworkGraph graph, int seed, int bits)
+    {
+        var random = new Random(seed);
+        using var scope = NewDisposeScope();
+        using var noGradient = no_grad();
+        using var module = GraphModule.Create(graph, seed);
+        var formats = new Dictionary<string, WeightFormat>();
+        foreach (var shape in ParameterShapes.Of(graph))
+        {
+            var tensor = shape.Trainable ? module.Parameters[shape.Name] : module.Buffers[shape.Name];
+            switch (shape.Kind)
+            {
+                case ParameterKind.Weight:
+                    var format = new WeightFormat(bits, random.Next(1, 5));
+                    formats.Add(shape.Name, format);
+                    tensor.copy_(Random(shape, () => random.Next(-format.MaxLevel, format.MaxLevel + 1) * format.StepSize));
+                    break;
+                case ParameterKind.RunningVariance:
+                    tensor.copy_(Random(shape, () => 0.1f + random.NextSingle()));
+                    break;
+                default:
+                    tensor.copy_(Random(shape, () => random.Next(8) == 0 ? 0 : (random.NextSingle() * 2) - 1));
+                    break;
+            }
+        }
+
+        // Each point's step so that some values are out of range.
+        var greatest = new Dictionary<string, float>();
+        module.Forward(Inputs(graph, seed), training: false, tap: (name, value) => greatest[name] = value.abs().max().item<float>());
+        var points = ActivationPoints.Of(graph);
+        var fractions = points.GroupBy(p => p.Scale).ToDictionary(g => g.Key, g => g.Min(p => Fraction(greatest[p.Tensor])));
+        var quantized = ActivationPoints.Insert(graph, points.ToDictionary(p => p.Tensor, p => (fractions[p.Scale], p.Signed)), 8);
+        return new QuantizedNetwork(quantized, module.Snapshot(), formats);
+    }
+
+    /// <summary>Images as floats, [N, C, H, W], the same for one seed.</summary>
+    public static Tensor Inputs(NetworkGraph graph, int seed)
+    {
+        var random = new Random(seed);
+        var (c, h, w) = (graph.Input.Channels, graph.Input.Height, graph.Input.Width);
+        return tensor([.. Enumerable.Range(0, Images * c * h * w).Select(_ => (random.NextSingle() * 4) - 2)]).reshape(Images, c, h, w);
+    }
+
+    /// <summary>The same images as bytes of the network's input.</summary>
+    public byte[] Bytes(FixedPointNetwork network, int seed)
+    {
+        using var scope = NewDisposeScope();
+        var pixels = Inputs(Graph, seed).data<float>().ToArray();
+        var input = network.Tensors[network.Input];
+        var bytes = new byte[pixels.Length];
+        for (var i = 0; i < bytes.Length; i += input.Length)
+            ImageBytes.Quantize(input, pixels.AsSpan(i, input.Length), bytes.AsSpan(i, input.Length));
+        return bytes;
+    }
+
+    public FixedPointNetwork Compile() => FixedPointCompiler.Compile(Graph, Tensors, Formats);
+
+    public void Dispose()
+    {
+        foreach (var tensor in Tensors.Values) tensor.Dispose();
+    }
+
+    private static int Fraction(float greatest) => greatest > 0 ? Math.Clamp(6 - (int)Math.Ceiling(Math.Log2(greatest)), -24, 24) : 5;
+
+    private static Tensor Random(ParameterShape shape, Func<float> value) =>
+        tensor([.. Enumerable.Range(0, (int)shape.Values).Select(_ => value())]).reshape([.. shape.Shape]);
+}
