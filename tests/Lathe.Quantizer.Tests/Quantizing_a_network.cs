@@ -1,13 +1,8 @@
-using System.Text.Json;
 using Lathe.Contracts;
 using Lathe.Hosting;
-using Lathe.NN.Checkpoints;
-using Lathe.NN.Execution;
 using Lathe.NN.Graphs;
 using Lathe.NN.Models;
-using Lathe.NN.Runtime;
 using Lathe.Quantizer.Weights;
-using Lathe.Testing;
 using TorchSharp;
 
 namespace Lathe.Quantizer.Tests;
@@ -16,27 +11,7 @@ namespace Lathe.Quantizer.Tests;
 public sealed class Quantizing_a_network : IDisposable
 {
     private static readonly string[] Layers = ["features.0", "features.4", "classifier.0", "classifier.3"];
-    private readonly string _root = Directory.CreateTempSubdirectory("lathe-quantizer-").FullName;
-    private readonly StageTrial _trial;
-    private readonly CheckpointRef _float;
-
-    public Quantizing_a_network()
-    {
-        BarImages.Write(Path.Combine(_root, "data"), train: 1024, test: 64);
-        _trial = new StageTrial(Settings);
-        TorchRuntime.Configure(1);
-        var graph = Zoo.Build("lenet5", new TensorShape(1, 28, 28), 10);
-        using var module = GraphModule.Create(graph, seed: 1);
-        using var checkpoint = new Checkpoint(graph, module.Snapshot(), Lineage.Empty, new Dictionary<string, WeightFormat>());
-        _float = _trial.Checkpoints.Write(stream => CheckpointFile.Write(stream, checkpoint));
-    }
-
-    private HostingSettings Settings => HostingSettings.In(Path.Combine(_root, "home")) with
-    {
-        Data = Path.Combine(_root, "data"),
-        Threads = 1,
-        SlotFolder = Path.Combine(_root, "slots"),
-    };
+    private readonly QuantizerTrial _trial = new(Zoo.Build("lenet5", new TensorShape(1, 28, 28), 10));
 
     [Theory]
     [InlineData(2)]
@@ -47,7 +22,7 @@ public sealed class Quantizing_a_network : IDisposable
         Assert.InRange(outcome.Metrics["residual"], 0, 0.02);
         Assert.InRange(outcome.Metrics["validationTop1After"], 0.9, 1);
         Assert.Equal(outcome.Metrics["validationTop1Before"], outcome.Metrics["validationTop1After"], 0.02);
-        using var checkpoint = CheckpointFile.Read(_trial.Checkpoints.PathOf(outcome.Output));
+        using var checkpoint = _trial.Read(outcome.Output);
         Assert.Equivalent(Layers.Select(layer => $"{layer}.weight"), checkpoint.Formats.Keys, strict: true);
         foreach (var (name, format) in checkpoint.Formats)
         {
@@ -76,8 +51,8 @@ public sealed class Quantizing_a_network : IDisposable
         var naive = Quantize(new { method = "naive", bits = 2, epochs = 4 });
         Assert.Equal(naive.Output.Bytes, Quantize(new { method = "naive", bits = 2, epochs = 1 }).Output.Bytes);
         Assert.InRange(naive.Metrics["residual"], 0.1, 1);
-        using var before = CheckpointFile.Read(_trial.Checkpoints.PathOf(_float));
-        using var after = CheckpointFile.Read(_trial.Checkpoints.PathOf(naive.Output));
+        using var before = _trial.Read(_trial.Float);
+        using var after = _trial.Read(naive.Output);
         foreach (var (name, format) in after.Formats)
             Assert.True(FixedPoint.Quantize(before.Tensors[name], format.Bits, format.Fraction).equal(after.Tensors[name]).all().item<bool>(), name);
     }
@@ -87,7 +62,7 @@ public sealed class Quantizing_a_network : IDisposable
     {
         var bits = new Dictionary<string, int> { ["default"] = 2, ["features.0"] = 8, ["classifier.*"] = 4 };
         var outcome = Quantize(new { bits, epochs = 1 });
-        using var checkpoint = CheckpointFile.Read(_trial.Checkpoints.PathOf(outcome.Output));
+        using var checkpoint = _trial.Read(outcome.Output);
         Assert.Equal([8, 2, 4, 4], Layers.Select(layer => checkpoint.Formats[$"{layer}.weight"].Bits));
         Assert.InRange(outcome.Metrics["bits"], 2.1, 3.9);
         var wrong = Assert.Throws<LatheException>(() => Quantize(new { bits = new Dictionary<string, int> { ["default"] = 2, ["conv*"] = 8 } }));
@@ -117,11 +92,10 @@ public sealed class Quantizing_a_network : IDisposable
     [InlineData("proximal", true)]
     public void Stopped_at_random_steps_it_ends_with_the_same_bits(string method, bool refineStepSizes)
     {
-        var parameters = JsonSerializer.SerializeToElement(new { method, refineStepSizes, bits = 2, epochs = 2, batchSize = 32, validation = 0.125 });
-        var undisturbed = _trial.Run<QuantizeStage, QuantizeParameters>(parameters, "mnist", _float).Output;
+        var parameters = new { method, refineStepSizes, bits = 2, epochs = 2, batchSize = 32, validation = 0.125 };
+        var undisturbed = Quantize(parameters).Output;
         // 28 steps in each of 2 epochs.
-        var (outcome, stops) = Interrupted.Run<QuantizeStage, QuantizeParameters>(
-            Settings, parameters, "mnist", _float, 1, Random.Shared.Next(1, 27), Random.Shared.Next(1, 27));
+        var (outcome, stops) = _trial.RunInterrupted(parameters, Random.Shared.Next(1, 27), Random.Shared.Next(1, 27));
         Assert.Equal(3, stops);
         Assert.Equal(undisturbed, outcome.Output);
     }
@@ -130,15 +104,14 @@ public sealed class Quantizing_a_network : IDisposable
     public void An_excluded_layer_stays_float_and_an_unknown_one_is_refused()
     {
         var outcome = Quantize(new { bits = 2, epochs = 1, exclude = "features.0, classifier.3" });
-        using var checkpoint = CheckpointFile.Read(_trial.Checkpoints.PathOf(outcome.Output));
+        using var checkpoint = _trial.Read(outcome.Output);
         Assert.Equal(["classifier.0.weight", "features.4.weight"], checkpoint.Formats.Keys.Order(StringComparer.Ordinal));
 
         var wrong = Assert.Throws<LatheException>(() => Quantize(new { bits = 2, exclude = "features.1" }));
         Assert.Contains("no layer 'features.1'; its layers are features.0, features.4, classifier.0, classifier.3", wrong.Message, StringComparison.Ordinal);
     }
 
-    public void Dispose() => Directory.Delete(_root, recursive: true);
+    public void Dispose() => _trial.Dispose();
 
-    private StageOutcome Quantize(object parameters, long seed = 1) =>
-        _trial.Run<QuantizeStage, QuantizeParameters>(JsonSerializer.SerializeToElement(parameters), "mnist", _float, seed);
+    private StageOutcome Quantize(object parameters, long seed = 1) => _trial.Run(parameters, seed);
 }
