@@ -47,7 +47,7 @@ internal static class ReportCommand
     }
 
     /// <summary>A sweep's name comes from a file that anybody may have written, and must not choose a folder.</summary>
-    internal static string FileName(string sweep) => $"{FileStem(sweep)}.html";
+    public static string FileName(string sweep) => $"{FileStem(sweep)}.html";
 
     private static string FileStem(string name)
     {

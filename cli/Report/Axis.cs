@@ -8,7 +8,8 @@ namespace Lathe.Cli.Report;
 /// <param name="From">Place of the least value.</param>
 /// <param name="To">Place of the greatest value.</param>
 /// <param name="IsLogarithmic">Equal ratios take equal room; values are above 0.</param>
-internal sealed record Axis(double Low, double High, double From, double To, bool IsLogarithmic = false)
+/// <param name="IsWhole">Only whole numbers have a meaning.</param>
+internal sealed record Axis(double Low, double High, double From, double To, bool IsLogarithmic = false, bool IsWhole = false)
 {
     /// <summary>An axis that holds all values with some room around them.</summary>
     public static Axis Around(IEnumerable<double> values, double from, double to, bool isLogarithmic = false)
@@ -55,13 +56,14 @@ internal sealed record Axis(double Low, double High, double From, double To, boo
         _ => Text(value),
     };
 
-    private static string Text(double value) => value.ToString(Math.Abs(value) < 0.01 && value != 0 ? "0.#E-0" : "0.###", CultureInfo.InvariantCulture);
+    private static string Text(double value) => value.ToString(Math.Abs(value) < 0.001 && value != 0 ? "0.#E-0" : "0.####", CultureInfo.InvariantCulture);
 
     private List<double> Even(int most)
     {
         var rough = (High - Low) / most;
         var power = Math.Pow(10, Math.Floor(Math.Log10(rough)));
-        var step = power * (rough / power) switch { <= 1 => 1, <= 2 => 2, <= 5 => 5, _ => 10 };
+        var step = power * ((rough / power) switch { <= 1 => 1, <= 2 => 2, <= 5 => 5, _ => 10 });
+        if (IsWhole) step = Math.Max(1, step);
         var first = Math.Ceiling(Low / step - 1e-9);
         return [.. Enumerable.Range(0, most + 2).Select(i => (first + i) * step).Where(v => v <= High + (step * 1e-9))];
     }

@@ -35,7 +35,7 @@ internal static class HistogramPlot
             return $"""<path d="{Svg.Path([(Left, baseline), .. points, (Right, baseline)])} Z" class="ridge"><title>{Svg.Text($"{when}: fullest bin {100.0 * fullest / Math.Max(1, counts.Sum()):0.#}% of {counts.Sum():#,0} weights")}</title></path>"""
                 + Svg.Label(Left - 6, baseline, when, "end", "value");
         }));
-        var every = Math.Max(1, modes.Count / 8);
+        var every = Math.Max(1, (modes.Count + 6) / 7);
         var ticks = string.Concat(modes.Where(k => k % every == 0).Select(k => Svg.Label(x.Place(k), bottom + 14, k == 0 ? "0" : $"{k}Δ".Replace('-', '−'), "middle", "value")));
         return Svg.Drawing(
             bottom + 22,

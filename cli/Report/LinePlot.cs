@@ -8,7 +8,7 @@ namespace Lathe.Cli.Report;
 /// <param name="IsTarget">Drawn thin: what another line is to come to.</param>
 internal sealed record LineSeries(string Name, IReadOnlyList<double> X, IReadOnlyList<double> Y, int Style, bool IsTarget = false);
 
-/// <summary>Values over epochs.</summary>
+/// <summary>Values over epochs, or other whole numbers.</summary>
 internal static class LinePlot
 {
     private const int MostMarked = 30;
@@ -21,7 +21,7 @@ internal static class LinePlot
     public static string Draw(IReadOnlyList<LineSeries> series, string xName, string yName, bool fromZero = false)
     {
         var xs = series.SelectMany(s => s.X).ToList();
-        var x = xs.Max() > xs.Min() ? new Axis(xs.Min(), xs.Max(), PlotFrame.Left + 6, PlotFrame.Right - 6) : new Axis(xs.Min() - 1, xs.Min() + 1, PlotFrame.Left, PlotFrame.Right);
+        var x = xs.Max() > xs.Min() ? new Axis(xs.Min(), xs.Max(), PlotFrame.Left + 6, PlotFrame.Right - 6, IsWhole: true) : new Axis(xs.Min() - 1, xs.Min() + 1, PlotFrame.Left, PlotFrame.Right, IsWhole: true);
         var y = Axis.Around(series.SelectMany(s => s.Y).Concat(fromZero ? [0.0] : []), PlotFrame.Bottom, PlotFrame.Top);
         var content = PlotFrame.Of(x, y, xName, yName)
             + string.Concat(series.Select(s => Line(s, x, y)))

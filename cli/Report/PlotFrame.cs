@@ -3,14 +3,14 @@ namespace Lathe.Cli.Report;
 /// <summary>What plots with two axes have in common: grid, values, names of the axes, and a legend below.</summary>
 internal static class PlotFrame
 {
-    public const double Left = 46;
+    public const double Left = 54;
     public const double Right = 350;
     public const double Top = 12;
     public const double Bottom = 196;
 
     private const double LegendTop = Bottom + 50;
     private const double LegendLine = 15;
-    private const int LegendCharacters = 52;
+    private const int LegendCharacters = 50;
 
     /// <summary>Height of a drawing with so many lines of legend.</summary>
     public static double Height(int legendLines) => legendLines == 0 ? Bottom + 38 : LegendTop + (legendLines * LegendLine) - 6;

@@ -67,7 +67,7 @@ internal static class ReportPage
         $"<figure><h3>{Text(plot.Title)}</h3>{plot.Svg}{(plot.Caption.Length > 0 ? $"<figcaption>{Text(plot.Caption)}</figcaption>" : "")}</figure>\n";
 
     private static string Table(IEnumerable<string> head, IEnumerable<string> rows) =>
-        $"<div class=\"wide\"><table><thead><tr>{string.Concat(head.Select(h => $"<th scope=\"col\">{Text(h)}</th>"))}</tr></thead><tbody>{string.Concat(rows)}</tbody></table></div>";
+        $"<div class=\"wide\"><table><thead><tr>{string.Concat(head.Select(h => $"<th scope=\"col\"{(h is "way" or "version" ? " class=\"text\"" : "")}>{Text(h)}</th>"))}</tr></thead><tbody>{string.Concat(rows)}</tbody></table></div>";
 
     private static string Cell(string figure, string below = "") => $"<td>{Text(figure)}{(below.Length > 0 ? $"<small>{Text(below)}</small>" : "")}</td>";
 

@@ -48,15 +48,14 @@ internal static class ReportPlots
 
     public static IReadOnlyList<ReportPlot> Pruning(SweepReport report)
     {
-        var plots = new List<ReportPlot>();
-        foreach (var (step, n) in report.Steps.Where(s => s.Stage == PruneStage.Manifest.Name).Select((s, n) => (s, n)))
-        {
-            if (PruningRecord.TryRead(step.Step?.Records) is not { } record) continue;
-            plots.Add(new ReportPlot($"prune-widths{Suffix(n)}", step.Name, WidthPlot.Draw(record), "Width of each layer."));
-            if (record.Path.Count > 0) plots.Add(new ReportPlot($"prune-path{Suffix(n)}", step.Name, Path(step, record), "Both sizes at the end of each epoch, and what they have to come to."));
-        }
-
-        return plots;
+        var read = report.Steps.Where(s => s.Stage == PruneStage.Manifest.Name)
+            .Select((s, n) => (Step: s, Number: n, Record: PruningRecord.TryRead(s.Step?.Records))).Where(s => s.Record is not null).ToList();
+        return
+        [
+            .. read.Where(s => s.Record!.Layers.Count > 0).Select(s => new ReportPlot($"prune-widths{Suffix(s.Number)}", $"Widths, {s.Step.Name}", WidthPlot.Draw(s.Record!))),
+            .. read.Where(s => s.Record!.Path.Count > 0).Select(s => new ReportPlot(
+                $"prune-path{Suffix(s.Number)}", $"Sizes, {s.Step.Name}", Path(s.Step, s.Record!), "At the end of each epoch, and what they have to come to.")),
+        ];
     }
 
     public static IReadOnlyList<ReportPlot> Quantization(SweepReport report)

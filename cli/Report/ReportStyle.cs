@@ -24,7 +24,7 @@ internal static class ReportStyle
         svg.plot { display: block; width: 100%; height: auto; font: 10.5px system-ui, sans-serif; }
         svg.plot text { fill: var(--ink); }
         svg.plot text.value { fill: var(--soft); font-size: 10px; }
-        svg.plot text.number { font-weight: 600; }
+        svg.plot text.number { font-weight: 600; paint-order: stroke; stroke: var(--panel); stroke-width: 3px; stroke-linejoin: round; }
         svg.plot text.cell { font-size: 9px; }
         .grid { stroke: var(--grid); stroke-width: 0.7; }
         .axis { stroke: var(--soft); stroke-width: 1; }
@@ -64,7 +64,7 @@ internal static class ReportStyle
         .wide { overflow-x: auto; }
         table { border-collapse: collapse; font-size: 0.875rem; font-variant-numeric: tabular-nums; }
         th, td { text-align: right; padding: 0.25rem 0.6rem; border-bottom: 1px solid var(--grid); white-space: nowrap; vertical-align: top; }
-        th:first-child, td:first-child, .text { text-align: left; }
+        th:first-child, td:first-child, th.text, td.text { text-align: left; }
         td.way { white-space: normal; min-width: 11rem; text-align: left; overflow-wrap: anywhere; }
         td small { color: var(--soft); display: block; }
         tr.best td { font-weight: 600; }
