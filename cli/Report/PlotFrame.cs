@@ -10,7 +10,7 @@ internal static class PlotFrame
 
     private const double LegendTop = Bottom + 50;
     private const double LegendLine = 15;
-    private const int LegendCharacters = 50;
+    private const int LegendCharacters = 42;
 
     /// <summary>Height of a drawing with so many lines of legend.</summary>
     public static double Height(int legendLines) => legendLines == 0 ? Bottom + 38 : LegendTop + (legendLines * LegendLine) - 6;

@@ -8,7 +8,7 @@ internal static class WidthPlot
     private const double Row = 17;
     private const double Left = 112;
     private const double Right = 290;
-    private const int NameCharacters = 18;
+    private const int NameCharacters = 15;
 
     /// <summary>One bar for each layer: its outline is the width before, its filling the width after.</summary>
     public static string Draw(PruningRecord record)
