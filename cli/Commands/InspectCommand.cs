@@ -1,7 +1,6 @@
 using System.CommandLine;
 using Lathe.Cli.Output;
-using Lathe.Contracts;
-using Lathe.Hosting;
+using Lathe.Cli.Sources;
 
 namespace Lathe.Cli.Commands;
 
@@ -10,7 +9,7 @@ internal static class InspectCommand
 {
     public static Command Create()
     {
-        var checkpoint = new Argument<string>("CHECKPOINT") { Description = "Digest, a unique start of one (4 characters or more), or a file." };
+        var checkpoint = new Argument<string>("CHECKPOINT") { Description = CheckpointSource.Description };
         var json = new Option<bool>("--json") { Description = "Print a JSON object." };
         var command = new DetailedCommand(
             "inspect",
@@ -22,20 +21,10 @@ internal static class InspectCommand
             """) { checkpoint, json };
         command.SetAction(call =>
         {
-            var inspection = CheckpointInspection.Of(PathOf(call.GetValue(checkpoint)!, CommonOptions.Settings(call)));
+            var inspection = CheckpointInspection.Of(CheckpointSource.PathOf(call.GetValue(checkpoint)!, CommonOptions.Settings(call)));
             if (call.GetValue(json)) Console.Out.WriteLine(inspection.ToJson());
             else inspection.Show(new Terminal());
         });
         return command;
-    }
-
-    private static string PathOf(string name, HostingSettings settings)
-    {
-        if (File.Exists(name)) return name;
-        if (Directory.Exists(name)) throw new LatheException($"{name}: is a folder; expected a checkpoint's digest, the start of one, or a file");
-        if (name.Contains('/', StringComparison.Ordinal) || name.Contains('.', StringComparison.Ordinal))
-            throw new LatheException($"{name}: no such file; expected a checkpoint's digest, the start of one, or a file");
-        var store = new CheckpointStore(settings);
-        return store.PathOf(store.Find(name));
     }
 }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Lathe.Cli.Output;
+using Lathe.Cli.Sources;
 
 namespace Lathe.Cli.Commands;
 
@@ -31,6 +32,7 @@ internal static class ResultsCommand
             var reader = StatusCommand.Reader(call);
             using var _ = reader as IDisposable;
             var leaves = await reader.ResultsAsync(call.GetValue(sweep)!, stop);
+            if (call.GetValue(json) is not null) leaves = ResultRecords.AddTo(leaves, CommonOptions.Settings(call));
             Show(new Terminal(call.GetValue(json) == "-"), leaves, call.GetValue(json));
             return LatheCommand.Success;
         });

@@ -4,7 +4,9 @@ using Lathe.NN.Checkpoints;
 using Lathe.NN.Graphs;
 using Lathe.NN.Sizing;
 using Lathe.Pruner;
+using Lathe.Quantizer;
 using Spectre.Console;
+using Spectre.Console.Rendering;
 
 namespace Lathe.Cli.Output;
 
@@ -81,14 +83,22 @@ internal sealed record CheckpointInspection(
             terminal.Line("  " + string.Join(' ', step.Parameters.EnumerateObject().Select(p => $"{p.Name}={Ways.Value(p.Value)}")));
             if (step.Facts.Count > 0) terminal.Line("  " + string.Join(' ', step.Facts.Select(f => $"{f.Key}={f.Value:0.######}")));
             terminal.Line("  " + string.Join(' ', step.Versions.Select(v => $"{v.Key}={v.Value}")));
-            if (step.Stage != PruneStage.Manifest.Name || PruningRecord.TryRead(step.Records) is not { } pruning) continue;
-            terminal.Write(PruningTable.Layers(pruning, terminal.Width));
-            terminal.Line("");
-            terminal.Write(PruningTable.Path(pruning));
-            terminal.Line("");
+            if (step.Stage == PruneStage.Manifest.Name && PruningRecord.TryRead(step.Records) is { } pruning)
+                ShowTables(terminal, PruningTable.Layers(pruning, terminal.Width), PruningTable.Path(pruning));
+            if (step.Stage == QuantizeStage.Manifest.Name && QuantizationRecord.TryRead(step.Records) is { } quantization)
+                ShowTables(terminal, QuantizationTable.Layers(quantization, terminal.Width), quantization.Course.Epochs.Count == 0 ? null : QuantizationTable.Course(quantization));
         }
 
         if (Lineage.Dense is { } dense) terminal.Line($"dense ancestor {dense.Sha256}");
+    }
+
+    private static void ShowTables(Terminal terminal, params IRenderable?[] tables)
+    {
+        foreach (var table in tables.OfType<IRenderable>())
+        {
+            terminal.Write(table);
+            terminal.Line("");
+        }
     }
 
     private static Text Number(long number) => new(number == 0 ? "" : Figures.Count(number), new Style());

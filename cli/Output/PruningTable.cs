@@ -49,9 +49,10 @@ internal static class PruningTable
     private static string Target(double? target) => target is { } most ? Figures.Count(Math.Floor(most)) : "free";
 
     /// <summary>The end of a layer's name tells more than its start.</summary>
-    private static string Shortened(string name, int width) => name.Length <= width ? name : $"…{name[^(width - 1)..]}";
+    public static string Shortened(string name, int width) => name.Length <= width ? name : $"…{name[^(width - 1)..]}";
 
-    private static Table Columns(params string[] names)
+    /// <summary>A table without lines, its first column's text to the left where it names layers.</summary>
+    public static Table Columns(params string[] names)
     {
         var table = new Table().Border(TableBorder.None);
         foreach (var name in names)

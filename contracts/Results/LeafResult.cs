@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace Lathe.Contracts;
 
@@ -41,6 +42,7 @@ public sealed record LeafResult(
 /// <param name="Seconds">Time it took when it was computed.</param>
 /// <param name="Cached">True where an earlier result was taken.</param>
 /// <param name="Metrics">Everything the stage measured.</param>
+/// <param name="Records">What the stage kept beside its figures; null: nothing, or its place in the store was not asked.</param>
 public sealed record StageResult(
     string Stage,
     JsonElement Parameters,
@@ -48,4 +50,5 @@ public sealed record StageResult(
     CheckpointRef? Checkpoint,
     double? Seconds,
     bool Cached,
-    IReadOnlyDictionary<string, double> Metrics);
+    IReadOnlyDictionary<string, double> Metrics,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] JsonElement? Records = null);

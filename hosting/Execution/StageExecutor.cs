@@ -115,7 +115,8 @@ internal sealed class StageExecutor(
             var run = Prepare(command, attempt, progress);
             var outcome = await StageThread.Run(command.Stage, () => work(run, shutdown.Stopping));
             var result = new StoredResult(
-                command.Key, command.Stage, outcome.Output, outcome.Metrics, attempt.Seconds, command.SweepId, span?.Id ?? parent);
+                command.Key, command.Stage, outcome.Output, outcome.Metrics, attempt.Seconds, command.SweepId, span?.Id ?? parent,
+                outcome.Records);
             results.Commit(result);
             attempt.Finished();
             ending = "completed";

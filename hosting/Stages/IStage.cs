@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Lathe.Contracts;
 
 namespace Lathe.Hosting;
@@ -25,7 +26,11 @@ public interface IStage<TParameters>
 /// <summary>What a stage made.</summary>
 /// <param name="Output">The checkpoint written; for a stage that only measures, its input.</param>
 /// <param name="Metrics">Named figures.</param>
-public sealed record StageOutcome(CheckpointRef Output, IReadOnlyDictionary<string, double> Metrics);
+/// <param name="Records">
+/// More than figures can say, in a form of its own, for pictures and tables; null: nothing. It is kept with the result in the store and
+/// does not travel on the bus. A stage that writes a checkpoint puts its records into the lineage instead.
+/// </param>
+public sealed record StageOutcome(CheckpointRef Output, IReadOnlyDictionary<string, double> Metrics, JsonElement? Records = null);
 
 /// <summary>A stage's manifest with the schema that its parameters record gives.</summary>
 public static class Manifests

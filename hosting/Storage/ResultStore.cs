@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Lathe.Contracts;
 
 namespace Lathe.Hosting;
@@ -11,6 +12,7 @@ namespace Lathe.Hosting;
 /// <param name="Seconds">Time spent computing, all attempts together.</param>
 /// <param name="SweepId">The sweep it was computed for.</param>
 /// <param name="TraceParent">W3C trace context of the execution's span, or null where none was recorded.</param>
+/// <param name="Records">More than figures can say, in the stage's own form; null: nothing.</param>
 public sealed record StoredResult(
     string Key,
     string Stage,
@@ -18,7 +20,8 @@ public sealed record StoredResult(
     IReadOnlyDictionary<string, double> Metrics,
     double Seconds,
     Guid SweepId,
-    string? TraceParent);
+    string? TraceParent,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] JsonElement? Records = null);
 
 /// <summary>Results by execution key, <c>results/&lt;key&gt;.json</c>. A result is written before its message is acknowledged.</summary>
 /// <param name="blobs">Where they lie.</param>

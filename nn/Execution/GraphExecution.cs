@@ -93,7 +93,8 @@ internal static class GraphExecution
             return pixels.to(ScalarType.BFloat16);
     }
 
-    private static int LastReader(NetworkGraph graph, string tensor)
+    /// <summary>Index of the node that reads a tensor last; -1 where none does.</summary>
+    public static int LastReader(NetworkGraph graph, string tensor)
     {
         var last = graph.Nodes.Count - 1;
         while (last >= 0 && !graph.Nodes[last].Inputs.Contains(tensor))

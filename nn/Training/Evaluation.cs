@@ -10,11 +10,15 @@ namespace Lathe.NN.Training;
 /// <param name="Top1">Share of images classified right, a fraction of 1.</param>
 /// <param name="Loss">Mean cross-entropy.</param>
 /// <param name="Predictions">Class of each image, in the split's order.</param>
-public sealed record EvaluationResult(double Top1, double Loss, int[] Predictions);
+/// <param name="Labels">What each image shows, in the same order; a damaged image counts as the one that took its place.</param>
+/// <param name="Top5">Share of images whose class is among the five likeliest; null with five classes or fewer.</param>
+public sealed record EvaluationResult(double Top1, double Loss, int[] Predictions, int[] Labels, double? Top5);
 
 /// <summary>Classifies a split.</summary>
 public static class Evaluation
 {
+    private const int Likeliest = 5;
+
     /// <summary>Runs every image through the network, in evaluation mode.</summary>
     /// <param name="module">The network.</param>
     /// <param name="split">At least one image.</param>
@@ -29,7 +33,9 @@ public static class Evaluation
             throw new LatheException("The split has no images, so there is nothing to evaluate.");
         using var noGradient = no_grad();
         var predictions = new int[split.Count];
+        var labels = new int[split.Count];
         var correct = 0;
+        long? amongLikeliest = split.Classes > Likeliest ? 0 : null;
         var loss = 0.0;
         var index = 0;
         foreach (var batch in BatchLoader.InOrder(split, batchSize))
@@ -39,14 +45,18 @@ public static class Evaluation
             using var scope = NewDisposeScope();
             var logits = module.Forward(batch.Images, training: false, view).cpu();
             loss += F.cross_entropy(logits, batch.Labels).item<float>() * (double)batch.Count;
+            if (amongLikeliest is not null)
+                amongLikeliest += logits.topk(Likeliest, 1).indexes.eq(batch.Labels.unsqueeze(1)).sum().item<long>();
             // The batch's labels, not the split's: a damaged image has another in its place.
             foreach (var (prediction, label) in logits.argmax(1).data<long>().ToArray().Zip(batch.Labels.data<long>().ToArray()))
             {
                 correct += prediction == label ? 1 : 0;
+                labels[index] = (int)label;
                 predictions[index++] = (int)prediction;
             }
         }
 
-        return new EvaluationResult(correct / (double)split.Count, loss / split.Count, predictions);
+        return new EvaluationResult(
+            correct / (double)split.Count, loss / split.Count, predictions, labels, amongLikeliest / (double)split.Count);
     }
 }

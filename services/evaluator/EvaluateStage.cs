@@ -2,9 +2,7 @@ using Lathe.Contracts;
 using Lathe.Hosting;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Data;
-using Lathe.NN.Execution;
 using Lathe.NN.Runtime;
-using Lathe.NN.Training;
 using Microsoft.Extensions.Logging;
 
 namespace Lathe.Evaluator;
@@ -13,7 +11,7 @@ namespace Lathe.Evaluator;
 public sealed class EvaluateStage : IStage<EvaluateParameters>
 {
     public static StageManifest Manifest { get; } = new(
-        "evaluate", "2", "Accuracy on the test split, parameters, multiplications and stored size", StageInput.Checkpoint, StageOutput.Metrics);
+        "evaluate", "3", "Accuracy on the test split, parameters, multiplications and stored size", StageInput.Checkpoint, StageOutput.Metrics);
 
     public StageOutcome Run(StageRun run, EvaluateParameters parameters, CancellationToken stop)
     {
@@ -23,33 +21,9 @@ public sealed class EvaluateStage : IStage<EvaluateParameters>
         using var dense = checkpoint.Lineage.Dense is { } ancestor ? CheckpointFile.Read(run.PathOf(ancestor)) : null;
 
         run.Progress.Report(new StageProgress("evaluating"));
-        var figures = Measure(checkpoint, data.Test, parameters.BatchSize, compute, stop);
-        var denseFigures = dense is null ? figures : Measure(dense, data.Test, parameters.BatchSize, compute, stop);
+        var own = Measurement.Of(checkpoint, data, parameters.BatchSize, compute.Device, stop);
+        var ofDense = dense is null ? own : Measurement.Of(dense, data, parameters.BatchSize, compute.Device, stop);
         if (data.DamageReport is { } damage) run.Logger.LogWarning("{Damage}", damage);
-        return new StageOutcome(run.Input!, Metrics(figures, denseFigures));
+        return new StageOutcome(run.Input!, own.Metrics(ofDense), own.Record().ToJson());
     }
-
-    private static Figures Measure(Checkpoint checkpoint, Split images, int batchSize, ComputeSetup compute, CancellationToken stop)
-    {
-        stop.ThrowIfCancellationRequested();
-        using var module = GraphModule.FromTensors(checkpoint.Graph, checkpoint.Tensors, compute.Device);
-        return new Figures(Evaluation.Run(module, images, batchSize, stop: stop), SizeFigures.Of(checkpoint.Graph, checkpoint.Formats));
-    }
-
-    private static Dictionary<string, double> Metrics(Figures own, Figures dense) => new(own.Size)
-    {
-        ["top1"] = own.Accuracy.Top1,
-        ["top1Dense"] = dense.Accuracy.Top1,
-        ["loss"] = own.Accuracy.Loss,
-        ["changedPredictions"] = Changed(own.Accuracy.Predictions, dense.Accuracy.Predictions),
-        ["parametersRatio"] = own.Size["parameters"] / dense.Size["parameters"],
-        ["multiplicationsRatio"] = own.Size["multiplications"] / dense.Size["multiplications"],
-        ["bytesDense"] = dense.Size["bytes"],
-    };
-
-    /// <summary>Share of images whose top-1 differs.</summary>
-    private static double Changed(IReadOnlyList<int> own, IReadOnlyList<int> dense) =>
-        own.Zip(dense).Count(pair => pair.First != pair.Second) / (double)Math.Max(1, own.Count);
-
-    private sealed record Figures(EvaluationResult Accuracy, Dictionary<string, double> Size);
 }

@@ -17,7 +17,7 @@ public sealed class PruneStage : IStage<PruneParameters>
     private const int ProofImages = 256;
 
     public static StageManifest Manifest { get; } = new(
-        "prune", "3", "Holistic filter pruning: filters removed to an exact budget while training",
+        "prune", "4", "Holistic filter pruning: filters removed to an exact budget while training",
         StageInput.Checkpoint, StageOutput.Checkpoint);
 
     public StageOutcome Run(StageRun run, PruneParameters parameters, CancellationToken stop)
@@ -33,7 +33,7 @@ public sealed class PruneStage : IStage<PruneParameters>
         var hooks = pruning.Hooks(_ => run.CountImages(parameters.BatchSize));
         if (teacher is not null)
             hooks = hooks with { TaskLoss = new Distillation(teacher, parameters.Distill, parameters.DistillTemperature, compute.Precision).Loss };
-        TrainingLoop.Run(module, train, Recipe(parameters, data, compute.Precision), run.Seed, hooks, run.State, run.Progress, stop);
+        var training = TrainingLoop.Run(module, train, Recipe(parameters, data, compute.Precision), run.Seed, hooks, run.State, run.Progress, stop);
 
         var finished = pruning.Finished ?? throw new InvalidOperationException("training ended before the exact finish");
         using var pruned = Cut(checkpoint, module, pruning, train, out var proof);
@@ -53,7 +53,7 @@ public sealed class PruneStage : IStage<PruneParameters>
         if (data.DamageReport is { } damage) run.Logger.LogWarning("{Damage}", damage);
         var step = new LineageStep(
             run.Stage, run.Version, run.Parameters, run.Seed, run.Input, run.Data, compute.Versions(), facts,
-            PruningRecord.Of(checkpoint.Graph, pruned.Graph, pruning.Path).ToJson());
+            PruningRecord.Of(checkpoint.Graph, pruned.Graph, pruning.Path, training).ToJson());
         var output = run.Write(stream => CheckpointFile.Write(
             stream, pruned with { Lineage = checkpoint.Lineage.Then(step, compresses: true) }));
         return new StageOutcome(output, facts.With(pruned.Graph, pruned.Formats));

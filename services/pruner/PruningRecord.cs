@@ -2,16 +2,18 @@ using System.Text.Json;
 using Lathe.Contracts;
 using Lathe.NN.Graphs;
 using Lathe.NN.Sizing;
+using Lathe.NN.Training;
 
 namespace Lathe.Pruner;
 
 /// <summary>What people want to see of a pruning; kept in the lineage of its checkpoint.</summary>
 /// <param name="Layers">Every convolution and linear layer, in the graph's order.</param>
 /// <param name="Path">Both sizes against their targets at the end of each epoch, or of every so-many.</param>
-public sealed record PruningRecord(IReadOnlyList<PrunedLayer> Layers, IReadOnlyList<SizePoint> Path)
+/// <param name="Training">How training went; null in checkpoints of versions that did not keep it.</param>
+public sealed record PruningRecord(IReadOnlyList<PrunedLayer> Layers, IReadOnlyList<SizePoint> Path, TrainingCourse? Training = null)
 {
     /// <summary>Compares a network with what surgery left of it.</summary>
-    public static PruningRecord Of(NetworkGraph before, NetworkGraph after, IReadOnlyList<SizePoint> path)
+    public static PruningRecord Of(NetworkGraph before, NetworkGraph after, IReadOnlyList<SizePoint> path, TrainingHistory training)
     {
         var dense = Complexity.Of(before).Layers.ToDictionary(l => l.Node);
         var pruned = Complexity.Of(after).Layers.ToDictionary(l => l.Node);
@@ -25,7 +27,7 @@ public sealed record PruningRecord(IReadOnlyList<PrunedLayer> Layers, IReadOnlyL
                 pruned[pair.First.Name].Parameters,
                 dense[pair.First.Name].Multiplications,
                 pruned[pair.First.Name].Multiplications));
-        return new PruningRecord([.. layers], path);
+        return new PruningRecord([.. layers], path, TrainingCourse.Of(training));
     }
 
     /// <summary>Reads what stands in a lineage; null where that is nothing, or of another version.</summary>

@@ -29,21 +29,24 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
         using var module = GraphModule.FromTensors(graph, checkpoint.Tensors, compute.Device);
         var weights = new QuantizedWeights(module.Parameters, formats);
 
+        var history = new ModeHistory(weights, parameters.Epochs);
+        TrainingHistory? training = null;
         var hooks = QuantizationMethods.Hooks(weights, checkpoint.Tensors, parameters);
         if (hooks is not null)
         {
             hooks = hooks with { Phase = _ => "quantizing", AfterStep = hooks.AfterStep + (_ => run.CountImages(parameters.BatchSize)) };
-            TrainingLoop.Run(module, train, Recipe(parameters, data, compute.Precision), run.Seed, hooks, run.State, run.Progress, stop);
+            training = TrainingLoop.Run(module, train, Recipe(parameters, data, compute.Precision), run.Seed, history.AddTo(hooks), run.State, run.Progress, stop);
         }
 
         var facts = new Dictionary<string, double> { ["residual"] = weights.Residual() };
         if (validation.Count > 0) facts["validationTop1Before"] = Evaluation.Run(module, validation, parameters.BatchSize, hooks?.View, stop).Top1;
+        var record = history.Record(training);
         weights.Round();
         if (validation.Count > 0) facts["validationTop1After"] = Evaluation.Run(module, validation, parameters.BatchSize, stop: stop).Top1;
 
         if (data.DamageReport is { } damage) run.Logger.LogWarning("{Damage}", damage);
         var step = new LineageStep(
-            run.Stage, run.Version, run.Parameters, run.Seed, run.Input, run.Data, compute.Versions(), facts);
+            run.Stage, run.Version, run.Parameters, run.Seed, run.Input, run.Data, compute.Versions(), facts, record.ToJson());
         using var quantized = new Checkpoint(graph, module.Snapshot(), checkpoint.Lineage.Then(step, compresses: true), weights.Formats);
         return new StageOutcome(run.Write(stream => CheckpointFile.Write(stream, quantized)), facts.With(quantized.Graph, quantized.Formats));
     }

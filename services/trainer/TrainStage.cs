@@ -16,7 +16,7 @@ namespace Lathe.Trainer;
 public sealed class TrainStage : IStage<TrainParameters>
 {
     public static StageManifest Manifest { get; } = new(
-        "train", "2", "Training from seeded weights, or from those of a file", StageInput.Model, StageOutput.Checkpoint);
+        "train", "3", "Training from seeded weights, or from those of a file", StageInput.Model, StageOutput.Checkpoint);
 
     public StageOutcome Run(StageRun run, TrainParameters parameters, CancellationToken stop)
     {
@@ -32,7 +32,8 @@ public sealed class TrainStage : IStage<TrainParameters>
         if (validation.Count > 0) facts["validationTop1"] = Evaluation.Run(module, validation, parameters.BatchSize, stop: stop).Top1;
         if (data.DamageReport is { } damage) run.Logger.LogWarning("{Damage}", damage);
         var step = new LineageStep(
-            run.Stage, run.Version, run.Parameters, run.Seed, run.Input, run.Data, compute.Versions(), facts);
+            run.Stage, run.Version, run.Parameters, run.Seed, run.Input, run.Data, compute.Versions(), facts,
+            new TrainingRecord(TrainingCourse.Of(history)).ToJson());
         using var checkpoint = new Checkpoint(
             graph, module.Snapshot(), Lineage.Empty.Then(step, compresses: false), new Dictionary<string, WeightFormat>());
         return new StageOutcome(run.Write(stream => CheckpointFile.Write(stream, checkpoint)), facts.With(checkpoint.Graph, checkpoint.Formats));

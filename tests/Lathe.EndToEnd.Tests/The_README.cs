@@ -24,6 +24,7 @@ public sealed class The_README
             Assert.Equal("./lathe", words[0]);
             string[] arguments = [.. words[1..].Select(word => word.StartsWith("examples/", StringComparison.Ordinal) ? Path.Combine(Checkout.Root, word) : word)];
             if (arguments[0] == "run") arguments = [.. arguments, .. OneEpoch];
+            if (arguments[0] == "report") arguments = [.. arguments, "--out", Path.Combine(scene.Root, "report.html")];
             var (code, output) = await LatheProcess.RunAsync("lathe", arguments, scene.Environment, Scene.Limit);
             Assert.True(code == 0, $"{command} ended with {code}:\n{output}");
             Assert.NotEmpty(output);

@@ -4,6 +4,7 @@ using Lathe.Hosting;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Data;
 using Lathe.NN.Execution;
+using Lathe.NN.FixedPoint;
 using Lathe.NN.Graphs;
 using Lathe.NN.Models;
 using Lathe.NN.Runtime;
@@ -66,6 +67,41 @@ public sealed class Evaluating_a_chain : IDisposable
     }
 
     [Fact]
+    public void What_one_figure_hides_is_kept_beside_the_figures()
+    {
+        var outcome = Outcome(Write(seed: 3, dense: null, formats: []));
+        var record = EvaluationRecord.TryRead(outcome.Records)!;
+        Assert.Equal(10, record.Images.Count);
+        Assert.Equal(300, record.Images.Sum());
+        Assert.Equal(outcome.Metrics["top1"], record.Right.Sum() / 300.0);
+        Assert.Equal(record.Images, record.Confusion!.Select(row => row.Sum()));
+        Assert.Equal(record.Right, record.Confusion!.Select((row, label) => row[label]));
+        Assert.Equal(record.Confusion!.SelectMany((row, label) => row.Where((_, taken) => taken != label)).Max(), record.Mistakes[0].Images);
+
+        Assert.Equal((300, outcome.Metrics["top1"]), (outcome.Metrics["images"], outcome.Metrics["top1Dense"]));
+        Assert.InRange(outcome.Metrics["top1"], outcome.Metrics["top1Low"], outcome.Metrics["top1High"]);
+        Assert.InRange(outcome.Metrics["top5"], outcome.Metrics["top1"], 1);
+        // The first convolution's 16 maps of 28 x 28, and the same once normalized.
+        Assert.Equal(4 * 2 * 16 * 28 * 28, outcome.Metrics["peakActivationBytes"]);
+
+        Assert.Null(EvaluationRecord.TryRead(null));
+        Assert.Null(EvaluationRecord.TryRead(JsonSerializer.SerializeToElement(new { images = new[] { 1, 2 }, right = new[] { 1 }, mistakes = Array.Empty<int>() })));
+        Assert.Null(EvaluationRecord.TryRead(JsonSerializer.SerializeToElement("odd")));
+    }
+
+    [Fact]
+    public void A_network_for_other_images_is_refused()
+    {
+        var graph = Zoo.Build("lenet5", new TensorShape(1, 28, 28), 7);
+        using var module = GraphModule.Create(graph, seed: 1);
+        using var checkpoint = new Checkpoint(graph, module.Snapshot(), Lineage.Empty, new Dictionary<string, WeightFormat>());
+        var other = _trial.Checkpoints.Write(stream => CheckpointFile.Write(stream, checkpoint));
+        Assert.Contains(
+            "tells 7 classes of [1, 28, 28] images apart; data set mnist has 10 classes", Assert.Throws<LatheException>(() => Evaluate(other)).Message,
+            StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_quantized_network_is_compared_with_its_dense_ancestor_and_counted_packed()
     {
         var dense = Write(seed: 1, dense: null, formats: []);
@@ -79,6 +115,20 @@ public sealed class Evaluating_a_chain : IDisposable
     }
 
     [Fact]
+    public void A_network_of_whole_numbers_is_measured_without_floats_too()
+    {
+        var graph = Zoo.Build("lenet5", new TensorShape(1, 28, 28), 10);
+        var points = ActivationPoints.Of(graph).ToDictionary(point => point.Tensor, point => (4, point.Signed));
+        var formats = graph.Nodes.Where(node => node is Conv2d or Linear).ToDictionary(node => $"{node.Name}.weight", _ => new WeightFormat(2, 3));
+        var metrics = Evaluate(Write(seed: 2, dense: null, formats, ActivationPoints.Insert(graph, points, 8)));
+        Assert.Equal(metrics["top1"], metrics["top1FixedPoint"], 0.002);
+        Assert.InRange(metrics["changedFixedPoint"], 0, 0.002);
+        // Two bits of a weight, 13 bytes of a channel's map; strips of 16 channels and of 8 products are filled up.
+        Assert.InRange(metrics["modelBytesFixedPoint"], 215_088 / 4, (215_088 / 4) + 4_500);
+        Assert.DoesNotContain("top1FixedPoint", Evaluate(Write(seed: 2, dense: null, formats)).Keys);
+    }
+
+    [Fact]
     public void A_missing_ancestor_is_named()
     {
         var lost = new CheckpointRef(new string('e', 64), 5);
@@ -88,12 +138,14 @@ public sealed class Evaluating_a_chain : IDisposable
 
     public void Dispose() => Directory.Delete(_root, recursive: true);
 
-    private IReadOnlyDictionary<string, double> Evaluate(CheckpointRef input) =>
-        _trial.Run<EvaluateStage, EvaluateParameters>(JsonSerializer.SerializeToElement(new { }), "mnist", input).Metrics;
+    private IReadOnlyDictionary<string, double> Evaluate(CheckpointRef input) => Outcome(input).Metrics;
 
-    private CheckpointRef Write(long seed, CheckpointRef? dense, Dictionary<string, WeightFormat> formats)
+    private StageOutcome Outcome(CheckpointRef input) =>
+        _trial.Run<EvaluateStage, EvaluateParameters>(JsonSerializer.SerializeToElement(new { }), "mnist", input);
+
+    private CheckpointRef Write(long seed, CheckpointRef? dense, Dictionary<string, WeightFormat> formats, NetworkGraph? network = null)
     {
-        var graph = Zoo.Build("lenet5", new TensorShape(1, 28, 28), 10);
+        var graph = network ?? Zoo.Build("lenet5", new TensorShape(1, 28, 28), 10);
         using var module = GraphModule.Create(graph, seed);
         var tensors = module.Snapshot();
         foreach (var (name, format) in formats)

@@ -68,6 +68,7 @@ public sealed class Comparing_methods : IDisposable
 
         var step = CheckpointFile.ReadHeader(trial.Checkpoints.PathOf(outcome.Output)).Lineage.Steps[^1];
         var record = step.Records!.Value.Deserialize<PruningRecord>(LatheJson.Options)!;
+        Assert.Equal(Enumerable.Range(1, record.Training!.Epochs.Count), record.Training.Epochs);
         Assert.Equal(["features.0", "features.4", "classifier.0", "classifier.3"], record.Layers.Select(l => l.Layer));
         Assert.Equal(outcome.Metrics["multiplications"], record.Layers.Sum(l => l.MultiplicationsAfter));
         Assert.Equal(3_024_384, record.Layers.Sum(l => l.MultiplicationsBefore));

@@ -47,5 +47,7 @@ internal sealed class QuantizerTrial : IDisposable
 
     public Checkpoint Read(CheckpointRef checkpoint) => CheckpointFile.Read(_trial.Checkpoints.PathOf(checkpoint));
 
+    public CheckpointHeader ReadHeader(CheckpointRef checkpoint) => CheckpointFile.ReadHeader(_trial.Checkpoints.PathOf(checkpoint));
+
     public void Dispose() => Directory.Delete(_root, recursive: true);
 }

@@ -33,6 +33,34 @@ public sealed class Quantizing_a_network : IDisposable
         }
     }
 
+    [Fact]
+    public void Its_lineage_tells_how_the_weights_became_modes()
+    {
+        var outcome = Quantize(new { bits = 2, epochs = 3, batchSize = 32, validation = 0.125 });
+        var header = _trial.ReadHeader(outcome.Output);
+        var record = QuantizationRecord.TryRead(Assert.Single(header.Lineage.Steps).Records)!;
+        Assert.Equal(Layers, record.Layers.Select(l => l.Layer));
+        Assert.Equal([1, 2, 3], record.Training!.Epochs);
+        Assert.Equal([1, 2, 3], record.Course.Epochs);
+        Assert.Equal(outcome.Metrics["residual"], record.Course.Residual[^1], 1e-4);
+        Assert.True(record.Course.Residual[0] > record.Course.Residual[^1]);
+        Assert.Equal([0, 1, 2, 3], record.Histograms[0].Epochs);
+        using var checkpoint = _trial.Read(outcome.Output);
+        foreach (var layer in record.Layers)
+        {
+            var values = checkpoint.Tensors[$"{layer.Layer}.weight"].data<float>().ToArray();
+            Assert.Equal(values.Length, layer.Weights);
+            Assert.Equal(values.Count(value => value == 0) / (double)values.Length, layer.Zeros, 1e-4);
+            Assert.Equal(1, layer.Modes!.Sum(), 1e-3);
+        }
+
+        var naive = _trial.ReadHeader(Quantize(new { method = "naive", bits = 5 }).Output);
+        var rounded = QuantizationRecord.TryRead(Assert.Single(naive.Lineage.Steps).Records)!;
+        Assert.Null(rounded.Training);
+        Assert.Empty(rounded.Course.Epochs);
+        Assert.All(rounded.Layers, layer => Assert.Null(layer.Modes));
+    }
+
     [Theory]
     [InlineData("sgm")]
     [InlineData("ste")]

@@ -71,11 +71,16 @@ public sealed class Training_a_network : IDisposable
         var outcome = Train("home", out var trial);
         using var checkpoint = CheckpointFile.Read(trial.Checkpoints.PathOf(outcome.Output));
         var step = Assert.Single(checkpoint.Lineage.Steps);
-        Assert.Equal(("train", "2", 1L), (step.Stage, step.Version, step.Seed));
+        Assert.Equal(("train", "3", 1L), (step.Stage, step.Version, step.Seed));
         Assert.Equal(3, step.Parameters.GetProperty("epochs").GetInt32());
         Assert.Equal("mnist", step.Data.Name);
         Assert.Equal("1", step.Versions["threads"]);
         Assert.Null(checkpoint.Lineage.Dense);
+        var course = NN.Training.TrainingRecord.TryRead(step.Records)!.Training;
+        Assert.Equal([1, 2, 3], course.Epochs);
+        Assert.Equal(outcome.Metrics["trainingLoss"], course.Loss[^1], 1e-5);
+        Assert.Equal(outcome.Metrics["trainingTop1"], course.Accuracy[^1], 1e-5);
+        Assert.True(course.LearningRate[0] > course.LearningRate[2]);
     }
 
     [Fact]

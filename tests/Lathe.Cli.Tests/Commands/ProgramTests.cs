@@ -16,7 +16,7 @@ public sealed class ProgramTests : IDisposable
     {
         var (code, output, _) = await RunAsync("--help");
         Assert.Equal(0, code);
-        foreach (var command in (string[])["run", "submit", "status", "results", "models", "inspect", "coordinator", "worker", "doctor"]) Assert.Contains($"  {command} ", output);
+        foreach (var command in (string[])["run", "submit", "status", "results", "models", "inspect", "evaluate", "report", "coordinator", "worker", "doctor"]) Assert.Contains($"  {command} ", output);
         Assert.Contains("lathe run examples/sweeps/fashion-lenet5.yaml", output);
         Assert.Contains("--set seed=[1,2,3]", (await RunAsync("run", "--help")).Output);
     }
@@ -48,6 +48,10 @@ public sealed class ProgramTests : IDisposable
         { ["inspect", "none.safetensors"], "lathe: none.safetensors: no such file" },
         { ["inspect", "bad.yaml"], "lathe: " },
         { ["inspect", "."], "lathe: .: is a folder; expected a checkpoint's digest" },
+        { ["evaluate", "abcdef"], "lathe: " },
+        { ["evaluate", "none.safetensors"], "lathe: none.safetensors: no such file" },
+        { ["report", "nothing"], "lathe: no sweep 'nothing'" },
+        { ["report", "nothing", "--out", "none/report.html"], "lathe: --out none/report.html: there is no folder " },
         { ["worker", "prnue"], "lathe: there is no stage 'prnue' (did you mean 'prune'?); expected one of train, prune, quantize, evaluate" },
         { ["worker", "prune"], "lathe worker prune: a worker needs a broker" },
         { ["coordinator"], "lathe coordinator: a coordinator needs a broker" },

@@ -142,10 +142,12 @@ public sealed class StoreTests(S3Server server)
         using var shelf = new Shelf(kind, server);
         var results = new ResultStore(shelf.Settings);
         Assert.Null(results.Find(Key));
-        var result = new StoredResult(Key, "prune", new CheckpointRef(Key, 3), new Dictionary<string, double> { ["top1"] = 0.9 }, 1.5, Guid.NewGuid(), null);
+        var result = new StoredResult(Key, "prune", new CheckpointRef(Key, 3), new Dictionary<string, double> { ["top1"] = 0.9 }, 1.5, Guid.NewGuid(), null,
+            System.Text.Json.JsonSerializer.SerializeToElement(new { classes = new[] { 3, 4 } }));
         results.Commit(result);
         var found = results.Find(Key)!;
-        Assert.Equal(result, found with { Metrics = result.Metrics });
+        Assert.Equal(result, found with { Metrics = result.Metrics, Records = result.Records });
+        Assert.Equal("""{"classes":[3,4]}""", Contracts.CanonicalJson.Write(found.Records!.Value));
         Assert.Equal(result.Metrics, found.Metrics);
         shelf.Put($"results/{Key}.json", [.. "{\"key\":"u8]);
         Assert.Null(results.Find(Key));

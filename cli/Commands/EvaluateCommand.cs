@@ -1,0 +1,72 @@
+using System.CommandLine;
+using System.Text.Json;
+using Lathe.Cli.Output;
+using Lathe.Cli.Sources;
+using Lathe.Contracts;
+using Lathe.Evaluator;
+using Lathe.Hosting;
+using Lathe.NN.Checkpoints;
+using Lathe.NN.Data;
+using Lathe.NN.Runtime;
+
+namespace Lathe.Cli.Commands;
+
+/// <summary><c>lathe evaluate CHECKPOINT</c></summary>
+internal static class EvaluateCommand
+{
+    public static Command Create()
+    {
+        var checkpoint = new Argument<string>("CHECKPOINT") { Description = CheckpointSource.Description };
+        var dataset = new Option<string?>("--dataset") { Description = "Data set to measure on. [default: the one it was made with]", HelpName = "NAME" };
+        var json = new Option<bool>("--json") { Description = "Print a JSON object." };
+        var command = new DetailedCommand(
+            "evaluate",
+            "Measures a checkpoint on a data set's test images, next to its dense ancestor where the store has it.",
+            """
+            Examples:
+              lathe evaluate 3f9a
+              lathe evaluate model.safetensors --data /data/fashion-mnist --dataset fashion-mnist --json
+            """) { checkpoint, dataset, json };
+        command.SetAction((call, stop) => Task.Run(() =>
+        {
+            var found = Run(call.GetValue(checkpoint)!, call.GetValue(dataset), CommonOptions.Settings(call), new Terminal(call.GetValue(json)), stop);
+            if (call.GetValue(json)) Console.Out.WriteLine(JsonSerializer.Serialize(found, LatheJson.Indented));
+            else EvaluationTable.Show(found, new Terminal());
+            return LatheCommand.Success;
+        }, stop));
+        return command;
+    }
+
+    private static CheckpointEvaluation Run(string name, string? dataset, HostingSettings settings, Terminal terminal, CancellationToken stop)
+    {
+        var path = CheckpointSource.PathOf(name, settings);
+        var compute = ComputeSetup.Of(settings.Threads, settings.Device);
+        using var checkpoint = CheckpointFile.Read(path);
+        var wanted = dataset ?? (checkpoint.Lineage.Steps is [.., var last] ? last.Data.Name : null)
+            ?? throw new LatheException($"{path} does not say what it was trained on; name the data set with --dataset");
+        var data = DataSets.Open(wanted, DataPlaces.Find(wanted, settings), new ImageOptions(checkpoint.Graph.Input.Height));
+
+        const int BatchSize = 500;
+        var own = Measurement.Of(checkpoint, data, BatchSize, compute.Device, stop);
+        using var dense = Dense(checkpoint.Lineage, settings, terminal);
+        var metrics = own.Metrics(
+            checkpoint.Lineage.Dense is null ? own : dense is null ? null : Measurement.Of(dense, data, BatchSize, compute.Device, stop));
+        if (data.DamageReport is { } damage) terminal.Say($"warning: {damage}");
+        return new CheckpointEvaluation(path, checkpoint.Graph.Name, wanted, metrics, own.Record());
+    }
+
+    private static Checkpoint? Dense(Lineage lineage, HostingSettings settings, Terminal terminal)
+    {
+        if (lineage.Dense is not { } dense) return null;
+        try
+        {
+            return CheckpointFile.Read(new CheckpointStore(settings).PathOf(dense));
+        }
+        catch (LatheException problem)
+        {
+            // A checkpoint that came as a file has its ancestor elsewhere.
+            terminal.Say($"not compared with the dense ancestor: {problem.Message}");
+            return null;
+        }
+    }
+}

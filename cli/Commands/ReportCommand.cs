@@ -1,0 +1,57 @@
+using System.CommandLine;
+using Lathe.Cli.Output;
+using Lathe.Cli.Report;
+using Lathe.Contracts;
+
+namespace Lathe.Cli.Commands;
+
+/// <summary><c>lathe report SWEEP</c></summary>
+internal static class ReportCommand
+{
+    public static Command Create()
+    {
+        var sweep = new Argument<string>("SWEEP") { Description = "Id, start of an id, or name (the latest of it)." };
+        var output = new Option<string?>("--out") { Description = "File to write. [default: the sweep's name with .html, in this folder]", HelpName = "FILE" };
+        var plots = new Option<string?>("--svg") { Description = "Also write each plot as an SVG file into this folder, which is made.", HelpName = "FOLDER" };
+        var command = new DetailedCommand(
+            "report",
+            "Writes a page with the results of a sweep and how they came about: one HTML file that needs nothing else.",
+            """
+            The results come from the database under --home, or from --coordinator; the plots from the checkpoints in --store.
+            What is not there is left out, and the page says so.
+
+            Examples:
+              lathe report fashion-lenet5
+              lathe report fashion-lenet5 --out /tmp/report.html --svg /tmp/plots
+            """) { sweep, output, plots };
+        command.SetAction(async (call, stop) =>
+        {
+            if (call.GetValue(output) is { } named) OutputFile.Check(output.Name, named);
+            var reader = StatusCommand.Reader(call);
+            using var _ = reader as IDisposable;
+            var report = await SweepReport.ReadAsync(reader, call.GetValue(sweep)!, CommonOptions.Settings(call), stop);
+            Write(report, output.Name, call.GetValue(output) ?? FileName(report.Sweep.Name), plots.Name, call.GetValue(plots));
+            return LatheCommand.Success;
+        });
+        return command;
+    }
+
+    private static void Write(SweepReport report, string option, string file, string plotsOption, string? folder)
+    {
+        OutputFile.Check(option, file);
+        OutputFile.Write(option, file, ReportPage.Html(report));
+        Console.Out.WriteLine(Path.GetFullPath(file));
+        if (folder is null) return;
+        if (File.Exists(folder)) throw new LatheException($"{plotsOption} {folder}: is a file, expected a folder");
+        foreach (var plot in ReportPlots.All(report)) OutputFile.Write(plotsOption, Path.Combine(folder, $"{FileStem(plot.File)}.svg"), ReportPage.File(plot));
+    }
+
+    /// <summary>A sweep's name comes from a file that anybody may have written, and must not choose a folder.</summary>
+    public static string FileName(string sweep) => $"{FileStem(sweep)}.html";
+
+    private static string FileStem(string name)
+    {
+        var stem = string.Concat(name.Select(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.' ? c : '-')).Trim('.', '-');
+        return stem.Length == 0 ? "report" : stem;
+    }
+}

@@ -1,0 +1,41 @@
+using Lathe.Quantizer;
+using Spectre.Console;
+using Spectre.Console.Rendering;
+
+namespace Lathe.Cli.Output;
+
+/// <summary>What a quantization made of each layer, and how its weights came to their modes.</summary>
+internal static class QuantizationTable
+{
+    // Columns that the figures take beside a layer's name, and lines of the course: all of it is in the JSON.
+    private const int FiguresWidth = 46;
+    private const int LeastName = 12;
+    private const int MostPoints = 12;
+
+    /// <summary>One row for each layer; names are shortened to fit the terminal.</summary>
+    /// <param name="record">What happened.</param>
+    /// <param name="width">Columns of the terminal.</param>
+    public static IRenderable Layers(QuantizationRecord record, int width)
+    {
+        var table = PruningTable.Columns("layer", "bits", "step", "weights", "zeros %", "residual");
+        foreach (var layer in record.Layers)
+        {
+            table.AddRow(
+                new Text(PruningTable.Shortened(layer.Layer, Math.Max(LeastName, width - FiguresWidth))), new Text($"{layer.Bits}"), new Text($"2^{-layer.Fraction}"),
+                new Text(Figures.Count(layer.Weights)), new Text(Figures.Percent(layer.Zeros)), new Text(Figures.Loss(layer.Residual)));
+        }
+
+        return table;
+    }
+
+    /// <summary>One row for each of a few epochs, the last among them.</summary>
+    public static IRenderable Course(QuantizationRecord record)
+    {
+        var table = PruningTable.Columns("epoch", "changed %", "residual");
+        var points = record.Course.Epochs.Count;
+        var every = Math.Max(1, (points + MostPoints - 1) / MostPoints);
+        for (var i = (points - 1) % every; i < points; i += every)
+            table.AddRow($"{record.Course.Epochs[i]}", Figures.Percent(record.Course.Changed[i]), Figures.Loss(record.Course.Residual[i]));
+        return table;
+    }
+}

@@ -1,0 +1,41 @@
+namespace Lathe.Cli.Report;
+
+/// <summary>One line of a plot.</summary>
+/// <param name="Name">For the legend.</param>
+/// <param name="X">Values along the horizontal axis, ascending.</param>
+/// <param name="Y">As many values.</param>
+/// <param name="Style">Which colour and dashes, see <see cref="Svg.Style"/>.</param>
+/// <param name="IsTarget">Drawn thin: what another line is to come to.</param>
+internal sealed record LineSeries(string Name, IReadOnlyList<double> X, IReadOnlyList<double> Y, int Style, bool IsTarget = false);
+
+/// <summary>Values over epochs, or other whole numbers.</summary>
+internal static class LinePlot
+{
+    private const int MostMarked = 30;
+
+    /// <summary>Draws the lines.</summary>
+    /// <param name="series">At least one with at least one point.</param>
+    /// <param name="xName">Name of the horizontal axis.</param>
+    /// <param name="yName">Name of the vertical axis, with its unit.</param>
+    /// <param name="fromZero">The vertical axis starts at 0.</param>
+    public static string Draw(IReadOnlyList<LineSeries> series, string xName, string yName, bool fromZero = false)
+    {
+        var xs = series.SelectMany(s => s.X).ToList();
+        var x = xs.Max() > xs.Min() ? new Axis(xs.Min(), xs.Max(), PlotFrame.Left + 6, PlotFrame.Right - 6, IsWhole: true) : new Axis(xs.Min() - 1, xs.Min() + 1, PlotFrame.Left, PlotFrame.Right, IsWhole: true);
+        var y = Axis.Around(series.SelectMany(s => s.Y).Concat(fromZero ? [0.0] : []), PlotFrame.Bottom, PlotFrame.Top);
+        var content = PlotFrame.Of(x, y, xName, yName)
+            + string.Concat(series.Select(s => Line(s, x, y)))
+            + PlotFrame.Legend([.. series.Select(s => (Svg.Line(0, 0, 22, 0, Style(s)), s.Name))]);
+        return Svg.Drawing(PlotFrame.Height(series.Count), $"{yName} against {xName} for {string.Join("; ", series.Select(s => s.Name))}", content);
+    }
+
+    private static string Line(LineSeries series, Axis x, Axis y)
+    {
+        var points = series.X.Zip(series.Y, (a, b) => (X: x.Place(a), Y: y.Place(b))).ToList();
+        var marks = series.IsTarget || points.Count > MostMarked ? "" : string.Concat(points.Select((p, i) =>
+            $"""<circle cx="{Svg.Number(p.X)}" cy="{Svg.Number(p.Y)}" r="2.2" class="dot {Svg.Style(series.Style)}"><title>{Svg.Text($"{series.Name}\n{Axis.Short(series.X[i])}: {Axis.Short(series.Y[i])}")}</title></circle>"""));
+        return $"""<path d="{Svg.Path(points)}" class="{Style(series)}"><title>{Svg.Text(series.Name)}</title></path>""" + marks;
+    }
+
+    private static string Style(LineSeries series) => $"line {Svg.Style(series.Style)}{(series.IsTarget ? " target" : "")}";
+}

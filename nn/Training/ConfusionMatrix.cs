@@ -1,0 +1,50 @@
+using Lathe.Contracts;
+
+namespace Lathe.NN.Training;
+
+/// <summary>How often each class was taken for each.</summary>
+/// <param name="Images">Counts [classes][classes]: by what the images show, then by what they were taken for.</param>
+public sealed record ConfusionMatrix(IReadOnlyList<int[]> Images)
+{
+    /// <summary>Counts pairs.</summary>
+    /// <param name="labels">What each image shows, from 0 and below <paramref name="classes"/>.</param>
+    /// <param name="predictions">What each was taken for, as many.</param>
+    /// <param name="classes">Number of classes.</param>
+    /// <exception cref="LatheException">A class is out of range, or the lengths differ.</exception>
+    public static ConfusionMatrix Of(IReadOnlyList<int> labels, IReadOnlyList<int> predictions, int classes)
+    {
+        if (labels.Count != predictions.Count)
+            throw new LatheException($"There are {labels.Count} labels and {predictions.Count} predictions; expected one for each image.");
+        var images = new int[classes][];
+        for (var i = 0; i < classes; i++) images[i] = new int[classes];
+        for (var i = 0; i < labels.Count; i++)
+        {
+            if ((uint)labels[i] >= classes || (uint)predictions[i] >= classes)
+                throw new LatheException($"Image {i} is of class {labels[i]} and was taken for {predictions[i]}; there are {classes} classes, from 0.");
+            images[labels[i]][predictions[i]]++;
+        }
+
+        return new ConfusionMatrix(images);
+    }
+
+    /// <summary>Images of a class.</summary>
+    public int CountOf(int label) => Images[label].Sum();
+
+    /// <summary>Those of them that were classified right.</summary>
+    public int RightOf(int label) => Images[label][label];
+
+    /// <summary>The classes that were mistaken most often, worst first; ties in the order of their numbers.</summary>
+    /// <param name="most">How many.</param>
+    public IReadOnlyList<Mistake> Mistakes(int most) =>
+        [.. Images
+            .SelectMany((row, label) => row.Select((count, taken) => new Mistake(label, taken, count)))
+            .Where(mistake => mistake.Label != mistake.TakenFor && mistake.Images > 0)
+            .OrderByDescending(mistake => mistake.Images)
+            .Take(most)];
+}
+
+/// <summary>Images of one class that were taken for another.</summary>
+/// <param name="Label">What they show.</param>
+/// <param name="TakenFor">What the network says.</param>
+/// <param name="Images">How many.</param>
+public sealed record Mistake(int Label, int TakenFor, int Images);

@@ -1,0 +1,79 @@
+using System.Text.Json;
+using Lathe.Cli.Report;
+using Lathe.Contracts;
+using Lathe.Evaluator;
+using Lathe.NN.Checkpoints;
+using Lathe.NN.Graphs;
+using Lathe.NN.Models;
+using Lathe.NN.Training;
+using Lathe.Pruner;
+using Lathe.Quantizer;
+
+namespace Lathe.Cli.Tests.Report;
+
+/// <summary>A sweep with everything a report can show, whose author has put markup into every name.</summary>
+internal static class Hostile
+{
+    public const string Markup = "</title></style><script>alert(1)</script><img src=\"http://x/\" onerror='a()'>&amp;\u0001";
+
+    public static readonly CheckpointRef Trained = new(new string('1', 64), 800_000), Pruned = new(new string('2', 64), 400_000),
+        Quantized = new(new string('3', 64), 30_000), Lost = new(new string('4', 64), 50_000);
+
+    private static readonly int[] Epochs = [1, 2, 3];
+
+    private static readonly TrainingCourse Course = new(Epochs, [0.9, 0.5, 0.3], [0.6, 0.8, 0.9], [0.1, 0.05, 0]);
+
+    public static SweepReport Report() => SweepReport.Of(Sweep, Leaves, Read);
+
+    public static SweepStatus Sweep { get; } = new(
+        Guid.Parse("01234567-89ab-cdef-0123-456789abcdef"), Markup, SweepState.Failed, Output.Samples.Start, Output.Samples.Start.AddHours(1), []);
+
+    public static IReadOnlyList<LeafResult> Leaves { get; } =
+    [
+        Leaf(0.92, null, 1, [Stage("train", """{"epochs":3}""", Trained), Measured(Trained)]),
+        Leaf(0.91, null, 0.5, [Stage("train", """{"epochs":3}""", Trained), Stage("prune", """{"multiplications":0.5}""", Pruned), Measured(Pruned)]),
+        Leaf(0.9, 2, 0.5, [Stage("train", """{"epochs":3}""", Trained), Stage("prune", """{"multiplications":0.5}""", Pruned), Stage("quantize", Exclude, Quantized), Measured(Quantized)]),
+        Leaf(0.89, 4, 0.5, [Stage("train", """{"epochs":3}""", Trained), Stage("prune", """{"multiplications":0.5}""", Pruned), Stage("quantize", """{"bits":4,"exclude":""}""", Lost), Measured(Lost)]),
+        Leaf(null, null, null, [Stage("train", """{"epochs":3}""", Trained), Stage("prune", """{"multiplications":0.1}""", null)]) with { State = ExecutionState.Failed },
+    ];
+
+    public static CheckpointHeader Read(CheckpointRef checkpoint)
+    {
+        if (checkpoint == Lost) throw new LatheException($"checkpoint {Lost.Sha256} is not in the store {Markup}");
+        LineageStep[] steps =
+        [
+            Step("train", null, new TrainingRecord(Course).ToJson()),
+            Step("prune", Trained, new PruningRecord(
+                [new PrunedLayer(Markup, 16, 8, 400, 200, 313_600, 156_800), new PrunedLayer("features.4", 32, 20, 800, 500, 400_000, 200_000)],
+                [.. Epochs.Select(e => new SizePoint(e, 200_000 - e, 3e6 / e, null, 1.5e6))], Course).ToJson()),
+            Step("quantize", Pruned, new QuantizationRecord(
+                [new QuantizedLayer(Markup, 2, 3, 400, 0.4, 0.01, [0.3, 0.4, 0.3])],
+                new ModeCourse(Epochs, [0.3, 0.1, 0], [0.28, 0.1, 0.01], [3], [[0]], [[0.01]]),
+                [
+                    new WeightHistogram(null, 2, [0, 1, 3], [[1, 4, 6, 4, 1], [1, 5, 4, 5, 1], [0, 8, 0, 8, 0]]),
+                    new WeightHistogram(Markup, 2, [0, 3], [[1, 4, 6, 4, 1], [0, 8, 0, 8, 0]]),
+                ],
+                Course).ToJson()),
+        ];
+        var count = checkpoint == Trained ? 1 : checkpoint == Pruned ? 2 : 3;
+        var graph = Zoo.Build("lenet5", new TensorShape(1, 28, 28), 10);
+        return new CheckpointHeader(graph, new Lineage([.. steps.Take(count)], count == 1 ? null : Trained), new Dictionary<string, WeightFormat>(), [], new CheckpointSize(0, 0, 1, 0, 0), 1);
+    }
+
+    private static string Exclude => JsonSerializer.Serialize(new { bits = 2, exclude = Markup });
+
+    private static LineageStep Step(string stage, CheckpointRef? input, JsonElement records) => new(
+        stage, "1", Output.Samples.Json(Exclude), 1, input, new DataRef(Markup, "abcdef"), new Dictionary<string, string> { ["threads"] = "1", [Markup] = Markup },
+        new Dictionary<string, double> { ["parameters"] = 100_000, ["parametersRatio"] = 0.5, [Markup] = 1 }, records);
+
+    private static StageResult Stage(string stage, string parameters, CheckpointRef? made) =>
+        new(stage, Output.Samples.Json(parameters), made?.Sha256, made, 10, false, new Dictionary<string, double>());
+
+    private static StageResult Measured(CheckpointRef of) => new(
+        "evaluate", Output.Samples.Json("{}"), null, of, 1, false,
+        new Dictionary<string, double> { ["bytesDense"] = 862_952, ["top1Low"] = 0.88, ["top1High"] = 0.93, ["changedPredictions"] = 0.04, ["peakActivationBytes"] = 100_000, ["peakActivationBytesDense"] = 100_352 },
+        new EvaluationRecord([10, 10, 0], [9, 8, 0], [new Mistake(1, 0, 2)], [[9, 1, 0], [2, 8, 0], [0, 0, 0]]).ToJson());
+
+    private static LeafResult Leaf(double? top1, int? bits, double? ratio, StageResult[] stages) => new(
+        Markup, Markup, 1, top1, top1 is null ? null : 0.92, 0.3, ratio * 200_000, ratio, ratio * 3e6, ratio, bits, ratio * 800_000 * (bits ?? 32) / 32, ExecutionState.Completed, stages);
+}

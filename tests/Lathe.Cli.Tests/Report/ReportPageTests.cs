@@ -1,0 +1,121 @@
+using System.Text.RegularExpressions;
+using System.Xml;
+using System.Xml.Linq;
+using Lathe.Cli.Commands;
+using Lathe.Cli.Report;
+
+namespace Lathe.Cli.Tests.Report;
+
+public sealed class ReportPageTests
+{
+    private static readonly SweepReport Sweep = Hostile.Report();
+    private static readonly string Html = ReportPage.Html(Sweep);
+    private static readonly XDocument Page = Parse(Html);
+
+    [Fact]
+    public void It_is_well_formed_whatever_people_call_their_things()
+    {
+        Assert.DoesNotContain("<script", Html, StringComparison.OrdinalIgnoreCase);
+        Assert.DoesNotContain("<img", Html, StringComparison.OrdinalIgnoreCase);
+        Assert.Empty(Elements("script").Concat(Elements("img")));
+        Assert.DoesNotContain(Page.Descendants().Attributes(), a => a.Name.LocalName.StartsWith("on", StringComparison.Ordinal));
+        // As text the name is there, less the character that XML cannot hold.
+        Assert.Equal(Hostile.Markup.Replace('\u0001', '\uFFFD'), Elements("h1").Single().Value);
+        Assert.Equal(Hostile.Markup.Replace('\u0001', '\uFFFD'), Elements("title").First().Value);
+    }
+
+    [Fact]
+    public void It_asks_for_nothing_from_anywhere()
+    {
+        string[] loading = ["src", "href", "srcset", "data", "action", "poster", "background"];
+        Assert.DoesNotContain(Page.Descendants().Attributes(), a => loading.Contains(a.Name.LocalName));
+        Assert.Empty(Elements("link").Concat(Elements("iframe")).Concat(Elements("object")));
+        foreach (var style in Elements("style")) Assert.DoesNotMatch(@"url\(|@import|expression\(", style.Value);
+        Assert.Contains(Elements("meta"), m => m.Attribute("content")?.Value == "default-src 'none'; style-src 'unsafe-inline'");
+    }
+
+    [Fact]
+    public void Every_result_has_its_row_and_the_best_one_stands_out()
+    {
+        var rows = Elements("table").First().Descendants().Where(e => e.Name.LocalName == "tr").Skip(1).ToList();
+        Assert.Equal(["1", "2", "3", "4", "5"], rows.Select(r => r.Elements().First().Value));
+        Assert.Equal(Sweep.Names.Select(n => n.Replace('\u0001', '\uFFFD')), rows.Select(r => r.Elements().ElementAt(1).Value));
+        Assert.Equal("best", rows[0].Attribute("class")?.Value);
+        Assert.Equal(["92.00", "91.00", "90.00", "89.00", "failed"], rows.Select(r => r.Elements().ElementAt(2).Nodes().First().ToString()));
+        Assert.Equal(5, Elements("summary").Count(s => Regex.IsMatch(s.Value, @"^\d: ")));
+    }
+
+    [Fact]
+    public void A_checkpoint_that_is_not_there_becomes_a_note()
+    {
+        var note = Assert.Single(Page.Descendants(), e => e.Attribute("class")?.Value == "note").Value;
+        Assert.StartsWith("quantize 444444444444 is left out of the plots: checkpoint 4444", note, StringComparison.Ordinal);
+        var without = SweepReport.Of(Hostile.Sweep, Hostile.Leaves, checkpoint => throw new Contracts.LatheException("gone"));
+        Assert.Equal(4, Parse(ReportPage.Html(without)).Descendants().Count(e => e.Attribute("class")?.Value == "note"));
+    }
+
+    [Fact]
+    public void A_sweep_without_any_result_yet_has_a_page_too() =>
+        Parse(ReportPage.Html(SweepReport.Of(Hostile.Sweep, [], Hostile.Read)));
+
+    [Fact]
+    public void Each_plot_is_drawn_once_and_is_a_picture_of_its_own()
+    {
+        var plots = ReportPlots.All(Sweep);
+        Assert.Equal(plots.Count, plots.Select(p => p.File).Distinct().Count());
+        foreach (var file in (string[])["accuracy-multiplications", "accuracy-bytes", "prune-widths", "prune-path", "quantize-changes", "quantize-residual", "quantize-weights", "quantize-weights-layer", "train-loss", "prune-accuracy", "quantize-learning-rate", "confusion"])
+            Assert.Contains(plots, p => p.File == file);
+        foreach (var plot in plots)
+        {
+            var picture = Parse(ReportPage.File(plot)).Root!;
+            Assert.Equal("http://www.w3.org/2000/svg", picture.Name.NamespaceName);
+            Assert.NotEmpty(picture.Attribute("aria-label")!.Value);
+            Assert.DoesNotContain("NaN", plot.Svg, StringComparison.Ordinal);
+            Assert.DoesNotContain("∞", plot.Svg, StringComparison.Ordinal);
+        }
+
+        Assert.Equal(plots.Count, Elements("figure").Count());
+    }
+
+    [Fact]
+    public void The_Pareto_front_holds_what_nothing_beats()
+    {
+        ResultPoint At(int number, double cost, double top1) => new(number, "", cost, top1, null, null, null, false);
+        ResultPoint[] points = [At(1, 100, 0.92), At(2, 50, 0.93), At(3, 50, 0.9), At(4, 10, 0.8), At(5, 10, 0.8), At(6, 9, 0.7), At(7, 200, 0.93)];
+        Assert.Equal([6, 4, 5, 2], ScatterPlot.Front(points).Select(p => p.Number));
+    }
+
+    [Theory]
+    [InlineData(725_304, 3_024_384, true)]
+    [InlineData(0, 1, false)]
+    [InlineData(89.4, 92.1, false)]
+    [InlineData(1e-7, 5e3, true)]
+    [InlineData(1000, 1001, true)]
+    public void Axes_have_a_few_round_values_within_their_range(double low, double high, bool isLogarithmic)
+    {
+        var axis = new Axis(low, high, 0, 100, isLogarithmic);
+        var ticks = axis.Ticks();
+        Assert.InRange(ticks.Count, 2, 7);
+        Assert.All(ticks, tick => Assert.InRange(axis.Place(tick), 0, 100));
+        Assert.Equal(ticks.Count, ticks.Select(Axis.Short).Distinct().Count());
+    }
+
+    [Fact]
+    public void Epochs_are_whole() =>
+        Assert.Equal([1, 2], new Axis(1, 2, 0, 100, IsWhole: true).Ticks());
+
+    [Theory]
+    [InlineData("fashion-lenet5", "fashion-lenet5.html")]
+    [InlineData("../../etc/passwd", "etc-passwd.html")]
+    [InlineData("a b/ü", "a-b.html")]
+    [InlineData("...", "report.html")]
+    public void A_file_is_named_after_the_sweep_and_stays_in_this_folder(string sweep, string file) => Assert.Equal(file, ReportCommand.FileName(sweep));
+
+    private static IEnumerable<XElement> Elements(string name) => Page.Descendants().Where(e => e.Name.LocalName == name);
+
+    private static XDocument Parse(string text)
+    {
+        using var reader = XmlReader.Create(new StringReader(text), new XmlReaderSettings { DtdProcessing = DtdProcessing.Ignore, XmlResolver = null });
+        return XDocument.Load(reader);
+    }
+}
