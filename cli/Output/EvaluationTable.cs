@@ -1,4 +1,5 @@
 using Lathe.Evaluator;
+using Lathe.NN.Training;
 using Spectre.Console;
 
 namespace Lathe.Cli.Output;
@@ -62,7 +63,7 @@ internal static class EvaluationTable
             shown = shown.Where(c => record.Images[c] > 0).OrderBy(c => record.Right[c] / (double)record.Images[c]).Take(MostClasses);
         foreach (var label in shown)
         {
-            var mistake = record.Mistakes.FirstOrDefault(m => m.Label == label);
+            var mistake = Worst(record, label);
             table.AddRow(
                 new Text($"{label}"), new Text(Figures.Count(record.Images[label])),
                 new Text(Figures.Percent(record.Images[label] == 0 ? null : record.Right[label] / (double)record.Images[label])),
@@ -71,6 +72,11 @@ internal static class EvaluationTable
 
         return table;
     }
+
+    /// <summary>What a class was taken for most often; of very many classes only what is among the worst of all is known.</summary>
+    private static Mistake? Worst(EvaluationRecord record, int label) => record.Confusion is { } confusion
+        ? new ConfusionMatrix([.. confusion.Select((row, i) => i == label ? row : new int[row.Length])]).Mistakes(1) is [var worst] ? worst : null
+        : record.Mistakes.FirstOrDefault(m => m.Label == label);
 
     private static double? Metric(CheckpointEvaluation found, string name) => found.Metrics.TryGetValue(name, out var value) ? value : null;
 
