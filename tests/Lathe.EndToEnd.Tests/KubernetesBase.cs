@@ -3,6 +3,7 @@ using Lathe.Contracts.Messages;
 using Lathe.Coordinator;
 using Lathe.Hosting;
 using YamlDotNet.RepresentationModel;
+using Lathe.Testing;
 
 namespace Lathe.EndToEnd.Tests;
 

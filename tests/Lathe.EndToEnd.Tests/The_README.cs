@@ -1,3 +1,5 @@
+using Lathe.Testing;
+
 namespace Lathe.EndToEnd.Tests;
 
 /// <summary>Every command that the README shows, run in its order on a part of the data with one epoch for each stage.</summary>

@@ -45,9 +45,11 @@ internal sealed class QuantizerTrial : IDisposable
     public (StageOutcome Outcome, int Stops) RunInterrupted(object parameters, params int[] steps) =>
         Interrupted.Run<QuantizeStage, QuantizeParameters>(Settings, JsonSerializer.SerializeToElement(parameters), "mnist", Float, [1, .. steps]);
 
-    public Checkpoint Read(CheckpointRef checkpoint) => CheckpointFile.Read(_trial.Checkpoints.PathOf(checkpoint));
+    public Checkpoint Read(CheckpointRef checkpoint) => CheckpointFile.Read(PathOf(checkpoint));
 
-    public CheckpointHeader ReadHeader(CheckpointRef checkpoint) => CheckpointFile.ReadHeader(_trial.Checkpoints.PathOf(checkpoint));
+    public CheckpointHeader ReadHeader(CheckpointRef checkpoint) => CheckpointFile.ReadHeader(PathOf(checkpoint));
+
+    public string PathOf(CheckpointRef checkpoint) => _trial.Checkpoints.PathOf(checkpoint);
 
     public void Dispose() => Directory.Delete(_root, recursive: true);
 }

@@ -4,6 +4,7 @@ using System.Text.Json;
 using Lathe.Cli.Embedded;
 using Lathe.Cli.Sweeps;
 using Lathe.Contracts;
+using Lathe.Testing;
 
 namespace Lathe.Cli.Tests.Sweeps;
 
@@ -12,7 +13,7 @@ public sealed class The_sweep_guide
 {
     private const string Start = "<!-- from the stages' schemas -->\n";
 
-    private static string Guide => Path.Combine(Root(), "docs", "sweeps.md");
+    private static string Guide => Path.Combine(Checkout.Root, "docs", "sweeps.md");
 
     [Fact]
     public void Lists_every_parameter_with_its_default()
@@ -79,11 +80,4 @@ public sealed class The_sweep_guide
         { ValueKind: JsonValueKind.String } text => $"`{text.GetString()}`",
         var value => $"`{value.GetRawText()}`",
     };
-
-    private static string Root()
-    {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Pipeline.sln"))) folder = folder.Parent;
-        return folder?.FullName ?? throw new InvalidOperationException("no Pipeline.sln above the tests");
-    }
 }

@@ -1,4 +1,4 @@
-namespace Lathe.EndToEnd.Tests;
+namespace Lathe.Testing;
 
 /// <summary>The repository that the tests were built from.</summary>
 public static class Checkout
