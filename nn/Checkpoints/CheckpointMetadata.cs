@@ -31,10 +31,14 @@ internal sealed record CheckpointMetadata(
         {
             [FormatKey] = Format,
             [GraphKey] = GraphJson.Write(graph),
-            [LineageKey] = Canonical(lineage, "lineage"),
+            [LineageKey] = LineageJson(lineage),
             [QuantizationKey] = Canonical(packed, "quantization"),
         };
     }
+
+    /// <summary>A lineage as canonical JSON.</summary>
+    /// <exception cref="LatheException">It holds what JSON cannot.</exception>
+    public static string LineageJson(Lineage lineage) => Canonical(lineage, "lineage");
 
     /// <exception cref="LatheException">Not the metadata of a checkpoint.</exception>
     public static CheckpointMetadata Read(IReadOnlyDictionary<string, string> metadata, string source)

@@ -1,0 +1,146 @@
+using System.Runtime.InteropServices;
+using Lathe.Contracts;
+using Lathe.NN.Graphs;
+using Lathe.NN.Onnx.Format;
+using static TorchSharp.torch;
+using Messages = Lathe.NN.Onnx.OnnxMessages;
+
+namespace Lathe.NN.Onnx;
+
+/// <summary>What each operation of a network is in ONNX.</summary>
+internal static class OnnxNodes
+{
+    /// <summary>Appends the ONNX nodes of one node, in evaluation.</summary>
+    /// <exception cref="LatheException">A tensor is missing or of another shape.</exception>
+    public static void Write(OnnxGraphWriter to, Node node, IReadOnlyDictionary<string, Tensor> tensors)
+    {
+        var inputs = node.Inputs.Select(to.Value).ToList();
+        switch (node)
+        {
+            case Conv2d conv:
+                to.Make(
+                    node, "Conv", [inputs[0], .. Parameters(to, node, tensors)], Kernel(conv.Kernel), Strides(conv.Stride), Pads(conv.Padding),
+                    Messages.Attribute("dilations", conv.Dilation, conv.Dilation), Messages.Attribute("group", conv.Groups));
+                break;
+            case Linear:
+                to.Make(node, "Gemm", [inputs[0], .. Parameters(to, node, tensors)], Messages.Attribute("transB", 1));
+                break;
+            case BatchNorm norm:
+                // PyTorch's momentum is the share of the new value, ONNX's of the old one.
+                to.Make(
+                    node, "BatchNormalization", [inputs[0], .. Parameters(to, node, tensors)],
+                    Messages.Attribute("epsilon", (float)norm.Epsilon), Messages.Attribute("momentum", (float)(1 - norm.Momentum)));
+                break;
+            case Activation activation:
+                Activate(to, activation, inputs[0]);
+                break;
+            case MaxPool2d pool:
+                to.Make(node, "MaxPool", inputs, Kernel(pool.Kernel), Strides(pool.Stride), Pads(pool.Padding));
+                break;
+            case AvgPool2d pool:
+                to.Make(
+                    node, "AveragePool", inputs, Kernel(pool.Kernel), Strides(pool.Stride), Pads(pool.Padding), Messages.Attribute("count_include_pad", 1));
+                break;
+            case GlobalAvgPool:
+                to.Make(node, "GlobalAveragePool", inputs);
+                break;
+            case AdaptiveAvgPool2d pool:
+                Pool(to, pool, to.Shapes[pool.Inputs[0]], inputs[0]);
+                break;
+            case Add:
+                to.Make(node, inputs.Count == 2 ? "Add" : "Sum", inputs);
+                break;
+            case Mul:
+                to.Make(node, "Mul", inputs);
+                break;
+            case Pad pad:
+                var pads = to.Constant(Messages.Tensor(to.NewName($"{node.Name}.pads"), [0L, pad.Before, 0, 0, 0, pad.After, 0, 0], 8));
+                to.Make(node, "Pad", [inputs[0], pads]);
+                break;
+            case Concat:
+                to.Make(node, "Concat", inputs, Messages.Attribute("axis", 1));
+                break;
+            case Flatten:
+                to.Make(node, "Flatten", inputs, Messages.Attribute("axis", 1));
+                break;
+            case Dropout:
+                to.Alias(node);
+                break;
+            default:
+                throw new LatheException($"node '{node.Name}' has an operation, {node.GetType().Name}, that has no form in ONNX");
+        }
+    }
+
+    private static void Activate(OnnxGraphWriter to, Activation activation, string input)
+    {
+        switch (activation.Kind)
+        {
+            case ActivationKind.Relu:
+                to.Make(activation, "Relu", [input]);
+                break;
+            case ActivationKind.Relu6:
+                var least = to.Constant(Messages.Tensor(to.NewName($"{activation.Name}.min"), [0f]));
+                var most = to.Constant(Messages.Tensor(to.NewName($"{activation.Name}.max"), [6f]));
+                to.Make(activation, "Clip", [input, least, most]);
+                break;
+            case ActivationKind.HardSwish:
+                to.Make(activation, "HardSwish", [input]);
+                break;
+            case ActivationKind.Silu:
+                to.Make(activation, "Mul", [input, to.Append("Sigmoid", $"{activation.Name}.sigmoid", [input])]);
+                break;
+            case ActivationKind.Sigmoid:
+                to.Make(activation, "Sigmoid", [input]);
+                break;
+            default:
+                throw new LatheException($"node '{activation.Name}' has an activation, {activation.Kind}, that has no form in ONNX");
+        }
+    }
+
+    private static void Pool(OnnxGraphWriter to, AdaptiveAvgPool2d pool, TensorShape from, string input)
+    {
+        if (pool is { Height: 1, Width: 1 })
+        {
+            to.Make(pool, "GlobalAveragePool", [input]);
+        }
+        else if (AdaptiveWindows.AreEqual(from.Height, pool.Height) && AdaptiveWindows.AreEqual(from.Width, pool.Width))
+        {
+            ReadOnlySpan<long> window = [from.Height / pool.Height, from.Width / pool.Width];
+            to.Make(pool, "AveragePool", [input], Messages.Attribute("kernel_shape", window), Messages.Attribute("strides", window));
+        }
+        else
+        {
+            var rows = Messages.Tensor(
+                to.NewName($"{pool.Name}.rows"), AdaptiveWindows.Matrix(from.Height, pool.Height), pool.Height, from.Height);
+            var columns = Messages.Tensor(
+                to.NewName($"{pool.Name}.columns"), AdaptiveWindows.Transposed(from.Width, pool.Width), from.Width, pool.Width);
+            var overRows = to.Append("MatMul", $"{pool.Name}.over_rows", [to.Constant(rows), input]);
+            to.Make(pool, "MatMul", [overRows, to.Constant(columns)]);
+        }
+    }
+
+    /// <summary>Appends a node's tensors as constants and names them, in the order of ONNX's inputs, which is ours.</summary>
+    private static List<string> Parameters(OnnxGraphWriter to, Node node, IReadOnlyDictionary<string, Tensor> tensors)
+    {
+        var names = new List<string>();
+        foreach (var parameter in ParameterShapes.Of(node))
+        {
+            if (!tensors.TryGetValue(parameter.Name, out var tensor))
+                throw new LatheException($"tensor '{parameter.Name}' is missing, which the network needs");
+            if (!tensor.shape.AsSpan().SequenceEqual([.. parameter.Shape]))
+                throw new LatheException($"tensor '{parameter.Name}' is [{string.Join(", ", tensor.shape)}]; "
+                    + $"the network needs [{string.Join(", ", parameter.Shape)}]");
+            using var scope = NewDisposeScope();
+            var values = MemoryMarshal.Cast<byte, float>(tensor.detach().to(ScalarType.Float32).cpu().contiguous().bytes);
+            names.Add(to.Constant(Messages.Tensor(parameter.Name, values, [.. parameter.Shape])));
+        }
+
+        return names;
+    }
+
+    private static AttributeProto Kernel(long size) => Messages.Attribute("kernel_shape", size, size);
+
+    private static AttributeProto Strides(long stride) => Messages.Attribute("strides", stride, stride);
+
+    private static AttributeProto Pads(long padding) => Messages.Attribute("pads", padding, padding, padding, padding);
+}

@@ -1,0 +1,72 @@
+using Google.Protobuf;
+using Lathe.Contracts;
+using Lathe.NN.Checkpoints;
+using Lathe.NN.Graphs;
+using Lathe.NN.Onnx.Format;
+using static TorchSharp.torch;
+
+namespace Lathe.NN.Onnx;
+
+/// <summary>
+/// Writes a network as an ONNX model of operator set 18 in float32. It has one input, <see cref="Input"/>, float32 [N, C, H, W] of
+/// normalized pixels with N free, and one output, <see cref="Logits"/>, float32 [N, classes]. Batch norm stays a node of its own and
+/// dropout, which does nothing in evaluation, is left out. The same network and metadata always give the same bytes.
+/// </summary>
+public static class OnnxExport
+{
+    /// <summary>Name of the model's input.</summary>
+    public const string Input = "input";
+
+    /// <summary>Name of the model's output.</summary>
+    public const string Logits = "logits";
+
+    /// <summary>Version of ONNX's operator set that models are written in.</summary>
+    public const int OperatorSet = 18;
+
+    // The version of the file format that came with operator set 18.
+    private const int IrVersion = 8;
+    private const string Batch = "N";
+
+    // Protocol buffers end at 2 GiB; the rest is for graph and metadata.
+    private const long MostWeightBytes = int.MaxValue - (64L << 20);
+
+    /// <summary>What a checkpoint's model says of where it came from: model, lineage, digest.</summary>
+    /// <param name="checkpoint">The checkpoint.</param>
+    /// <param name="sha256">Digest of its file.</param>
+    public static IReadOnlyDictionary<string, string> Metadata(Checkpoint checkpoint, string sha256) => new SortedDictionary<string, string>(StringComparer.Ordinal)
+    {
+        ["lathe.checkpoint"] = sha256,
+        ["lathe.lineage"] = CheckpointMetadata.LineageJson(checkpoint.Lineage),
+        ["lathe.model"] = checkpoint.Graph.Name,
+    };
+
+    /// <summary>Writes the model. The stream's owner makes it whole or nothing (write aside, then rename).</summary>
+    /// <param name="to">Written forward only.</param>
+    /// <param name="graph">The network.</param>
+    /// <param name="tensors">Its tensors by name; any floating type, on any device.</param>
+    /// <param name="metadata">Strings for the model's <c>metadata_props</c>.</param>
+    /// <exception cref="LatheException">The graph is invalid, a tensor is missing or of another shape, or the model is too large for the format.</exception>
+    public static void Write(
+        Stream to, NetworkGraph graph, IReadOnlyDictionary<string, Tensor> tensors, IReadOnlyDictionary<string, string> metadata) =>
+        Model(graph, tensors, metadata).WriteTo(to);
+
+    /// <summary>The model as it is written.</summary>
+    internal static ModelProto Model(
+        NetworkGraph graph, IReadOnlyDictionary<string, Tensor> tensors, IReadOnlyDictionary<string, string> metadata)
+    {
+        var shapes = GraphValidation.Check(graph);
+        var bytes = ParameterShapes.Of(graph).Sum(p => p.Values * sizeof(float));
+        if (bytes > MostWeightBytes)
+            throw new LatheException($"network '{graph.Name}' has {bytes} bytes of weights; an ONNX file holds at most {MostWeightBytes}");
+        var writer = new OnnxGraphWriter(graph, shapes);
+        foreach (var node in graph.Nodes)
+            OnnxNodes.Write(writer, node, tensors);
+        writer.Graph.Input.Add(OnnxMessages.Value(Input, Batch, graph.Input));
+        writer.Graph.Output.Add(OnnxMessages.Value(Logits, Batch, shapes[graph.Output]));
+        var model = new ModelProto { IrVersion = IrVersion, ProducerName = "Lathe", Graph = writer.Graph };
+        model.OpsetImport.Add(new OperatorSetIdProto { Domain = "", Version = OperatorSet });
+        foreach (var (key, value) in metadata.OrderBy(m => m.Key, StringComparer.Ordinal))
+            model.MetadataProps.Add(new StringStringEntryProto { Key = key, Value = value });
+        return model;
+    }
+}
