@@ -23,8 +23,15 @@ public static class OnnxExport
     /// <summary>Version of ONNX's operator set that models are written in.</summary>
     public const int OperatorSet = 18;
 
-    // The version of the file format that came with operator set 18.
+    // The version of the file format that came with operator set 18; and those with which there are integers of 4 and of 2 bits.
     private const int IrVersion = 8;
+    private static readonly IReadOnlyDictionary<OnnxWeightType, (int OperatorSet, int IrVersion)> Versions = new Dictionary<OnnxWeightType, (int, int)>
+    {
+        [OnnxWeightType.Int8] = (OperatorSet, IrVersion),
+        [OnnxWeightType.Int4] = (21, 10),
+        [OnnxWeightType.Int2] = (25, 13),
+    };
+
     private const string Batch = "N";
 
     // Protocol buffers end at 2 GiB; the rest is for graph and metadata.
@@ -50,9 +57,33 @@ public static class OnnxExport
         Stream to, NetworkGraph graph, IReadOnlyDictionary<string, Tensor> tensors, IReadOnlyDictionary<string, string> metadata) =>
         Model(graph, tensors, metadata).WriteTo(to);
 
+    /// <summary>
+    /// Writes a model whose quantized weights are whole numbers, with batch norm as part of the layers that it follows.
+    /// </summary>
+    /// <param name="to">Written forward only.</param>
+    /// <param name="checkpoint">At least one of its weights has a format.</param>
+    /// <param name="type">How weights are stored.</param>
+    /// <param name="metadata">Strings for the model's <c>metadata_props</c>.</param>
+    /// <exception cref="LatheException">No weight is quantized, or one has too many bits for the type.</exception>
+    public static void WriteQuantized(Stream to, Checkpoint checkpoint, OnnxWeightType type, IReadOnlyDictionary<string, string> metadata)
+    {
+        if (checkpoint.Formats.Count == 0)
+            throw new LatheException($"network '{checkpoint.Graph.Name}' has float weights; quantize it first, or export it as onnx");
+        var most = type switch { OnnxWeightType.Int2 => 2, OnnxWeightType.Int4 => 4, _ => 8 };
+        if (checkpoint.Formats.FirstOrDefault(f => f.Value.Bits > most) is { Key: { } weight, Value: { } format })
+            throw new LatheException($"weight '{weight}' has {format.Bits} bits; {type} holds {most}");
+        var quantization = new OnnxQuantization(checkpoint.Graph, checkpoint.Tensors, checkpoint.Formats, type);
+        var model = Model(checkpoint.Graph, checkpoint.Tensors, metadata, quantization);
+        (model.OpsetImport[0].Version, model.IrVersion) = Versions[type];
+        model.WriteTo(to);
+    }
+
     /// <summary>The model as it is written.</summary>
     internal static ModelProto Model(
-        NetworkGraph graph, IReadOnlyDictionary<string, Tensor> tensors, IReadOnlyDictionary<string, string> metadata)
+        NetworkGraph graph,
+        IReadOnlyDictionary<string, Tensor> tensors,
+        IReadOnlyDictionary<string, string> metadata,
+        OnnxQuantization? quantization = null)
     {
         var shapes = GraphValidation.Check(graph);
         var bytes = ParameterShapes.Of(graph).Sum(p => p.Values * sizeof(float));
@@ -60,7 +91,10 @@ public static class OnnxExport
             throw new LatheException($"network '{graph.Name}' has {bytes} bytes of weights; an ONNX file holds at most {MostWeightBytes}");
         var writer = new OnnxGraphWriter(graph, shapes);
         foreach (var node in graph.Nodes)
-            OnnxNodes.Write(writer, node, tensors);
+        {
+            if (quantization?.Write(writer, node) != true) OnnxNodes.Write(writer, node, tensors);
+        }
+
         writer.Graph.Input.Add(OnnxMessages.Value(Input, Batch, graph.Input));
         writer.Graph.Output.Add(OnnxMessages.Value(Logits, Batch, shapes[graph.Output]));
         var model = new ModelProto { IrVersion = IrVersion, ProducerName = "Lathe", Graph = writer.Graph };

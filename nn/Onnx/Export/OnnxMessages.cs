@@ -14,6 +14,27 @@ internal static class OnnxMessages
     public static TensorProto Tensor(string name, ReadOnlySpan<long> values, params ReadOnlySpan<long> shape) =>
         Tensor(name, TensorProto.Types.DataType.Int64, MemoryMarshal.AsBytes(values), shape);
 
+    public static TensorProto Tensor(string name, ReadOnlySpan<int> values, params ReadOnlySpan<long> shape) =>
+        Tensor(name, TensorProto.Types.DataType.Int32, MemoryMarshal.AsBytes(values), shape);
+
+    public static TensorProto Tensor(string name, sbyte value) => Tensor(name, TensorProto.Types.DataType.Int8, [(byte)value], []);
+
+    public static TensorProto Tensor(string name, byte value) => Tensor(name, TensorProto.Types.DataType.Uint8, [value], []);
+
+    /// <summary>Small whole numbers, the first in a byte's lowest bits.</summary>
+    public static TensorProto Integers(string name, ReadOnlySpan<sbyte> values, OnnxWeightType type, params ReadOnlySpan<long> shape)
+    {
+        var (stored, bits) = type switch
+        {
+            OnnxWeightType.Int2 => (TensorProto.Types.DataType.Int2, 2),
+            OnnxWeightType.Int4 => (TensorProto.Types.DataType.Int4, 4),
+            _ => (TensorProto.Types.DataType.Int8, 8),
+        };
+        var bytes = new byte[((values.Length * (long)bits) + 7) / 8];
+        for (var i = 0; i < values.Length; i++) bytes[(long)i * bits / 8] |= (byte)((values[i] & ((1 << bits) - 1)) << (int)((long)i * bits % 8));
+        return Tensor(name, stored, bytes, shape);
+    }
+
     public static AttributeProto Attribute(string name, long value) =>
         new() { Name = name, Type = AttributeProto.Types.AttributeType.Int, I = value };
 

@@ -17,13 +17,8 @@ internal static class OnnxNodes
         var inputs = node.Inputs.Select(to.Value).ToList();
         switch (node)
         {
-            case Conv2d conv:
-                to.Make(
-                    node, "Conv", [inputs[0], .. Parameters(to, node, tensors)], Kernel(conv.Kernel), Strides(conv.Stride), Pads(conv.Padding),
-                    Messages.Attribute("dilations", conv.Dilation, conv.Dilation), Messages.Attribute("group", conv.Groups));
-                break;
-            case Linear:
-                to.Make(node, "Gemm", [inputs[0], .. Parameters(to, node, tensors)], Messages.Attribute("transB", 1));
+            case Conv2d or Linear:
+                WriteLayer(to, node, [inputs[0], .. Parameters(to, node, tensors)]);
                 break;
             case BatchNorm norm:
                 // PyTorch's momentum is the share of the new value, ONNX's of the old one.
@@ -66,9 +61,45 @@ internal static class OnnxNodes
             case Dropout:
                 to.Alias(node);
                 break;
+            case Quantize quantize:
+                Round(to, quantize, inputs[0]);
+                break;
             default:
                 throw new LatheException($"node '{node.Name}' has an operation, {node.GetType().Name}, that has no form in ONNX");
         }
+    }
+
+    /// <summary>Appends a convolution or linear layer of the inputs given: what it reads, its weight and its bias if it has one.</summary>
+    public static void WriteLayer(OnnxGraphWriter to, Node node, IReadOnlyList<string> inputs)
+    {
+        if (node is Conv2d conv)
+        {
+            to.Make(
+                node, "Conv", inputs, Kernel(conv.Kernel), Strides(conv.Stride), Pads(conv.Padding),
+                Messages.Attribute("dilations", conv.Dilation, conv.Dilation), Messages.Attribute("group", conv.Groups));
+        }
+        else
+        {
+            to.Make(node, "Gemm", inputs, Messages.Attribute("transB", 1));
+        }
+    }
+
+    /// <summary>To whole numbers of steps and back. Of fewer than 8 bits the range is limited before.</summary>
+    private static void Round(OnnxGraphWriter to, Quantize node, string input)
+    {
+        var step = MathF.ScaleB(1, -node.Fraction);
+        if (node.Bits < 8)
+        {
+            var least = to.Constant(Messages.Tensor(to.NewName($"{node.Name}.min"), [node.Least * step]));
+            var most = to.Constant(Messages.Tensor(to.NewName($"{node.Name}.max"), [node.Greatest * step]));
+            input = to.Append("Clip", $"{node.Name}.limited", [input, least, most]);
+        }
+
+        var scale = to.Constant(Messages.Tensor(to.NewName($"{node.Name}.scale"), [step]));
+        var zeroName = to.NewName($"{node.Name}.zero");
+        var zero = to.Constant(node.Signed ? Messages.Tensor(zeroName, (sbyte)0) : Messages.Tensor(zeroName, (byte)0));
+        var whole = to.Append("QuantizeLinear", $"{node.Name}.whole", [input, scale, zero]);
+        to.Make(node, "DequantizeLinear", [whole, scale, zero]);
     }
 
     private static void Activate(OnnxGraphWriter to, Activation activation, string input)

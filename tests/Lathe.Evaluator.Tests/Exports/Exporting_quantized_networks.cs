@@ -1,0 +1,83 @@
+using Lathe.Contracts;
+using Lathe.Evaluator.Exports;
+using Lathe.NN.Checkpoints;
+using Lathe.NN.Execution;
+using Lathe.NN.Graphs;
+using Lathe.NN.Models;
+using Lathe.NN.Onnx;
+using Lathe.NN.Runtime;
+using Lathe.NN.Tests.FixedPoint;
+using Lathe.NN.Tests.Graphs;
+
+namespace Lathe.Evaluator.Tests.Exports;
+
+/// <summary>What ONNX Runtime computes from whole-number weights and activations is what the network computes.</summary>
+public sealed class Exporting_quantized_networks
+{
+    private static readonly IReadOnlyDictionary<string, string> NoMetadata = new Dictionary<string, string>();
+
+    public Exporting_quantized_networks() => TorchRuntime.Configure(1);
+
+    [Theory]
+    [InlineData("lenet5", 1, 28, 2, OnnxWeightType.Int8)]
+    [InlineData("lenet5", 1, 28, 2, OnnxWeightType.Int4)]
+    [InlineData("lenet5", 1, 28, 2, OnnxWeightType.Int2)]
+    [InlineData("resnet20@0.5", 3, 16, 3, OnnxWeightType.Int4)]
+    [InlineData("mobilenetv2@0.2", 3, 40, 4, OnnxWeightType.Int8)]
+    [InlineData("densenet76-12@0.5", 3, 12, 7, OnnxWeightType.Int8)]
+    public void Networks_of_the_zoo_agree(string model, int channels, int side, int bits, OnnxWeightType type)
+    {
+        var (agreement, _) = Measure(Zoo.Build(model, new TensorShape(channels, side, side), 10), 1, bits, type);
+        AssertAgrees(agreement, model);
+    }
+
+    [Fact]
+    public void Networks_of_every_operation_agree()
+    {
+        for (var seed = 0; seed < 40; seed++)
+        {
+            var (agreement, _) = Measure(RandomNetworks.Network(seed), seed, bits: 2 + (seed % 6), OnnxWeightType.Int8);
+            AssertAgrees(agreement, $"seed {seed}");
+        }
+    }
+
+    [Fact]
+    public void Fewer_bits_make_a_smaller_file()
+    {
+        var graph = Zoo.Build("vgg7@0.25", new TensorShape(3, 32, 32), 10);
+        var weights = graph.Nodes.Where(node => node is Conv2d or Linear).Sum(node => ParameterShapes.Of(node).First().Values);
+        const int Rest = 60_000;
+        Assert.InRange(Measure(graph, 1, 2, OnnxWeightType.Int8).Bytes, weights, weights + Rest);
+        Assert.InRange(Measure(graph, 1, 2, OnnxWeightType.Int4).Bytes, weights / 2, (weights / 2) + Rest);
+        Assert.InRange(Measure(graph, 1, 2, OnnxWeightType.Int2).Bytes, weights / 4, (weights / 4) + Rest);
+    }
+
+    [Fact]
+    public void Too_many_bits_and_float_weights_are_refused()
+    {
+        using var quantized = QuantizedNetwork.Of(Zoo.Build("lenet5", new TensorShape(1, 28, 28), 10), 1, 5);
+        using var checkpoint = Checkpoint(quantized);
+        var wide = Assert.Throws<LatheException>(() => OnnxExport.WriteQuantized(Stream.Null, checkpoint, OnnxWeightType.Int4, NoMetadata));
+        Assert.Contains("has 5 bits; Int4 holds 4", wide.Message, StringComparison.Ordinal);
+        var floats = checkpoint with { Formats = new Dictionary<string, WeightFormat>() };
+        Assert.Throws<LatheException>(() => OnnxExport.WriteQuantized(Stream.Null, floats, OnnxWeightType.Int8, NoMetadata));
+    }
+
+    /// <summary>
+    /// A float sum beside a tie rounds one way here and the other way there, and what follows differs by a step: seldom, and by little.
+    /// </summary>
+    private static void AssertAgrees(LogitAgreement agreement, string what) =>
+        Assert.True(agreement.LargestDifference <= 0.05 * agreement.LargestLogit, $"{what}: {agreement}");
+
+    private static (LogitAgreement Agreement, long Bytes) Measure(NetworkGraph graph, int seed, int bits, OnnxWeightType type)
+    {
+        using var quantized = QuantizedNetwork.Of(graph, seed, bits);
+        using var checkpoint = Checkpoint(quantized);
+        using var stream = new MemoryStream();
+        OnnxExport.WriteQuantized(stream, checkpoint, type, NoMetadata);
+        using var module = GraphModule.FromTensors(quantized.Graph, quantized.Tensors);
+        return (OnnxAgreement.Measure(stream.ToArray(), module, [QuantizedNetwork.Inputs(quantized.Graph, seed)], threads: 1), stream.Length);
+    }
+
+    private static Checkpoint Checkpoint(QuantizedNetwork network) => new(network.Graph, network.Tensors, Lineage.Empty, network.Formats);
+}
