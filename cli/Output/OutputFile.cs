@@ -27,6 +27,10 @@ internal static class OutputFile
     /// <exception cref="LatheException">The file cannot be written.</exception>
     public static void Write(string option, string file, string text) => Guarded(option, file, () => AtomicFile.WriteText(Path.GetFullPath(file), text));
 
+    /// <inheritdoc cref="Write(string, string, string)"/>
+    public static void Write(string option, string file, ReadOnlyMemory<byte> content) =>
+        Guarded(option, file, () => AtomicFile.Write(Path.GetFullPath(file), stream => stream.Write(content.Span)));
+
     private static void Guarded(string option, string file, Action write)
     {
         try

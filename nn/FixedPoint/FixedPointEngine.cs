@@ -44,7 +44,7 @@ public sealed unsafe class FixedPointEngine : IDisposable
         _arenas = [.. Enumerable.Range(0, threads).Select(_ => Allocate(_plan.Length + size.ReadAhead + Slack))];
         _scratch = [.. Enumerable.Range(0, threads).Select(_ => new Scratch(
             Allocate(size.Rows + size.ReadAhead + Slack), Allocate(size.Strip + Slack), Allocate((size.Sums * sizeof(int)) + Slack)))];
-        WorkspaceBytes = threads * (_plan.Length + size.Rows + size.Strip + (size.Sums * sizeof(int)) + (2L * size.ReadAhead) + (4 * Slack));
+        WorkspaceBytes = (_plan.Length + size.Rows + size.Strip + (size.Sums * sizeof(int)) + (2L * size.ReadAhead) + (4 * Slack));
         _team = new Team(threads, Work);
     }
 
@@ -57,7 +57,7 @@ public sealed unsafe class FixedPointEngine : IDisposable
     /// <summary>Bytes of weights, maps and tables in memory.</summary>
     public long ModelBytes => _steps.Sum(step => step.ModelBytes);
 
-    /// <summary>Bytes of activations and scratch in memory, of all threads.</summary>
+    /// <summary>Bytes of activations and scratch in memory, of one thread.</summary>
     public long WorkspaceBytes { get; }
 
     /// <summary>Computes the logits of one or more images.</summary>

@@ -32,6 +32,9 @@ public static class OnnxExport
         [OnnxWeightType.Int2] = (25, 13),
     };
 
+    /// <summary>Version of ONNX's operator set that has a type of weights.</summary>
+    public static int OperatorSetOf(OnnxWeightType type) => Versions[type].OperatorSet;
+
     private const string Batch = "N";
 
     // Protocol buffers end at 2 GiB; the rest is for graph and metadata.
@@ -71,7 +74,7 @@ public static class OnnxExport
             throw new LatheException($"network '{checkpoint.Graph.Name}' has float weights; quantize it first, or export it as onnx");
         var most = type switch { OnnxWeightType.Int2 => 2, OnnxWeightType.Int4 => 4, _ => 8 };
         if (checkpoint.Formats.FirstOrDefault(f => f.Value.Bits > most) is { Key: { } weight, Value: { } format })
-            throw new LatheException($"weight '{weight}' has {format.Bits} bits; {type} holds {most}");
+            throw new LatheException($"weight '{weight}' has {format.Bits} bits; {type} holds at most {most}");
         var quantization = new OnnxQuantization(checkpoint.Graph, checkpoint.Tensors, checkpoint.Formats, type);
         var model = Model(checkpoint.Graph, checkpoint.Tensors, metadata, quantization);
         (model.OpsetImport[0].Version, model.IrVersion) = Versions[type];

@@ -22,10 +22,10 @@ public sealed record FixedPointMeasurement(double Top1, double Changed, long Mod
     public static FixedPointMeasurement? Of(Checkpoint checkpoint, Split images, IReadOnlyList<int> simulated, CancellationToken stop)
     {
         if (!IsFixedPoint(checkpoint)) return null;
-        var network = FixedPointCompiler.Compile(checkpoint);
-        var result = FixedPointEvaluation.Run(network, images, TorchRuntime.Threads, stop);
-        using var engine = new FixedPointEngine(network);
-        return new FixedPointMeasurement(result.Top1, Measurement.Changed(result.Predictions, simulated), engine.ModelBytes, engine.WorkspaceBytes);
+        using var classifier = new FixedPointClassifier(FixedPointCompiler.Compile(checkpoint), TorchRuntime.Threads);
+        var result = FixedPointEvaluation.Run(classifier, images, stop);
+        return new FixedPointMeasurement(
+            result.Top1, Measurement.Changed(result.Predictions, simulated), classifier.Engine.ModelBytes, classifier.Engine.WorkspaceBytes);
     }
 
     /// <summary>Adds its figures.</summary>

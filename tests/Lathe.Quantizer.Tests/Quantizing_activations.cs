@@ -30,7 +30,8 @@ public sealed class Quantizing_activations
         using var module = GraphModule.FromTensors(checkpoint.Graph, checkpoint.Tensors);
         var simulated = Evaluation.Run(module, test);
         Assert.InRange(simulated.Top1, least, 1);
-        Assert.Equal(simulated.Predictions, FixedPointEvaluation.Run(FixedPointCompiler.Compile(checkpoint), test).Predictions);
+        using var classifier = new FixedPointClassifier(FixedPointCompiler.Compile(checkpoint));
+        Assert.Equal(simulated.Predictions, FixedPointEvaluation.Run(classifier, test).Predictions);
     }
 
     [Fact]

@@ -10,7 +10,9 @@ namespace Lathe.NN.FixedPoint.C;
 /// <param name="HeaderName">Name of the header's file, which the source includes.</param>
 /// <param name="Header">Text of the header.</param>
 /// <param name="Source">Text of the source.</param>
-public sealed record CFiles(string HeaderName, string Header, string Source);
+/// <param name="ConstantBytes">What the compiler makes of weights, maps and tables; code comes on top.</param>
+/// <param name="WorkspaceBytes">Memory that a run works in, image and logits apart.</param>
+public sealed record CFiles(string HeaderName, string Header, string Source, long ConstantBytes, long WorkspaceBytes);
 
 /// <summary>
 /// Writes fixed-point inference as one C99 header and one source file that need nothing else: weights packed in N bits, no heap, no float.
@@ -49,15 +51,18 @@ public static partial class CExport
         private readonly StringBuilder _data = new();
         private readonly StringBuilder _body = new();
         private int _arrays;
+        private long _constantBytes;
 
         private string Macro => name.ToUpperInvariant();
 
         private int LevelBytes => network.Steps.OfType<MultiplyStep>().Select(step => step.Shape.Depth).DefaultIfEmpty(0).Max();
 
+        private long WorkspaceBytes => _plan.Length + LevelBytes;
+
         public CFiles Run()
         {
             foreach (var step in network.Steps) Write(step);
-            return new CFiles($"{name}.h", Header(), Source());
+            return new CFiles($"{name}.h", Header(), Source(), _constantBytes, WorkspaceBytes);
         }
 
         private string Header()
@@ -88,7 +93,7 @@ public static partial class CExport
                 #define {{Macro}}_LOGIT_FRACTION ({{network.LogitFraction}})
 
                 /* Bytes that {{name}}_run works in; they hold nothing between two calls. */
-                #define {{Macro}}_WORKSPACE_BYTES {{_plan.Length + LevelBytes}}
+                #define {{Macro}}_WORKSPACE_BYTES {{WorkspaceBytes}}
 
                 void {{name}}_run(const uint8_t *image, int32_t *logits, uint8_t *workspace);
 
@@ -256,16 +261,18 @@ public static partial class CExport
         private static string Map(Requantizer map) => $"{Number(map.Multiplier)}, {Number(map.Offset)}, {map.Shift}";
 
         private string Maps(IReadOnlyList<Requantizer> maps) => string.Join(", ",
-            Array("int32_t", "multipliers", maps.Select(map => Number(map.Multiplier)), 8),
-            Array("int64_t", "offsets", maps.Select(map => Number(map.Offset)), 4),
-            Array("uint8_t", "shifts", maps.Select(map => map.Shift.ToString(CultureInfo.InvariantCulture)), 20));
+            Array("int32_t", sizeof(int), "multipliers", maps.Select(map => Number(map.Multiplier)), 8),
+            Array("int64_t", sizeof(long), "offsets", maps.Select(map => Number(map.Offset)), 4),
+            Array("uint8_t", sizeof(byte), "shifts", maps.Select(map => map.Shift.ToString(CultureInfo.InvariantCulture)), 20));
 
-        private string Bytes(byte[] bytes) => Array("uint8_t", "bytes", bytes.Select(b => $"0x{b:x2}"), 20);
+        private string Bytes(byte[] bytes) => Array("uint8_t", sizeof(byte), "bytes", bytes.Select(b => $"0x{b:x2}"), 20);
 
-        private string Array(string type, string what, IEnumerable<string> values, int perLine)
+        private string Array(string type, int size, string what, IEnumerable<string> values, int perLine)
         {
             var array = $"{what}{_arrays++}";
-            var lines = values.Chunk(perLine).Select(line => "    " + string.Join(", ", line)).ToList();
+            string[] all = [.. values];
+            _constantBytes += (long)size * all.Length;
+            var lines = all.Chunk(perLine).Select(line => "    " + string.Join(", ", line)).ToList();
             _data.Append(CultureInfo.InvariantCulture, $"static const {type} {array}[] = {{\n{string.Join(",\n", lines)}\n}};\n");
             return array;
         }

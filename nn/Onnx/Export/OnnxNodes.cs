@@ -69,37 +69,34 @@ internal static class OnnxNodes
         }
     }
 
-    /// <summary>Appends a convolution or linear layer of the inputs given: what it reads, its weight and its bias if it has one.</summary>
-    public static void WriteLayer(OnnxGraphWriter to, Node node, IReadOnlyList<string> inputs)
+    /// <summary>Appends a convolution or linear layer.</summary>
+    /// <param name="to">Where to.</param>
+    /// <param name="node">The layer.</param>
+    /// <param name="inputs">What it reads, its weight, and its bias if it has one.</param>
+    /// <param name="added">A constant that a node of its own adds to what the layer makes; null: none.</param>
+    public static void WriteLayer(OnnxGraphWriter to, Node node, IReadOnlyList<string> inputs, string? added = null)
     {
-        if (node is Conv2d conv)
-        {
-            to.Make(
-                node, "Conv", inputs, Kernel(conv.Kernel), Strides(conv.Stride), Pads(conv.Padding),
-                Messages.Attribute("dilations", conv.Dilation, conv.Dilation), Messages.Attribute("group", conv.Groups));
-        }
-        else
-        {
-            to.Make(node, "Gemm", inputs, Messages.Attribute("transB", 1));
-        }
+        var (operation, attributes) = node is Conv2d conv
+            ? ("Conv", (IReadOnlyList<AttributeProto>)
+                [
+                    Kernel(conv.Kernel), Strides(conv.Stride), Pads(conv.Padding),
+                    Messages.Attribute("dilations", conv.Dilation, conv.Dilation), Messages.Attribute("group", conv.Groups),
+                ])
+            : ("Gemm", [Messages.Attribute("transB", 1)]);
+        if (added is null) to.Make(node, operation, inputs, attributes);
+        else to.Make(node, "Add", [to.Append(operation, $"{node.Name}.sums", inputs, attributes), added]);
     }
 
-    /// <summary>To whole numbers of steps and back. Of fewer than 8 bits the range is limited before.</summary>
+    /// <summary>Rounds in floats. QuantizeLinear would have runtimes round the weights of layers beside it too.</summary>
     private static void Round(OnnxGraphWriter to, Quantize node, string input)
     {
         var step = MathF.ScaleB(1, -node.Fraction);
-        if (node.Bits < 8)
-        {
-            var least = to.Constant(Messages.Tensor(to.NewName($"{node.Name}.min"), [node.Least * step]));
-            var most = to.Constant(Messages.Tensor(to.NewName($"{node.Name}.max"), [node.Greatest * step]));
-            input = to.Append("Clip", $"{node.Name}.limited", [input, least, most]);
-        }
-
+        var perStep = to.Constant(Messages.Tensor(to.NewName($"{node.Name}.perStep"), [1 / step]));
+        var least = to.Constant(Messages.Tensor(to.NewName($"{node.Name}.min"), [(float)node.Least]));
+        var most = to.Constant(Messages.Tensor(to.NewName($"{node.Name}.max"), [(float)node.Greatest]));
         var scale = to.Constant(Messages.Tensor(to.NewName($"{node.Name}.scale"), [step]));
-        var zeroName = to.NewName($"{node.Name}.zero");
-        var zero = to.Constant(node.Signed ? Messages.Tensor(zeroName, (sbyte)0) : Messages.Tensor(zeroName, (byte)0));
-        var whole = to.Append("QuantizeLinear", $"{node.Name}.whole", [input, scale, zero]);
-        to.Make(node, "DequantizeLinear", [whole, scale, zero]);
+        var whole = to.Append("Round", $"{node.Name}.whole", [to.Append("Mul", $"{node.Name}.steps", [input, perStep])]);
+        to.Make(node, "Mul", [to.Append("Clip", $"{node.Name}.limited", [whole, least, most]), scale]);
     }
 
     private static void Activate(OnnxGraphWriter to, Activation activation, string input)

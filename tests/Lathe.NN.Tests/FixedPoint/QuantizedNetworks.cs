@@ -14,7 +14,11 @@ internal sealed record QuantizedNetwork(NetworkGraph Graph, IReadOnlyDictionary<
 {
     private const int Images = 3;
 
-    public static QuantizedNetwork Of(NetworkGraph graph, int seed, int bits)
+    /// <param name="graph">The network in floats.</param>
+    /// <param name="seed">Draws everything.</param>
+    /// <param name="bits">Of weights.</param>
+    /// <param name="evenly">Step sizes are those with which values neither grow nor vanish from layer to layer; else they are drawn too.</param>
+    public static QuantizedNetwork Of(NetworkGraph graph, int seed, int bits, bool evenly = false)
     {
         var random = new Random(seed);
         using var scope = NewDisposeScope();
@@ -27,7 +31,7 @@ internal sealed record QuantizedNetwork(NetworkGraph Graph, IReadOnlyDictionary<
             switch (shape.Kind)
             {
                 case ParameterKind.Weight:
-                    var format = new WeightFormat(bits, random.Next(1, 5));
+                    var format = new WeightFormat(bits, evenly ? EvenFraction(shape, bits) : random.Next(1, 5));
                     formats.Add(shape.Name, format);
                     tensor.copy_(Random(shape, () => random.Next(-format.MaxLevel, format.MaxLevel + 1) * format.StepSize));
                     break;
@@ -74,6 +78,14 @@ internal sealed record QuantizedNetwork(NetworkGraph Graph, IReadOnlyDictionary<
     public void Dispose()
     {
         foreach (var tensor in Tensors.Values) tensor.Dispose();
+    }
+
+    /// <summary>Weights' variance is 2 / inputs, which keeps that of values behind a ReLU.</summary>
+    private static int EvenFraction(ParameterShape shape, int bits)
+    {
+        var greatest = new WeightFormat(bits, 0).MaxLevel;
+        var inputs = shape.Values / (double)shape.Shape[0];
+        return (int)Math.Round(-Math.Log2(Math.Sqrt(2 / inputs) / Math.Sqrt(greatest * (greatest + 1) / 3.0)));
     }
 
     private static int Fraction(float greatest) => greatest > 0 ? Math.Clamp(6 - (int)Math.Ceiling(Math.Log2(greatest)), -24, 24) : 5;

@@ -1,0 +1,94 @@
+using System.CommandLine;
+using System.Security.Cryptography;
+using Lathe.Cli.Exports;
+using Lathe.Cli.Output;
+using Lathe.Cli.Sources;
+using Lathe.Contracts;
+using Lathe.Hosting;
+using Lathe.NN.Checkpoints;
+using Lathe.NN.Onnx;
+using Lathe.NN.Runtime;
+
+namespace Lathe.Cli.Commands;
+
+/// <summary><c>lathe export CHECKPOINT</c></summary>
+internal static class ExportCommand
+{
+    private const int DefaultImages = 1000;
+
+    public static Command Create()
+    {
+        var checkpoint = new Argument<string>("CHECKPOINT") { Description = CheckpointSource.Description };
+        var format = new Option<string>("--format")
+        {
+            Description = $"One of {ExportFormat.Names}.",
+            HelpName = "FORMAT",
+            DefaultValueFactory = _ => OnnxFormat.Format.Name,
+        };
+        var file = new Option<string>("--out") { Description = "Where to. What is there is replaced, at once and whole.", HelpName = "FILE", Required = true };
+        var weights = new Option<string?>("--weights")
+        {
+            Description = "How onnx-qdq stores weights: int8, int4 or int2. Runtimes compute on integers with int8 alone. [default: int8]",
+            HelpName = "TYPE",
+        };
+        var images = new Option<int>("--images")
+        {
+            Description = "Images to verify the export on, at most.",
+            HelpName = "COUNT",
+            DefaultValueFactory = _ => DefaultImages,
+        };
+        var command = new DetailedCommand(
+            "export",
+            "Writes a checkpoint for other programs, and verifies that they compute the same from it.",
+            $"""
+            Formats:
+            {string.Join('\n', ExportFormat.All.Select(f => $"  {f.Name,-12} {f.Summary}"))}
+
+            An export is verified before it is written: on the first test images of the data set that the checkpoint was made with, or on seeded random images
+            where that is not at hand.
+
+            Examples:
+              lathe export 3f9a --out lenet5.onnx
+              lathe export 3f9a --format onnx-qdq --weights int4 --out lenet5.onnx
+              lathe export 3f9a --format c --out lenet5.c
+              lathe export model.safetensors --format safetensors --out state_dict.safetensors
+            """) { checkpoint, format, file, weights, images };
+        command.SetAction((call, stop) => Task.Run(() =>
+        {
+            var wanted = ExportFormat.Find(call.GetValue(format)!);
+            var type = call.GetValue(weights) is { } name ? WeightType(name, wanted) : null;
+            var count = call.GetValue(images);
+            if (count < 1) throw new LatheException($"--images {count}: expected at least 1");
+            var settings = CommonOptions.Settings(call);
+            var path = CheckpointSource.PathOf(call.GetValue(checkpoint)!, settings);
+            Run(path, wanted, call.GetValue(file)!, type, count, call.GetValue(CommonOptions.Data) is not null, settings);
+            return LatheCommand.Success;
+        }, stop));
+        return command;
+    }
+
+    private static void Run(string path, ExportFormat format, string file, OnnxWeightType? weights, int count, bool isOnData, HostingSettings settings)
+    {
+        OutputFile.Check("--out", file);
+        TorchRuntime.Configure(settings.Threads);
+        using var checkpoint = CheckpointFile.Read(path);
+        var images = VerificationImages.For(checkpoint, settings, isOnData, count);
+        var exported = format.Make(new ExportJob(checkpoint, Digest(path), file, weights, images, settings.Threads));
+        foreach (var written in exported.Files) OutputFile.Write("--out", written.Path, written.Content);
+        var terminal = new Terminal();
+        foreach (var line in exported.Lines) terminal.Line(line);
+    }
+
+    private static OnnxWeightType? WeightType(string name, ExportFormat format)
+    {
+        if (format != QuantizedOnnxFormat.Format) throw new LatheException($"--weights {name}: goes with --format {QuantizedOnnxFormat.Format.Name} alone");
+        return Enum.GetValues<OnnxWeightType>().Where(type => type.ToString().Equals(name, StringComparison.OrdinalIgnoreCase)).Select(type => (OnnxWeightType?)type).FirstOrDefault()
+            ?? throw new LatheException($"--weights {name}: expected int8, int4 or int2");
+    }
+
+    private static string Digest(string path)
+    {
+        using var file = File.OpenRead(path);
+        return Convert.ToHexStringLower(SHA256.HashData(file));
+    }
+}

@@ -1,0 +1,13 @@
+using System.Globalization;
+using Lathe.Evaluator.Exports;
+
+namespace Lathe.Cli.Exports;
+
+/// <summary>Says how closely ONNX Runtime follows a checkpoint.</summary>
+internal static class AgreementText
+{
+    public static string Of(LogitAgreement agreement, ExportJob job) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"on {agreement.Images} {job.Images.Kind}, ONNX Runtime with {job.Threads} thread{(job.Threads == 1 ? "" : "s")}: top-1 is the same for "
+        + $"{agreement.SameTop1}, logits differ by at most {agreement.LargestDifference:0.0e+0} of {agreement.LargestLogit:0.0##}");
+}

@@ -1,0 +1,44 @@
+using Lathe.Cli.Output;
+using Lathe.Contracts;
+using Lathe.Evaluator.Exports;
+using Lathe.NN.Graphs;
+using Lathe.NN.Onnx;
+
+namespace Lathe.Cli.Exports;
+
+/// <summary>An ONNX model of whole-number weights and 8-bit activations.</summary>
+internal static class QuantizedOnnxFormat
+{
+    public static ExportFormat Format { get; } = new(
+        "onnx-qdq", "ONNX model of whole-number weights and 8-bit activations (QuantizeLinear, DequantizeLinear), batch norm folded", Make);
+
+    private static Exported Make(ExportJob job)
+    {
+        if (!job.Checkpoint.Graph.Nodes.Any(node => node is Quantize))
+        {
+            throw new LatheException(
+                $"--format {Format.Name}: the activations of {job.Checkpoint.Graph.Name} are floats; quantize them too (quantize: {{ activations: 8 }}), or use --format onnx");
+        }
+
+        var type = job.Weights ?? OnnxWeightType.Int8;
+        using var to = new MemoryStream();
+        OnnxExport.WriteQuantized(to, job.Checkpoint, type, job.Metadata());
+        var model = to.ToArray();
+        using var network = job.Network();
+        var agreement = OnnxAgreement.Measure(model, network, job.Images.Batches(), job.Threads);
+        var text = AgreementText.Of(agreement, job);
+        if (!agreement.HoldsQuantized)
+        {
+            throw new LatheException(
+                $"--out {job.Out}: not written, because ONNX Runtime takes too many images for other classes than the checkpoint ({text}); expected the same for "
+                + $"{LogitAgreement.QuantizedShare:P1} of them, or for all but one");
+        }
+
+        return new Exported(
+            [new ExportedFile(job.Out, model)],
+            [
+                $"{job.Out}: {job.Checkpoint.Graph.Name} as ONNX (operator set {OnnxExport.OperatorSetOf(type)}) with {type.ToString().ToUpperInvariant()} weights, {Figures.Size(model.Length)}",
+                $"agrees with the checkpoint: {text}",
+            ]);
+    }
+}
