@@ -4,6 +4,7 @@ using Lathe.Cli.Output;
 using Lathe.Cli.Sources;
 using Lathe.Contracts;
 using Lathe.Evaluator;
+using Lathe.Evaluator.Latency;
 using Lathe.Hosting;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Data;
@@ -18,6 +19,7 @@ internal static class EvaluateCommand
     {
         var checkpoint = new Argument<string>("CHECKPOINT") { Description = CheckpointSource.Description };
         var dataset = new Option<string?>("--dataset") { Description = "Data set to measure on. [default: the one it was made with]", HelpName = "NAME" };
+        var latency = new Option<bool>("--latency") { Description = "Take times with ONNX Runtime too, of batches of 1 and 32, in turns with the dense ancestor." };
         var json = new Option<bool>("--json") { Description = "Print a JSON object." };
         var command = new DetailedCommand(
             "evaluate",
@@ -25,11 +27,12 @@ internal static class EvaluateCommand
             """
             Examples:
               lathe evaluate 3f9a
+              lathe evaluate 3f9a --latency
               lathe evaluate model.safetensors --data /data/fashion-mnist --dataset fashion-mnist --json
-            """) { checkpoint, dataset, json };
+            """) { checkpoint, dataset, latency, json };
         command.SetAction((call, stop) => Task.Run(() =>
         {
-            var found = Run(call.GetValue(checkpoint)!, call.GetValue(dataset), CommonOptions.Settings(call), new Terminal(call.GetValue(json)), stop);
+            var found = Run(call.GetValue(checkpoint)!, call.GetValue(dataset), call.GetValue(latency), CommonOptions.Settings(call), new Terminal(call.GetValue(json)), stop);
             if (call.GetValue(json)) Console.Out.WriteLine(JsonSerializer.Serialize(found, LatheJson.Indented));
             else EvaluationTable.Show(found, new Terminal());
             return LatheCommand.Success;
@@ -37,7 +40,7 @@ internal static class EvaluateCommand
         return command;
     }
 
-    private static CheckpointEvaluation Run(string name, string? dataset, HostingSettings settings, Terminal terminal, CancellationToken stop)
+    private static CheckpointEvaluation Run(string name, string? dataset, bool isTimed, HostingSettings settings, Terminal terminal, CancellationToken stop)
     {
         var path = CheckpointSource.PathOf(name, settings);
         var compute = ComputeSetup.Of(settings.Threads, settings.Device);
@@ -52,6 +55,7 @@ internal static class EvaluateCommand
         var metrics = own.Metrics(
             checkpoint.Lineage.Dense is null ? own : dense is null ? null : Measurement.Of(dense, data, BatchSize, compute.Device, stop));
         if (data.DamageReport is { } damage) terminal.Say($"warning: {damage}");
+        if (isTimed) LatencyComparison.Measure(checkpoint, dense, settings.Threads, stop).AddTo(metrics);
         return new CheckpointEvaluation(path, checkpoint.Graph.Name, wanted, metrics, own.Record());
     }
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Lathe.Contracts;
 using Lathe.Evaluator.Exports;
 
 namespace Lathe.Cli.Exports;
@@ -10,4 +11,13 @@ internal static class AgreementText
         CultureInfo.InvariantCulture,
         $"on {agreement.Images} {job.Images.Kind}, ONNX Runtime with {job.Threads} thread{(job.Threads == 1 ? "" : "s")}: top-1 is the same for "
         + $"{agreement.SameTop1}, logits differ by at most {agreement.LargestDifference:0.0e+0} of {agreement.LargestLogit:0.0##}");
+
+    /// <exception cref="LatheException">More images change their class than rounding explains.</exception>
+    public static void CheckQuantized(LogitAgreement agreement, string text, ExportJob job)
+    {
+        if (agreement.HoldsQuantized) return;
+        throw new LatheException(
+            $"--out {job.Out}: not written, because ONNX Runtime takes too many images for other classes than the checkpoint does ({text}); expected the same "
+            + $"for {LogitAgreement.QuantizedShare * 100:0.#}% of them, or for all but one");
+    }
 }

@@ -27,13 +27,7 @@ internal static class QuantizedOnnxFormat
         using var network = job.Network();
         var agreement = OnnxAgreement.Measure(model, network, job.Images.Batches(), job.Threads);
         var text = AgreementText.Of(agreement, job);
-        if (!agreement.HoldsQuantized)
-        {
-            throw new LatheException(
-                $"--out {job.Out}: not written, because ONNX Runtime takes too many images for other classes than the checkpoint ({text}); expected the same for "
-                + $"{LogitAgreement.QuantizedShare:P1} of them, or for all but one");
-        }
-
+        AgreementText.CheckQuantized(agreement, text, job);
         return new Exported(
             [new ExportedFile(job.Out, model)],
             [

@@ -25,6 +25,16 @@ internal static class EvaluationTable
         terminal.Line("");
         terminal.Write(Totals(found));
         terminal.Line("");
+        if (LatencyTable.IsIn(found.Metrics))
+        {
+            var threads = Metric(found, "latencyThreads");
+            terminal.Line($"times, taken in turns in one process, {threads} thread{(threads == 1 ? "" : "s")}");
+            terminal.Line("");
+            terminal.Write(LatencyTable.Of(found.Metrics));
+            foreach (var warning in LatencyTable.Warnings(found.Metrics)) terminal.Line(warning);
+            terminal.Line("");
+        }
+
         terminal.Write(Classes(found));
         var classes = found.Records.Images.Count;
         if (classes > MostClasses) terminal.Line($"the {MostClasses} classes told apart worst of {classes}; --json has all");
@@ -46,6 +56,12 @@ internal static class EvaluationTable
         Row("bits", Figures.Bits(Metric(found, "bits")), "", "of a weight");
         Row("KiB", Figures.Kilobytes(Metric(found, "bytes")), Figures.Kilobytes(Metric(found, "bytesDense")), "tensors as stored");
         Row("peak KiB", Figures.Kilobytes(Metric(found, "peakActivationBytes")), Figures.Kilobytes(Metric(found, "peakActivationBytesDense")), "activations of one image");
+        if (Metric(found, "top1FixedPoint") is { } fixedPoint)
+        {
+            Row("fixed-point %", Figures.Percent(fixedPoint), "", $"top-1 without floats; {Figures.Percent(Metric(found, "changedFixedPoint"))}% changed");
+            Row("engine KiB", Figures.Kilobytes(Metric(found, "modelBytesFixedPoint")), "", $"and {Figures.Kilobytes(Metric(found, "workspaceBytesFixedPoint"))} to work in");
+        }
+
         return table;
 
         string Over(string name) => Figures.Count(Metric(found, name) / Metric(found, $"{name}Ratio"));

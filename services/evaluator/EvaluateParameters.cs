@@ -9,4 +9,7 @@ public sealed record EvaluateParameters
     [Description("Images in a batch. Changes speed and memory, not the figures.")]
     [Range(1, 65_536)]
     public int BatchSize { get; init; } = 500;
+
+    [Description("Take times with ONNX Runtime, of batches of 1 and 32, in turns with the dense ancestor. On a busy machine only their ratio means something.")]
+    public bool Latency { get; init; }
 }

@@ -1,4 +1,5 @@
 using Lathe.Contracts;
+using Lathe.Evaluator.Latency;
 using Lathe.Hosting;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Data;
@@ -11,7 +12,7 @@ namespace Lathe.Evaluator;
 public sealed class EvaluateStage : IStage<EvaluateParameters>
 {
     public static StageManifest Manifest { get; } = new(
-        "evaluate", "3", "Accuracy on the test split, parameters, multiplications and stored size", StageInput.Checkpoint, StageOutput.Metrics);
+        "evaluate", "4", "Accuracy on the test split, parameters, multiplications, stored size and latency", StageInput.Checkpoint, StageOutput.Metrics);
 
     public StageOutcome Run(StageRun run, EvaluateParameters parameters, CancellationToken stop)
     {
@@ -24,6 +25,13 @@ public sealed class EvaluateStage : IStage<EvaluateParameters>
         var own = Measurement.Of(checkpoint, data, parameters.BatchSize, compute.Device, stop);
         var ofDense = dense is null ? own : Measurement.Of(dense, data, parameters.BatchSize, compute.Device, stop);
         if (data.DamageReport is { } damage) run.Logger.LogWarning("{Damage}", damage);
-        return new StageOutcome(run.Input!, own.Metrics(ofDense), own.Record().ToJson());
+        var metrics = own.Metrics(ofDense);
+        if (parameters.Latency)
+        {
+            run.Progress.Report(new StageProgress("taking times"));
+            LatencyComparison.Measure(checkpoint, dense, run.Threads, stop).AddTo(metrics);
+        }
+
+        return new StageOutcome(run.Input!, metrics, own.Record().ToJson());
     }
 }

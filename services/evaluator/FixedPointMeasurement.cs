@@ -37,7 +37,8 @@ public sealed record FixedPointMeasurement(double Top1, double Changed, long Mod
         metrics["workspaceBytesFixedPoint"] = WorkspaceBytes;
     }
 
-    private static bool IsFixedPoint(Checkpoint checkpoint) =>
+    /// <summary>All weights of layers are fixed-point numbers, and activations are rounded.</summary>
+    internal static bool IsFixedPoint(Checkpoint checkpoint) =>
         checkpoint.Graph.Nodes.Any(node => node is Quantize)
         && checkpoint.Graph.Nodes.All(node => node is not (Conv2d or Linear) || checkpoint.Formats.ContainsKey($"{node.Name}.weight"));
 }

@@ -20,14 +20,7 @@ public static class OnnxAgreement
     {
         try
         {
-            using var options = new SessionOptions
-            {
-                IntraOpNumThreads = threads,
-                InterOpNumThreads = 1,
-                ExecutionMode = ExecutionMode.ORT_SEQUENTIAL,
-                LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR,
-            };
-            using var session = new InferenceSession(model, options);
+            using var session = OnnxSession.Open(model, threads);
             var agreement = LogitAgreement.None;
             foreach (var batch in batches)
             {

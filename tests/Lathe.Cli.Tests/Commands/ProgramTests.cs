@@ -16,7 +16,7 @@ public sealed class ProgramTests : IDisposable
     {
         var (code, output, _) = await RunAsync("--help");
         Assert.Equal(0, code);
-        foreach (var command in (string[])["run", "submit", "status", "results", "models", "inspect", "evaluate", "report", "coordinator", "worker", "doctor"]) Assert.Contains($"  {command} ", output);
+        foreach (var command in (string[])["run", "submit", "status", "results", "models", "inspect", "evaluate", "export", "report", "coordinator", "worker", "doctor"]) Assert.Contains($"  {command} ", output);
         Assert.Contains("lathe run examples/sweeps/fashion-lenet5.yaml", output);
         Assert.Contains("--set seed=[1,2,3]", (await RunAsync("run", "--help")).Output);
     }
@@ -50,6 +50,14 @@ public sealed class ProgramTests : IDisposable
         { ["inspect", "."], "lathe: .: is a folder; expected a checkpoint's digest" },
         { ["evaluate", "abcdef"], "lathe: " },
         { ["evaluate", "none.safetensors"], "lathe: none.safetensors: no such file" },
+        { ["export", "none.safetensors", "--out", "a.onnx"], "lathe: none.safetensors: no such file" },
+        { ["export", "bad.yaml", "--out", "a.onnx"], "lathe: " },
+        { ["export", "abcdef"], "lathe: Option '--out' is required." },
+        { ["export", "bad.yaml", "--out", "none/a.onnx"], "lathe: --out none/a.onnx: there is no folder " },
+        { ["export", "bad.yaml", "--out", "a.onnx", "--format", "onnx-qd"], "lathe: --format onnx-qd: there is no such format (did you mean 'onnx-qdq'?); expected one of onnx, onnx-qdq, c, safetensors" },
+        { ["export", "bad.yaml", "--out", "a.onnx", "--weights", "int8"], "lathe: --weights int8: goes with --format onnx-qdq alone" },
+        { ["export", "bad.yaml", "--out", "a.onnx", "--format", "onnx-qdq", "--weights", "int3"], "lathe: --weights int3: expected int8, int4 or int2" },
+        { ["export", "bad.yaml", "--out", "a.onnx", "--images", "0"], "lathe: --images 0: expected at least 1" },
         { ["report", "nothing"], "lathe: no sweep 'nothing'" },
         { ["report", "nothing", "--out", "none/report.html"], "lathe: --out none/report.html: there is no folder " },
         { ["worker", "prnue"], "lathe: there is no stage 'prnue' (did you mean 'prune'?); expected one of train, prune, quantize, evaluate" },

@@ -34,4 +34,21 @@ public sealed class EvaluationTableTests
         Assert.Equal(
             ["class  images  right %  most often taken for", "0         100    90.00  2 (7)", "1         200    75.00  0 (50)", "2           0        -"],
             Samples.Draw(EvaluationTable.Classes(Found), 80));
+
+    [Fact]
+    public void Times_are_told_with_what_they_are_a_part_of()
+    {
+        var metrics = new Dictionary<string, double> { ["latencyThreads"] = 2, ["multiplicationsRatio"] = 0.489519 };
+        foreach (var (name, median) in (ReadOnlySpan<(string, double)>)[("latency1Dense", 0.4), ("latency1", 0.39), ("latency1FixedPoint", 0.1), ("latency32Dense", 12.5), ("latency32", 6.25)])
+            (metrics[name], metrics[$"{name}Low"], metrics[$"{name}High"]) = (median, median * 0.9, median * 1.1);
+        (metrics["speedup1"], metrics["speedup1FixedPoint"], metrics["speedup32"]) = (0.4 / 0.39, 4, 2);
+
+        var lines = Samples.Draw(LatencyTable.Of(metrics), 80);
+
+        Assert.Equal("    1  dense, ONNX Runtime float32       0.400  0.360 to 0.440", lines[1]);
+        Assert.Equal("    1  this, Lathe's fixed-point engine  0.100  0.090 to 0.110           4.00", lines[3]);
+        Assert.Equal("   32  dense, ONNX Runtime float32        12.5  11.3 to 13.8", lines[4]);
+        Assert.Equal(
+            ["no faster: 0.49 of the multiplications, but a batch of 1 takes 0.98 of the dense network's time in ONNX Runtime"], LatencyTable.Warnings(metrics));
+    }
 }
