@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Lathe.Cli.Data;
 using Lathe.Contracts;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Graphs;
@@ -10,7 +11,7 @@ using Spectre.Console.Rendering;
 
 namespace Lathe.Cli.Output;
 
-/// <summary>What a checkpoint says of itself, without reading its weights.</summary>
+/// <summary>What a checkpoint says of itself.</summary>
 internal sealed record CheckpointInspection(
     string File,
     long FileBytes,
@@ -21,10 +22,19 @@ internal sealed record CheckpointInspection(
     IReadOnlyList<InspectedLayer> Layers,
     Lineage Lineage)
 {
+    /// <summary>Of a checkpoint, or of the network in an ONNX file.</summary>
     /// <exception cref="LatheException">Not a checkpoint, or damaged.</exception>
     public static CheckpointInspection Of(string path)
     {
-        var header = CheckpointFile.ReadHeader(path);
+        if (!ImportedModels.IsOne(path)) return Of(path, CheckpointFile.ReadHeader(path));
+        using var network = ImportedModels.Read(path);
+        var none = new Dictionary<string, WeightFormat>();
+        return Of(path, new CheckpointHeader(
+            network.Graph, Lineage.Empty, none, [], CheckpointSize.Of(network.Graph, none), new FileInfo(path).Length));
+    }
+
+    private static CheckpointInspection Of(string path, CheckpointHeader header)
+    {
         var graph = header.Graph;
         var size = Complexity.Of(graph);
         var shapes = ShapeInference.Infer(graph);
