@@ -31,6 +31,9 @@ public static class OnnxImport
     /// <summary>Oldest version of ONNX's operator set that is read.</summary>
     public const int OldestOperatorSet = 11;
 
+    /// <summary>Operators that are read, at least in some of their uses; docs/import.md lists them for people.</summary>
+    public static IReadOnlyList<string> Operators { get; } = [.. new GraphImport(new GraphProto(), OldestOperatorSet, new OnnxConstants(0)).Known.Order(StringComparer.Ordinal)];
+
     private const int MostNesting = 32;
     private const int MostNodes = 200_000;
 

@@ -37,6 +37,8 @@ internal sealed partial class GraphImport
         _operations = Operations();
     }
 
+    public IEnumerable<string> Known => _operations.Keys;
+
     /// <summary>The network of the whole graph.</summary>
     /// <exception cref="LatheException">It cannot be imported.</exception>
     public ImportedNetwork Run(string name)

@@ -227,6 +227,13 @@ public sealed class OnnxImportTests
     }
 
     [Fact]
+    public void The_guide_names_every_operator_that_is_read()
+    {
+        var guide = File.ReadAllText(Path.Combine(Lathe.Testing.Checkout.Root, "docs", "import.md"));
+        Assert.All(OnnxImport.Operators, name => Assert.Contains($"`{name}`", guide));
+    }
+
+    [Fact]
     public void A_constant_that_is_used_without_end_takes_no_memory_without_end()
     {
         var net = new HandMade(17, -1, 64, 8, 8);
