@@ -16,6 +16,7 @@ internal sealed record CheckpointInspection(
     string File,
     long FileBytes,
     string Model,
+    string Input,
     long Parameters,
     long Multiplications,
     CheckpointSize Bytes,
@@ -43,6 +44,7 @@ internal sealed record CheckpointInspection(
             path,
             header.FileBytes,
             graph.Name,
+            graph.Input.ToString(),
             size.Parameters,
             size.Multiplications,
             header.Size,
@@ -60,7 +62,7 @@ internal sealed record CheckpointInspection(
 
     public void Show(Terminal terminal)
     {
-        terminal.Line($"{Model}: {Figures.Count(Parameters)} parameters, {Figures.Count(Multiplications)} multiplications, {Figures.Size(Bytes.Total)} of tensors ({File})");
+        terminal.Line($"{Model} for images {Input}: {Figures.Count(Parameters)} parameters, {Figures.Count(Multiplications)} multiplications, {Figures.Size(Bytes.Total)} of tensors ({File})");
         terminal.Line("");
         var layers = Columns("layer", "kind", "output", "parameters", "mults", "bits");
         foreach (var layer in Layers)

@@ -131,7 +131,7 @@ public sealed class ImportedModelsTests : IDisposable
         Net("mine.onnx", seed: 3);
         var sweep = await TakeInAsync("mine.onnx", "  - train\n  - prune: { multiplications: 0.0001 }\n");
         var error = Assert.Throws<LatheException>(() => Preflight.CheckNetworks(sweep, Preflight.Plan(sweep, onlyBuiltIn: true)!, _store, (name, _) => DataSets.FormOf(name)));
-        Assert.StartsWith($"{_folder}/sweep.yaml:5:12: stages[1].prune.multiplications: ", error.Message);
+        Assert.StartsWith($"{_folder}/sweep.yaml:5:14: stages[1].prune.multiplications: ", error.Message);
         Assert.Contains("cannot be reached", error.Message);
 
         using (var scope = TorchSharp.torch.NewDisposeScope())
