@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json;
+using Lathe.Cli.Data;
 using Lathe.Cli.Output;
 using Lathe.Cli.Sources;
 using Lathe.Contracts;
@@ -8,6 +9,7 @@ using Lathe.Evaluator.Latency;
 using Lathe.Hosting;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Data;
+using Lathe.NN.Models;
 using Lathe.NN.Runtime;
 
 namespace Lathe.Cli.Commands;
@@ -29,6 +31,7 @@ internal static class EvaluateCommand
               lathe evaluate 3f9a
               lathe evaluate 3f9a --latency
               lathe evaluate model.safetensors --data /data/fashion-mnist --dataset fashion-mnist --json
+              lathe evaluate net.onnx --dataset fashion-mnist
             """) { checkpoint, dataset, latency, json };
         command.SetAction((call, stop) => Task.Run(() =>
         {
@@ -44,10 +47,11 @@ internal static class EvaluateCommand
     {
         var path = CheckpointSource.PathOf(name, settings);
         var compute = ComputeSetup.Of(settings.Threads, settings.Device);
-        using var checkpoint = CheckpointFile.Read(path);
+        using var checkpoint = ImportedModels.IsOne(path) ? ImportedModels.Read(path).ToCheckpoint() : CheckpointFile.Read(path);
         var wanted = dataset ?? (checkpoint.Lineage.Steps is [.., var last] ? last.Data.Name : null)
             ?? throw new LatheException($"{path} does not say what it was trained on; name the data set with --dataset");
         var data = DataSets.Open(wanted, DataPlaces.Find(wanted, settings), new ImageOptions(checkpoint.Graph.Input.Height));
+        OwnNetwork.CheckFits(checkpoint.Graph, data.Input, data.Classes);
 
         const int BatchSize = 500;
         var own = Measurement.Of(checkpoint, data, BatchSize, compute.Device, stop);

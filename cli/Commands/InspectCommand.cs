@@ -13,11 +13,12 @@ internal static class InspectCommand
         var json = new Option<bool>("--json") { Description = "Print a JSON object." };
         var command = new DetailedCommand(
             "inspect",
-            "Shows what is in a checkpoint: its layers, where its bytes go, and how it came about.",
+            "Shows what is in a checkpoint: its layers, where its bytes go, and how it came about. Of an ONNX file, what would be imported.",
             """
             Examples:
               lathe inspect 3f9a
               lathe inspect model.safetensors --json
+              lathe inspect net.onnx
             """) { checkpoint, json };
         command.SetAction(call =>
         {

@@ -44,7 +44,7 @@ internal static class RunCommand
         if (settings.Device.Kind == DeviceKind.Cuda) Devices.Find(settings.Device);
         var store = new CheckpointStore(settings);
         using var http = new HttpClient();
-        var document = await new InitialWeights(store, http, terminal.Say).TakeInAsync(SweepFile.Read(file, sets), stop);
+        var document = await TakenIn.ReadAsync(file, sets, store, http, terminal.Say, stop);
         var plan = Preflight.Plan(document, onlyBuiltIn: settings.Broker is null);
         await DataSetup.EnsureAsync(document, settings, terminal.Say, stop);
         if (plan is not null) Preflight.CheckNetworks(document, plan, store, (name, options) => DataSets.FormOf(name) ?? DataSets.Open(name, DataPlaces.Find(name, settings), options).Form);

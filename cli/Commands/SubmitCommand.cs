@@ -3,7 +3,6 @@ using Lathe.Cli.Data;
 using Lathe.Cli.Embedded;
 using Lathe.Cli.Output;
 using Lathe.Cli.Sources;
-using Lathe.Cli.Sweeps;
 using Lathe.Contracts;
 using Lathe.Hosting;
 using Lathe.NN.Data;
@@ -53,7 +52,7 @@ internal static class SubmitCommand
         var terminal = new Terminal(json == "-");
         var store = new CheckpointStore(settings);
         using var http = new HttpClient();
-        var document = await new InitialWeights(store, http, terminal.Say).TakeInAsync(SweepFile.Read(file, sets), stop);
+        var document = await TakenIn.ReadAsync(file, sets, store, http, terminal.Say, stop);
         if (Preflight.Plan(document, onlyBuiltIn: false) is { } plan) Preflight.CheckNetworks(document, plan, store, (name, _) => DataSets.FormOf(name));
         using var client = new CoordinatorClient(CommonOptions.CoordinatorAddress(call) ?? CommonOptions.DefaultCoordinator);
         var (id, problems) = await client.SubmitAsync(new SweepSubmission(document.Spec, fresh), stop);

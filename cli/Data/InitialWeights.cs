@@ -13,9 +13,8 @@ namespace Lathe.Cli.Data;
 /// the workers get, and what the key of the training is made from, is the content.
 /// </summary>
 /// <param name="store">Shared with the workers.</param>
-/// <param name="http">Client to download with.</param>
-/// <param name="say">Takes one line for the user.</param>
-internal sealed class InitialWeights(CheckpointStore store, HttpClient http, Action<string> say)
+/// <param name="download">Gets what has an address.</param>
+internal sealed class InitialWeights(CheckpointStore store, Download download)
 {
     private const string Parameter = "init";
 
@@ -26,36 +25,36 @@ internal sealed class InitialWeights(CheckpointStore store, HttpClient http, Act
         var problems = new List<SweepProblem>();
         var stages = new List<StageSpec>();
         foreach (var (stage, i) in sweep.Spec.Stages.Select((s, i) => (s, i)))
-            stages.Add(stage.Stage == TrainStage.Manifest.Name ? await TakeInAsync(stage, $"/stages/{i}/{stage.Stage}/{Parameter}", problems, stop) : stage);
+            stages.Add(stage.Stage == TrainStage.Manifest.Name ? await TakeInAsync(stage, $"/stages/{i}/{stage.Stage}/{Parameter}", sweep.Sources, problems, stop) : stage);
         if (problems.Count > 0) throw sweep.Sources.Fault(problems);
         return sweep with { Spec = sweep.Spec with { Stages = stages } };
     }
 
-    private async Task<StageSpec> TakeInAsync(StageSpec stage, string path, List<SweepProblem> problems, CancellationToken stop)
+    private async Task<StageSpec> TakeInAsync(StageSpec stage, string path, SourceMap sources, List<SweepProblem> problems, CancellationToken stop)
     {
         if (stage.Parameters.ValueKind != JsonValueKind.Object || !stage.Parameters.TryGetProperty(Parameter, out var written)) return stage;
         var parameters = JsonNode.Parse(stage.Parameters.GetRawText())!.AsObject();
         if (written.ValueKind == JsonValueKind.Array)
         {
             var digests = new JsonArray();
-            foreach (var (one, i) in written.EnumerateArray().Select((one, i) => (one, i))) digests.Add(await DigestAsync(one, $"{path}/{i}", problems, stop));
+            foreach (var (one, i) in written.EnumerateArray().Select((one, i) => (one, i))) digests.Add(await DigestAsync(one, $"{path}/{i}", sources, problems, stop));
             parameters[Parameter] = digests;
         }
         else
         {
-            parameters[Parameter] = await DigestAsync(written, path, problems, stop);
+            parameters[Parameter] = await DigestAsync(written, path, sources, problems, stop);
         }
 
         return stage with { Parameters = JsonSerializer.SerializeToElement(parameters) };
     }
 
     /// <summary>What is no text is left for the planner to refuse.</summary>
-    private async Task<JsonNode?> DigestAsync(JsonElement written, string place, List<SweepProblem> problems, CancellationToken stop)
+    private async Task<JsonNode?> DigestAsync(JsonElement written, string place, SourceMap sources, List<SweepProblem> problems, CancellationToken stop)
     {
         if (written.ValueKind != JsonValueKind.String || written.GetString() is not { Length: > 0 } source) return JsonNode.Parse(written.GetRawText());
         try
         {
-            return (await TakeInAsync(source, stop)).Sha256;
+            return (await TakeInAsync(source, sources, stop)).Sha256;
         }
         catch (LatheException problem)
         {
@@ -64,40 +63,13 @@ internal sealed class InitialWeights(CheckpointStore store, HttpClient http, Act
         }
     }
 
-    private async Task<CheckpointRef> TakeInAsync(string source, CancellationToken stop)
+    private async Task<CheckpointRef> TakeInAsync(string source, SourceMap sources, CancellationToken stop)
     {
-        if (Uri.TryCreate(source, UriKind.Absolute, out var address) && address.Scheme is "http" or "https") return await DownloadAsync(address, stop);
-        if (File.Exists(source)) return store.Write(to => WeightFile.Convert(source, to));
+        if (Download.Address(source) is { } address) return await download.UseAsync(address, TakeIn, stop);
+        if (sources.FindFile(source) is { } file) return TakeIn(file);
         if (source.Length == 64 && source.All(char.IsAsciiHexDigitLower)) return store.Find(source);
-        throw new LatheException($"there is no file {source} (looked in {Path.GetFullPath(".")}); expected a safetensors file, a .pth, or the http address of one");
-    }
+        throw new LatheException($"there is no file {source} (looked in {sources.Folders}); expected a safetensors file, a .pth, or the http address of one");
 
-    private async Task<CheckpointRef> DownloadAsync(Uri address, CancellationToken stop)
-    {
-        say($"getting {address}");
-        var file = Path.GetTempFileName();
-        try
-        {
-            await using (var to = File.Create(file))
-            {
-                using var response = await http.GetAsync(address, HttpCompletionOption.ResponseHeadersRead, stop);
-                response.EnsureSuccessStatusCode();
-                await response.Content.CopyToAsync(to, stop);
-            }
-
-            return store.Write(to => WeightFile.Convert(file, to));
-        }
-        catch (LatheException problem)
-        {
-            throw new LatheException(problem.Message.Replace(file, address.ToString(), StringComparison.Ordinal), inner: problem);
-        }
-        catch (Exception problem) when (problem is HttpRequestException or IOException || (problem is TaskCanceledException && !stop.IsCancellationRequested))
-        {
-            throw new LatheException($"{address} cannot be had: {problem.Message}", inner: problem);
-        }
-        finally
-        {
-            File.Delete(file);
-        }
+        CheckpointRef TakeIn(string path) => store.Write(to => WeightFile.Convert(path, to));
     }
 }

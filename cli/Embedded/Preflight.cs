@@ -3,6 +3,7 @@ using Lathe.Cli.Sweeps;
 using Lathe.Contracts;
 using Lathe.Coordinator;
 using Lathe.Hosting;
+using Lathe.NN.Checkpoints;
 using Lathe.NN.Data;
 using Lathe.NN.Graphs;
 using Lathe.NN.Models;
@@ -30,7 +31,7 @@ internal static class Preflight
     /// <summary>Builds every model for its data set, and asks the stages whether they can do with it what the sweep says.</summary>
     /// <param name="sweep">The sweep.</param>
     /// <param name="plan">Its tree.</param>
-    /// <param name="store">Holds the weights that trainings start from.</param>
+    /// <param name="store">Holds the networks and weights that trainings start from.</param>
     /// <param name="formOf">What is known of a data set here; null where that is nothing: then its workers will see.</param>
     /// <exception cref="LatheException">Everything that is wrong, one line each with its place.</exception>
     public static void CheckNetworks(SweepDocument sweep, SweepPlan plan, CheckpointStore store, Func<string, ImageOptions, DataSetForm?> formOf)
@@ -44,7 +45,7 @@ internal static class Preflight
                 : new ImageOptions().Side;
             var key = (execution.Model, execution.Dataset, side);
             if (!graphs.TryGetValue(key, out var graph))
-                graphs.Add(key, graph = formOf(execution.Dataset, new ImageOptions(side)) is { } form ? Build(execution.Model, form, sweep.Spec, problems) : null);
+                graphs.Add(key, graph = formOf(execution.Dataset, new ImageOptions(side)) is { } form ? Build(execution.Model, form, sweep.Spec, store, problems) : null);
             if (graph is null) continue;
             try
             {
@@ -92,7 +93,7 @@ internal static class Preflight
         {
             try
             {
-                Zoo.Entry(model);
+                if (StoredModel.TryParse(model) is null) Zoo.Entry(model);
                 return null;
             }
             catch (LatheException problem)
@@ -102,11 +103,14 @@ internal static class Preflight
         }
     }
 
-    private static NetworkGraph? Build(string model, DataSetForm data, SweepSpec spec, List<SweepProblem> problems)
+    private static NetworkGraph? Build(string model, DataSetForm data, SweepSpec spec, CheckpointStore store, List<SweepProblem> problems)
     {
         try
         {
-            return Zoo.Build(model, data.Input, data.Classes);
+            if (StoredModel.TryParse(model) is not { } stored) return Zoo.Build(model, data.Input, data.Classes);
+            var graph = CheckpointFile.ReadHeader(store.PathOf(store.Find(stored.Sha256))).Graph;
+            OwnNetwork.CheckFits(graph, data.Input, data.Classes);
+            return graph;
         }
         catch (LatheException problem)
         {

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Lathe.Cli.Data;
 using Lathe.Contracts;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Graphs;
@@ -10,21 +11,31 @@ using Spectre.Console.Rendering;
 
 namespace Lathe.Cli.Output;
 
-/// <summary>What a checkpoint says of itself, without reading its weights.</summary>
+/// <summary>What a checkpoint says of itself.</summary>
 internal sealed record CheckpointInspection(
     string File,
     long FileBytes,
     string Model,
+    string Input,
     long Parameters,
     long Multiplications,
     CheckpointSize Bytes,
     IReadOnlyList<InspectedLayer> Layers,
     Lineage Lineage)
 {
+    /// <summary>Of a checkpoint, or of the network in an ONNX file.</summary>
     /// <exception cref="LatheException">Not a checkpoint, or damaged.</exception>
     public static CheckpointInspection Of(string path)
     {
-        var header = CheckpointFile.ReadHeader(path);
+        if (!ImportedModels.IsOne(path)) return Of(path, CheckpointFile.ReadHeader(path));
+        using var network = ImportedModels.Read(path);
+        var none = new Dictionary<string, WeightFormat>();
+        return Of(path, new CheckpointHeader(
+            network.Graph, Lineage.Empty, none, [], CheckpointSize.Of(network.Graph, none), new FileInfo(path).Length));
+    }
+
+    private static CheckpointInspection Of(string path, CheckpointHeader header)
+    {
         var graph = header.Graph;
         var size = Complexity.Of(graph);
         var shapes = ShapeInference.Infer(graph);
@@ -33,6 +44,7 @@ internal sealed record CheckpointInspection(
             path,
             header.FileBytes,
             graph.Name,
+            graph.Input.ToString(),
             size.Parameters,
             size.Multiplications,
             header.Size,
@@ -50,7 +62,7 @@ internal sealed record CheckpointInspection(
 
     public void Show(Terminal terminal)
     {
-        terminal.Line($"{Model}: {Figures.Count(Parameters)} parameters, {Figures.Count(Multiplications)} multiplications, {Figures.Size(Bytes.Total)} of tensors ({File})");
+        terminal.Line($"{Model} for images {Input}: {Figures.Count(Parameters)} parameters, {Figures.Count(Multiplications)} multiplications, {Figures.Size(Bytes.Total)} of tensors ({File})");
         terminal.Line("");
         var layers = Columns("layer", "kind", "output", "parameters", "mults", "bits");
         foreach (var layer in Layers)

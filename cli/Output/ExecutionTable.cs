@@ -114,7 +114,7 @@ internal static class ExecutionTable
         if (execution.Parent is not null) return Ways.Label(execution);
         var first = executions.Where(e => e.Parent is null).ToList();
         var name = Ways.Label(execution);
-        if (first.Any(e => e.Model != execution.Model)) name += $" {execution.Model}";
+        if (first.Any(e => e.Model != execution.Model)) name += $" {StoredModel.Shown(execution.Model)}";
         if (first.Any(e => e.Dataset != execution.Dataset)) name += $" {execution.Dataset}";
         if (first.Any(e => e.Seed != execution.Seed)) name += $" seed={execution.Seed}";
         return name;

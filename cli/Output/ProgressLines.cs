@@ -74,7 +74,7 @@ internal sealed class ProgressLines(Action<string> write)
 
         way.Reverse();
         var branch = executions.Where(e => e.Parent is null).Select(e => (e.Model, e.Dataset, e.Seed)).Distinct().Count() > 1
-            ? $"{execution.Model} {execution.Dataset} seed={execution.Seed}: "
+            ? $"{StoredModel.Shown(execution.Model)} {execution.Dataset} seed={execution.Seed}: "
             : "";
         return branch + string.Join(" > ", way);
     }

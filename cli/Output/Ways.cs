@@ -27,7 +27,7 @@ internal static class Ways
         IReadOnlyList<string> Way(LeafResult leaf, List<((string, int) Place, StageResult Result)> own)
         {
             var parts = new List<string>();
-            if (models) parts.Add(leaf.Model);
+            if (models) parts.Add(StoredModel.Shown(leaf.Model));
             if (datasets) parts.Add(leaf.Dataset);
             if (seeds) parts.Add($"seed={leaf.Seed}");
             var branch = parts.Count == 0 ? (IReadOnlyList<string>)[] : [string.Join(' ', parts)];

@@ -52,7 +52,7 @@ internal static class ReportPage
     private static string Head(SweepReport report)
     {
         var sweep = report.Sweep;
-        var from = report.Leaves.Select(l => $"{l.Model} on {l.Dataset}").Distinct().ToList();
+        var from = report.Leaves.Select(l => $"{StoredModel.Shown(l.Model)} on {l.Dataset}").Distinct().ToList();
         return $"{string.Join(", ", from)}. Sweep {sweep.Id}, {Words.Of(sweep.State)}, submitted {Moment(sweep.SubmittedAt)}"
             + (sweep.FinishedAt is { } end ? $", finished {Moment(end)}" : "");
     }

@@ -12,6 +12,21 @@ internal sealed class SourceMap(string file)
     private readonly Dictionary<string, Place> _places = [];
     private readonly Dictionary<string, string> _options = [];
 
+    /// <summary>Where files that a sweep names are looked for, for messages.</summary>
+    public string Folders => Beside == Here ? Here : $"{Beside} and {Here}";
+
+    private string Beside => Path.GetDirectoryName(Path.GetFullPath(file))!;
+
+    private static string Here => Path.GetFullPath(".");
+
+    /// <summary>A file that the sweep names: beside the sweep file, else in the working folder; null where it is in neither.</summary>
+    /// <param name="name">Path as written.</param>
+    public string? FindFile(string name)
+    {
+        var beside = Path.Combine(Path.GetDirectoryName(file) ?? "", name);
+        return File.Exists(beside) ? beside : File.Exists(name) ? name : null;
+    }
+
     public void Add(string pointer, Place place) => _places[pointer] = place;
 
     /// <summary>From here on the part was written by this option, its own parts included.</summary>

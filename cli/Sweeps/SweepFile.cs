@@ -87,7 +87,7 @@ internal static class SweepFile
                 YamlScalar { IsNull: false } scalar => scalar.Text,
                 var other => WrongName(other),
             };
-            var models = Names("model", Value("model"), "a model's name or a list of them (lathe models shows them)");
+            var models = Names("model", Value("model"), "a model's name (lathe models shows them), an ONNX file, or a list of them");
             var datasets = Names("dataset", Value("dataset"), "a data set's name or a list of them");
             var seeds = Value("seed") is { } seed ? Seeds(seed) : [DefaultSeed];
             var threads = Value("threads") is { } count ? Threads(count) : null;

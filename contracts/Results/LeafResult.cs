@@ -4,7 +4,7 @@ using System.Text.Json.Serialization;
 namespace Lathe.Contracts;
 
 /// <summary>One row of a sweep's results: a leaf of its tree of executions. Figures are null until they are known.</summary>
-/// <param name="Model">Zoo name.</param>
+/// <param name="Model">As in <see cref="SweepSpec.Models"/>.</param>
 /// <param name="Dataset">Data set name.</param>
 /// <param name="Seed">Seed of the whole branch.</param>
 /// <param name="Top1">Share of the test split classified right, a fraction of 1.</param>

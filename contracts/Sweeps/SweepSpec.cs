@@ -4,7 +4,7 @@ namespace Lathe.Contracts;
 
 /// <summary>A sweep as its author wrote it. Every list is an axis of the grid.</summary>
 /// <param name="Name">Shown to people; need not be unique.</param>
-/// <param name="Models">Zoo names.</param>
+/// <param name="Models">Zoo names, or networks of the store (<see cref="StoredModel"/>).</param>
 /// <param name="Datasets">Data set names.</param>
 /// <param name="Seeds">One whole grid for each seed.</param>
 /// <param name="Stages">In order. A stage that only measures does not change what the next one starts from.</param>

@@ -6,6 +6,8 @@ namespace Lathe.NN.Data;
 /// <summary>One file of a data set, plain or gzip-compressed, read from front to end.</summary>
 internal sealed class DataFile : IDisposable
 {
+    private const int FirstBlock = 1 << 20;
+
     private readonly Stream _stream;
 
     private DataFile(string path, Stream stream)
@@ -43,9 +45,17 @@ internal sealed class DataFile : IDisposable
     {
         if (count > Array.MaxLength)
             throw Damaged($"its header asks for {count} bytes of {what}, more than can be held");
-        var bytes = new byte[count];
-        var read = Guarded(() => _stream.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false));
-        return read == bytes.Length ? bytes : throw Damaged($"it ends after {read} of {count} bytes of {what}");
+        // Grows with what is there: a damaged header may ask for far more.
+        var bytes = new byte[Math.Min(count, FirstBlock)];
+        for (var read = 0; ;)
+        {
+            read += Guarded(() => _stream.ReadAtLeast(bytes.AsSpan(read), bytes.Length - read, throwOnEndOfStream: false));
+            if (read < bytes.Length)
+                throw Damaged($"it ends after {read} of {count} bytes of {what}");
+            if (read == count)
+                return bytes;
+            Array.Resize(ref bytes, (int)Math.Min(count, 2L * bytes.Length));
+        }
     }
 
     /// <summary>Reads all there is.</summary>
@@ -53,7 +63,7 @@ internal sealed class DataFile : IDisposable
     public byte[] ReadAll(int limit)
     {
         // Grows with what is there: the limit may be far above it.
-        var bytes = new byte[Math.Min(limit, 1 << 20)];
+        var bytes = new byte[Math.Min(limit, FirstBlock)];
         var count = 0;
         for (int read; (read = Guarded(() => _stream.ReadAtLeast(bytes.AsSpan(count), bytes.Length - count, throwOnEndOfStream: false))) > 0;)
         {

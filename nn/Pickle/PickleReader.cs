@@ -19,10 +19,13 @@ public sealed class PickleReader
     private readonly Func<object?, object?>? _persistent;
     private readonly List<object?> _stack = [];
     private readonly Dictionary<long, object?> _memo = [];
+    private readonly long _length;
+    private long _bytesMade;
 
     private PickleReader(ReadOnlyMemory<byte> bytes, IEnumerable<PickleGlobal> globals, Func<object?, object?>? persistent)
     {
         _input = new PickleInput(bytes);
+        _length = bytes.Length;
         _globals = globals.ToDictionary(global => global.Name);
         _persistent = persistent;
     }
@@ -169,11 +172,15 @@ public sealed class PickleReader
         ? global
         : throw new FormatException($"it asks for {module}.{name}, which is not allowed");
 
-    private static object? Call(object?[] pair)
+    private object? Call(object?[] pair)
     {
         if (pair is not [PickleGlobal global, object?[] arguments])
             throw new FormatException("it calls something that is not a function");
-        return (global.Call ?? throw new FormatException($"it calls {global.Name}, which it may only name"))(arguments);
+        var made = (global.Call ?? throw new FormatException($"it calls {global.Name}, which it may only name"))(arguments);
+        // Bytes that it makes of text lie in it themselves; a loop over one text would take memory without end.
+        if (made is byte[] { Length: var length } && (_bytesMade += length) > _length)
+            throw new FormatException($"it makes more than its own {_length} bytes of text");
+        return made;
     }
 
     private object? Persistent(object? id) =>

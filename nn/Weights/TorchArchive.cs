@@ -7,11 +7,14 @@ namespace Lathe.NN.Weights;
 
 /// <summary>
 /// PyTorch's files of tensors (<c>.pth</c>, <c>.pt</c>; the zip format of PyTorch 1.6 and newer), read without running anything: tensors,
-/// parameters and dictionaries are built, and a pickle that asks for any other class is refused by its name.
+/// parameters and dictionaries are built, and a pickle that asks for any other class is refused by its name. Reading takes memory in
+/// proportion to the file's length, whatever the file claims.
 /// </summary>
 public static class TorchArchive
 {
     private const string Dictionary = "collections.OrderedDict";
+    private const int MostNesting = 4;
+
     private static readonly string[] Nested = ["state_dict", "model_state_dict", "model"];
 
     private static readonly Dictionary<string, ScalarType> Storages = new()
@@ -52,29 +55,35 @@ public static class TorchArchive
         try
         {
             using var zip = ZipFile.OpenRead(path);
-            var pickle = zip.Entries.SingleOrDefault(entry => entry.Name == "data.pkl")
-                ?? throw new LatheException($"{path} is a zip, but not one of PyTorch's: it holds no data.pkl");
+            var allowance = new ReadingAllowance(new FileInfo(path).Length);
+            var pickles = zip.Entries.Where(entry => entry.Name == "data.pkl").ToList();
+            if (pickles is not [var pickle])
+                throw new LatheException($"{path} is a zip, but not one of PyTorch's: it holds {(pickles.Count == 0 ? "no" : $"{pickles.Count} files")} data.pkl");
             var root = pickle.FullName[..^"data.pkl".Length];
-            if (zip.GetEntry($"{root}byteorder") is { } order && !Bytes(order).AsSpan().SequenceEqual("little"u8))
+            if (zip.GetEntry($"{root}byteorder") is { } order && !Bytes(order, allowance).AsSpan().SequenceEqual("little"u8))
                 throw new LatheException($"{path} was written on a big-endian machine; expected little-endian tensors");
             var storages = new Dictionary<string, Tensor>();
-            var content = PickleReader.Read(Bytes(pickle), $"{path} (data.pkl)", Globals(), id => Storage(id, name => zip.GetEntry($"{root}data/{name}"), storages));
-            return StateDict(content, path);
+            var content = PickleReader.Read(
+                Bytes(pickle, allowance), $"{path} (data.pkl)", Globals(allowance), id => Storage(id, name => zip.GetEntry($"{root}data/{name}"), storages, allowance));
+            return StateDict(content, path, depth: 0);
         }
-        catch (Exception e) when (e is InvalidDataException or IOException)
+        catch (Exception e) when (e is InvalidDataException or IOException or FormatException or NotSupportedException or ArgumentException)
         {
             throw new LatheException($"{path} is damaged: {e.Message.TrimEnd('.')}. Get the file again", inner: e);
         }
     }
 
-    private static Dictionary<string, Tensor> StateDict(object? content, string path)
+    private static Dictionary<string, Tensor> StateDict(object? content, string path, int depth)
     {
         if (content is not PickleDictionary dictionary)
             throw new LatheException($"{path} holds no dictionary; expected a state dict, as torch.save(model.state_dict(), path) writes it");
         foreach (var name in Nested)
         {
             if (dictionary.TryGet(name, out var inner) && inner is PickleDictionary nested)
-                return StateDict(nested, path);
+            {
+                // A dictionary may hold itself.
+                return depth < MostNesting ? StateDict(nested, path, depth + 1) : throw new LatheException($"{path} holds dictionaries within dictionaries; expected a state dict");
+            }
         }
 
         // Later entries win, as they do in Python.
@@ -89,16 +98,16 @@ public static class TorchArchive
         return tensors;
     }
 
-    private static IEnumerable<PickleGlobal> Globals() =>
+    private static IEnumerable<PickleGlobal> Globals(ReadingAllowance allowance) =>
     [
         new(Dictionary, arguments => arguments.Length == 0 ? new PickleDictionary() : throw new FormatException("a dictionary has arguments")),
-        new("torch._utils._rebuild_tensor_v2", Rebuild),
+        new("torch._utils._rebuild_tensor_v2", arguments => Rebuild(arguments, allowance)),
         new("torch._utils._rebuild_parameter", arguments => arguments is [Tensor tensor, ..] ? tensor : throw new FormatException("a parameter has no tensor")),
         .. Storages.Keys.Select(name => new PickleGlobal(name)),
     ];
 
     /// <summary>A view of a storage: (storage, offset, sizes, strides, requires gradient, hooks).</summary>
-    private static Tensor Rebuild(object?[] arguments)
+    private static Tensor Rebuild(object?[] arguments, ReadingAllowance allowance)
     {
         if (arguments is not [Tensor storage, long offset, object?[] sizes, object?[] strides, ..] || sizes.Length != strides.Length)
             throw new FormatException("a tensor is not as PyTorch writes it");
@@ -106,6 +115,8 @@ public static class TorchArchive
         var last = offset;
         for (var i = 0; i < shape.Length; i++)
             last = checked(last + (Math.Max(0, shape[i] - 1) * steps[i]));
+        // Steps of 0 make many values of one, and the same storage may be viewed many times.
+        allowance.Take(shape.Aggregate((Int128)storage.element_size(), (bytes, extent) => Int128.Min(bytes, long.MaxValue) * Math.Max(1, extent)));
         if (!shape.Contains(0) && last >= storage.numel())
             throw new FormatException($"a tensor of [{string.Join(", ", shape)}] reaches beyond its {storage.numel()} values");
         return shape.Contains(0) ? empty(shape, storage.dtype) : storage.as_strided(shape, steps, offset).contiguous();
@@ -115,21 +126,23 @@ public static class TorchArchive
         [.. values.Select(value => value is long and >= 0 ? (long)value : throw new FormatException("a size or stride is no number of at least 0"))];
 
     /// <summary>A storage by its persistent id: ("storage", type, name, device, number of values).</summary>
-    private static Tensor Storage(object? id, Func<string, ZipArchiveEntry?> find, Dictionary<string, Tensor> known)
+    private static Tensor Storage(object? id, Func<string, ZipArchiveEntry?> find, Dictionary<string, Tensor> known, ReadingAllowance allowance)
     {
         if (id is not object?[] { Length: 5 } parts || parts[0] is not "storage" || parts[1] is not PickleGlobal type || parts[2] is not string name || parts[4] is not long count)
             throw new FormatException("a storage is not as PyTorch writes it");
+        if (!Storages.TryGetValue(type.Name, out var element))
+            throw new FormatException($"storage {name} is of type {type.Name}");
         if (known.TryGetValue(name, out var storage))
             return storage;
         var entry = find(name) ?? throw new FormatException($"storage {name} is not in the file");
-        var values = Values(entry, Storages[type.Name], count);
+        var values = Values(entry, element, count, allowance);
         known.Add(name, values);
         return values;
     }
 
-    private static Tensor Values(ZipArchiveEntry entry, ScalarType type, long count)
+    private static Tensor Values(ZipArchiveEntry entry, ScalarType type, long count, ReadingAllowance allowance)
     {
-        var bytes = Bytes(entry);
+        var bytes = Bytes(entry, allowance);
         var tensor = empty([count >= 0 && count <= bytes.Length ? count : throw new FormatException($"storage {entry.Name} has {bytes.Length} bytes for {count} values")], type);
         if (tensor.bytes.Length != bytes.Length)
             throw new FormatException($"storage {entry.Name} has {bytes.Length} bytes for {count} values of {type}");
@@ -139,14 +152,36 @@ public static class TorchArchive
         return tensor;
     }
 
-    private static byte[] Bytes(ZipArchiveEntry entry)
+    private static byte[] Bytes(ZipArchiveEntry entry, ReadingAllowance allowance)
     {
-        if (entry.Length > Array.MaxLength)
-            throw new FormatException($"{entry.Name} has {entry.Length} bytes, more than can be held");
         // Never as much as the zip claims before it has been there.
         using var stream = entry.Open();
         using var buffer = new MemoryStream();
-        stream.CopyTo(buffer);
+        var block = new byte[1 << 16];
+        for (int read; (read = stream.Read(block)) > 0;)
+        {
+            allowance.Take(read);
+            buffer.Write(block.AsSpan(0, read));
+        }
+
         return buffer.ToArray();
+    }
+}
+
+/// <summary>How many bytes may be made of a file in all: a multiple of its length, so that a small one cannot ask for all memory.</summary>
+/// <param name="fileBytes">Length of the file.</param>
+internal sealed class ReadingAllowance(long fileBytes)
+{
+    private const long Spare = 64L << 20;
+
+    private Int128 _left = (8 * (Int128)fileBytes) + Spare;
+
+    /// <summary>Counts bytes before they are made.</summary>
+    /// <exception cref="FormatException">They are too many.</exception>
+    public void Take(Int128 bytes)
+    {
+        _left -= bytes;
+        if (_left < 0 || bytes > Array.MaxLength)
+            throw new FormatException($"its tensors take more than {(8 * (Int128)fileBytes) + Spare} bytes, which a sound file of {fileBytes} does not");
     }
 }

@@ -8,7 +8,7 @@ namespace Lathe.Trainer;
 /// <summary>What <c>train: { ... }</c> in a sweep may say.</summary>
 public sealed record TrainParameters
 {
-    [Description("Zoo name. Filled in from the sweep's 'model'.")]
+    [Description("Zoo name, or digest of a network in the store. Filled in from the sweep's 'model'.")]
     [Required]
     public required string Model { get; init; }
 

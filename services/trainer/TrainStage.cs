@@ -12,7 +12,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Lathe.Trainer;
 
-/// <summary>Trains a network of the zoo from seeded weights, or from those of a file.</summary>
+/// <summary>Trains a network of the zoo from seeded weights or those of a file, or a user's own from where it stands.</summary>
 public sealed class TrainStage : IStage<TrainParameters>
 {
     public static StageManifest Manifest { get; } = new(
@@ -23,8 +23,7 @@ public sealed class TrainStage : IStage<TrainParameters>
         var compute = ComputeSetup.Of(run.Threads, run.Device, parameters.Precision);
         var data = DataSets.Open(run.Data.Name, run.DataPlace, new ImageOptions(parameters.ImageSize));
         var (train, validation) = data.Train.Validation(parameters.Validation, run.Seed);
-        var graph = Zoo.Build(parameters.Model, data.Input, data.Classes);
-        using var module = parameters.Init.Length == 0 ? GraphModule.Create(graph, run.Seed, compute.Device) : StartFrom(run.PathOf(parameters.Init), graph, run.Seed, compute.Device);
+        using var module = Start(run, parameters, data, compute.Device);
 
         var history = TrainingLoop.Run(module, train, Recipe(parameters, data, compute.Precision), run.Seed, new TrainingHooks { AfterStep = _ => run.CountImages(parameters.BatchSize) }, run.State, run.Progress, stop);
 
@@ -35,8 +34,18 @@ public sealed class TrainStage : IStage<TrainParameters>
             run.Stage, run.Version, run.Parameters, run.Seed, run.Input, run.Data, compute.Versions(), facts,
             new TrainingRecord(TrainingCourse.Of(history)).ToJson());
         using var checkpoint = new Checkpoint(
-            graph, module.Snapshot(), Lineage.Empty.Then(step, compresses: false), new Dictionary<string, WeightFormat>());
+            module.Graph, module.Snapshot(), Lineage.Empty.Then(step, compresses: false), new Dictionary<string, WeightFormat>());
         return new StageOutcome(run.Write(stream => CheckpointFile.Write(stream, checkpoint)), facts.With(checkpoint.Graph, checkpoint.Formats));
+    }
+
+    /// <summary>The network where training starts: the zoo's from the seed or a file's weights, a network of the store from its own or a file's.</summary>
+    private static GraphModule Start(StageRun run, TrainParameters parameters, DataSet data, TorchSharp.torch.Device device)
+    {
+        using var own = StoredModel.IsDigest(parameters.Model) ? CheckpointFile.Read(run.PathOf(parameters.Model)) : null;
+        if (own is not null) OwnNetwork.CheckFits(own.Graph, data.Input, data.Classes);
+        var graph = own?.Graph ?? Zoo.Build(parameters.Model, data.Input, data.Classes);
+        if (parameters.Init.Length > 0) return StartFrom(run.PathOf(parameters.Init), graph, run.Seed, device);
+        return own is null ? GraphModule.Create(graph, run.Seed, device) : GraphModule.FromTensors(graph, own.Tensors, device);
     }
 
     private static GraphModule StartFrom(string path, NetworkGraph graph, long seed, TorchSharp.torch.Device device)

@@ -13,6 +13,10 @@ internal sealed class ImageDecoder
     // More pixels than any photograph: a damaged header must not ask for all memory.
     private const long MostPixels = 1L << 28;
 
+    // Deflate makes at most 1,032 bytes of one, and a byte holds at most 8 pixels; a JPEG's best is far below.
+    private const long MostPixelsOfByte = 8 * 1032;
+    private const long FewPixels = 1 << 20;
+
     private static readonly (int Divisor, float Scale)[] Scales = [(8, 1 / 8f), (4, 1 / 4f), (2, 1 / 2f)];
     private readonly ResamplingScratch _resampling = new();
     private byte[] _pixels = [];
@@ -35,7 +39,7 @@ internal sealed class ImageDecoder
             using var codec = SKCodec.Create(data)
                 ?? throw new DamagedImageException("it is not an image, or one of an unknown format");
             var whole = codec.Info.Size;
-            if ((long)whole.Width * whole.Height > MostPixels)
+            if ((long)whole.Width * whole.Height is var pixels && (pixels > MostPixels || pixels > FewPixels + (MostPixelsOfByte * file.Length)))
                 throw new DamagedImageException($"it claims to be {whole.Width} x {whole.Height} pixels");
             var wanted = box(whole.Width, whole.Height);
             var size = Size(codec, wanted, outputWidth, outputHeight);

@@ -143,7 +143,7 @@ internal sealed class StageGrid
     private JsonElement Point(int[] chosen, string model)
     {
         var point = new JsonObject();
-        if (TakesModel) point[Model] = model;
+        if (TakesModel) point[Model] = StoredModel.Parameter(model);
         for (var i = 0; i < chosen.Length; i++)
             point[_parameters[i].Name] = JsonNode.Parse(_parameters[i].Values[chosen[i]].Value.GetRawText());
         return JsonSerializer.SerializeToElement(point);

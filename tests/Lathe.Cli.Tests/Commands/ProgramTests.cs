@@ -30,6 +30,9 @@ public sealed class ProgramTests : IDisposable
         { ["run", "good.yaml", "--set", "train.epoch=2"], "--set train.epoch=2: epoch is an unknown key" },
         { ["run", "good.yaml", "--set", "model=lenet6"], "--set model=lenet6: unknown model 'lenet6' (did you mean 'lenet5'?)" },
         { ["run", "good.yaml", "--set", "model=lenet5@0"], "--set model=lenet5@0: model 'lenet5@0' has the width '0' after its '@'; expected " },
+        { ["run", "good.yaml", "--set", "model=none.onnx"], "--set model=none.onnx: there is no file none.onnx (looked in " },
+        { ["run", "good.yaml", "--set", "model=bad.onnx"], "--set model=bad.onnx: bad.onnx cannot be imported: it is no sound ONNX file: " },
+        { ["inspect", "bad.onnx"], "lathe: bad.onnx cannot be imported: it is no sound ONNX file: " },
         { ["run", "good.yaml", "--set", "dataset=fashion"], "--set dataset=fashion: unknown data set 'fashion'" },
         { ["run", "good.yaml", "--set", "dataset=mnist"], "--set dataset=mnist: data set mnist is not here." },
         { ["run", "good.yaml", "--broker", "http://x"], "lathe: " },
@@ -72,6 +75,8 @@ public sealed class ProgramTests : IDisposable
         File.WriteAllText(Path.Combine(_folder, "good.yaml"), "model: lenet5\ndataset: fashion-mnist\nseed: 1\nstages:\n  - train: { epochs: 1 }\n");
         File.WriteAllText(Path.Combine(_folder, "bad.yaml"),
             "model: lenet5\ndataset: fashion-mnist\nseed: 1\nstages:\n  - train: { epochs: 1 }\n  - prune:\n      multiplications: -1.5\n");
+
+        File.WriteAllText(Path.Combine(_folder, "bad.onnx"), "no network in here");
 
         var (code, output, errors) = await RunAsync(arguments);
 

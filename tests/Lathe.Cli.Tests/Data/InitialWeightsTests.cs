@@ -91,7 +91,7 @@ public sealed class InitialWeightsTests : IDisposable
         Assert.Contains($"{(int)HttpStatusCode.NotFound}", error.Message);
     }
 
-    private Task<SweepDocument> TakeInAsync(string stages) => new InitialWeights(_store, _http, _ => { }).TakeInAsync(
+    private Task<SweepDocument> TakeInAsync(string stages) => new InitialWeights(_store, new Download(_http, _ => { })).TakeInAsync(
         SweepFile.Parse("sweep.yaml", $"model: lenet5\ndataset: fashion-mnist\nstages:\n{stages}\n", []), default);
 
     private string Weights(string model, string name)

@@ -1,0 +1,94 @@
+using System.Security.Cryptography;
+using Lathe.Cli.Sweeps;
+using Lathe.Contracts;
+using Lathe.Hosting;
+using Lathe.NN.Checkpoints;
+using Lathe.NN.Onnx;
+
+namespace Lathe.Cli.Data;
+
+/// <summary>
+/// Takes the ONNX files that <c>model: ...</c> names into the store as checkpoints, and puts their digests in the place of path or
+/// address: what the workers get, and what keys are made from, is the network, wherever the file lay and whatever it was called.
+/// </summary>
+/// <param name="store">Shared with the workers.</param>
+/// <param name="download">Gets what has an address.</param>
+/// <param name="say">Takes one line for the user.</param>
+internal sealed class ImportedModels(CheckpointStore store, Download download, Action<string> say)
+{
+    private const string Extension = ".onnx";
+    private const int DigitsOfName = 12;
+
+    private static readonly string[] OtherFiles = [".pt", ".pth", ".h5", ".keras", ".tflite", ".safetensors", ".pb"];
+
+    /// <summary>Whether a name is that of an ONNX file.</summary>
+    public static bool IsOne(string name) => name.EndsWith(Extension, StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>The network of an ONNX file, named by the file's digest: the same file gives the same bytes under any name.</summary>
+    /// <param name="path">The file.</param>
+    /// <exception cref="LatheException">Not there, damaged, or with operators that a network cannot have.</exception>
+    public static ImportedNetwork Read(string path)
+    {
+        var network = OnnxImport.Read(path);
+        using var file = File.OpenRead(path);
+        return network with { Graph = network.Graph with { Name = $"onnx-{Convert.ToHexStringLower(SHA256.HashData(file))[..DigitsOfName]}" } };
+    }
+
+    /// <summary>The sweep with networks of the store in the place of files.</summary>
+    /// <exception cref="LatheException">A file is not there or cannot be imported, or two are the same; one line each with its place.</exception>
+    public async Task<SweepDocument> TakeInAsync(SweepDocument sweep, CancellationToken stop)
+    {
+        var problems = new List<SweepProblem>();
+        var models = new List<string>();
+        foreach (var (written, i) in sweep.Spec.Models.Select((m, i) => (m, i)))
+        {
+            try
+            {
+                models.Add(await TakeInAsync(written, sweep.Sources, stop));
+                if (StoredModel.TryParse(models[i]) is { } taken && models.FindIndex(m => StoredModel.Parameter(m) == taken.Sha256) is var same && same < i)
+                    problems.Add(new SweepProblem($"/models/{i}", $"{written} is the same network as {sweep.Spec.Models[same]}"));
+            }
+            catch (LatheException problem)
+            {
+                models.Add(written);
+                problems.Add(new SweepProblem($"/models/{i}", problem.Message));
+            }
+        }
+
+        if (problems.Count > 0) throw sweep.Sources.Fault(problems);
+        return sweep with { Spec = sweep.Spec with { Models = [.. models.Select(model => Distinct(model, models))] } };
+    }
+
+    private async Task<string> TakeInAsync(string written, SourceMap sources, CancellationToken stop)
+    {
+        if (StoredModel.TryParse(written) is { } stored) return stored.ToString();
+        var address = Download.Address(written);
+        if (address is null && !IsOne(written)) return OtherFiles.Contains(Path.GetExtension(written).ToLowerInvariant()) ? throw NoOnnx(written) : written;
+        if (address is not null) return Named(await download.UseAsync(address, file => TakeIn(file, written), stop), address.AbsolutePath);
+        return sources.FindFile(written) is { } file
+            ? Named(TakeIn(file, written), file)
+            : throw new LatheException($"there is no file {written} (looked in {sources.Folders}); expected an ONNX file, or a model's name (lathe models shows them)");
+    }
+
+    private CheckpointRef TakeIn(string path, string written)
+    {
+        using var network = Read(path);
+        foreach (var note in network.Notes) say($"{written}: {note}");
+        return store.Write(to => CheckpointFile.Write(to, network.ToCheckpoint()));
+    }
+
+    private static string Named(CheckpointRef network, string path)
+    {
+        var name = new string([.. Path.GetFileNameWithoutExtension(path).Select(c => char.IsLetterOrDigit(c) || c is '-' or '_' or '.' or '@' ? c : '_')]);
+        return new StoredModel(name.Length > 0 ? name : "onnx", network.Sha256).ToString();
+    }
+
+    /// <summary>With a part of its digest where another model of the sweep would look the same in tables.</summary>
+    private static string Distinct(string model, List<string> all) =>
+        StoredModel.TryParse(model) is { } stored && all.Count(other => StoredModel.Shown(other) == stored.Name) > 1
+            ? (stored with { Name = $"{stored.Name}-{stored.Sha256[..6]}" }).ToString()
+            : model;
+
+    private static LatheException NoOnnx(string written) => new(
+        $"{written} is no ONNX file; export the network to ONNX (in PyTorch torch.onnx.export, of Keras's tf2onnx) and name that file");
+}
