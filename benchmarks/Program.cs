@@ -4,6 +4,7 @@ using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using Lathe.Benchmarks;
 using Lathe.Benchmarks.Engine;
+using Lathe.Benchmarks.Inference;
 using Lathe.Contracts;
 
 try
@@ -12,6 +13,9 @@ try
     {
         case ["engine", .. var rest]:
             EngineCommand.Run(EngineOptions.Parse(rest));
+            break;
+        case ["inference", .. var rest]:
+            InferenceCommand.Run(InferenceOptions.Parse(rest));
             break;
         case ["memory", .. var rest]:
             MemoryCommand.Run(MemoryOptions.Parse(rest));

@@ -2,8 +2,6 @@ using Lathe.NN.Checkpoints;
 using Lathe.NN.Execution;
 using Lathe.NN.FixedPoint;
 using Lathe.NN.Graphs;
-using Lathe.NN.Runtime;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Lathe.NN.Tests.FixedPoint;
