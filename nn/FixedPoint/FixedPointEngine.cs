@@ -43,8 +43,8 @@ public sealed unsafe class FixedPointEngine : IDisposable
         var size = _steps.Aggregate(new ScratchSize(), (most, step) => most.Or(step.Scratch));
         _arenas = [.. Enumerable.Range(0, threads).Select(_ => Allocate(_plan.Length + size.ReadAhead + Slack))];
         _scratch = [.. Enumerable.Range(0, threads).Select(_ => new Scratch(
-            Allocate(size.Rows + size.ReadAhead + Slack), Allocate(size.Strip + Slack), Allocate((size.Sums * sizeof(int)) + Slack)))];
-        WorkspaceBytes = (_plan.Length + size.Rows + size.Strip + (size.Sums * sizeof(int)) + (2L * size.ReadAhead) + (4 * Slack));
+            Allocate(size.Rows + size.ReadAhead + Slack), Allocate(size.Strip + Slack), Allocate((size.Sums * sizeof(int)) + Slack), Allocate(size.Image + Slack)))];
+        WorkspaceBytes = _plan.Length + size.Rows + size.Strip + (size.Sums * sizeof(int)) + size.Image + (2L * size.ReadAhead) + (5 * Slack);
         _team = new Team(threads, Work);
     }
 

@@ -15,17 +15,22 @@ internal sealed unsafe class ChannelMaps
     private readonly int[] _multipliers;
     private readonly long[] _offsets;
     private readonly byte[] _shifts;
+    private readonly int[] _lifts;
+    private readonly bool _fits;
 
     /// <param name="maps">Of each channel, for sums of (byte − zero).</param>
     /// <param name="groups">Groups of channels, each of which begins a strip.</param>
     /// <param name="zeroSums">What a channel's sum of bytes is greater by than its sum of (byte − zero).</param>
-    public ChannelMaps(IReadOnlyList<Requantizer> maps, int groups, ReadOnlySpan<long> zeroSums)
+    /// <param name="greatestSum">The greatest magnitude that a sum of bytes can have.</param>
+    public ChannelMaps(IReadOnlyList<Requantizer> maps, int groups, ReadOnlySpan<long> zeroSums, double greatestSum)
     {
         var made = maps.Count / groups;
         var padded = (made + Width - 1) / Width * Width;
         _multipliers = new int[padded * groups];
         _offsets = new long[padded * groups];
         _shifts = new byte[padded * groups];
+        _lifts = new int[padded * groups];
+        _fits = true;
         Array.Fill(_shifts, (byte)1);
         for (var channel = 0; channel < maps.Count; channel++)
         {
@@ -34,11 +39,14 @@ internal sealed unsafe class ChannelMaps
             _multipliers[at] = map.Multiplier;
             _offsets[at] = map.Offset - (map.Multiplier * zeroSums[channel]);
             _shifts[at] = (byte)map.Shift;
+            _fits &= Math.ScaleB((Math.Abs((double)map.Multiplier) * greatestSum) + Math.Abs((double)_offsets[at]), -map.Shift) < int.MaxValue / 2;
         }
+
+        for (var at = 0; at < _lifts.Length; at++) _lifts[at] = unchecked((int)(Lift >> _shifts[at]));
     }
 
     /// <summary>Bytes in memory.</summary>
-    public long Bytes => _multipliers.Length * (sizeof(int) + sizeof(long) + sizeof(byte));
+    public long Bytes => _multipliers.Length * (sizeof(int) + sizeof(long) + sizeof(byte) + sizeof(int));
 
     /// <summary>A sum as the steps of the output.</summary>
     /// <param name="at">Number of the channel, strips padded.</param>
@@ -53,9 +61,42 @@ internal sealed unsafe class ChannelMaps
     /// <param name="target">Room for 16 bytes.</param>
     public void Store(InstructionSet set, int at, int* sums, ByteTensor output, byte* target)
     {
-        if (set == InstructionSet.Avx2) StoreVectors(at, sums, output.Zero, output.Least, output.Greatest, target);
+        if (set == InstructionSet.Avx2 && _fits) StoreNarrow(at, sums, output.Zero, output.Least, output.Greatest, target);
+        else if (set == InstructionSet.Avx2) StoreVectors(at, sums, output.Zero, output.Least, output.Greatest, target);
         else
             for (var channel = 0; channel < Width; channel++) target[channel] = output.Store(Apply(at + channel, sums[channel]));
+    }
+
+    /// <summary>Where every map's result fits 32 bits whatever the sums, which is so in all networks but contrived ones.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void StoreNarrow(int at, int* sums, byte zero, byte least, byte greatest, byte* target)
+    {
+        fixed (int* multipliers = &_multipliers[at])
+        fixed (long* offsets = &_offsets[at])
+        fixed (byte* shifts = &_shifts[at])
+        fixed (int* lifts = &_lifts[at])
+        {
+            var zeros = Vector128.Create((short)zero);
+            var low = Sse2.PackSignedSaturate(Rounded(sums, multipliers, offsets, shifts, lifts), Rounded(sums + 4, multipliers + 4, offsets + 4, shifts + 4, lifts + 4));
+            var high = Sse2.PackSignedSaturate(
+                Rounded(sums + 8, multipliers + 8, offsets + 8, shifts + 8, lifts + 8), Rounded(sums + 12, multipliers + 12, offsets + 12, shifts + 12, lifts + 12));
+            var bytes = Sse2.PackUnsignedSaturate(Sse2.AddSaturate(low, zeros), Sse2.AddSaturate(high, zeros));
+            Vector128.Min(Vector128.Max(bytes, Vector128.Create(least)), Vector128.Create(greatest)).Store(target);
+        }
+    }
+
+    /// <summary>Four channels' steps, which fit 32 bits.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<int> Rounded(int* sums, int* multipliers, long* offsets, byte* shifts, int* lifts)
+    {
+        var shift = Avx2.ConvertToVector256Int64(shifts).AsUInt64();
+        var scaled = (Avx2.Multiply(Avx2.ConvertToVector256Int64(sums).AsInt32(), Avx2.ConvertToVector256Int64(multipliers).AsInt32())
+            + Vector256.Load(offsets) + Vector256.Create(Lift)).AsUInt64();
+        var one = Vector256<ulong>.One;
+        var odd = Avx2.ShiftRightLogicalVariable(scaled, shift) & one;
+        var half = Avx2.ShiftLeftLogicalVariable(one, shift - one) - one;
+        var lifted = Avx2.ShiftRightLogicalVariable(scaled + half + odd, shift);
+        return Avx2.PermuteVar8x32(lifted.AsInt32(), Vector256.Create(0, 2, 4, 6, 0, 2, 4, 6)).GetLower() - Vector128.Load(lifts);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -34,7 +34,7 @@ internal sealed unsafe class PreparedDepthwise : PreparedStep
             for (var tap = 0; tap < _shape.Depth; tap++) _levels[(tap * _padded) + channel] = step.Levels[(channel * _shape.Depth) + tap];
         }
 
-        _maps = new ChannelMaps(step.Maps, 1, PreparedMultiply.ZeroSums(step, _input.Zero));
+        _maps = new ChannelMaps(step.Maps, 1, PreparedMultiply.ZeroSums(step, _input.Zero), PreparedMultiply.GreatestSum(step));
         Scratch = new ScratchSize(Rows: _padded, Sums: _padded, ReadAhead: _padded);
     }
 

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace Lathe.NN.FixedPoint.Engine;
 
@@ -19,6 +20,7 @@ internal sealed unsafe class PreparedMultiply : PreparedStep
     private readonly int _to;
     private readonly int _blockPixels;
     private readonly bool _isDirect;
+    private readonly bool _isPlain;
 
     /// <param name="step">The layer.</param>
     /// <param name="input">What it reads, and where that lies.</param>
@@ -30,15 +32,17 @@ internal sealed unsafe class PreparedMultiply : PreparedStep
         (_input, _from) = input;
         (_output, _to) = (output?.Tensor, output?.Offset ?? 0);
         _weights = new PackedWeights(step);
-        _maps = new ChannelMaps(step.Maps, _shape.Groups, ZeroSums(step, _input.Zero));
+        _maps = new ChannelMaps(step.Maps, _shape.Groups, ZeroSums(step, _input.Zero), GreatestSum(step));
         // With one pixel under the kernel the tensor itself is the rows.
         _isDirect = _shape is { Kernel: 1, Stride: 1, Padding: 0, Groups: 1 };
+        _isPlain = !_isDirect && _shape is { Groups: 1, Dilation: 1 };
         var pixels = (Pixels + Kernels.Rows - 1) / Kernels.Rows * Kernels.Rows;
         _blockPixels = Math.Clamp(BlockBytes / _weights.Depth / Kernels.Rows * Kernels.Rows, Kernels.Rows, pixels);
         Scratch = new ScratchSize(
             Rows: _isDirect ? 0 : _blockPixels * _weights.Depth,
             Strip: _weights.UnpackedBytes,
             Sums: 2 * Kernels.Rows * Width,
+            Image: _isPlain && _shape.Padding > 0 ? PaddedHeight * PaddedWidth * _shape.InChannels : 0,
             ReadAhead: Kernels.Rows * _weights.Depth);
     }
 
@@ -46,7 +50,14 @@ internal sealed unsafe class PreparedMultiply : PreparedStep
 
     public override long ModelBytes => _weights.Bytes + _maps.Bytes;
 
+    private int PaddedHeight => _shape.Height + (2 * _shape.Padding);
+
+    private int PaddedWidth => _shape.Width + (2 * _shape.Padding);
+
     private int Pixels => _shape.OutHeight * _shape.OutWidth;
+
+    /// <summary>The greatest magnitude of a sum of bytes times levels.</summary>
+    internal static double GreatestSum(MultiplyStep step) => (double)step.Shape.Depth * byte.MaxValue * (1 << (step.Bits - 1));
 
     /// <summary>By how much a channel's sum of bytes exceeds that of (byte − zero): zero times its levels.</summary>
     internal static long[] ZeroSums(MultiplyStep step, byte zero)
@@ -69,6 +80,7 @@ internal sealed unsafe class PreparedMultiply : PreparedStep
         var (firstTile, endTile) = byStrip ? (0, tiles) : Share(tiles, part, parts);
         var (firstStrip, endStrip) = byStrip ? Share(strips, part, parts) : (0, strips);
         var end = Math.Min(Pixels, endTile * Kernels.Rows);
+        var image = _isPlain && _shape.Padding > 0 ? WithBorder(arena + _from, scratch.ImageBytes) : arena + _from;
         for (var first = firstTile * Kernels.Rows; first < end; first += _blockPixels)
         {
             var count = Math.Min(_blockPixels, end - first);
@@ -80,7 +92,9 @@ internal sealed unsafe class PreparedMultiply : PreparedStep
                 {
                     rows = scratch.RowBytes;
                     stride = _weights.Depth;
-                    for (var i = 0; i < count; i++) LayOut(arena + _from, first + i, group, rows + (i * stride));
+                    if (_isPlain) LayOutPlain(image, first, count, rows);
+                    else
+                        for (var i = 0; i < count; i++) LayOut(arena + _from, first + i, group, rows + (i * stride));
                 }
 
                 for (var strip = firstStrip; strip < endStrip; strip++)
@@ -139,6 +153,63 @@ internal sealed unsafe class PreparedMultiply : PreparedStep
         Kernels.Multiply(_set, rows, stride, count, levels + (_weights.Depth * Width), _weights.Depth, _weights.SafeAdditions, sums);
     }
 
+    /// <summary>Copies the input with a border as wide as the padding, so that the bytes under a kernel's row are always one piece.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private byte* WithBorder(byte* input, byte* image)
+    {
+        var border = _shape.Padding * _shape.InChannels;
+        var line = _shape.Width * _shape.InChannels;
+        var zero = _input.Zero;
+        var target = image;
+        Fill((_shape.Padding * (line + (2 * border))) + border);
+        for (var y = 0; y < _shape.Height; y++, input += line)
+        {
+            Unsafe.CopyBlockUnaligned(target, input, (uint)line);
+            target += line;
+            // The right border, and the next line's left one.
+            Fill(y + 1 < _shape.Height ? 2 * border : border);
+        }
+
+        Fill(_shape.Padding * (line + (2 * border)));
+        return image;
+
+        void Fill(int bytes)
+        {
+            Unsafe.InitBlockUnaligned(target, zero, (uint)bytes);
+            target += bytes;
+        }
+    }
+
+    /// <summary>The bytes under the kernel of several outputs in a row, taps in order.</summary>
+    /// <param name="image">With its border.</param>
+    /// <param name="pixel">The first output.</param>
+    /// <param name="count">How many.</param>
+    /// <param name="rows">Takes them; up to a vector behind the last is written over.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void LayOutPlain(byte* image, int pixel, int count, byte* rows)
+    {
+        var (kernel, channels) = (_shape.Kernel, _shape.InChannels);
+        var piece = kernel * channels;
+        nint line = PaddedWidth * channels;
+        nint step = _shape.Stride * channels;
+        var depth = _weights.Depth;
+        var (row, column) = (pixel / _shape.OutWidth, pixel % _shape.OutWidth);
+        for (; count > 0; count--, rows += depth)
+        {
+            var source = image + (row * _shape.Stride * line) + (column * step);
+            var target = rows;
+            for (var y = 0; y < kernel; y++, source += line, target += piece)
+            {
+                // What a vector copies too much, the next piece or row puts right.
+                for (var i = 0; i < piece; i += 32) Vector256.Load(source + i).Store(target + i);
+            }
+
+            if (++column < _shape.OutWidth) continue;
+            column = 0;
+            row++;
+        }
+    }
+
     /// <summary>The bytes under the kernel of one output, taps in order, zeros where it lies outside.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void LayOut(byte* input, int pixel, int group, byte* row)
@@ -147,7 +218,6 @@ internal sealed unsafe class PreparedMultiply : PreparedStep
         var read = shape.InChannels / shape.Groups;
         var top = (pixel / shape.OutWidth * shape.Stride) - shape.Padding;
         var left = (pixel % shape.OutWidth * shape.Stride) - shape.Padding;
-        var wholeRows = shape.Dilation == 1 && shape.Groups == 1 && left >= 0 && left + shape.Kernel <= shape.Width;
         for (var y = 0; y < shape.Kernel; y++)
         {
             var line = top + (y * shape.Dilation);
@@ -159,13 +229,6 @@ internal sealed unsafe class PreparedMultiply : PreparedStep
             }
 
             var source = input + ((nint)line * shape.Width * shape.InChannels) + (group * read);
-            if (wholeRows)
-            {
-                Unsafe.CopyBlockUnaligned(row, source + (left * read), (uint)(shape.Kernel * read));
-                row += shape.Kernel * read;
-                continue;
-            }
-
             for (var x = 0; x < shape.Kernel; x++, row += read)
             {
                 var column = left + (x * shape.Dilation);

@@ -4,8 +4,11 @@ namespace Lathe.NN.FixedPoint.Engine;
 /// <param name="Rows">Bytes of several outputs' inputs, in a row each.</param>
 /// <param name="Strip">An unpacked strip of levels.</param>
 /// <param name="Sums">Sums of four rows, twice; or of every channel.</param>
-internal readonly unsafe record struct Scratch(nint Rows, nint Strip, nint Sums)
+/// <param name="Image">A tensor with its border.</param>
+internal readonly unsafe record struct Scratch(nint Rows, nint Strip, nint Sums, nint Image)
 {
+    public byte* ImageBytes => (byte*)Image;
+
     public byte* RowBytes => (byte*)Rows;
 
     public sbyte* Levels => (sbyte*)Strip;
@@ -17,11 +20,12 @@ internal readonly unsafe record struct Scratch(nint Rows, nint Strip, nint Sums)
 /// <param name="Rows">Bytes.</param>
 /// <param name="Strip">Bytes.</param>
 /// <param name="Sums">32-bit numbers.</param>
+/// <param name="Image">Bytes.</param>
 /// <param name="ReadAhead">Bytes that may be read, without using them, behind a tensor's end.</param>
-internal sealed record ScratchSize(int Rows = 0, int Strip = 0, int Sums = 0, int ReadAhead = 0)
+internal sealed record ScratchSize(int Rows = 0, int Strip = 0, int Sums = 0, int Image = 0, int ReadAhead = 0)
 {
     public ScratchSize Or(ScratchSize other) => new(
-        Math.Max(Rows, other.Rows), Math.Max(Strip, other.Strip), Math.Max(Sums, other.Sums), Math.Max(ReadAhead, other.ReadAhead));
+        Math.Max(Rows, other.Rows), Math.Max(Strip, other.Strip), Math.Max(Sums, other.Sums), Math.Max(Image, other.Image), Math.Max(ReadAhead, other.ReadAhead));
 }
 
 /// <summary>A step with what it needs worked out.</summary>

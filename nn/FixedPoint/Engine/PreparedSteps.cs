@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
@@ -16,12 +17,13 @@ internal sealed unsafe class PreparedChannels(ChannelStep step, Placed from, Pla
 {
     private const int Width = PackedWeights.Width;
 
-    private readonly ChannelMaps _maps = new(step.Maps, 1, [.. Enumerable.Repeat((long)from.Tensor.Zero, step.Maps.Count)]);
+    private readonly ChannelMaps _maps = new(step.Maps, 1, [.. Enumerable.Repeat((long)from.Tensor.Zero, step.Maps.Count)], byte.MaxValue);
 
     public override ScratchSize Scratch { get; } = new(Sums: Width, ReadAhead: Width);
 
     public override long ModelBytes => _maps.Bytes;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Run(byte* arena, int* logits, Scratch scratch, int part, int parts)
     {
         var edge = stackalloc byte[Width];
@@ -41,18 +43,30 @@ internal sealed unsafe class PreparedChannels(ChannelStep step, Placed from, Pla
     }
 }
 
-/// <summary>A sum of tensors: what each possible sum of bytes becomes is looked up.</summary>
+/// <summary>
+/// A sum of tensors. Scales are powers of two, so that nearly always a shift makes the sum's steps the output's; what each possible sum of
+/// bytes becomes is looked up where it does not.
+/// </summary>
 internal sealed unsafe class PreparedSum : PreparedStep
 {
+    // So many bytes add up to a number of 16 bits with room for what rounding adds.
+    private const int MostShifted = 64;
+    private const int GreatestShift = 7;
+
     private readonly Placed[] _from;
     private readonly Placed _to;
+    private readonly int _zeros;
+    private readonly int _shift;
     private readonly byte[] _table;
 
     public PreparedSum(SumStep step, Placed[] from, Placed to)
     {
         (_from, _to) = (from, to);
-        var zeros = from.Sum(tensor => tensor.Tensor.Zero);
-        _table = [.. Enumerable.Range(0, (from.Length * 255) + 1).Select(sum => to.Tensor.Store(step.Map.Apply(sum - zeros)))];
+        _zeros = from.Sum(tensor => tensor.Tensor.Zero);
+        var map = step.Map;
+        _shift = map is { Offset: 0, Multiplier: > 0 } && BitOperations.IsPow2(map.Multiplier) ? map.Shift - BitOperations.Log2((uint)map.Multiplier) : -1;
+        if (from.Length > MostShifted || _shift > GreatestShift) _shift = -1;
+        _table = _shift >= 0 ? [] : [.. Enumerable.Range(0, (from.Length * 255) + 1).Select(sum => to.Tensor.Store(map.Apply(sum - _zeros)))];
     }
 
     public override long ModelBytes => _table.Length;
@@ -61,24 +75,58 @@ internal sealed unsafe class PreparedSum : PreparedStep
     public override void Run(byte* arena, int* logits, Scratch scratch, int part, int parts)
     {
         var (first, end) = Share(_to.Tensor.Length, part, parts);
+        var target = arena + _to.Offset;
+        if (_shift >= 0)
+        {
+            first = Shift(arena, target, first, end);
+            for (; first < end; first++) target[first] = _to.Tensor.Store(new Requantizer(1, 0, Math.Max(1, _shift)).Apply((Sum(arena, first) - _zeros) << (_shift == 0 ? 1 : 0)));
+            return;
+        }
+
         fixed (byte* table = _table)
         {
-            var target = arena + _to.Offset;
-            if (_from.Length == 2)
+            for (var i = first; i < end; i++) target[i] = table[Sum(arena, i)];
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private int Sum(byte* arena, int at)
+    {
+        var sum = 0;
+        foreach (var tensor in _from) sum += arena[tensor.Offset + at];
+        return sum;
+    }
+
+    /// <summary>Sixteen at a time.</summary>
+    /// <returns>Where those begin that are too few for that.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private int Shift(byte* arena, byte* target, int first, int end)
+    {
+        var shift = _shift;
+        var zeros = Vector128.Create((short)_zeros);
+        var half = Vector128.Create((short)(shift == 0 ? 0 : (1 << (shift - 1)) - 1));
+        var odd = Vector128.Create((short)(shift == 0 ? 0 : 1));
+        var zero = Vector128.Create((short)_to.Tensor.Zero);
+        var least = Vector128.Create((short)_to.Tensor.Least);
+        var greatest = Vector128.Create((short)_to.Tensor.Greatest);
+        for (; first + 16 <= end; first += 16)
+        {
+            var (low, high) = (-zeros, -zeros);
+            foreach (var tensor in _from)
             {
-                var left = arena + _from[0].Offset;
-                var right = arena + _from[1].Offset;
-                for (var i = first; i < end; i++) target[i] = table[left[i] + right[i]];
-                return;
+                var (left, right) = Vector128.Widen(Vector128.Load(arena + tensor.Offset + first));
+                low += left.AsInt16();
+                high += right.AsInt16();
             }
 
-            for (var i = first; i < end; i++)
-            {
-                var sum = 0;
-                foreach (var tensor in _from) sum += arena[tensor.Offset + i];
-                target[i] = table[sum];
-            }
+            low = Vector128.ShiftRightArithmetic(low + half + (Vector128.ShiftRightArithmetic(low, shift) & odd), shift) + zero;
+            high = Vector128.ShiftRightArithmetic(high + half + (Vector128.ShiftRightArithmetic(high, shift) & odd), shift) + zero;
+            low = Vector128.Min(Vector128.Max(low, least), greatest);
+            high = Vector128.Min(Vector128.Max(high, least), greatest);
+            Vector128.Narrow(low.AsUInt16(), high.AsUInt16()).Store(target + first);
         }
+
+        return first;
     }
 }
 
@@ -87,6 +135,7 @@ internal sealed unsafe class PreparedProduct(ProductStep step, Placed left, Plac
 {
     public override long ModelBytes => Unsafe.SizeOf<Requantizer>();
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Run(byte* arena, int* logits, Scratch scratch, int part, int parts)
     {
         var (first, end) = Share(to.Pixels, part, parts);
@@ -111,6 +160,7 @@ internal sealed unsafe class PreparedMean(MeanStep step, Placed from, Placed to)
 
     public override ScratchSize Scratch { get; } = new(Sums: from.Channels);
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Run(byte* arena, int* logits, Scratch scratch, int part, int parts)
     {
         var channels = from.Channels;
@@ -140,34 +190,60 @@ internal sealed unsafe class PreparedMean(MeanStep step, Placed from, Placed to)
 /// <summary>Greatest bytes of windows.</summary>
 internal sealed unsafe class PreparedMaximum(MaximumStep step, Placed from, Placed to) : PreparedStep
 {
+    private const int Width = 16;
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Run(byte* arena, int* logits, Scratch scratch, int part, int parts)
     {
         var (input, output, channels) = (from.Tensor.Shape, to.Tensor.Shape, to.Channels);
+        var source = arena + from.Offset;
+        var target = arena + to.Offset;
+        var line = (nint)input.Width * channels;
         var (first, end) = Share(to.Pixels, part, parts);
         for (var pixel = first; pixel < end; pixel++)
         {
             var (top, left) = ((pixel / output.Width * step.Stride) - step.Padding, (pixel % output.Width * step.Stride) - step.Padding);
-            var target = arena + to.Offset + ((nint)pixel * channels);
-            var begun = false;
-            for (var row = Math.Max(0, top); row < Math.Min(input.Height, top + step.Kernel); row++)
-            {
-                for (var column = Math.Max(0, left); column < Math.Min(input.Width, left + step.Kernel); column++)
-                {
-                    var source = arena + from.Offset + ((((nint)row * input.Width) + column) * channels);
-                    if (begun) Raise(target, source, channels);
-                    else Unsafe.CopyBlockUnaligned(target, source, (uint)channels);
-                    begun = true;
-                }
-            }
+            var (y, x) = (Math.Max(0, top), Math.Max(0, left));
+            var window = source + (y * line) + ((nint)x * channels);
+            Greatest(
+                window, line, Math.Min(input.Height, top + step.Kernel) - y, Math.Min(input.Width, left + step.Kernel) - x, channels,
+                target + ((nint)pixel * channels));
         }
     }
 
-    private static void Raise(byte* target, byte* source, int channels)
+    /// <summary>Greatest byte of each channel.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Greatest(byte* window, nint line, int rows, int columns, int channels, byte* target)
     {
-        var channel = 0;
-        for (; channel + 16 <= channels; channel += 16) Vector128.Max(Vector128.Load(target + channel), Vector128.Load(source + channel)).Store(target + channel);
-        for (; channel < channels; channel++) target[channel] = Math.Max(target[channel], source[channel]);
+        if (channels < Width)
+        {
+            for (var channel = 0; channel < channels; channel++)
+            {
+                var most = byte.MinValue;
+                for (var row = 0; row < rows; row++)
+                {
+                    for (var column = 0; column < columns; column++) most = Math.Max(most, window[(row * line) + (column * channels) + channel]);
+                }
+
+                target[channel] = most;
+            }
+
+            return;
+        }
+
+        // The last vector ends with the last channel, and may do some channels again.
+        for (var channel = 0; channel < channels; channel += Width)
+        {
+            channel = Math.Min(channel, channels - Width);
+            var most = Vector128<byte>.Zero;
+            for (var row = 0; row < rows; row++)
+            {
+                var source = window + (row * line) + channel;
+                for (var column = 0; column < columns; column++, source += channels) most = Vector128.Max(most, Vector128.Load(source));
+            }
+
+            most.Store(target + channel);
+        }
     }
 }
 
@@ -176,6 +252,7 @@ internal sealed unsafe class PreparedTable(TableStep step, Placed from, Placed t
 {
     public override long ModelBytes => step.Table.Length;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Run(byte* arena, int* logits, Scratch scratch, int part, int parts)
     {
         var (first, end) = Share(to.Tensor.Length, part, parts);
@@ -189,6 +266,7 @@ internal sealed unsafe class PreparedJoin(JoinStep step, Placed[] from, Placed t
 {
     public override long ModelBytes => step.Tables.Sum(table => (long)table.Length);
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Run(byte* arena, int* logits, Scratch scratch, int part, int parts)
     {
         var (first, end) = Share(to.Pixels, part, parts);
@@ -208,6 +286,7 @@ internal sealed unsafe class PreparedJoin(JoinStep step, Placed[] from, Placed t
 /// <summary>Zero channels around others.</summary>
 internal sealed unsafe class PreparedPad(PadStep step, Placed from, Placed to) : PreparedStep
 {
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Run(byte* arena, int* logits, Scratch scratch, int part, int parts)
     {
         var (first, end) = Share(to.Pixels, part, parts);
@@ -223,6 +302,7 @@ internal sealed unsafe class PreparedPad(PadStep step, Placed from, Placed to) :
 /// <summary>Some of the pixels.</summary>
 internal sealed unsafe class PreparedSubsample(SubsampleStep step, Placed from, Placed to) : PreparedStep
 {
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Run(byte* arena, int* logits, Scratch scratch, int part, int parts)
     {
         var (first, end) = Share(to.Pixels, part, parts);
@@ -238,13 +318,17 @@ internal sealed unsafe class PreparedSubsample(SubsampleStep step, Placed from, 
 /// <summary>Channel by channel in place of pixel by pixel.</summary>
 internal sealed unsafe class PreparedFlatten(Placed from, Placed to) : PreparedStep
 {
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Run(byte* arena, int* logits, Scratch scratch, int part, int parts)
     {
-        var (first, end) = Share(from.Channels, part, parts);
+        var (channels, pixels) = (from.Channels, from.Pixels);
+        var source = arena + from.Offset;
+        var target = arena + to.Offset;
+        var (first, end) = Share(channels, part, parts);
         for (var channel = first; channel < end; channel++)
         {
-            for (var pixel = 0; pixel < from.Pixels; pixel++)
-                arena[to.Offset + (channel * from.Pixels) + pixel] = arena[from.Offset + (pixel * from.Channels) + channel];
+            var own = target + ((nint)channel * pixels);
+            for (var pixel = 0; pixel < pixels; pixel++) own[pixel] = source[((nint)pixel * channels) + channel];
         }
     }
 }
@@ -252,6 +336,7 @@ internal sealed unsafe class PreparedFlatten(Placed from, Placed to) : PreparedS
 /// <summary>Bytes that are the logits.</summary>
 internal sealed unsafe class PreparedLogits(Placed from) : PreparedStep
 {
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Run(byte* arena, int* logits, Scratch scratch, int part, int parts)
     {
         var (first, end) = Share(from.Tensor.Length, part, parts);
