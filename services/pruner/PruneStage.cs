@@ -17,7 +17,7 @@ public sealed class PruneStage : IStage<PruneParameters>
     private const int ProofImages = 256;
 
     public static StageManifest Manifest { get; } = new(
-        "prune", "4", "Holistic filter pruning: filters removed to an exact budget while training",
+        "prune", "5", "Holistic filter pruning: filters removed to an exact budget while training",
         StageInput.Checkpoint, StageOutput.Checkpoint);
 
     public StageOutcome Run(StageRun run, PruneParameters parameters, CancellationToken stop)

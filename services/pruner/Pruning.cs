@@ -45,7 +45,9 @@ public sealed class Pruning : IDisposable
         Reach.Check(_budget);
         // Only HFP closes gates while it looks for its channels; a magnitude is never below 0.
         var threshold = parameters.Method == PruneMethod.Hfp ? parameters.Threshold : -1;
-        Gates = new ChannelGates(graph, Groups, threshold, weights.Values.First().device);
+        // Scales of channels without a batch norm are for those methods alone that choose by scales.
+        var ownGates = parameters.Method is PruneMethod.Hfp or PruneMethod.Slimming;
+        Gates = new ChannelGates(graph, Groups, threshold, weights.Values.First().device, ownGates);
         Gates.Update(weights);
         var rule = new WidthRule(_size, _budget, _widths);
         _choice = parameters.Method switch

@@ -24,17 +24,21 @@ public sealed class ChannelGates : IDisposable
     private readonly Device _device;
     private bool[][] _live;
 
-    /// <summary>Makes gates for a network; groups without a batch norm get a gate vector of ones.</summary>
+    /// <summary>Makes gates for a network.</summary>
     /// <param name="graph">Network to prune.</param>
     /// <param name="groups">Its channel groups.</param>
     /// <param name="threshold">τ.</param>
     /// <param name="device">Where the network computes; null: on the CPU.</param>
-    public ChannelGates(NetworkGraph graph, ChannelGroups groups, double threshold, Device? device = null)
+    /// <param name="ownGates">
+    /// Groups without a batch norm get a gate vector of ones that is trained. Without it they have magnitude 0, and close all the same.
+    /// </param>
+    public ChannelGates(NetworkGraph graph, ChannelGroups groups, double threshold, Device? device = null, bool ownGates = true)
     {
         _groups = groups;
         _device = device ?? CPU;
         _threshold = threshold;
-        _sources = GateSources.Of(graph, groups);
+        var sources = GateSources.Of(graph, groups);
+        _sources = ownGates ? sources : sources with { OwnGates = [] };
         _magnitudes = [.. groups.Groups.Select(g => new double[g.Gates.Count])];
         _live = [.. groups.Groups.Select(g => Enumerable.Repeat(true, g.Gates.Count).ToArray())];
         _sourcesPerGate = [.. groups.Groups.Select(g => new int[g.Gates.Count])];

@@ -7,7 +7,8 @@ using Parameter = TorchSharp.Modules.Parameter;
 namespace Lathe.Pruner.Methods;
 
 /// <summary>
-/// Choices that need no training before them, for comparison; the whole schedule is left for fine-tuning, which favours them.
+/// Choices that need no training before them, for comparison; the whole schedule is left for fine-tuning, which favours them. They train
+/// the network's own parameters and nothing beside them.
 /// </summary>
 /// <param name="magnitudes">Makes the magnitudes from the parameters.</param>
 /// <param name="open">Makes the widths from the magnitudes.</param>
