@@ -1,7 +1,9 @@
 using System.Diagnostics;
+using CsCheck;
 using Lathe.NN.Execution;
 using Lathe.NN.Graphs;
 using Lathe.NN.Models;
+using Lathe.NN.Runtime;
 using Lathe.NN.Sizing;
 using Lathe.Pruner.Budget;
 using Lathe.Pruner.Gates;
@@ -81,6 +83,61 @@ public sealed class Pruning_every_architecture
         using (no_grad()) gates.OwnGates[$"gate.{group}"][1] = tensor(5f);
         var viewed = gates.View("wide.bias", ones(5));
         Assert.Equal([1f, 1f, 1f, 1f, 5f], viewed.data<float>().ToArray());
+    }
+
+    [Fact]
+    public void An_own_gate_scales_its_channel_and_no_other_on_any_network()
+    {
+        TorchRuntime.Configure(1);
+        var grouped = 0;
+        Gen.Int[0, int.MaxValue].Sample(
+            seed =>
+            {
+                using var scope = NewDisposeScope();
+                var graph = RandomNetworks.Make(seed);
+                using var module = GraphModule.Create(graph, seed);
+                var groups = ChannelGroups.Of(graph);
+                using var gates = new ChannelGates(graph, groups, threshold: 0.01);
+                // What each channel is multiplied with: 1, or its gate's own number.
+                var factor = Enumerable.Repeat(1f, groups.Gates.Count).ToArray();
+                using (no_grad())
+                {
+                    foreach (var group in groups.Groups.Where(g => g.Prunable && g.BatchNorms.Count == 0))
+                    {
+                        foreach (var gate in group.Gates) factor[gate] = 0.5f + (gate * 0.01f);
+                        gates.OwnGates[$"gate.{group.Index}"].copy_(tensor([.. group.Gates.Select(gate => factor[gate])]));
+                    }
+                }
+
+                gates.Update(module.Parameters);
+                var live = new bool[groups.Gates.Count];
+                var random = new Random(seed);
+                foreach (var group in groups.Groups)
+                {
+                    foreach (var gate in group.Gates) live[gate] = !group.Prunable || random.Next(3) > 0;
+                    if (group.Gates.All(gate => !live[gate])) live[group.Gates[0]] = true;
+                    if (factor[group.Gates[0]] != 1)
+                        Assert.All(group.Gates.Select((gate, i) => (gate, i)), g => Assert.Equal(factor[g.gate], gates.Magnitudes[group.Index][g.i], 1e-6));
+                }
+
+                gates.Freeze([.. groups.Groups.Select(g => g.Gates.Select(gate => live[gate]).ToArray())]);
+                foreach (var producer in graph.Nodes.Where(node => node is Conv2d or Linear))
+                {
+                    var of = groups.GatesOf[producer.Name];
+                    var normed = groups.Groups[groups.Gates[of[0]].Group].BatchNorms.Count > 0;
+                    if (normed) continue;
+                    if (producer is Conv2d { Groups: > 1 } conv && !ChannelGroups.IsDepthwise(conv)) grouped++;
+                    Assert.Equal(of.Select(gate => live[gate] ? factor[gate] : 0), gates.View($"{producer.Name}.bias", ones(of.Length)).data<float>().ToArray());
+                }
+
+                var folded = gates.Fold(module.Snapshot());
+                var (small, tensors) = Surgery.Cut(graph, folded, groups, live);
+                using var gated = GraphModule.FromTensors(graph, folded);
+                using var cut = GraphModule.FromTensors(small, tensors);
+                SurgeryProof.Compare(gated, cut, randn([4, graph.Input.Channels, graph.Input.Height, graph.Input.Width], generator: new Generator(1)));
+            },
+            iter: 150);
+        Assert.InRange(grouped, 10, int.MaxValue);
     }
 
     private static void Compare(NetworkGraph graph, Func<ParameterShape, bool> moved)

@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace Lathe.Pruner.Tests;
 
-/// <summary>Networks of random blocks, with and without batch norm: plain, residual, depthwise, concatenated, squeezed and padded.</summary>
+/// <summary>Networks of random blocks, with and without batch norm: plain, residual, depthwise, grouped, concatenated, squeezed and padded.</summary>
 internal static class RandomNetworks
 {
     /// <summary>The same seed makes the same network.</summary>
@@ -40,7 +40,7 @@ internal static class RandomNetworks
         {
             var from = net.Last;
             var channels = net.Shape.Channels;
-            switch (random.Next(6))
+            switch (random.Next(7))
             {
                 case 0:
                     Layer(name, random.Next(2, 24), 3);
@@ -63,6 +63,14 @@ internal static class RandomNetworks
                     net.Relu($"{name}.relu");
                     net.Conv($"{name}.up", channels, 1, bias: true);
                     net.Mul($"{name}.excite", from, net.Activation($"{name}.scale", ActivationKind.Sigmoid));
+                    break;
+                case 5:
+                    // Grouped convolutions in a row, the inner one's outputs in groups of another number.
+                    var groups = random.Next(2, 4);
+                    Layer($"{name}.in", 6 * random.Next(1, 3), 1);
+                    Layer($"{name}.grouped", 6 * random.Next(1, 4), 3, groups);
+                    Layer($"{name}.regrouped", 6 * random.Next(1, 3), 3, 5 - groups);
+                    if (random.Next(2) == 0) net.Concat($"{name}.both", net.Last, from);
                     break;
                 default:
                     var wide = Layer($"{name}.wide", channels + 4, 3);
