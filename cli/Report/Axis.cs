@@ -56,6 +56,14 @@ internal sealed record Axis(double Low, double High, double From, double To, boo
         _ => Text(value),
     };
 
+    /// <summary>A count in at most three digits and a letter: <c>157k</c>; below 10,000 all of it.</summary>
+    public static string Rounded(long count)
+    {
+        if (count < 10_000) return count.ToString(CultureInfo.InvariantCulture);
+        var unit = Math.Pow(10, Math.Floor(Math.Log10(count)) - 2);
+        return Short(Math.Round(count / unit) * unit);
+    }
+
     private static string Text(double value) => value.ToString(Math.Abs(value) < 0.001 && value != 0 ? "0.#E-0" : "0.####", CultureInfo.InvariantCulture);
 
     private List<double> Even(int most)

@@ -1,5 +1,7 @@
+using System.Text.Json;
 using Lathe.Contracts;
 using Lathe.Evaluator;
+using Lathe.NN.Checkpoints;
 using Lathe.NN.Training;
 using Lathe.Pruner;
 using Lathe.Quantizer;
@@ -52,9 +54,14 @@ internal static class ReportPlots
             .Select((s, n) => (Step: s, Number: n, Record: PruningRecord.TryRead(s.Step?.Records))).Where(s => s.Record is not null).ToList();
         return
         [
-            .. read.Where(s => s.Record!.Layers.Count > 0).Select(s => new ReportPlot($"prune-widths{Suffix(s.Number)}", $"Widths, {s.Step.Name}", WidthPlot.Draw(s.Record!))),
-            .. read.Where(s => s.Record!.Path.Count > 0).Select(s => new ReportPlot(
-                $"prune-path{Suffix(s.Number)}", $"Sizes, {s.Step.Name}", Path(s.Step, s.Record!), "At the end of each epoch, and what they have to come to.")),
+            .. read.SelectMany(s => (ReportPlot[])
+            [
+                .. Bars(s.Record!, $"prune-widths{Suffix(s.Number)}", $"Widths, {s.Step.Name}", "channels", l => new LayerBar(l.Layer, l.WidthBefore, l.WidthAfter)),
+                .. Bars(s.Record!, $"prune-multiplications{Suffix(s.Number)}", $"Multiplications, {s.Step.Name}", "multiplications",
+                    l => new LayerBar(l.Layer, l.MultiplicationsBefore, l.MultiplicationsAfter)),
+                .. s.Record!.Path.Count == 0 ? Array.Empty<ReportPlot>()
+                    : [new ReportPlot($"prune-path{Suffix(s.Number)}", $"Sizes, {s.Step.Name}", Path(s.Step, s.Record), $"At the end of each epoch, and what they have to come to.{FinishOf(s.Step)}")],
+            ]),
         ];
     }
 
@@ -87,6 +94,24 @@ internal static class ReportPlots
     /// <summary>What the last stage of a way kept of its evaluation.</summary>
     public static EvaluationRecord? Evaluation(LeafResult leaf) => leaf.Stages.Count == 0 ? null : EvaluationRecord.TryRead(leaf.Stages[^1].Records);
 
+    private static IEnumerable<ReportPlot> Bars(PruningRecord record, string file, string title, string unit, Func<PrunedLayer, LayerBar> bar) =>
+        record.Layers.Count == 0 ? [] : [new ReportPlot(file, title, LayerPlot.Draw([.. record.Layers.Select(bar)], unit))];
+
+    /// <summary>What the exact finish did; nothing where the step does not tell.</summary>
+    private static string FinishOf(ReportedStep step) =>
+        step.Step!.Facts.TryGetValue("gatesClosedByFinish", out var closed) && step.Step.Facts.TryGetValue("gatesReopenedByFinish", out var reopened)
+            ? $" To meet the targets to the channel the exact finish closed {closed:0} and reopened {reopened:0}." : "";
+
+    /// <summary>When channels were chosen, in epochs; null where that is before the first, or unknown.</summary>
+    private static double? ChosenAt(LineageStep step)
+    {
+        var parameters = step.Parameters;
+        return Number("pruningShare") is { } share && Number("epochs") is { } epochs && parameters.TryGetProperty("method", out var method)
+            && method.ValueKind == JsonValueKind.String && method.GetString() is "hfp" or "slimming" ? share * epochs : null;
+
+        double? Number(string name) => parameters.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Number ? value.GetDouble() : null;
+    }
+
     private static string Path(ReportedStep step, PruningRecord record)
     {
         var (parameters, multiplications) = (Dense("parameters"), Dense("multiplications"));
@@ -100,7 +125,7 @@ internal static class ReportPlots
             series.Add(new LineSeries("target of parameters", epochs, [.. record.Path.Select(p => p.TargetParameters!.Value / parameters)], 1, IsTarget: true));
         if (record.Path.All(p => p.TargetMultiplications is not null))
             series.Add(new LineSeries("target of multiplications", epochs, [.. record.Path.Select(p => p.TargetMultiplications!.Value / multiplications)], 2, IsTarget: true));
-        return LinePlot.Draw(series, "epoch", "share of the input network's", fromZero: true);
+        return LinePlot.Draw(series, "epoch", "share of the input network's", fromZero: true, ChosenAt(step.Step!) is { } at ? ("channels chosen", at) : null);
 
         double Dense(string name) =>
             step.Step!.Facts.TryGetValue(name, out var size) && step.Step.Facts.TryGetValue($"{name}Ratio", out var ratio) && ratio > 0 ? size / ratio

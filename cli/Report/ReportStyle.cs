@@ -34,6 +34,7 @@ internal static class ReportStyle
         .line.s1 { stroke-dasharray: 7 2.5; } .line.s2 { stroke-dasharray: 2 2; } .line.s3 { stroke-dasharray: 8 2 2 2; }
         .line.s4 { stroke-dasharray: 4 3; } .line.s5 { stroke-dasharray: 10 2 2 2 2 2; } .line.s6 { stroke-dasharray: 1.5 3; } .line.s7 { stroke-dasharray: 12 4; }
         .line.target { stroke-width: 1; stroke-dasharray: 3 3; opacity: 0.75; }
+        .moment { stroke: var(--soft); stroke-width: 1.2; stroke-dasharray: 1.5 2.5; }
         .dot { fill: currentColor; }
         .mark { fill: currentColor; fill-opacity: 0.5; stroke: currentColor; stroke-width: 1.2; }
         .onfront .mark { fill-opacity: 1; stroke: var(--ink); stroke-width: 1.5; }

@@ -48,7 +48,7 @@ internal static class ScatterPlot
         if (points.Any(p => p.IsDense)) legend.Add((Mark(11, 0, null, dense: true, bits), "dense"));
         if (points.Any(p => p is { IsDense: false, Bits: null })) legend.Add((Mark(11, 0, null, dense: false, bits), "float weights"));
         legend.AddRange(bits.Select(b => (Mark(11, 0, b, dense: false, bits), $"{Output.Figures.Bits(b)}-bit weights")));
-        legend.Add((Svg.Line(0, 0, 22, 0, "front"), "Pareto front: nothing is both smaller and better"));
+        legend.Add((Svg.Line(0, 0, 22, 0, "front"), "Pareto front: no other beats it in both"));
         if (points.Any(p => p.Low is not null)) legend.Add((Svg.Line(11, -6, 11, 6, "interval"), "95% interval of top-1"));
 
         var labels = Labels([.. points.Select(p => (p.Number, At(p)))]);

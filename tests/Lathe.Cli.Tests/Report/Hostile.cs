@@ -44,8 +44,12 @@ internal static class Hostile
         [
             Step("train", null, new TrainingRecord(Course).ToJson()),
             Step("prune", Trained, new PruningRecord(
-                [new PrunedLayer(Markup, 16, 8, 400, 200, 313_600, 156_800), new PrunedLayer("features.4", 32, 20, 800, 500, 400_000, 200_000)],
-                [.. Epochs.Select(e => new SizePoint(e, 200_000 - e, 3e6 / e, null, 1.5e6))], Course).ToJson()),
+                [new PrunedLayer(Markup, 16, 8, 400, 200, 313_600, 156_800), new PrunedLayer("features.4", 32, 20, 800, 500, 2_408_448, 746_496)],
+                [.. Epochs.Select(e => new SizePoint(e, 200_000 - e, 3e6 / e, null, 1.5e6))], Course).ToJson()) with
+            {
+                Parameters = Output.Samples.Json("""{"method":"hfp","multiplications":0.5,"epochs":3,"pruningShare":0.5}"""),
+                Facts = new Dictionary<string, double> { ["parameters"] = 100_000, ["parametersRatio"] = 0.5, ["gatesClosedByFinish"] = 1, ["gatesReopenedByFinish"] = 12 },
+            },
             Step("quantize", Pruned, new QuantizationRecord(
                 [new QuantizedLayer(Markup, 2, 3, 400, 0.4, 0.01, [0.3, 0.4, 0.3])],
                 new ModeCourse(Epochs, [0.3, 0.1, 0], [0.28, 0.1, 0.01], [3], [[0]], [[0.01]]),

@@ -63,7 +63,7 @@ public sealed class ReportPageTests
     {
         var plots = ReportPlots.All(Sweep);
         Assert.Equal(plots.Count, plots.Select(p => p.File).Distinct().Count());
-        foreach (var file in (string[])["accuracy-multiplications", "accuracy-bytes", "prune-widths", "prune-path", "quantize-changes", "quantize-residual", "quantize-weights", "quantize-weights-layer", "train-loss", "prune-accuracy", "quantize-learning-rate", "confusion"])
+        foreach (var file in (string[])["accuracy-multiplications", "accuracy-bytes", "prune-widths", "prune-multiplications", "prune-path", "quantize-changes", "quantize-residual", "quantize-weights", "quantize-weights-layer", "train-loss", "prune-accuracy", "quantize-learning-rate", "confusion"])
             Assert.Contains(plots, p => p.File == file);
         foreach (var plot in plots)
         {
@@ -75,6 +75,35 @@ public sealed class ReportPageTests
         }
 
         Assert.Equal(plots.Count, Elements("figure").Count());
+    }
+
+    [Fact]
+    public void A_pruning_shows_what_is_left_of_each_layer_and_the_way_there()
+    {
+        var plots = ReportPlots.Pruning(Sweep);
+        var widths = Bars("prune-widths");
+        Assert.Equal(["8 of 16", "20 of 32"], widths.Select(w => w.Text));
+        var multiplications = Bars("prune-multiplications");
+        Assert.Equal(["157k of 314k", "746k of 2.41M"], multiplications.Select(m => m.Text));
+        // Lengths go with the square root of what they stand for, over all layers.
+        Assert.Equal(Math.Sqrt(746_496 / 2_408_448.0), multiplications[1].After / multiplications[1].Before, 1e-3);
+        Assert.Equal(Math.Sqrt(313_600 / 2_408_448.0), multiplications[0].Before / multiplications[1].Before, 1e-3);
+
+        var path = plots.Single(p => p.File == "prune-path");
+        Assert.EndsWith("the exact finish closed 1 and reopened 12.", path.Caption, StringComparison.Ordinal);
+        var drawing = Parse(path.Svg);
+        Assert.Equal(
+            ["parameters", "multiplications", "target of multiplications", "channels chosen"],
+            drawing.Descendants().Where(e => e.Name.LocalName == "g" && e.Elements().Any(t => t.Name.LocalName == "title")).Select(e => e.Elements().First().Value));
+        // Chosen after one and a half of three epochs, a quarter of the way from the first epoch's end to the third's.
+        var moment = drawing.Descendants().First(e => e.Attribute("class")?.Value == "moment");
+        Assert.Equal(new Axis(1, 3, PlotFrame.Left + 6, PlotFrame.Right - 6).Place(1.5), (double)moment.Attribute("x1")!, 0.01);
+
+        List<(string Text, double Before, double After)> Bars(string file) =>
+            [.. Parse(plots.Single(p => p.File == file).Svg).Root!.Elements().Where(e => e.Name.LocalName == "g").Select(g => (
+                g.Elements().Last().Value,
+                (double)g.Elements().Single(e => e.Attribute("class")?.Value == "before").Attribute("width")!,
+                (double)g.Elements().Single(e => e.Attribute("class")?.Value == "after").Attribute("width")!))];
     }
 
     [Fact]
