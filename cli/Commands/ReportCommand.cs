@@ -1,6 +1,8 @@
 using System.CommandLine;
+using System.Text;
 using Lathe.Cli.Output;
 using Lathe.Cli.Report;
+using Lathe.Cli.Report.Pictures;
 using Lathe.Contracts;
 
 namespace Lathe.Cli.Commands;
@@ -13,6 +15,7 @@ internal static class ReportCommand
         var sweep = new Argument<string>("SWEEP") { Description = "Id, start of an id, or name (the latest of it)." };
         var output = new Option<string?>("--out") { Description = "File to write. [default: the sweep's name with .html, in this folder]", HelpName = "FILE" };
         var plots = new Option<string?>("--svg") { Description = "Also write each plot as an SVG file into this folder, which is made.", HelpName = "FOLDER" };
+        var pictures = new Option<string?>("--png") { Description = "Also write each plot as a PNG file, 1,080 pixels wide, into this folder, which is made.", HelpName = "FOLDER" };
         var command = new DetailedCommand(
             "report",
             "Writes a page with the results of a sweep and how they came about: one HTML file that needs nothing else.",
@@ -22,28 +25,34 @@ internal static class ReportCommand
 
             Examples:
               lathe report fashion-lenet5
-              lathe report fashion-lenet5 --out /tmp/report.html --svg /tmp/plots
-            """) { sweep, output, plots };
+              lathe report fashion-lenet5 --out /tmp/report.html --svg /tmp/plots --png /tmp/plots
+            """) { sweep, output, plots, pictures };
         command.SetAction(async (call, stop) =>
         {
             if (call.GetValue(output) is { } named) OutputFile.Check(output.Name, named);
             var reader = StatusCommand.Reader(call);
             using var _ = reader as IDisposable;
             var report = await SweepReport.ReadAsync(reader, call.GetValue(sweep)!, CommonOptions.Settings(call), stop);
-            Write(report, output.Name, call.GetValue(output) ?? FileName(report.Sweep.Name), plots.Name, call.GetValue(plots));
+            Write(report, output.Name, call.GetValue(output) ?? FileName(report.Sweep.Name));
+            WritePlots(report, plots.Name, call.GetValue(plots), "svg", plot => Encoding.UTF8.GetBytes(ReportPage.File(plot)));
+            WritePlots(report, pictures.Name, call.GetValue(pictures), "png", PngPicture.Of);
             return LatheCommand.Success;
         });
         return command;
     }
 
-    private static void Write(SweepReport report, string option, string file, string plotsOption, string? folder)
+    private static void Write(SweepReport report, string option, string file)
     {
         OutputFile.Check(option, file);
         OutputFile.Write(option, file, ReportPage.Html(report));
         Console.Out.WriteLine(Path.GetFullPath(file));
+    }
+
+    private static void WritePlots(SweepReport report, string option, string? folder, string ending, Func<ReportPlot, byte[]> content)
+    {
         if (folder is null) return;
-        if (File.Exists(folder)) throw new LatheException($"{plotsOption} {folder}: is a file, expected a folder");
-        foreach (var plot in ReportPlots.All(report)) OutputFile.Write(plotsOption, Path.Combine(folder, $"{FileStem(plot.File)}.svg"), ReportPage.File(plot));
+        if (File.Exists(folder)) throw new LatheException($"{option} {folder}: is a file, expected a folder");
+        foreach (var plot in ReportPlots.All(report)) OutputFile.Write(option, Path.Combine(folder, $"{FileStem(plot.File)}.{ending}"), content(plot));
     }
 
     /// <summary>A sweep's name comes from a file that anybody may have written, and must not choose a folder.</summary>
