@@ -17,6 +17,9 @@ try
         case ["inference", .. var rest]:
             InferenceCommand.Run(InferenceOptions.Parse(rest));
             break;
+        case ["reference", .. var rest]:
+            ReferenceCommand.Run(rest);
+            break;
         case ["memory", .. var rest]:
             MemoryCommand.Run(MemoryOptions.Parse(rest));
             break;
