@@ -17,6 +17,9 @@ try
         case ["inference", .. var rest]:
             InferenceCommand.Run(InferenceOptions.Parse(rest));
             break;
+        case ["peak", .. var rest]:
+            PeakCommand.Run(rest);
+            break;
         case ["reference", .. var rest]:
             ReferenceCommand.Run(rest);
             break;
