@@ -17,6 +17,12 @@ try
         case ["inference", .. var rest]:
             InferenceCommand.Run(InferenceOptions.Parse(rest));
             break;
+        case ["peak", .. var rest]:
+            PeakCommand.Run(rest);
+            break;
+        case ["reference", .. var rest]:
+            ReferenceCommand.Run(rest);
+            break;
         case ["memory", .. var rest]:
             MemoryCommand.Run(MemoryOptions.Parse(rest));
             break;

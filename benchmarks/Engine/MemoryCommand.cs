@@ -68,7 +68,8 @@ internal static class MemoryCommand
             $"ratio {ratio:0.000}, {(ratio <= Goal ? "within" : "beyond")} the goal of {Goal}");
     }
 
-    private static long Kilobytes(string field) => long.Parse(
+    /// <summary>What the kernel says of this process.</summary>
+    public static long Kilobytes(string field) => long.Parse(
         File.ReadLines("/proc/self/status").First(line => line.StartsWith(field + ":", StringComparison.Ordinal)).Split(':')[1].Replace("kB", "", StringComparison.Ordinal),
         NumberStyles.AllowLeadingWhite | NumberStyles.AllowTrailingWhite,
         CultureInfo.InvariantCulture);

@@ -19,12 +19,7 @@ internal static class ExportCommand
     public static Command Create()
     {
         var checkpoint = new Argument<string>("CHECKPOINT") { Description = CheckpointSource.Description };
-        var format = new Option<string>("--format")
-        {
-            Description = $"One of {ExportFormat.Names}.",
-            HelpName = "FORMAT",
-            DefaultValueFactory = _ => OnnxFormat.Format.Name,
-        };
+        var format = new Option<string?>("--format") { Description = $"One of {ExportFormat.Names}. [default: by the ending of FILE]", HelpName = "FORMAT" };
         var file = new Option<string>("--out") { Description = "Where to. What is there is replaced, at once and whole.", HelpName = "FILE", Required = true };
         var weights = new Option<string?>("--weights")
         {
@@ -50,12 +45,12 @@ internal static class ExportCommand
             Examples:
               lathe export 3f9a --out lenet5.onnx
               lathe export 3f9a --format onnx-qdq --weights int4 --out lenet5.onnx
-              lathe export 3f9a --format c --out lenet5.c
-              lathe export model.safetensors --format safetensors --out state_dict.safetensors
+              lathe export 3f9a --out lenet5.c
+              lathe export model.safetensors --out state_dict.safetensors
             """) { checkpoint, format, file, weights, images };
         command.SetAction((call, stop) => Task.Run(() =>
         {
-            var wanted = ExportFormat.Find(call.GetValue(format)!);
+            var wanted = call.GetValue(format) is { } named ? ExportFormat.Find(named) : ExportFormat.For(call.GetValue(file)!);
             var type = call.GetValue(weights) is { } name ? WeightType(name, wanted) : null;
             var count = call.GetValue(images);
             if (count < 1) throw new LatheException($"--images {count}: expected at least 1");

@@ -20,6 +20,15 @@ internal sealed record ExportFormat(string Name, string Summary, Func<ExportJob,
     /// <exception cref="LatheException">No such form.</exception>
     public static ExportFormat Find(string name) => All.FirstOrDefault(f => f.Name == name)
         ?? throw new LatheException($"--format {name}: there is no such format{Nearest.Hint(name, All.Select(f => f.Name))}; expected one of {Names}");
+
+    /// <summary>The form that a file's name ends in; of ONNX's the one in floats.</summary>
+    /// <exception cref="LatheException">It ends in none.</exception>
+    public static ExportFormat For(string file)
+    {
+        var ending = Path.GetExtension(file).TrimStart('.');
+        return All.FirstOrDefault(f => f.Name == ending)
+            ?? throw new LatheException($"--out {file}: its ending names no format; give it with --format, one of {Names}");
+    }
 }
 
 /// <summary>What an export came to.</summary>

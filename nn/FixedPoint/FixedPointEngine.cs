@@ -48,6 +48,9 @@ public sealed unsafe class FixedPointEngine : IDisposable
         _team = new Team(threads, Work);
     }
 
+    /// <summary>The best that this machine can compute with.</summary>
+    public static InstructionSet BestSet => Kernels.Best;
+
     /// <summary>What it computes with.</summary>
     public InstructionSet Set { get; }
 

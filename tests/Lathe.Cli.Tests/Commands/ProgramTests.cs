@@ -58,6 +58,7 @@ public sealed class ProgramTests : IDisposable
         { ["export", "abcdef"], "lathe: Option '--out' is required." },
         { ["export", "bad.yaml", "--out", "none/a.onnx"], "lathe: --out none/a.onnx: there is no folder " },
         { ["export", "bad.yaml", "--out", "a.onnx", "--format", "onnx-qd"], "lathe: --format onnx-qd: there is no such format (did you mean 'onnx-qdq'?); expected one of onnx, onnx-qdq, c, safetensors" },
+        { ["export", "bad.yaml", "--out", "a.bin"], "lathe: --out a.bin: its ending names no format; give it with --format, one of onnx, onnx-qdq, c, safetensors" },
         { ["export", "bad.yaml", "--out", "a.onnx", "--weights", "int8"], "lathe: --weights int8: goes with --format onnx-qdq alone" },
         { ["export", "bad.yaml", "--out", "a.onnx", "--format", "onnx-qdq", "--weights", "int3"], "lathe: --weights int3: expected int8, int4 or int2" },
         { ["export", "bad.yaml", "--out", "a.onnx", "--images", "0"], "lathe: --images 0: expected at least 1" },
