@@ -80,6 +80,8 @@ internal sealed unsafe class PreparedMultiply : PreparedStep
         var (firstTile, endTile) = byStrip ? (0, tiles) : Share(tiles, part, parts);
         var (firstStrip, endStrip) = byStrip ? Share(strips, part, parts) : (0, strips);
         var end = Math.Min(Pixels, endTile * Kernels.Rows);
+        // Up to here whole strips may be written: behind it another part's pixels begin, or another tensor.
+        var wholeEnd = _shape.Groups == 1 && (parts == 1 || !byStrip) ? (nint)end * _shape.OutChannels : 0;
         var image = _isPlain && _shape.Padding > 0 ? WithBorder(arena + _from, scratch.ImageBytes) : arena + _from;
         for (var first = firstTile * Kernels.Rows; first < end; first += _blockPixels)
         {
@@ -97,14 +99,15 @@ internal sealed unsafe class PreparedMultiply : PreparedStep
                         for (var i = 0; i < count; i++) LayOut(arena + _from, first + i, group, rows + (i * stride));
                 }
 
-                for (var strip = firstStrip; strip < endStrip; strip++)
-                    MultiplyStrip(arena, logits, scratch, rows, stride, first, count, group, strip);
+                // From the last strip to the first: what a pixel's last one writes too much, the next pixel's first one puts right.
+                for (var strip = endStrip - 1; strip >= firstStrip; strip--)
+                    MultiplyStrip(arena, logits, scratch, rows, stride, first, count, group, strip, wholeEnd);
             }
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void MultiplyStrip(byte* arena, int* logits, Scratch scratch, byte* rows, nint stride, int first, int count, int group, int strip)
+    private void MultiplyStrip(byte* arena, int* logits, Scratch scratch, byte* rows, nint stride, int first, int count, int group, int strip, nint wholeEnd)
     {
         var made = _shape.OutChannels / _shape.Groups;
         var index = (group * _weights.StripsPerGroup) + strip;
@@ -131,7 +134,7 @@ internal sealed unsafe class PreparedMultiply : PreparedStep
                 }
 
                 var target = arena + _to + at;
-                if (channels == Width)
+                if (channels == Width || at + Width <= wholeEnd)
                 {
                     _maps.Store(_set, index * Width, own, _output, target);
                     continue;
