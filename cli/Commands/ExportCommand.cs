@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Security.Cryptography;
+using Lathe.Cli.Data;
 using Lathe.Cli.Exports;
 using Lathe.Cli.Output;
 using Lathe.Cli.Sources;
@@ -65,6 +66,8 @@ internal static class ExportCommand
     private static void Run(string path, ExportFormat format, string file, OnnxWeightType? weights, int count, bool isOnData, HostingSettings settings)
     {
         OutputFile.Check("--out", file);
+        if (ImportedModels.IsOne(path))
+            throw new LatheException($"{path} is an ONNX file, and only checkpoints are exported; train, prune or quantize it first, with 'model: {path}' in a sweep");
         TorchRuntime.Configure(settings.Threads);
         using var checkpoint = CheckpointFile.Read(path);
         var images = VerificationImages.For(checkpoint, settings, isOnData, count);

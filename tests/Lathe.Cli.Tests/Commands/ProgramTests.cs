@@ -58,6 +58,7 @@ public sealed class ProgramTests : IDisposable
         { ["export", "abcdef"], "lathe: Option '--out' is required." },
         { ["export", "bad.yaml", "--out", "none/a.onnx"], "lathe: --out none/a.onnx: there is no folder " },
         { ["export", "bad.yaml", "--out", "a.onnx", "--format", "onnx-qd"], "lathe: --format onnx-qd: there is no such format (did you mean 'onnx-qdq'?); expected one of onnx, onnx-qdq, c, safetensors" },
+        { ["export", "net.onnx", "--out", "a.onnx"], "lathe: net.onnx is an ONNX file, and only checkpoints are exported" },
         { ["export", "bad.yaml", "--out", "a.bin"], "lathe: --out a.bin: its ending names no format; give it with --format, one of onnx, onnx-qdq, c, safetensors" },
         { ["export", "bad.yaml", "--out", "a.onnx", "--weights", "int8"], "lathe: --weights int8: goes with --format onnx-qdq alone" },
         { ["export", "bad.yaml", "--out", "a.onnx", "--format", "onnx-qdq", "--weights", "int3"], "lathe: --weights int3: expected int8, int4 or int2" },
@@ -74,6 +75,7 @@ public sealed class ProgramTests : IDisposable
     public async Task Bad_input_ends_with_code_2_and_one_clear_message(string[] arguments, string message)
     {
         File.WriteAllText(Path.Combine(_folder, "good.yaml"), "model: lenet5\ndataset: fashion-mnist\nseed: 1\nstages:\n  - train: { epochs: 1 }\n");
+        File.WriteAllText(Path.Combine(_folder, "net.onnx"), "");
         File.WriteAllText(Path.Combine(_folder, "bad.yaml"),
             "model: lenet5\ndataset: fashion-mnist\nseed: 1\nstages:\n  - train: { epochs: 1 }\n  - prune:\n      multiplications: -1.5\n");
 
