@@ -28,7 +28,7 @@ internal static class EvaluationTable
         if (LatencyTable.IsIn(found.Metrics))
         {
             var threads = Metric(found, "latencyThreads");
-            terminal.Line($"times, taken in turns in one process, {threads} thread{(threads == 1 ? "" : "s")}");
+            terminal.Line($"times, taken in turns in one process, {threads} thread{(threads == 1 ? "" : "s")}; speed against the dense network");
             terminal.Line("");
             terminal.Write(LatencyTable.Of(found.Metrics));
             foreach (var warning in LatencyTable.Warnings(found.Metrics)) terminal.Line(warning);

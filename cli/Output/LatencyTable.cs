@@ -16,11 +16,11 @@ internal static class LatencyTable
     /// <summary>Whether times were taken.</summary>
     public static bool IsIn(IReadOnlyDictionary<string, double> metrics) => metrics.ContainsKey("latencyThreads");
 
-    /// <summary>One row for each batch size and way to run it.</summary>
+    /// <summary>One row for each batch size and way to run it; speed is the dense network's time over this.</summary>
     public static Table Of(IReadOnlyDictionary<string, double> metrics)
     {
         var table = new Table().Border(TableBorder.None);
-        foreach (var (name, isRight) in (ReadOnlySpan<(string, bool)>)[("batch", true), ("run by", false), ("ms", true), ("quartiles", false), ("times as fast", true)])
+        foreach (var (name, isRight) in (ReadOnlySpan<(string, bool)>)[("batch", true), ("run by", false), ("ms", true), ("quartiles", false), ("speed", true)])
         {
             var column = new TableColumn(new Markup($"[bold]{name}[/]")).PadLeft(0).PadRight(2).NoWrap();
             table.AddColumn(isRight ? column.RightAligned() : column);
@@ -32,7 +32,7 @@ internal static class LatencyTable
             {
                 var name = $"latency{batch}{way}";
                 if (!metrics.TryGetValue(name, out var median)) continue;
-                var speedup = metrics.TryGetValue($"speedup{batch}{way}", out var factor) ? factor.ToString("0.00", CultureInfo.InvariantCulture) : "";
+                var speedup = metrics.TryGetValue($"speedup{batch}{way}", out var factor) ? factor.ToString("0.00x", CultureInfo.InvariantCulture) : "";
                 table.AddRow(
                     new Text($"{batch}"), new Text(words), new Text(Milliseconds(median)),
                     new Text($"{Milliseconds(metrics[$"{name}Low"])} to {Milliseconds(metrics[$"{name}High"])}"), new Text(speedup));
@@ -55,5 +55,5 @@ internal static class LatencyTable
         }
     }
 
-    private static string Milliseconds(double value) => value.ToString(value < 10 ? "0.000" : "0.0", CultureInfo.InvariantCulture);
+    private static string Milliseconds(double value) => value.ToString(value < 10 ? "0.000" : value < 100 ? "0.0" : "0", CultureInfo.InvariantCulture);
 }

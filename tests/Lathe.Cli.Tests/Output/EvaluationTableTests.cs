@@ -46,7 +46,7 @@ public sealed class EvaluationTableTests
         var lines = Samples.Draw(LatencyTable.Of(metrics), 80);
 
         Assert.Equal("    1  dense, ONNX Runtime float32       0.400  0.360 to 0.440", lines[1]);
-        Assert.Equal("    1  this, Lathe's fixed-point engine  0.100  0.090 to 0.110           4.00", lines[3]);
+        Assert.Equal("    1  this, Lathe's fixed-point engine  0.100  0.090 to 0.110  4.00x", lines[3]);
         Assert.Equal("   32  dense, ONNX Runtime float32        12.5  11.3 to 13.8", lines[4]);
         Assert.Equal(
             ["no faster: 0.49 of the multiplications, but a batch of 1 takes 0.98 of the dense network's time in ONNX Runtime"], LatencyTable.Warnings(metrics));
