@@ -35,6 +35,23 @@ public static class Surgery
         NetworkGraph graph, IReadOnlyDictionary<string, Tensor> tensors, ChannelGroups groups, ReadOnlySpan<bool> live)
     {
         var small = Shrink(graph, groups, live);
+        using var scope = NewDisposeScope();
+        using var noGradient = no_grad();
+        var kept = Keep(graph, ParameterShapes.Of(graph).ToDictionary(p => p.Name, p => tensors[p.Name]), groups, live);
+        return (small, kept.ToDictionary(p => p.Key, p => p.Value.MoveToOuterDisposeScope()));
+    }
+
+    /// <summary>
+    /// What a cut leaves of tensors that are shaped like the network's, an optimizer's memory of them for one: float32 on the CPU, newly
+    /// made; nothing given is changed.
+    /// </summary>
+    /// <param name="graph">The network.</param>
+    /// <param name="tensors">By the names of the network's; not all of them need be there, and others are left out.</param>
+    /// <param name="groups">Its channel groups.</param>
+    /// <param name="live">For each gate whether it stays.</param>
+    public static IReadOnlyDictionary<string, Tensor> Keep(
+        NetworkGraph graph, IReadOnlyDictionary<string, Tensor> tensors, ChannelGroups groups, ReadOnlySpan<bool> live)
+    {
         var result = new Dictionary<string, Tensor>();
         using var scope = NewDisposeScope();
         using var noGradient = no_grad();
@@ -43,7 +60,8 @@ public static class Surgery
             var rows = Positions(groups.GatesOf[node.Name], live);
             foreach (var parameter in ParameterShapes.Of(node))
             {
-                var tensor = Select(tensors[parameter.Name].detach().cpu().to(ScalarType.Float32), 0, rows);
+                if (!tensors.TryGetValue(parameter.Name, out var whole)) continue;
+                var tensor = Select(whole.detach().cpu().to(ScalarType.Float32), 0, rows);
                 if (parameter.Kind == ParameterKind.Weight && Columns(node, groups, live) is { } columns)
                     tensor = Select(tensor, 1, columns);
                 // A selection of everything is the caller's own memory still.
@@ -51,7 +69,7 @@ public static class Surgery
             }
         }
 
-        return (small, result);
+        return result;
     }
 
     private static void Check(ChannelGroups groups, ReadOnlySpan<bool> live)

@@ -45,12 +45,31 @@ public sealed record TrainingHooks
     /// <summary>The stage's own state, to be saved with the network's. It may return the very tensors it works with.</summary>
     public Func<IReadOnlyDictionary<string, Tensor>>? SaveState { get; init; }
 
-    /// <summary>Takes back what <see cref="SaveState"/> gave; to be copied, for the tensors are disposed afterwards.</summary>
+    /// <summary>
+    /// Takes back what <see cref="SaveState"/> gave; to be copied, for the tensors are disposed afterwards. The network's own tensors are
+    /// not back yet, for what is taken here may cut it.
+    /// </summary>
     public Action<IReadOnlyDictionary<string, Tensor>>? LoadState { get; init; }
+
+    /// <summary>After a saved training is back in place, the network's tensors included.</summary>
+    public Action? Resumed { get; init; }
+
+    /// <summary>
+    /// A smaller network to go on with, once; null: go on. Asked before the first step, after each step, and when a saved state has been
+    /// taken back. The extra parameters are taken to be in its weights: they are trained no more.
+    /// </summary>
+    public Func<CutNetwork?>? Cut { get; init; }
 
     /// <summary>A word for a person: what training is doing. <c>training</c> where null.</summary>
     public Func<StepContext, string>? Phase { get; init; }
 }
+
+/// <summary>A network that takes the place of the one trained so far.</summary>
+/// <param name="Module">The network; it belongs to the stage.</param>
+/// <param name="Keep">
+/// What stays of tensors that have the names and shapes of the former network's, newly made in the current dispose scope.
+/// </param>
+public sealed record CutNetwork(GraphModule Module, Func<IReadOnlyDictionary<string, Tensor>, IReadOnlyDictionary<string, Tensor>> Keep);
 
 /// <summary>One epoch as it was.</summary>
 /// <param name="Epoch">From 0.</param>

@@ -11,18 +11,19 @@ namespace Lathe.NN.Training;
 /// <summary>The one training loop, for every stage. Synchronous; all of it runs on the calling thread.</summary>
 public sealed class TrainingLoop : IDisposable
 {
-    private readonly GraphModule _module;
     private readonly BatchLoader _loader;
     private readonly TrainingRecipe _recipe;
     private readonly long _seed;
     private readonly TrainingHooks _hooks;
     private readonly ITrainingState? _state;
     private readonly ProgressReporter _progress;
-    private readonly IReadOnlyList<Trained> _trained;
-    private readonly IOptimizer _optimizer;
-    private readonly WeightAverage? _average;
     private readonly List<EpochRecord> _epochs = [];
     private readonly int _imagesPerStep;
+    private GraphModule _module;
+    private IReadOnlyDictionary<string, TorchSharp.Modules.Parameter> _extra;
+    private IReadOnlyList<Trained> _trained;
+    private IOptimizer _optimizer;
+    private WeightAverage? _average;
     private double _lossSum;
     private long _correct;
 
@@ -37,12 +38,9 @@ public sealed class TrainingLoop : IDisposable
         _hooks = hooks;
         _state = state;
         _progress = progress;
+        _extra = hooks.ExtraParameters;
         _trained = [.. AllTrained()];
-        _optimizer = recipe.Optimizer switch
-        {
-            OptimizerKind.AdamW => new AdamW(_trained, recipe.Momentum),
-            _ => new MomentumDescent(_trained, recipe.Momentum, recipe.Nesterov),
-        };
+        _optimizer = NewOptimizer();
         _average = recipe.AverageDecay > 0 ? new WeightAverage(module, recipe.AverageDecay) : null;
     }
 
@@ -54,7 +52,7 @@ public sealed class TrainingLoop : IDisposable
     /// Trains a network in place, from where <paramref name="state"/> left off if it holds one. The same module, data, recipe, seed
     /// and number of threads give the same bits, however often training is stopped and resumed.
     /// </summary>
-    /// <param name="module">The network.</param>
+    /// <param name="module">The network. Where the hooks cut it, training goes on in theirs, and this one stays as it was at that moment.</param>
     /// <param name="train">Training images.</param>
     /// <param name="recipe">How to train.</param>
     /// <param name="seed">Decides the order of the images, their augmentation and dropout.</param>
@@ -91,6 +89,7 @@ public sealed class TrainingLoop : IDisposable
 
     private TrainingHistory Run(CancellationToken stop)
     {
+        GoOnWithCut();
         var (firstEpoch, firstStep) = Resume();
         for (var epoch = firstEpoch; epoch < _recipe.Epochs; epoch++, firstStep = 0)
         {
@@ -140,7 +139,44 @@ public sealed class TrainingLoop : IDisposable
         _average?.Take(context.GlobalStep + 1);
         _lossSum += loss.item<float>();
         _correct += logits.argmax(1).eq(batch.Labels).sum().item<long>();
+        GoOnWithCut();
     }
+
+    /// <summary>
+    /// Where the stage has cut the network, everything that belongs to it is cut alike: what the optimizer remembers and the average of the
+    /// weights. The stage's extra parameters are in the weights then.
+    /// </summary>
+    private void GoOnWithCut()
+    {
+        if (_hooks.Cut?.Invoke() is not { } cut)
+            return;
+        ClearGradients();
+        using var scope = NewDisposeScope();
+        using var noGradient = no_grad();
+        _module = cut.Module;
+        _extra = new Dictionary<string, TorchSharp.Modules.Parameter>();
+        _trained = [.. AllTrained()];
+        using (var former = _optimizer)
+        {
+            _optimizer = NewOptimizer();
+            foreach (var memory in former.State.GroupBy(tensor => tensor.Key[..(tensor.Key.IndexOf('/') + 1)]))
+                CopyInto(Named(_optimizer.State, memory.Key), cut.Keep(Named(former.State, memory.Key)));
+        }
+
+        if (_average is null)
+            return;
+        using (var former = _average)
+        {
+            _average = new WeightAverage(_module, _recipe.AverageDecay);
+            CopyInto(_average.Tensors, cut.Keep(former.Tensors));
+        }
+    }
+
+    private IOptimizer NewOptimizer() => _recipe.Optimizer switch
+    {
+        OptimizerKind.AdamW => new AdamW(_trained, _recipe.Momentum),
+        _ => new MomentumDescent(_trained, _recipe.Momentum, _recipe.Nesterov),
+    };
 
     /// <summary>Cross-entropy; of blended images, each class's in its share.</summary>
     private Tensor Loss(Tensor logits, Batch batch)
@@ -198,7 +234,7 @@ public sealed class TrainingLoop : IDisposable
             yield return new Trained(shape.Name, _module.Parameters[shape.Name], decays ? _recipe.WeightDecay : 0);
         }
 
-        foreach (var (name, parameter) in _hooks.ExtraParameters)
+        foreach (var (name, parameter) in _extra)
             yield return new Trained($"extra/{name}", parameter, 0);
     }
 
@@ -219,7 +255,7 @@ public sealed class TrainingLoop : IDisposable
         var tensors = new Dictionary<string, Tensor>();
         Include("network/", _module.Parameters.Select(p => KeyValuePair.Create(p.Key, (Tensor)p.Value)));
         Include("network/", _module.Buffers);
-        Include("extra/", _hooks.ExtraParameters.Select(p => KeyValuePair.Create(p.Key, (Tensor)p.Value)));
+        Include("extra/", _extra.Select(p => KeyValuePair.Create(p.Key, (Tensor)p.Value)));
         Include("optimizer/", _optimizer.State);
         if (_average is not null)
             Include("average/", _average.Tensors);
@@ -245,19 +281,21 @@ public sealed class TrainingLoop : IDisposable
         if (place.Recipe != Identity())
             throw new LatheException("The saved training state belongs to another recipe or seed. Run with --fresh to start over.");
 
+        _hooks.LoadState?.Invoke(Named(tensors, "stage/"));
+        GoOnWithCut();
         _module.Load(Named(tensors, "network/"));
-        CopyInto(_hooks.ExtraParameters.ToDictionary(p => p.Key, p => (Tensor)p.Value), Named(tensors, "extra/"));
+        CopyInto(_extra.ToDictionary(p => p.Key, p => (Tensor)p.Value), Named(tensors, "extra/"));
         CopyInto(_optimizer.State, Named(tensors, "optimizer/"));
         if (_average is not null)
             CopyInto(_average.Tensors, Named(tensors, "average/"));
-        _hooks.LoadState?.Invoke(Named(tensors, "stage/"));
+        _hooks.Resumed?.Invoke();
         _epochs.AddRange(place.Epochs);
         _lossSum = place.LossSum;
         _correct = place.Correct;
         return (place.Epoch, place.Step);
     }
 
-    private static void CopyInto(IReadOnlyDictionary<string, Tensor> targets, Dictionary<string, Tensor> sources)
+    private static void CopyInto(IReadOnlyDictionary<string, Tensor> targets, IReadOnlyDictionary<string, Tensor> sources)
     {
         foreach (var (name, target) in targets)
         {

@@ -3,7 +3,6 @@ using Lathe.Hosting;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Data;
 using Lathe.NN.Execution;
-using Lathe.NN.Graphs;
 using Lathe.NN.Runtime;
 using Lathe.NN.Training;
 using Lathe.Pruner.Budget;
@@ -14,10 +13,8 @@ namespace Lathe.Pruner;
 /// <summary>Prunes a network's filters to an exact budget while it trains, then cuts them out.</summary>
 public sealed class PruneStage : IStage<PruneParameters>
 {
-    private const int ProofImages = 256;
-
     public static StageManifest Manifest { get; } = new(
-        "prune", "5", "Holistic filter pruning: filters removed to an exact budget while training",
+        "prune", "6", "Holistic filter pruning: filters removed to an exact budget while training",
         StageInput.Checkpoint, StageOutput.Checkpoint);
 
     public StageOutcome Run(StageRun run, PruneParameters parameters, CancellationToken stop)
@@ -30,26 +27,23 @@ public sealed class PruneStage : IStage<PruneParameters>
         using var pruning = new Pruning(checkpoint.Graph, module.Parameters, parameters, run.Seed);
         using var teacher = parameters.Distill > 0 ? GraphModule.FromTensors(checkpoint.Graph, checkpoint.Tensors, compute.Device) : null;
 
-        var hooks = pruning.Hooks(_ => run.CountImages(parameters.BatchSize));
+        using var cut = new EarlyCut(module, pruning, train);
+        var hooks = cut.Around(pruning.Hooks(_ => run.CountImages(parameters.BatchSize)));
         if (teacher is not null)
             hooks = hooks with { TaskLoss = new Distillation(teacher, parameters.Distill, parameters.DistillTemperature, compute.Precision).Loss };
         var training = TrainingLoop.Run(module, train, Recipe(parameters, data, compute.Precision), run.Seed, hooks, run.State, run.Progress, stop);
 
         var finished = pruning.Finished ?? throw new InvalidOperationException("training ended before the exact finish");
-        using var pruned = Cut(checkpoint, module, pruning, train, out var proof);
-        var facts = Facts(finished, pruning.Reach, proof);
+        var small = cut.Module ?? throw new InvalidOperationException("training ended before the cut");
+        using var pruned = new Checkpoint(small.Graph, small.Snapshot(), checkpoint.Lineage, new Dictionary<string, WeightFormat>());
+        var facts = Facts(finished, pruning.Reach, cut.Proof!);
         if (pruning.OneMoreChannel is { } more)
         {
             facts["oneMoreChannelParameters"] = more.Parameters;
             facts["oneMoreChannelMultiplications"] = more.Multiplications;
         }
 
-        if (validation.Count > 0)
-        {
-            using var cut = GraphModule.FromTensors(pruned.Graph, pruned.Tensors, compute.Device);
-            facts["validationTop1"] = Evaluation.Run(cut, validation, parameters.BatchSize, stop: stop).Top1;
-        }
-
+        if (validation.Count > 0) facts["validationTop1"] = Evaluation.Run(small, validation, parameters.BatchSize, stop: stop).Top1;
         if (data.DamageReport is { } damage) run.Logger.LogWarning("{Damage}", damage);
         var step = new LineageStep(
             run.Stage, run.Version, run.Parameters, run.Seed, run.Input, run.Data, compute.Versions(), facts,
@@ -68,26 +62,6 @@ public sealed class PruneStage : IStage<PruneParameters>
         WeightDecay: parameters.WeightDecay,
         Precision: precision,
         Augmentation: parameters.Augment ? data.UsualAugmentation : null);
-
-    private static Checkpoint Cut(Checkpoint dense, GraphModule module, Pruning pruning, Split images, out SurgeryProof proof)
-    {
-        var trained = module.Snapshot();
-        var folded = pruning.Gates.Fold(trained);
-        var live = new bool[pruning.Groups.Gates.Count];
-        Array.Fill(live, true);
-        foreach (var group in pruning.Groups.Groups.Where(g => g.Prunable))
-        {
-            for (var i = 0; i < group.Gates.Count; i++) live[group.Gates[i]] = pruning.Gates.Live[group.Index][i];
-        }
-
-        var (graph, tensors) = Surgery.Cut(dense.Graph, folded, pruning.Groups, live);
-        using var gated = GraphModule.FromTensors(dense.Graph, folded, module.Device);
-        using var cut = GraphModule.FromTensors(graph, tensors, module.Device);
-        using var batch = BatchLoader.InOrder(images, ProofImages).First();
-        proof = SurgeryProof.Compare(gated, cut, batch.Images);
-        foreach (var tensor in trained.Values.Concat(folded.Values)) tensor.Dispose();
-        return new Checkpoint(graph, tensors, dense.Lineage, new Dictionary<string, WeightFormat>());
-    }
 
     private static Dictionary<string, double> Facts(FinishedGates finished, ReachableSizes reach, SurgeryProof proof) => new()
     {

@@ -99,6 +99,7 @@ public sealed class Pruning : IDisposable
         AfterEpoch = TakePoint,
         SaveState = SaveState,
         LoadState = LoadState,
+        Resumed = Resumed,
         Phase = _ => Gates.Frozen ? "fine-tuning" : "pruning",
     };
 
@@ -183,18 +184,18 @@ public sealed class Pruning : IDisposable
         return state;
     }
 
+    private void Resumed()
+    {
+        if (!Gates.Frozen) Gates.Update(_weights);
+    }
+
     private void LoadState(IReadOnlyDictionary<string, Tensor> state)
     {
         _path.Clear();
         var points = state.TryGetValue(PathState, out var path) ? path.data<double>().ToArray() : [];
         foreach (var p in points.Chunk(5))
             _path.Add(new SizePoint((int)p[0], p[1], p[2], p[3] > 0 ? p[3] : null, p[4] > 0 ? p[4] : null));
-        if (!state.TryGetValue(FinishState, out var finish))
-        {
-            Gates.Update(_weights);
-            return;
-        }
-
+        if (!state.TryGetValue(FinishState, out var finish)) return;
         var numbers = finish.data<long>().ToArray();
         var live = Enumerable.Range(0, Groups.Groups.Count).Select(g => state[$"pruning.live.{g}"].data<bool>().ToArray()).ToArray();
         Finished = new FinishedGates(live, numbers[0], numbers[1], (int)numbers[2], (int)numbers[3]);

@@ -15,8 +15,8 @@ public sealed record TrainParameters
     [Description("Weights to start from: a safetensors file or .pth with torchvision's names, or its http address. Enters the key by its content. Empty: from the seed.")]
     public string Init { get; init; } = "";
 
-    [Description("Passes over the training images.")]
-    [Range(1, 100_000)]
+    [Description("Passes over the training images; 0: the weights are taken as they are.")]
+    [Range(0, 100_000)]
     public int Epochs { get; init; } = 6;
 
     [Description("Images in a batch.")]

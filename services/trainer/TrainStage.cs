@@ -25,9 +25,13 @@ public sealed class TrainStage : IStage<TrainParameters>
         var (train, validation) = data.Train.Validation(parameters.Validation, run.Seed);
         using var module = Start(run, parameters, data, compute.Device);
 
-        var history = TrainingLoop.Run(module, train, Recipe(parameters, data, compute.Precision), run.Seed, new TrainingHooks { AfterStep = _ => run.CountImages(parameters.BatchSize) }, run.State, run.Progress, stop);
+        var hooks = new TrainingHooks { AfterStep = _ => run.CountImages(parameters.BatchSize) };
+        var history = parameters.Epochs == 0
+            ? new TrainingHistory([])
+            : TrainingLoop.Run(module, train, Recipe(parameters, data, compute.Precision), run.Seed, hooks, run.State, run.Progress, stop);
 
-        var facts = new Dictionary<string, double> { ["trainingLoss"] = history.Epochs[^1].Loss, ["trainingTop1"] = history.Epochs[^1].Accuracy };
+        var facts = new Dictionary<string, double>();
+        if (history.Epochs is [.., var last]) (facts["trainingLoss"], facts["trainingTop1"]) = (last.Loss, last.Accuracy);
         if (validation.Count > 0) facts["validationTop1"] = Evaluation.Run(module, validation, parameters.BatchSize, stop: stop).Top1;
         if (data.DamageReport is { } damage) run.Logger.LogWarning("{Damage}", damage);
         var step = new LineageStep(

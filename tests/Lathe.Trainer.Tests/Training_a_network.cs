@@ -66,6 +66,19 @@ public sealed class Training_a_network : IDisposable
     }
 
     [Fact]
+    public void No_epochs_take_the_weights_of_a_file_as_they_are()
+    {
+        var first = Train("home", out var trial);
+        var outcome = trial.Run<TrainStage, TrainParameters>(
+            JsonSerializer.SerializeToElement(new { model = "lenet5", init = first.Output.Sha256, epochs = 0 }), "mnist");
+        using var before = CheckpointFile.Read(trial.Checkpoints.PathOf(first.Output));
+        using var after = CheckpointFile.Read(trial.Checkpoints.PathOf(outcome.Output));
+        Assert.All(before.Tensors, pair => Assert.Equal(pair.Value.data<float>().ToArray(), after.Tensors[pair.Key].data<float>().ToArray()));
+        Assert.Equal(first.Metrics["validationTop1"], outcome.Metrics["validationTop1"]);
+        Assert.DoesNotContain("trainingTop1", outcome.Metrics);
+    }
+
+    [Fact]
     public void Writes_down_where_the_checkpoint_came_from()
     {
         var outcome = Train("home", out var trial);
