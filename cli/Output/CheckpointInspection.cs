@@ -23,6 +23,9 @@ internal sealed record CheckpointInspection(
     IReadOnlyList<InspectedLayer> Layers,
     Lineage Lineage)
 {
+    private const int Gap = 2;
+    private const int LeastName = 12;
+
     /// <summary>Of a checkpoint, or of the network in an ONNX file.</summary>
     /// <exception cref="LatheException">Not a checkpoint, or damaged.</exception>
     public static CheckpointInspection Of(string path)
@@ -64,11 +67,13 @@ internal sealed record CheckpointInspection(
     {
         terminal.Line($"{Model} for images {Input}: {Figures.Count(Parameters)} parameters, {Figures.Count(Multiplications)} multiplications, {Figures.Size(Bytes.Total)} of tensors ({File})");
         terminal.Line("");
-        var layers = Columns("layer", "kind", "output", "parameters", "mults", "bits");
+        string[] names = ["layer", "kind", "output", "parameters", "mults", "bits"];
+        var layers = Columns(names);
+        var name = Math.Max(LeastName, terminal.Width - FiguresWidth(names.AsSpan(1)));
         foreach (var layer in Layers)
         {
             layers.AddRow(
-                new Text(layer.Name), new Text(layer.Kind), new Text(layer.Output), Number(layer.Parameters), Number(layer.Multiplications),
+                new Text(PruningTable.Shortened(layer.Name, name)), new Text(layer.Kind), new Text(layer.Output), Number(layer.Parameters), Number(layer.Multiplications),
                 new Text(layer.Bits?.ToString() ?? ""));
         }
 
@@ -85,6 +90,19 @@ internal sealed record CheckpointInspection(
         terminal.Write(bytes);
         terminal.Line("");
         ShowLineage(terminal);
+    }
+
+    /// <summary>Columns that all the columns but the names' take, gaps included.</summary>
+    private int FiguresWidth(ReadOnlySpan<string> headings)
+    {
+        int[] widest =
+        [
+            Layers.Max(l => l.Kind.Length), Layers.Max(l => l.Output.Length), Layers.Max(l => Figures.Count(l.Parameters).Length),
+            Layers.Max(l => Figures.Count(l.Multiplications).Length), 0,
+        ];
+        var width = Gap;
+        for (var i = 0; i < widest.Length; i++) width += Math.Max(widest[i], headings[i].Length) + Gap;
+        return width;
     }
 
     private void ShowLineage(Terminal terminal)
@@ -120,7 +138,7 @@ internal sealed record CheckpointInspection(
         var table = new Table().Border(TableBorder.None);
         foreach (var name in names)
         {
-            var column = new TableColumn(new Markup($"[bold]{name}[/]")).PadLeft(0).PadRight(2).NoWrap();
+            var column = new TableColumn(new Markup($"[bold]{name}[/]")).PadLeft(0).PadRight(Gap).NoWrap();
             table.AddColumn(name is "parameters" or "mults" or "bits" or "" ? column.RightAligned() : column);
         }
 

@@ -208,6 +208,7 @@ internal static class GraphExecution
         ActivationKind.HardSwish => F.hardswish(x),
         ActivationKind.Silu => F.silu(x),
         ActivationKind.Sigmoid => sigmoid(x),
+        ActivationKind.HardSigmoid => F.hardsigmoid(x),
         _ => throw new LatheException($"Activation {kind} is unknown to this version of Lathe."),
     };
 

@@ -119,7 +119,7 @@ public static class ActivationPoints
     /// <param name="signed">The same of all tensors before it.</param>
     private static bool IsSigned(Node node, Dictionary<string, bool> signed) => node switch
     {
-        Activation { Kind: ActivationKind.Relu or ActivationKind.Relu6 or ActivationKind.Sigmoid } => false,
+        Activation { Kind: ActivationKind.Relu or ActivationKind.Relu6 or ActivationKind.Sigmoid or ActivationKind.HardSigmoid } => false,
         MaxPool2d or AvgPool2d or GlobalAvgPool or AdaptiveAvgPool2d or Add or Mul or Concat or Pad or Flatten or Dropout =>
             node.Inputs.Any(input => signed[input]),
         _ => true,

@@ -353,6 +353,7 @@ public static class FixedPointCompiler
         ActivationKind.HardSwish => x * Math.Clamp(x + 3, 0, 6) / 6,
         ActivationKind.Silu => x / (1 + Math.Exp(-x)),
         ActivationKind.Sigmoid => 1 / (1 + Math.Exp(-x)),
+        ActivationKind.HardSigmoid => Math.Clamp(x + 3, 0, 6) / 6,
         _ => throw new LatheException($"activation {kind} has no fixed-point form"),
     };
 }

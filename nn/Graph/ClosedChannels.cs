@@ -44,9 +44,9 @@ internal static class ClosedChannels
             BatchNorm => Gated(),
             Conv2d or Linear when !byBatchNormAlone => Gated(),
             Conv2d conv when ChannelGroups.IsDepthwise(conv) && !conv.Bias => first,
-            Conv2d or Linear or Activation { Kind: ActivationKind.Sigmoid } => new bool[gates.Length],
+            Conv2d or Linear or Activation { Kind: ActivationKind.Sigmoid or ActivationKind.HardSigmoid } => new bool[gates.Length],
             Add => [.. first.Select((z, c) => z && node.Inputs.All(name => zero[name][c]))],
-            // In squeeze-and-excitation a closed channel's factor is sigmoid(0), and the channel that it scales is zero.
+            // In squeeze-and-excitation a closed channel's factor is sigmoid(0) = 1/2, and the channel that it scales is zero.
             Mul => [.. first.Select((z, c) => z || zero[node.Inputs[1]][c])],
             Pad pad => [.. Enumerable.Repeat(true, pad.Before), .. first, .. Enumerable.Repeat(true, pad.After)],
             Concat => [.. node.Inputs.SelectMany(name => zero[name])],

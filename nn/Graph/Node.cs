@@ -50,7 +50,7 @@ public sealed record Linear(string Name, IReadOnlyList<string> Inputs, int InFea
 public sealed record BatchNorm(string Name, IReadOnlyList<string> Inputs, int Channels, double Epsilon = 1e-5, double Momentum = 0.1)
     : Node(Name, Inputs);
 
-/// <summary>Element-wise functions. All but the sigmoid take 0 to 0, so a channel that is zero stays zero.</summary>
+/// <summary>Element-wise functions. All but the sigmoids take 0 to 0, so a channel that is zero stays zero.</summary>
 public enum ActivationKind
 {
     Relu,
@@ -58,6 +58,9 @@ public enum ActivationKind
     HardSwish,
     Silu,
     Sigmoid,
+
+    /// <summary>min(max(x / 6 + 1/2, 0), 1).</summary>
+    HardSigmoid,
 }
 
 /// <summary>Element-wise function.</summary>

@@ -120,6 +120,9 @@ internal static class OnnxNodes
             case ActivationKind.Sigmoid:
                 to.Make(activation, "Sigmoid", [input]);
                 break;
+            case ActivationKind.HardSigmoid:
+                to.Make(activation, "HardSigmoid", [input], Messages.Attribute("alpha", 1f / 6), Messages.Attribute("beta", 0.5f));
+                break;
             default:
                 throw new LatheException($"node '{activation.Name}' has an activation, {activation.Kind}, that has no form in ONNX");
         }

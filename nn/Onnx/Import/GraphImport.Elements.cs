@@ -33,8 +33,16 @@ internal sealed partial class GraphImport
         var attributes = new OnnxAttributes(node);
         var (alpha, beta) = (attributes.Number("alpha", 0.2), attributes.Number("beta", 0.5));
         return Math.Abs(alpha - (1 / 6.0)) < 1e-6 && beta == 0.5
-            ? new PartialValue(Part.HardSigmoid, Feature(node, 0), OnnxText.Describe(node))
-            : throw new LatheException($"alpha is {alpha} and beta {beta}; expected 1/6 and 1/2, as in a hard swish");
+            ? new PartialValue(Part.HardSigmoid, Feature(node, 0), OnnxText.Describe(node), Name: OnnxText.NodeName(node, null))
+            : throw new LatheException($"alpha is {alpha} and beta {beta}; expected 1/6 and 1/2");
+    }
+
+    /// <summary>A hard sigmoid that stands for itself; the next to read it reads the same one.</summary>
+    private FeatureValue HardSigmoid(string output, PartialValue partial)
+    {
+        var made = Append(new Activation(NewName(partial.Name), [partial.Of.Tensor], ActivationKind.HardSigmoid), partial.Of);
+        _values[output] = made;
+        return made;
     }
 
     private FeatureValue Swish(NodeProto node) => new OnnxAttributes(node).Number("alpha", 1) is var alpha && alpha == 1
@@ -89,7 +97,7 @@ internal sealed partial class GraphImport
 
     private OnnxValue Sixth(NodeProto node, PartialValue partial, bool isSixth) => (partial.Part, isSixth) switch
     {
-        (Part.ClippedPlusThree, true) => partial with { Part = Part.HardSigmoid, By = OnnxText.Describe(node) },
+        (Part.ClippedPlusThree, true) => partial with { Part = Part.HardSigmoid, By = OnnxText.Describe(node), Name = OnnxText.NodeName(node, null) },
         (Part.SixHardSwishes, true) => Activate(node, partial.Of, ActivationKind.HardSwish),
         _ => throw Unfinished(partial),
     };

@@ -210,6 +210,7 @@ internal sealed partial class GraphImport
     private FeatureValue Feature(NodeProto node, int index) => Input(node, index) switch
     {
         FeatureValue feature => feature,
+        PartialValue { Part: Part.HardSigmoid } partial => HardSigmoid(node.Input[index], partial),
         PartialValue partial => throw Unfinished(partial),
         null => throw new LatheException($"it has {node.Input.Count} inputs; expected more than {index}"),
         _ => throw new LatheException($"its input '{OnnxText.Short(node.Input[index])}' is a constant; expected what is made from the images"),

@@ -45,7 +45,7 @@ internal enum Part
     /// <summary>min(max(x + 3, 0), 6), of a hard swish.</summary>
     ClippedPlusThree,
 
-    /// <summary>min(max(x / 6 + 1/2, 0), 1), of a hard swish.</summary>
+    /// <summary>min(max(x / 6 + 1/2, 0), 1): an activation, or of a hard swish.</summary>
     HardSigmoid,
 
     /// <summary>6 · hard swish.</summary>
@@ -69,7 +69,8 @@ internal enum Part
 /// <param name="Of">What it was made from.</param>
 /// <param name="By">Operator and name of the node, for messages.</param>
 /// <param name="Amount">Pixels of border, stride, or rows.</param>
-internal sealed record PartialValue(Part Part, FeatureValue Of, string By, int Amount = 0) : OnnxValue
+/// <param name="Name">What it would be called as a node of its own.</param>
+internal sealed record PartialValue(Part Part, FeatureValue Of, string By, int Amount = 0, string Name = "") : OnnxValue
 {
     /// <summary>What it would have to be followed by.</summary>
     public string Expected => Part switch

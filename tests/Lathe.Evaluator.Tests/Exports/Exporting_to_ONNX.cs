@@ -33,6 +33,7 @@ public sealed class Exporting_to_ONNX
     [InlineData(ActivationKind.HardSwish)]
     [InlineData(ActivationKind.Silu)]
     [InlineData(ActivationKind.Sigmoid)]
+    [InlineData(ActivationKind.HardSigmoid)]
     public void Every_activation_agrees(ActivationKind kind) => AssertAgrees(Small(net => net.Activation("act", kind)));
 
     public static TheoryData<string> Poolings => [.. Pools.Keys];

@@ -125,7 +125,7 @@ internal static class RandomNetworks
         net.Conv($"{name}.reduce", random.Next(1, 4), 1, bias: true);
         Activate(net, random, $"{name}.act");
         net.Conv($"{name}.expand", channels, 1, bias: true);
-        var scale = net.Activation($"{name}.scale", ActivationKind.Sigmoid);
+        var scale = net.Activation($"{name}.scale", channels % 2 == 0 ? ActivationKind.Sigmoid : ActivationKind.HardSigmoid);
         if (random.Next(2) == 0) net.Mul($"{name}.mul", of, scale);
         else net.Mul($"{name}.mul", scale, of);
     }
@@ -151,7 +151,7 @@ internal static class RandomNetworks
     private static string Activate(GraphBuilder net, Random random, string name)
     {
         ActivationKind[] kinds =
-            [ActivationKind.Relu, ActivationKind.Relu, ActivationKind.Relu6, ActivationKind.HardSwish, ActivationKind.Silu, ActivationKind.Sigmoid];
+            [ActivationKind.Relu, ActivationKind.Relu, ActivationKind.Relu6, ActivationKind.HardSwish, ActivationKind.Silu, ActivationKind.Sigmoid, ActivationKind.HardSigmoid];
         return net.Append(new Activation(name, [net.Last], kinds[random.Next(kinds.Length)]));
     }
 }

@@ -1,4 +1,5 @@
 using Lathe.NN.Graphs;
+using Lathe.NN.Runtime;
 using static TorchSharp.torch;
 using F = TorchSharp.torch.nn.functional;
 
@@ -36,6 +37,7 @@ internal static class ReferenceRun
         Activation { Kind: ActivationKind.Relu6 } => F.relu6(x[0]),
         Activation { Kind: ActivationKind.HardSwish } => F.hardswish(x[0]),
         Activation { Kind: ActivationKind.Silu } => F.silu(x[0]),
+        Activation { Kind: ActivationKind.HardSigmoid } => x[0].Times(1 / 6.0).Plus(0.5).clamp(0, 1),
         Activation => x[0].sigmoid(),
         MaxPool2d p => F.max_pool2d(x[0], p.Kernel, p.Stride, p.Padding),
         AvgPool2d p => F.avg_pool2d(x[0], p.Kernel, p.Stride, p.Padding),

@@ -19,6 +19,8 @@ public sealed class OnnxImportTests
     [InlineData(ActivationKind.HardSwish, "Add Clip Div Mul")]
     [InlineData(ActivationKind.HardSwish, "Add Clip Mul Div")]
     [InlineData(ActivationKind.HardSwish, "Add Clip Mul Mul")]
+    [InlineData(ActivationKind.HardSigmoid, "HardSigmoid alone")]
+    [InlineData(ActivationKind.HardSigmoid, "Add Clip Div")]
     [InlineData(ActivationKind.Silu, "Sigmoid Mul")]
     [InlineData(ActivationKind.Silu, "Mul Sigmoid")]
     [InlineData(ActivationKind.Relu6, "Clip")]
@@ -31,6 +33,8 @@ public sealed class OnnxImportTests
         switch (way)
         {
             case "HardSigmoid": net.Then("HardSigmoid", [], HandMade.Float("alpha", 1f / 6)).Then("Mul", [x]); break;
+            case "HardSigmoid alone": net.Then("HardSigmoid", [], HandMade.Float("alpha", 1f / 6)); break;
+            case "Add Clip Div": Sum(); net.Then("Div", [net.Single("d", 6)]); break;
             case "Add Clip Div Mul": Sum(); net.Then("Div", [net.Single("d", 6)]).Of("Mul", [x, net.Last]); break;
             case "Add Clip Mul Div": Sum(); net.Then("Mul", [x]).Then("Div", [net.Single("d", 6)]); break;
             case "Add Clip Mul Mul": Sum(); net.Then("Mul", [x]).Then("Mul", [net.Single("d", 1f / 6)]); break;
@@ -171,7 +175,8 @@ public sealed class OnnxImportTests
         { "free size", "expected images of a fixed size, [N, C, H, W]" },
         { "no logits", "its output is [N, 3, 4, 4]; expected logits, [N, classes]" },
         { "softmax inside", "it reads Softmax 'Softmax2', which must be followed by nothing: shares of the classes can only be a network's end" },
-        { "hard sigmoid alone", "it reads HardSigmoid 'HardSigmoid1', which must be followed by the rest of a hard swish" },
+        { "plus three alone", "it reads Add 'Add1', which must be followed by the rest of a hard swish" },
+        { "steep hard sigmoid", "alpha is 0.2 and beta 0.5; expected 1/6 and 1/2" },
         { "uncounted border", "its border does not count (count_include_pad is 0)" },
         { "scale", "it multiplies with a constant, for which networks here have batch norm alone" },
         { "no weights", "it has no weights" },
@@ -201,7 +206,8 @@ public sealed class OnnxImportTests
             case "cycle": net.Node.Input[0] = "v1"; net.Then("Relu"); break;
             case "twice": net.Then("Relu"); net.Node.Output[0] = "v0"; break;
             case "softmax inside": net.Then("Flatten").Then("Softmax").Then("Relu"); break;
-            case "hard sigmoid alone": net.Then("HardSigmoid", [], HandMade.Float("alpha", 1f / 6)).Then("Relu"); break;
+            case "plus three alone": net.Then("Add", [net.Single("three", 3)]).Then("Relu"); break;
+            case "steep hard sigmoid": net.Then("HardSigmoid"); break;
             case "uncounted border": net.Then("AveragePool", [], HandMade.Ints("kernel_shape", 3, 3), HandMade.Ints("pads", 1, 1, 1, 1)); break;
             case "scale": net.Then("Mul", [net.Single("two", 2)]); break;
             case "two inputs": net.Model.Graph.Input.Add(new ValueInfoProto { Name = "y" }); break;
