@@ -34,13 +34,18 @@ internal static class PruningTable
     /// <summary>One row for each of a few epochs, the last among them.</summary>
     public static IRenderable Path(PruningRecord record)
     {
-        var table = Columns("epoch", "params", "target", "mults", "target");
+        var table = Columns("epoch", "params", "target", "mults", "target", "closed", "reopened");
         var every = Math.Max(1, (record.Path.Count + MostPoints - 1) / MostPoints);
-        foreach (var point in record.Path.Where((_, i) => (record.Path.Count - 1 - i) % every == 0))
+        var (closed, reopened) = (0, 0);
+        foreach (var (i, point) in record.Path.Index())
         {
+            closed += point.Closed;
+            reopened += point.Reopened;
+            if ((record.Path.Count - 1 - i) % every != 0) continue;
             table.AddRow(
                 $"{point.Epoch}", Figures.Count(point.Parameters), Target(point.TargetParameters), Figures.Count(point.Multiplications),
-                Target(point.TargetMultiplications));
+                Target(point.TargetMultiplications), Figures.Count(closed), Figures.Count(reopened));
+            (closed, reopened) = (0, 0);
         }
 
         return table;

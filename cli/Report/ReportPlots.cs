@@ -97,10 +97,12 @@ internal static class ReportPlots
     private static IEnumerable<ReportPlot> Bars(PruningRecord record, string file, string title, string unit, Func<PrunedLayer, LayerBar> bar) =>
         record.Layers.Count == 0 ? [] : [new ReportPlot(file, title, LayerPlot.Draw([.. record.Layers.Select(bar)], unit))];
 
-    /// <summary>What the exact finish did; nothing where the step does not tell.</summary>
+    /// <summary>What training did with its gates, and the exact finish after it; nothing where the step does not tell.</summary>
     private static string FinishOf(ReportedStep step) =>
-        step.Step!.Facts.TryGetValue("gatesClosedByFinish", out var closed) && step.Step.Facts.TryGetValue("gatesReopenedByFinish", out var reopened)
-            ? $" To meet the targets to the channel the exact finish closed {closed:0} and reopened {reopened:0}." : "";
+        (step.Step!.Facts.TryGetValue("gatesClosed", out var shut) && step.Step.Facts.TryGetValue("gatesReopened", out var back) && shut > 0
+            ? $" Training closed gates {shut:0} times and opened {back:0} of them again." : "")
+        + (step.Step!.Facts.TryGetValue("gatesClosedByFinish", out var closed) && step.Step.Facts.TryGetValue("gatesReopenedByFinish", out var reopened)
+            ? $" To meet the targets to the channel the exact finish closed {closed:0} and reopened {reopened:0}." : "");
 
     /// <summary>When channels were chosen, in epochs; null where that is before the first, or unknown.</summary>
     private static double? ChosenAt(LineageStep step)

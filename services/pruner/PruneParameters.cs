@@ -49,9 +49,9 @@ public sealed record PruneParameters
     [Range(0.0, 1.0)]
     public double GlideShare { get; init; } = 0.7;
 
-    [Description("hfp: weight λ of the size loss when pruning starts; it rises to four times that at the end of the pruning part.")]
+    [Description("hfp: how hard the size loss pulls: how far it alone would move the scale of a channel of mean cost over the pruning part.")]
     [Range(0.0, 1e6, MinimumIsExclusive = true)]
-    public double SizeWeight { get; init; } = 1.0;
+    public double SizeWeight { get; init; } = 4.0;
 
     [Description("hfp: gate threshold τ; a channel whose scale is at or under it is closed.")]
     [Range(0.0, 1.0, MinimumIsExclusive = true)]

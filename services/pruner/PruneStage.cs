@@ -37,6 +37,8 @@ public sealed class PruneStage : IStage<PruneParameters>
         var small = cut.Module ?? throw new InvalidOperationException("training ended before the cut");
         using var pruned = new Checkpoint(small.Graph, small.Snapshot(), checkpoint.Lineage, new Dictionary<string, WeightFormat>());
         var facts = Facts(finished, pruning.Reach, cut.Proof!);
+        facts["gatesClosed"] = pruning.Path.Sum(p => p.Closed);
+        facts["gatesReopened"] = pruning.Path.Sum(p => p.Reopened);
         if (pruning.OneMoreChannel is { } more)
         {
             facts["oneMoreChannelParameters"] = more.Parameters;

@@ -17,6 +17,7 @@ public sealed class Pruning : IDisposable
 {
     private const string FinishState = "pruning.finish";
     private const string PathState = "pruning.path";
+    private const string TurnsState = "pruning.turns";
     private const int MostPoints = 100;
 
     private readonly PruneParameters _parameters;
@@ -26,6 +27,8 @@ public sealed class Pruning : IDisposable
     private readonly IReadOnlyList<GroupWidths> _widths;
     private readonly IChannelChoice _choice;
     private readonly List<SizePoint> _path = [];
+    private int _closed;
+    private int _reopened;
 
     /// <summary>Plans the pruning of a network.</summary>
     /// <param name="graph">The network.</param>
@@ -120,8 +123,15 @@ public sealed class Pruning : IDisposable
     private void AfterStep(StepContext step)
     {
         if (Gates.Frozen) return;
-        if (Done(step, before: false) >= 1) Finish(step.Module.Parameters);
-        else Gates.Update(step.Module.Parameters);
+        if (Done(step, before: false) >= 1)
+        {
+            Finish(step.Module.Parameters);
+            return;
+        }
+
+        var (closed, reopened) = Gates.Update(step.Module.Parameters);
+        _closed += closed;
+        _reopened += reopened;
     }
 
     private void Finish(IReadOnlyDictionary<string, Parameter> weights)
@@ -136,6 +146,7 @@ public sealed class Pruning : IDisposable
     {
         var every = (_parameters.Epochs + MostPoints - 1) / MostPoints;
         if ((step.Epoch + 1) % every == 0 || step.Epoch + 1 == _parameters.Epochs) _path.Add(PointAt(step));
+        if (_path is [.., var last] && last.Epoch == step.Epoch + 1) (_closed, _reopened) = (0, 0);
     }
 
     private SizePoint PointAt(StepContext step)
@@ -143,7 +154,8 @@ public sealed class Pruning : IDisposable
         var (parameters, multiplications) = _size.Evaluate(Gates.LiveCounts());
         // Before the choice HFP follows a target of the moment; the others have none until they choose.
         var share = Gates.Frozen || _parameters.Method != PruneMethod.Hfp ? 1 : Done(step, before: false);
-        return new SizePoint(step.Epoch + 1, parameters, multiplications, At(_budget.Parameters, Reach.DenseParameters), At(_budget.Multiplications, Reach.DenseMultiplications));
+        return new SizePoint(step.Epoch + 1, parameters, multiplications, At(_budget.Parameters, Reach.DenseParameters), At(_budget.Multiplications, Reach.DenseMultiplications),
+            _closed, _reopened);
 
         double? At(double? target, double dense) =>
             target is { } final ? dense * HfpSchedule.Target(final / dense, _parameters.GlideShare, share) : null;
@@ -176,7 +188,8 @@ public sealed class Pruning : IDisposable
     {
         var state = new Dictionary<string, Tensor>
         {
-            [PathState] = tensor(_path.SelectMany(p => (double[])[p.Epoch, p.Parameters, p.Multiplications, p.TargetParameters ?? 0, p.TargetMultiplications ?? 0]).ToArray()),
+            [PathState] = tensor(_path.SelectMany(p => (double[])[p.Epoch, p.Parameters, p.Multiplications, p.TargetParameters ?? 0, p.TargetMultiplications ?? 0, p.Closed, p.Reopened]).ToArray()),
+            [TurnsState] = tensor(new[] { _closed, _reopened }),
         };
         if (Finished is null) return state;
         state[FinishState] = tensor(new[] { Finished.Parameters, Finished.Multiplications, Finished.Closed, Finished.Reopened });
@@ -193,8 +206,10 @@ public sealed class Pruning : IDisposable
     {
         _path.Clear();
         var points = state.TryGetValue(PathState, out var path) ? path.data<double>().ToArray() : [];
-        foreach (var p in points.Chunk(5))
-            _path.Add(new SizePoint((int)p[0], p[1], p[2], p[3] > 0 ? p[3] : null, p[4] > 0 ? p[4] : null));
+        foreach (var p in points.Chunk(7))
+            _path.Add(new SizePoint((int)p[0], p[1], p[2], p[3] > 0 ? p[3] : null, p[4] > 0 ? p[4] : null, (int)p[5], (int)p[6]));
+        if (state.TryGetValue(TurnsState, out var turns) && turns.data<int>().ToArray() is [var closed, var reopened])
+            (_closed, _reopened) = (closed, reopened);
         if (!state.TryGetValue(FinishState, out var finish)) return;
         var numbers = finish.data<long>().ToArray();
         var live = Enumerable.Range(0, Groups.Groups.Count).Select(g => state[$"pruning.live.{g}"].data<bool>().ToArray()).ToArray();
@@ -209,4 +224,7 @@ public sealed class Pruning : IDisposable
 /// <param name="Multiplications">That the open gates leave.</param>
 /// <param name="TargetParameters">Target of the moment; null: free.</param>
 /// <param name="TargetMultiplications">Target of the moment; null: free.</param>
-public sealed record SizePoint(int Epoch, double Parameters, double Multiplications, double? TargetParameters, double? TargetMultiplications);
+/// <param name="Closed">Gates that training closed since the point before; one that came back and went again counts twice.</param>
+/// <param name="Reopened">Gates that training opened again since then. What the exact finish closes and opens is not in either.</param>
+public sealed record SizePoint(
+    int Epoch, double Parameters, double Multiplications, double? TargetParameters, double? TargetMultiplications, int Closed = 0, int Reopened = 0);

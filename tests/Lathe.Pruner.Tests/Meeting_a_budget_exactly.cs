@@ -104,6 +104,48 @@ public sealed class Meeting_a_budget_exactly
         Assert.False(loss.At([.. widths.Select(w => (double)w.Least)], weight: 2, t: 1).Pulls);
     }
 
+    [Theory]
+    [InlineData(0.05, 0, 0.9, 0.5, 766)]
+    [InlineData(0.002, 0, 0.9, 0.5, 766)]
+    [InlineData(0.1, 0.01, 0, 1, 5000)]
+    [InlineData(0.05, 0, 0.95, 0.1, 300)]
+    public void The_pull_moves_a_channel_of_mean_cost_as_far_whatever_the_schedule(double from, double to, double momentum, double share, int steps)
+    {
+        const double Travel = 4;
+        const double MeanCost = 0.003;
+        var (scale, velocity) = (0.0, 0.0);
+        var reach = HfpSchedule.Reach(from, to, momentum, share, steps);
+        for (var i = 0; i < steps; i++)
+        {
+            var rate = to + ((from - to) * 0.5 * (1 + Math.Cos(Math.PI * share * i / steps)));
+            velocity = (momentum * velocity) + (MeanCost * HfpSchedule.SizeWeight(Travel, MeanCost, reach, i / (double)steps));
+            scale += rate * velocity;
+        }
+
+        // λ rises while the learning rate falls, which the product of their means leaves out.
+        Assert.InRange(scale, 0.5 * Travel, 1.1 * Travel);
+    }
+
+    [Fact]
+    public void The_mean_cost_is_that_of_all_channels_that_may_go()
+    {
+        var (size, widths, _) = LeNet(seed: 1);
+        var reach = ReachableSizes.Of(size, widths);
+        double[] dense = [.. widths.Select(w => (double)w.Full)];
+        var total = 0.0;
+        var channels = 0.0;
+        for (var g = 0; g < dense.Length; g++)
+        {
+            if (!widths[g].Prunable) continue;
+            double[] less = [.. dense];
+            less[g]--;
+            total += dense[g] * (size.Evaluate(dense).Multiplications - size.Evaluate(less).Multiplications) / reach.DenseMultiplications;
+            channels += dense[g];
+        }
+
+        Assert.Equal(total / channels, new SizeLoss(size, new SizeBudget(null, 0.5 * reach.DenseMultiplications), reach, glideShare: 0).MeanCost(widths), 1e-12);
+    }
+
     [Fact]
     public void The_target_glides_from_one_to_its_value()
     {

@@ -68,8 +68,10 @@ public sealed class ChannelGates : IDisposable
     public double[] LiveCounts() => [.. _live.Select(group => (double)group.Count(open => open))];
 
     /// <summary>Reads γ and decides anew which gates are open; once frozen it reads magnitudes only.</summary>
-    public void Update(IReadOnlyDictionary<string, Parameter> parameters)
+    /// <returns>How many gates were open and are not, and how many the other way round.</returns>
+    public (int Closed, int Reopened) Update(IReadOnlyDictionary<string, Parameter> parameters)
     {
+        var (closed, reopened) = (0, 0);
         foreach (var group in _magnitudes) Array.Clear(group);
         foreach (var norm in _sources.BatchNorms) AddSquares(norm.Places, parameters[$"{norm.Node}.weight"]);
         foreach (var group in _sources.OwnGates)
@@ -84,11 +86,16 @@ public sealed class ChannelGates : IDisposable
             for (var c = 0; c < _magnitudes[g].Length; c++)
             {
                 _magnitudes[g][c] = Math.Sqrt(_magnitudes[g][c] / Math.Max(1, _sourcesPerGate[g][c]));
-                if (!Frozen) _live[g][c] = _magnitudes[g][c] > _threshold;
+                if (Frozen) continue;
+                var isOpen = _magnitudes[g][c] > _threshold;
+                if (_live[g][c] && !isOpen) closed++;
+                if (!_live[g][c] && isOpen) reopened++;
+                _live[g][c] = isOpen;
             }
         }
 
         if (!Frozen) RebuildMasks();
+        return (closed, reopened);
     }
 
     /// <summary>Fixes the open gates for good.</summary>

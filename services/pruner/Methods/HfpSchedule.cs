@@ -19,6 +19,27 @@ public static class HfpSchedule
         return target + (1 - target) * 0.5 * (1 + Math.Cos(Math.PI * t / glideShare));
     }
 
-    /// <summary>λ of the moment: rises exponentially from its start to <see cref="Rise"/> times that.</summary>
-    public static double SizeWeight(double start, double t) => start * Math.Pow(Rise, t);
+    /// <summary>
+    /// λ of the moment. It rises exponentially to <see cref="Rise"/> times its start, and is such that the size loss alone would move the
+    /// scale of a channel of mean cost by <paramref name="travel"/> over the pruning part, whatever the network's size, the number of
+    /// steps and the learning rate: half of ResNet-20 takes as hard a pull as half of ResNet-50.
+    /// </summary>
+    /// <param name="travel">How far, in units of γ.</param>
+    /// <param name="meanCost">Share of the dense size that one channel costs in the mean.</param>
+    /// <param name="reach">How far a gradient of 1 would move a parameter over the pruning part, <see cref="Reach"/>.</param>
+    /// <param name="t">Share of the pruning part done, 0 to 1.</param>
+    public static double SizeWeight(double travel, double meanCost, double reach, double t) =>
+        travel / (meanCost * reach) * Math.Pow(Rise, t) * Math.Log(Rise) / (Rise - 1);
+
+    /// <summary>
+    /// How far gradient descent with momentum moves a parameter whose gradient is 1 for the first <paramref name="share"/> of a cosine
+    /// schedule: Σ η / (1 − μ).
+    /// </summary>
+    /// <param name="from">Learning rate at the start of the schedule.</param>
+    /// <param name="to">Learning rate at its end.</param>
+    /// <param name="momentum">μ, at least 0 and below 1.</param>
+    /// <param name="share">Above 0, at most 1.</param>
+    /// <param name="steps">Steps in that share.</param>
+    public static double Reach(double from, double to, double momentum, double share, double steps) =>
+        steps * (to + ((from - to) * 0.5 * (1 + (Math.Sin(Math.PI * share) / (Math.PI * share))))) / (1 - momentum);
 }

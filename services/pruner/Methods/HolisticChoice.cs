@@ -12,11 +12,16 @@ namespace Lathe.Pruner.Methods;
 /// </summary>
 internal sealed class HolisticChoice(ChannelGates gates, SizeLoss loss, IReadOnlyList<GroupWidths> widths, PruneParameters parameters) : IChannelChoice
 {
+    private readonly double _meanCost = loss.MeanCost(widths);
+
     public double ChosenAfter => parameters.PruningShare;
 
     public void AddGradient(StepContext step, double done)
     {
-        var point = loss.At(gates.LiveCounts(), HfpSchedule.SizeWeight(parameters.SizeWeight, done), done);
+        var reach = HfpSchedule.Reach(
+            parameters.LearningRate, parameters.FinalLearningRate, parameters.Momentum, parameters.PruningShare,
+            parameters.PruningShare * parameters.Epochs * step.StepsPerEpoch);
+        var point = loss.At(gates.LiveCounts(), HfpSchedule.SizeWeight(parameters.SizeWeight, _meanCost, reach, done), done);
         if (point.Pulls) gates.AddGradient(step.Module.Parameters, point.Gradient);
     }
 

@@ -12,6 +12,24 @@ public sealed class SizeLoss(SizeModel size, SizeBudget budget, ReachableSizes r
     private readonly double? _parameters = budget.Parameters / reach.DenseParameters;
     private readonly double? _multiplications = budget.Multiplications / reach.DenseMultiplications;
 
+    /// <summary>What one channel of the dense network costs in the mean, as a share of the size that has a target; of both, their mean.</summary>
+    /// <param name="widths">Allowed widths, by group.</param>
+    public double MeanCost(IReadOnlyList<GroupWidths> widths)
+    {
+        double[] full = [.. widths.Select(w => (double)w.Full)];
+        var (byParameters, byMultiplications) = size.Gradient(full);
+        List<double> costs = [];
+        if (_parameters is not null) costs.Add(Mean(byParameters) / reach.DenseParameters);
+        if (_multiplications is not null) costs.Add(Mean(byMultiplications) / reach.DenseMultiplications);
+        return costs.Average();
+
+        double Mean(double[] slope)
+        {
+            var prunable = Enumerable.Range(0, full.Length).Where(g => widths[g].Prunable).ToList();
+            return prunable.Sum(g => full[g] * slope[g]) / prunable.Sum(g => full[g]);
+        }
+    }
+
     /// <summary>Sizes and the loss's gradient at these widths.</summary>
     /// <param name="liveCounts">n_G by group.</param>
     /// <param name="weight">λ.</param>

@@ -10,7 +10,7 @@ public sealed class PruningTableTests
             new PrunedLayer("features.0", 16, 8, 400, 200, 313_600, 156_800),
             new PrunedLayer("features.denseblock4.denselayer16.conv2.of.a.long.name", 128, 128, 40_000, 20_000, 2_508_800, 627_200),
         ],
-        [.. Enumerable.Range(1, 40).Select(epoch => new SizePoint(epoch, 215_546 - epoch, 3_024_384 - (1_000 * epoch), null, 1_512_192))]);
+        [.. Enumerable.Range(1, 40).Select(epoch => new SizePoint(epoch, 215_546 - epoch, 3_024_384 - (1_000 * epoch), null, 1_512_192, 3, 1))]);
 
     [Fact]
     public void Layers_fit_80_columns_by_the_end_of_their_names() =>
@@ -27,7 +27,7 @@ public sealed class PruningTableTests
     {
         var lines = Samples.Draw(PruningTable.Path(Record), 80);
         Assert.InRange(lines.Length, 8, 13);
-        Assert.Matches("^ *epoch +params +target +mults +target *$", lines[0]);
-        Assert.Matches("^ *40 +215,506 +free +2,984,384 +1,512,192 *$", lines[^1]);
+        Assert.Matches("^ *epoch +params +target +mults +target +closed +reopened *$", lines[0]);
+        Assert.Matches("^ *40 +215,506 +free +2,984,384 +1,512,192 +12 +4 *$", lines[^1]);
     }
 }
