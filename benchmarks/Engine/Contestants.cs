@@ -23,6 +23,8 @@ internal sealed class Contestants(Workload workload, Split images, int threads)
     public const string LatheBfloat16 = "lathe-bfloat16";
     public const string LatheHfp = "lathe-hfp";
     public const string LatheSymog = "lathe-symog";
+    public const string LatheClosed = "lathe-half-closed";
+    public const string LatheCut = "lathe-half-cut";
 
     private const double LearningRate = 0.01;
     private const double Momentum = 0.9;
@@ -30,7 +32,7 @@ internal sealed class Contestants(Workload workload, Split images, int threads)
 
     /// <summary>Names in the order of the table.</summary>
     public IReadOnlyList<string> Names { get; } =
-        [Plain, PlainChannelsLast, Lathe, LatheBfloat16, .. workload.HasMethods ? [LatheHfp, LatheSymog] : Array.Empty<string>()];
+        [Plain, PlainChannelsLast, Lathe, LatheBfloat16, .. workload.HasMethods ? [LatheHfp, LatheSymog, LatheClosed, LatheCut] : Array.Empty<string>()];
 
     /// <summary>Starts one.</summary>
     public Contestant Create(string name) => name switch
@@ -41,6 +43,8 @@ internal sealed class Contestants(Workload workload, Split images, int threads)
         LatheBfloat16 => new Contestant(name, Precision.Bfloat16, threads, stepped => FromGraph(Precision.Bfloat16, stepped)),
         LatheHfp => new Contestant(name, Precision.Float32, threads, Hfp),
         LatheSymog => new Contestant(name, Precision.Float32, threads, Symog),
+        LatheClosed => new Contestant(name, Precision.Float32, threads, stepped => FineTune(cut: false, stepped)),
+        LatheCut => new Contestant(name, Precision.Float32, threads, stepped => FineTune(cut: true, stepped)),
         _ => throw new ArgumentOutOfRangeException(nameof(name), name, "no such contestant"),
     };
 
@@ -99,6 +103,17 @@ internal sealed class Contestants(Workload workload, Split images, int threads)
         CloseEverySecondChannel(module, parameters.Threshold);
         using var pruning = new Pruning(module.Graph, module.Parameters, parameters);
         Train(module, Recipe, pruning.Hooks(_ => stepped()));
+    }
+
+    /// <summary>After the choice: half of the multiplications gone, their channels only closed or cut out of the network.</summary>
+    private void FineTune(bool cut, Action stepped)
+    {
+        using var module = GraphModule.Create(workload.Graph, seed: 1);
+        var parameters = new PruneParameters { Method = PruneMethod.Uniform, Multiplications = 0.5, Epochs = 1 };
+        using var pruning = new Pruning(module.Graph, module.Parameters, parameters);
+        using var small = new EarlyCut(module, pruning, images);
+        var hooks = pruning.Hooks(_ => stepped());
+        Train(module, Recipe, cut ? small.Around(hooks) : hooks);
     }
 
     private void Symog(Action stepped)

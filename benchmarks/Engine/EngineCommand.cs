@@ -76,7 +76,11 @@ internal static class EngineCommand
         }
 
         // Methods that a network is not measured with are left out; what no network has is a mistake.
-        string[] all = [Contestants.Plain, Contestants.PlainChannelsLast, Contestants.Lathe, Contestants.LatheBfloat16, Contestants.LatheHfp, Contestants.LatheSymog];
+        string[] all =
+        [
+            Contestants.Plain, Contestants.PlainChannelsLast, Contestants.Lathe, Contestants.LatheBfloat16, Contestants.LatheHfp, Contestants.LatheSymog, Contestants.LatheClosed,
+            Contestants.LatheCut,
+        ];
         if (wanted.FirstOrDefault(name => !all.Contains(name)) is { } unknown)
             throw new LatheException($"engine: --variants has '{unknown}'; known are {string.Join(", ", all)}.");
         return [.. contestants.Names.Where(wanted.Contains)];
