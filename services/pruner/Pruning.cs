@@ -42,7 +42,7 @@ public sealed class Pruning : IDisposable
         _weights = weights;
         Groups = ChannelGroups.Of(graph);
         _size = SizeModel.Of(graph, Groups);
-        _widths = Widths(Groups, parameters);
+        _widths = GroupWidths.Of(graph, Groups, parameters.ChannelMultiple);
         Reach = ReachableSizes.Of(_size, _widths);
         _budget = SizeBudget.From(parameters, Reach.DenseParameters, Reach.DenseMultiplications);
         Reach.Check(_budget);
@@ -51,6 +51,7 @@ public sealed class Pruning : IDisposable
         // Scales of channels without a batch norm are for those methods alone that choose by scales.
         var ownGates = parameters.Method is PruneMethod.Hfp or PruneMethod.Slimming;
         Gates = new ChannelGates(graph, Groups, threshold, weights.Values.First().device, ownGates);
+        if (parameters.Method == PruneMethod.Hfp) Gates.MeasureByGroup(weights);
         Gates.Update(weights);
         var rule = new WidthRule(_size, _budget, _widths);
         _choice = parameters.Method switch
@@ -87,7 +88,7 @@ public sealed class Pruning : IDisposable
     public static void CheckTargets(NetworkGraph graph, PruneParameters parameters)
     {
         var groups = ChannelGroups.Of(graph);
-        var reach = ReachableSizes.Of(SizeModel.Of(graph, groups), Widths(groups, parameters));
+        var reach = ReachableSizes.Of(SizeModel.Of(graph, groups), GroupWidths.Of(graph, groups, parameters.ChannelMultiple));
         reach.Check(SizeBudget.From(parameters, reach.DenseParameters, reach.DenseMultiplications));
     }
 
@@ -107,9 +108,6 @@ public sealed class Pruning : IDisposable
     };
 
     public void Dispose() => Gates.Dispose();
-
-    private static IReadOnlyList<GroupWidths> Widths(ChannelGroups groups, PruneParameters parameters) =>
-        [.. groups.Groups.Select(g => new GroupWidths(g.Gates.Count, parameters.ChannelMultiple, g.Prunable))];
 
     /// <summary>Share of the way to the choice done before or after this step.</summary>
     private double Done(StepContext step, bool before) =>

@@ -261,7 +261,7 @@ public sealed class Comparing_methods : IDisposable
         var graph = Zoo.Build("lenet5", new TensorShape(1, 28, 28), 10);
         var groups = ChannelGroups.Of(graph);
         var size = SizeModel.Of(graph, groups);
-        GroupWidths[] widths = [.. groups.Groups.Select(g => new GroupWidths(g.Gates.Count, 1, g.Prunable))];
+        var widths = GroupWidths.Of(graph, groups, 1);
         var dense = size.Evaluate([.. widths.Select(w => (double)w.Full)]).Multiplications;
         var random = new Random(4);
         double[][] magnitudes = [.. groups.Groups.Select(g => g.Gates.Select(_ => random.NextDouble()).ToArray())];
@@ -292,7 +292,7 @@ public sealed class Comparing_methods : IDisposable
         using var module = GraphModule.Create(graph, seed);
         var groups = ChannelGroups.Of(graph);
         var size = SizeModel.Of(graph, groups);
-        GroupWidths[] widths = [.. groups.Groups.Select(g => new GroupWidths(g.Gates.Count, multiple, g.Prunable))];
+        var widths = GroupWidths.Of(graph, groups, multiple);
         var reach = ReachableSizes.Of(size, widths);
         var budget = new SizeBudget(
             Math.Max(parametersShare * reach.DenseParameters, reach.LeastParameters),

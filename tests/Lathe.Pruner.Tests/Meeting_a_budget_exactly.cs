@@ -27,7 +27,7 @@ public sealed class Meeting_a_budget_exactly
                 var graph = Networks[network];
                 var groups = ChannelGroups.Of(graph);
                 var size = SizeModel.Of(graph, groups);
-                GroupWidths[] widths = [.. groups.Groups.Select(g => new GroupWidths(g.Gates.Count, multiple, g.Prunable))];
+                var widths = GroupWidths.Of(graph, groups, multiple);
                 var reach = ReachableSizes.Of(size, widths);
                 var budget = new SizeBudget(
                     Math.Max(parameters * reach.DenseParameters, reach.LeastParameters),
@@ -65,6 +65,51 @@ public sealed class Meeting_a_budget_exactly
             var least = magnitudes[g].Where((_, c) => finished.Live[g][c]).Min();
             var greatest = magnitudes[g].Where((_, c) => !finished.Live[g][c]).Max();
             Assert.True(least >= greatest);
+        }
+    }
+
+    [Fact]
+    public void A_group_counts_the_layers_that_write_and_read_it()
+    {
+        var net = new GraphBuilder("residual", new TensorShape(3, 8, 8));
+        var stem = net.Conv("stem", 8, 3, padding: 1);
+        net.Conv("inner", 4, 3, padding: 1);
+        net.Conv("outer", 8, 3, padding: 1);
+        net.Add("add", net.Last, stem);
+        net.GlobalAvgPool("pool");
+        net.Flatten("flat");
+        net.Linear("fc", 5);
+        var graph = net.Build();
+        var groups = ChannelGroups.Of(graph);
+        var widths = GroupWidths.Of(graph, groups, 1);
+        // stem and outer write the sum, inner and fc read it.
+        Assert.Equal((8, 4), (widths[Group("stem")].Full, widths[Group("stem")].Layers));
+        Assert.Equal((4, 2), (widths[Group("inner")].Full, widths[Group("inner")].Layers));
+        Assert.Equal(1, widths[Group("fc")].Layers);
+
+        int Group(string producer) => groups.Groups.Single(g => g.Producers.Contains(producer)).Index;
+    }
+
+    [Theory]
+    [InlineData("resnet20", 32)]
+    [InlineData("mobilenetv2@0.5", 32)]
+    [InlineData("densenet76-12@0.5", 16)]
+    public void Channels_that_matter_alike_leave_every_layer_its_tenth(string model, int side)
+    {
+        // However much a channel of a residual stage saves, and whatever the scale of each group's magnitudes.
+        var graph = Zoo.Build(model, new TensorShape(3, side, side), 10);
+        var groups = ChannelGroups.Of(graph);
+        var (size, widths) = (SizeModel.Of(graph, groups), GroupWidths.Of(graph, groups, 1));
+        var random = new Random(1);
+        double[][] magnitudes = [.. groups.Groups.Select(g => random.NextDouble() is var scale ? g.Gates.Select(_ => scale).ToArray() : [])];
+        var dense = ReachableSizes.Of(size, widths).DenseMultiplications;
+        var finished = ExactFinish.Choose(size, new SizeBudget(null, 0.3 * dense), widths, magnitudes, [.. widths.Select(w => (double)w.Full)]);
+        for (var g = 0; g < widths.Count; g++)
+        {
+            if (!widths[g].Prunable || widths[g].Full < 4) continue;
+            Assert.True(
+                finished.Live[g].Count(live => live) >= 0.1 * widths[g].Full,
+                $"{string.Join(", ", groups.Groups[g].Producers)}: {finished.Live[g].Count(live => live)} of {widths[g].Full}");
         }
     }
 
@@ -160,13 +205,13 @@ public sealed class Meeting_a_budget_exactly
     private static double[] Open(IReadOnlyList<GroupWidths> widths, IReadOnlyList<double[]> magnitudes) =>
         [.. magnitudes.Select((m, g) => (double)widths[g].Covering(m.Count(value => value > 0.01)))];
 
-    private static (SizeModel Size, GroupWidths[] Widths, double[][] Magnitudes) LeNet(int seed)
+    private static (SizeModel Size, IReadOnlyList<GroupWidths> Widths, double[][] Magnitudes) LeNet(int seed)
     {
         var groups = ChannelGroups.Of(Networks[0]);
         var random = new Random(seed);
         return (
             SizeModel.Of(Networks[0], groups),
-            [.. groups.Groups.Select(g => new GroupWidths(g.Gates.Count, 1, g.Prunable))],
+            GroupWidths.Of(Networks[0], groups, 1),
             [.. groups.Groups.Select(g => g.Gates.Select(_ => random.NextDouble()).ToArray())]);
     }
 

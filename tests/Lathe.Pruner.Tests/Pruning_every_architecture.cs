@@ -28,7 +28,7 @@ public sealed class Pruning_every_architecture
 
         var groups = ChannelGroups.Of(graph);
         var size = SizeModel.Of(graph, groups);
-        GroupWidths[] widths = [.. groups.Groups.Select(g => new GroupWidths(g.Gates.Count, 1, g.Prunable))];
+        var widths = GroupWidths.Of(graph, groups, 1);
         var reach = ReachableSizes.Of(size, widths);
         Assert.InRange(reach.LeastParameters / reach.DenseParameters, 0, 0.05);
         Assert.InRange(reach.LeastMultiplications / reach.DenseMultiplications, 0, 0.05);

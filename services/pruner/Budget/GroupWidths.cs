@@ -1,3 +1,5 @@
+using Lathe.NN.Graphs;
+
 namespace Lathe.Pruner.Budget;
 
 /// <summary>
@@ -6,8 +8,33 @@ namespace Lathe.Pruner.Budget;
 /// <param name="Full">Channels of the group in the input network.</param>
 /// <param name="Multiple">Step between widths.</param>
 /// <param name="Prunable">False: only the full width.</param>
-public readonly record struct GroupWidths(int Full, int Multiple, bool Prunable)
+/// <param name="Layers">Convolutions and linear layers that write the group's channels, and those that read them; one that does both counts twice.</param>
+public readonly record struct GroupWidths(int Full, int Multiple, bool Prunable, int Layers = 1)
 {
+    /// <summary>The widths of every group of a network, by group.</summary>
+    /// <param name="graph">The network.</param>
+    /// <param name="groups">Its channel groups.</param>
+    /// <param name="multiple">Step between widths.</param>
+    public static IReadOnlyList<GroupWidths> Of(NetworkGraph graph, ChannelGroups groups, int multiple)
+    {
+        var groupOf = new int[groups.Gates.Count];
+        foreach (var group in groups.Groups)
+        {
+            foreach (var gate in group.Gates) groupOf[gate] = group.Index;
+        }
+
+        var layers = new int[groups.Groups.Count];
+        foreach (var node in graph.Nodes.Where(node => node is Conv2d or Linear))
+        {
+            foreach (var tensor in (string[])[node.Name, node.Inputs[0]])
+            {
+                foreach (var group in groups.GatesOf[tensor].Where(gate => gate >= 0).Select(gate => groupOf[gate]).Distinct()) layers[group]++;
+            }
+        }
+
+        return [.. groups.Groups.Select(g => new GroupWidths(g.Gates.Count, multiple, g.Prunable, Math.Max(1, layers[g.Index])))];
+    }
+
     /// <summary>The narrowest width allowed.</summary>
     public int Least => Prunable ? Math.Min(Multiple, Full) : Full;
 

@@ -21,6 +21,7 @@ public sealed class ChannelGates : IDisposable
     private readonly Dictionary<string, Parameter> _ownGates = [];
     private readonly double[][] _magnitudes;
     private readonly int[][] _sourcesPerGate;
+    private readonly double[] _units;
     private readonly Device _device;
     private bool[][] _live;
 
@@ -41,6 +42,7 @@ public sealed class ChannelGates : IDisposable
         _sources = ownGates ? sources : sources with { OwnGates = [] };
         _magnitudes = [.. groups.Groups.Select(g => new double[g.Gates.Count])];
         _live = [.. groups.Groups.Select(g => Enumerable.Repeat(true, g.Gates.Count).ToArray())];
+        _units = [.. groups.Groups.Select(_ => 1.0)];
         _sourcesPerGate = [.. groups.Groups.Select(g => new int[g.Gates.Count])];
         foreach (var (group, index) in _sources.BatchNorms.SelectMany(n => n.Places).Where(p => p.Group >= 0)) _sourcesPerGate[group][index]++;
         _gatedNodes = _sources.BatchNorms.Select(t => (t, false)).Concat(_sources.MaskedProducers.Select(t => (t, true)))
@@ -67,6 +69,21 @@ public sealed class ChannelGates : IDisposable
     /// <summary>Live channels of each group.</summary>
     public double[] LiveCounts() => [.. _live.Select(group => (double)group.Count(open => open))];
 
+    /// <summary>
+    /// Measures magnitudes in units of their group's mean from here on. Batch norm behind a layer undoes its scale, so that how large a
+    /// layer's γ are tells nothing of what its channels matter: within the layer it does.
+    /// </summary>
+    public void MeasureByGroup(IReadOnlyDictionary<string, Parameter> parameters)
+    {
+        Array.Fill(_units, 1);
+        Update(parameters);
+        for (var g = 0; g < _units.Length; g++)
+        {
+            var mean = _magnitudes[g].Average();
+            _units[g] = mean > 0 ? mean : 1;
+        }
+    }
+
     /// <summary>Reads γ and decides anew which gates are open; once frozen it reads magnitudes only.</summary>
     /// <returns>How many gates were open and are not, and how many the other way round.</returns>
     public (int Closed, int Reopened) Update(IReadOnlyDictionary<string, Parameter> parameters)
@@ -85,7 +102,7 @@ public sealed class ChannelGates : IDisposable
             if (!_groups.Groups[g].Prunable) continue;
             for (var c = 0; c < _magnitudes[g].Length; c++)
             {
-                _magnitudes[g][c] = Math.Sqrt(_magnitudes[g][c] / Math.Max(1, _sourcesPerGate[g][c]));
+                _magnitudes[g][c] = Math.Sqrt(_magnitudes[g][c] / Math.Max(1, _sourcesPerGate[g][c])) / _units[g];
                 if (Frozen) continue;
                 var isOpen = _magnitudes[g][c] > _threshold;
                 if (_live[g][c] && !isOpen) closed++;
