@@ -52,6 +52,7 @@ internal static class EvaluateCommand
             ?? throw new LatheException($"{path} does not say what it was trained on; name the data set with --dataset");
         var data = DataSets.Open(wanted, DataPlaces.Find(wanted, settings), new ImageOptions(checkpoint.Graph.Input.Height));
         OwnNetwork.CheckFits(checkpoint.Graph, data.Input, data.Classes);
+        if (MadeOn.Warning(checkpoint.Lineage, wanted, settings) is { } other) terminal.Say($"warning: {other}");
 
         const int BatchSize = 500;
         var own = Measurement.Of(checkpoint, data, BatchSize, compute.Device, stop);

@@ -57,24 +57,29 @@ internal static class ExportCommand
             if (count < 1) throw new LatheException($"--images {count}: expected at least 1");
             var settings = CommonOptions.Settings(call);
             var path = CheckpointSource.PathOf(call.GetValue(checkpoint)!, settings);
-            Run(path, wanted, call.GetValue(file)!, type, count, call.GetValue(CommonOptions.Data) is not null, settings);
+            Run(path, wanted, call.GetValue(file)!, type, count, call.GetValue(CommonOptions.Data) is not null, settings, stop);
             return LatheCommand.Success;
         }, stop));
         return command;
     }
 
-    private static void Run(string path, ExportFormat format, string file, OnnxWeightType? weights, int count, bool isOnData, HostingSettings settings)
+    private static void Run(string path, ExportFormat format, string file, OnnxWeightType? weights, int count, bool isOnData, HostingSettings settings, CancellationToken stop)
     {
         OutputFile.Check("--out", file);
+        if (OutputFile.Target(file) == OutputFile.Target(path))
+            throw new LatheException($"--out {file}: is the checkpoint itself, which would be lost; name another file");
         if (ImportedModels.IsOne(path))
             throw new LatheException($"{path} is an ONNX file, and only checkpoints are exported; train, prune or quantize it first, with 'model: {path}' in a sweep");
         TorchRuntime.Configure(settings.Threads);
         using var checkpoint = CheckpointFile.Read(path);
-        var images = VerificationImages.For(checkpoint, settings, isOnData, count);
+        var images = VerificationImages.For(checkpoint, settings, isOnData, count).Until(stop);
         var exported = format.Make(new ExportJob(checkpoint, Digest(path), file, weights, images, settings.Threads));
+        stop.ThrowIfCancellationRequested();
         foreach (var written in exported.Files) OutputFile.Write("--out", written.Path, written.Content);
         var terminal = new Terminal();
         foreach (var line in exported.Lines) terminal.Line(line);
+        if (images.Normalization is not null && MadeOn.Warning(checkpoint.Lineage, checkpoint.Lineage.Steps[^1].Data.Name, settings) is { } other)
+            terminal.Say($"warning: {other}. Export it with --data for the files that it was trained on");
     }
 
     private static OnnxWeightType? WeightType(string name, ExportFormat format)

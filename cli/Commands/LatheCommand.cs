@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.RegularExpressions;
 using Lathe.Contracts;
+using Lathe.Hosting;
 
 namespace Lathe.Cli.Commands;
 
@@ -24,8 +25,10 @@ internal static partial class LatheCommand
         var call = root.Parse(args);
         if (call.Errors.Count > 0 && call.Action is not DetailedCommand.Help)
         {
-            // For an unknown command the parser also says that none was given.
-            foreach (var error in call.Errors.TakeLast(call.UnmatchedTokens.Count > 0 ? 1 : call.Errors.Count)) Tell(error.Message);
+            // Of several words that fit nowhere the first is the mistake: the others are its arguments. For an unknown command the parser also
+            // says that none was given.
+            if (call.UnmatchedTokens is [var first, ..]) Tell($"{first}: no such {(first.StartsWith('-') ? "option" : "command or argument")}{Near(first, call.CommandResult.Command)}");
+            else foreach (var error in call.Errors) Tell(error.Message);
             var name = string.Join(' ', Names(call.CommandResult.Command));
             Tell($"see {name} --help");
             return BadInput;
@@ -78,6 +81,9 @@ internal static partial class LatheCommand
             ]) root.Subcommands.Add(command);
         return root;
     }
+
+    private static string Near(string word, Command command) => Nearest.Hint(
+        word, word.StartsWith('-') ? command.Options.Concat(CommonOptions.All).Select(o => o.Name) : command.Subcommands.Select(c => c.Name));
 
     private static IEnumerable<string> Names(Command command) =>
         command is RootCommand ? ["lathe"] : [.. Names((Command)command.Parents.First()), command.Name];

@@ -30,6 +30,8 @@ internal static class ReportCommand
         command.SetAction(async (call, stop) =>
         {
             if (call.GetValue(output) is { } named) OutputFile.Check(output.Name, named);
+            MakeFolder(plots.Name, call.GetValue(plots));
+            MakeFolder(pictures.Name, call.GetValue(pictures));
             var reader = StatusCommand.Reader(call);
             using var _ = reader as IDisposable;
             var report = await SweepReport.ReadAsync(reader, call.GetValue(sweep)!, CommonOptions.Settings(call), stop);
@@ -51,8 +53,21 @@ internal static class ReportCommand
     private static void WritePlots(SweepReport report, string option, string? folder, string ending, Func<ReportPlot, byte[]> content)
     {
         if (folder is null) return;
-        if (File.Exists(folder)) throw new LatheException($"{option} {folder}: is a file, expected a folder");
         foreach (var plot in ReportPlots.All(report)) OutputFile.Write(option, Path.Combine(folder, $"{FileStem(plot.File)}.{ending}"), content(plot));
+    }
+
+    private static void MakeFolder(string option, string? folder)
+    {
+        if (folder is null) return;
+        if (File.Exists(folder)) throw new LatheException($"{option} {folder}: is a file, expected a folder");
+        try
+        {
+            Directory.CreateDirectory(folder);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new LatheException($"{option} {folder}: cannot be made: {e.Message}", inner: e);
+        }
     }
 
     /// <summary>A sweep's name comes from a file that anybody may have written, and must not choose a folder.</summary>

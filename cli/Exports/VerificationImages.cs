@@ -38,6 +38,21 @@ internal sealed record VerificationImages(string Kind, Func<IEnumerable<Tensor>>
         return new VerificationImages($"test images of {name}", () => TestBatches(data.Test, count), data.Normalization);
     }
 
+    /// <summary>The same, which end where a stop is asked for.</summary>
+    public VerificationImages Until(CancellationToken stop)
+    {
+        return this with { Batches = Checked };
+
+        IEnumerable<Tensor> Checked()
+        {
+            foreach (var batch in Batches())
+            {
+                stop.ThrowIfCancellationRequested();
+                yield return batch;
+            }
+        }
+    }
+
     /// <summary>Normally distributed pixels from a fixed seed.</summary>
     private static VerificationImages Random(TensorShape shape, int count) =>
         new("seeded random images (no data set at hand; --data names one)", () => RandomBatches(shape, count));

@@ -53,6 +53,19 @@ internal sealed class LogFile : ILoggerProvider
         lock (_gate)
         {
             if (_writer.BaseStream is not { CanWrite: true }) return;
+            try
+            {
+                WriteLines();
+            }
+            catch (IOException e)
+            {
+                // A disk that is full must not end what the log is about.
+                _warnings.Enqueue($"the log {Path} is not complete: {e.Message}");
+            }
+        }
+
+        void WriteLines()
+        {
             _writer.WriteLine($"{_time.GetUtcNow().ToString("O", CultureInfo.InvariantCulture)} {level} {category}: {message}");
             if (exception is not null) _writer.WriteLine(exception);
         }

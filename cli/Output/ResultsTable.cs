@@ -7,8 +7,9 @@ namespace Lathe.Cli.Output;
 /// <summary>The results of a sweep, one row for each leaf. Fits 80 columns: shares of the dense network stand below the figures.</summary>
 internal static class ResultsTable
 {
-    /// <summary>Characters that the figures take beside the way, spaces between columns not counted.</summary>
-    private const int FiguresWidth = 49;
+    private const int LeastWay = 12;
+
+    private static readonly string[] Figured = ["top-1 %", "points", "params", "mults", "bits", "KiB", "time"];
 
     /// <summary>Draws the table.</summary>
     /// <param name="leaves">Results of one sweep.</param>
@@ -18,17 +19,17 @@ internal static class ResultsTable
         var gap = width >= 100 ? 3 : 1;
         var table = new Table().Border(TableBorder.None);
         table.AddColumn(Column("way", gap).LeftAligned());
-        foreach (var name in (string[])["top-1 %", "points", "params", "mults", "bits", "KiB", "time"]) table.AddColumn(Column(name, gap).RightAligned());
+        foreach (var name in Figured) table.AddColumn(Column(name, gap).RightAligned());
 
         var ways = Ways.Of(leaves);
-        var wayWidth = width - FiguresWidth - (7 * gap);
-        for (var i = 0; i < leaves.Count; i++) table.AddRow([.. Row(leaves[i], Way(ways[i], wayWidth), DenseBytes(leaves[i])).Select(Cell)]);
+        var rows = leaves.Select(leaf => Row(leaf, DenseBytes(leaf))).ToList();
+        var wayWidth = width - Figured.Select((name, c) => gap + rows.SelectMany(row => row[c].Split('\n')).Append(name).Max(line => line.Length)).Sum() - gap;
+        for (var i = 0; i < leaves.Count; i++) table.AddRow([Cell(Way(ways[i], wayWidth)), .. rows[i].Select(Cell)]);
         return table;
     }
 
-    private static IEnumerable<string> Row(LeafResult leaf, string way, double? denseBytes) =>
+    private static string[] Row(LeafResult leaf, double? denseBytes) =>
     [
-        way,
         leaf.Top1 is null && leaf.State is not (ExecutionState.Completed or ExecutionState.Cached) ? Words.Of(leaf.State) : Figures.Percent(leaf.Top1),
         Figures.Points(leaf.Top1 - leaf.Top1Dense),
         $"{Figures.Count(leaf.Parameters)}\n{Figures.Ratio(leaf.ParametersRatio)}",
@@ -54,7 +55,21 @@ internal static class ResultsTable
     private static string Way(IReadOnlyList<string> stages, int width)
     {
         var line = string.Join(" > ", stages);
-        return line.Length <= width ? line : string.Join("\n", stages.Select((stage, i) => i == 0 ? stage : $"> {stage}"));
+        return line.Length <= width ? line : string.Join("\n", stages.SelectMany((stage, i) => Lines(i == 0 ? stage : $"> {stage}", Math.Max(LeastWay, width))));
+    }
+
+    /// <summary>A long text in lines, broken between words where there are any: a table that is wider than the terminal is not drawn at all.</summary>
+    private static IEnumerable<string> Lines(string text, int width)
+    {
+        while (text.Length > width)
+        {
+            var space = text.LastIndexOf(' ', width);
+            var end = space > 1 ? space : width;
+            yield return text[..end];
+            text = $"  {text[end..].TrimStart()}";
+        }
+
+        yield return text;
     }
 
     private static TableColumn Column(string name, int gap) => new TableColumn(new Markup($"[bold]{name}[/]")).PadLeft(0).PadRight(gap).NoWrap();

@@ -24,6 +24,9 @@ internal sealed class StageExecutor(
     TimeProvider time,
     ILogger<StageExecutor> logger)
 {
+    // errno's ENOSPC, which .NET hands on as it is.
+    private const int NoSpaceLeft = 28;
+
     /// <summary>Handles one message; returning acknowledges it, throwing sends it back to its queue.</summary>
     public async Task Take(StageEntry stage, ConsumeContext<ExecuteStage> message)
     {
@@ -68,6 +71,8 @@ internal sealed class StageExecutor(
         var (kind, text) = e switch
         {
             LatheException known => (known.Kind, known.Message),
+            // Trying again fills no less.
+            IOException { HResult: NoSpaceLeft } => (FailureKind.Permanent, "the disk is full; make room where checkpoints and states are kept (lathe doctor shows where), and run the same again"),
             IOException io => (FailureKind.Transient, $"input or output failed: {io.Message}"),
             // libtorch's messages go on with the frames of its own stack.
             _ => (FailureKind.Permanent, $"{e.GetType().Name}: {e.Message.Split('\n')[0].TrimEnd()} (a fault in the stage; the worker's log has the details)"),

@@ -45,6 +45,12 @@ public static class CheckpointFile
             }
         }
 
+        foreach (var (name, tensor) in tensors)
+        {
+            if (!tensor.isfinite().all().item<bool>())
+                throw new LatheException($"{source} is no sound checkpoint: {name} has values that are no finite numbers. Get or make it again");
+        }
+
         foreach (var tensor in tensors.Values) tensor.MoveToOuterDisposeScope();
         return new Checkpoint(header.Graph, tensors, header.Lineage, header.Formats);
     }

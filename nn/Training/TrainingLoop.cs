@@ -105,6 +105,7 @@ public sealed class TrainingLoop : IDisposable
                 Report(context);
                 if (step < StepsPerEpoch && stop.IsCancellationRequested)
                 {
+                    RefuseNonsense(context);
                     Save(epoch, step);
                     throw new OperationCanceledException(stop);
                 }
@@ -203,6 +204,7 @@ public sealed class TrainingLoop : IDisposable
         _progress.Report(ProgressAt(context));
         _lossSum = 0;
         _correct = 0;
+        RefuseNonsense(context);
         Save(epoch + 1, 0);
         MemoryTuning.ReturnFreePages();
     }
@@ -242,10 +244,24 @@ public sealed class TrainingLoop : IDisposable
     {
         if (float.IsFinite(loss))
             return;
-        throw new LatheException(
-            $"Training failed: the loss is {loss} in epoch {context.Epoch + 1} of {_recipe.Epochs}, step {context.Step + 1} of " +
-            $"{context.StepsPerEpoch}, at learning rate {context.LearningRate:g4}. Try a smaller learningRate, or some warmupEpochs.");
+        throw Failed($"the loss is {loss}", context);
     }
+
+    /// <summary>A step may ruin weights whose loss was fine; what is saved, or the end of training, must be sound.</summary>
+    private void RefuseNonsense(StepContext context)
+    {
+        using var scope = NewDisposeScope();
+        using var noGradient = no_grad();
+        foreach (var (name, tensor) in _module.Parameters.Select(p => (p.Key, (Tensor)p.Value)).Concat(_module.Buffers.Select(b => (b.Key, b.Value))))
+        {
+            if (!tensor.isfinite().all().item<bool>())
+                throw Failed($"{name} has values that are no finite numbers", context);
+        }
+    }
+
+    private LatheException Failed(string what, StepContext context) => new(
+        $"Training failed: {what} in epoch {context.Epoch + 1} of {_recipe.Epochs}, step {context.Step + 1} of " +
+        $"{context.StepsPerEpoch}, at learning rate {context.LearningRate:g4}. Try a smaller learningRate, or some warmupEpochs.");
 
     private void Save(int epoch, int step)
     {

@@ -35,7 +35,8 @@ public static class WeightFile
         if (TorchArchive.IsOfOldFormat(path))
         {
             throw new LatheException(
-                $"{path} is of PyTorch's format before 1.6, which is not read; in Python, torch.save(torch.load(path), path) brings it into the present one");
+                $"{path} is a bare pickle, perhaps of PyTorch's format before 1.6, which is not read: nothing in it was run. If it is yours, "
+                + "torch.save(torch.load(path, weights_only=True), path) in Python brings it into the present one");
         }
 
         return SafeTensorsFile.Read(path).Tensors;

@@ -26,7 +26,13 @@ public static partial class WeightFitting
     /// <exception cref="LatheException">Tensors are missing, unknown or of another shape; the message names them.</exception>
     public static WeightMatch Match(NetworkGraph graph, IReadOnlyDictionary<string, IReadOnlyList<long>> shapes, string source)
     {
-        var offered = shapes.Keys.Where(name => !name.EndsWith(".num_batches_tracked", StringComparison.Ordinal)).ToDictionary(Usual);
+        var offered = new Dictionary<string, string>();
+        foreach (var name in shapes.Keys.Where(name => !name.EndsWith(".num_batches_tracked", StringComparison.Ordinal)))
+        {
+            if (!offered.TryAdd(Usual(name), name))
+                throw new LatheException($"{source} has both {offered[Usual(name)]} and {name}, which are names of one tensor; expected a state dict of one network");
+        }
+
         var last = graph.Nodes.OfType<Linear>().LastOrDefault()?.Name;
         var taken = new Dictionary<string, string>();
         var fresh = new List<string>();
@@ -76,6 +82,7 @@ public static partial class WeightFitting
             foreach (var (name, from) in match.Taken)
             {
                 Tensor target = module.Parameters.TryGetValue(name, out var parameter) ? parameter : module.Buffers[name];
+                Check(from, tensors[from], source);
                 target.copy_(tensors[from]);
             }
 
@@ -86,6 +93,14 @@ public static partial class WeightFitting
             module.Dispose();
             throw;
         }
+    }
+
+    private static void Check(string name, Tensor tensor, string source)
+    {
+        if (!tensor.isfinite().all().item<bool>())
+            throw new LatheException($"{source}: {name} has values that are no finite numbers, so nothing can start from it");
+        if (name.EndsWith(".running_var", StringComparison.Ordinal) && tensor.to(ScalarType.Float32).min().item<float>() < 0)
+            throw new LatheException($"{source}: {name} has negative values; a variance has none");
     }
 
     private static bool IsOf(string? layer, string tensor) => layer is not null && tensor.StartsWith(layer + ".", StringComparison.Ordinal);

@@ -16,6 +16,8 @@ internal sealed record TarImage(string Name, long Offset, long Length);
 /// <param name="Numbers">Classes by key, from the members <c>KEY.cls</c>.</param>
 internal sealed record TarListing(List<TarImage> Images, Dictionary<string, int> Numbers)
 {
+    private const int Block = 512;
+
     /// <summary>Reads the members' headers; of a remote tar only where its present content was not listed before.</summary>
     /// <param name="tar">Its path.</param>
     /// <param name="split">Only members in folders of a folder of this name; null: all.</param>
@@ -52,6 +54,8 @@ internal sealed record TarListing(List<TarImage> Images, Dictionary<string, int>
         try
         {
             using var file = open();
+            if (file.Length == 0) throw new InvalidDataException("it is empty");
+            var end = 0L;
             using var reader = new TarReader(file);
             while (reader.GetNextEntry() is { } entry)
             {
@@ -63,19 +67,25 @@ internal sealed record TarListing(List<TarImage> Images, Dictionary<string, int>
                     listing.Numbers[ImagePlace.Key(entry.Name).ToString()] = ReadNumber(entry, tar);
                 if (entry.DataOffset + entry.Length > file.Length)
                     throw new InvalidDataException($"it ends within {entry.Name}");
+                end = Math.Max(end, entry.DataOffset + entry.Length);
             }
+
+            // A tar that was cut between two members reads like a shorter one, but for the block of zeros that ends every tar.
+            if (file.Length < RoundedUp(end) + Block) throw new InvalidDataException("it ends without the mark of a tar's end, so members are missing");
 
             return listing;
         }
         catch (Exception e) when (e is InvalidDataException or EndOfStreamException or FormatException)
         {
-            throw new LatheException($"{tar} is damaged: {e.Message}. Get the file again from where the data set is published.", FailureKind.Permanent, e);
+            throw new LatheException($"{tar} is damaged: {e.Message.TrimEnd('.')}. Get the file again from where the data set is published.", FailureKind.Permanent, e);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new LatheException($"{tar} cannot be read: {e.Message}", FailureKind.Transient, e);
         }
     }
+
+    private static long RoundedUp(long length) => (length + Block - 1) / Block * Block;
 
     private static int ReadNumber(TarEntry entry, string tar)
     {

@@ -28,7 +28,7 @@ public sealed class Reconciler(
             catch (Exception e) when (e is not OutOfMemoryException)
             {
                 // The database may be away for a while; the next round sees.
-                log.LogError("Could not reconcile: {Reason}", e is LatheException ? e.Message : e);
+                log.LogError(e is LatheException ? null : e, "Could not look after the sweeps: {Reason}", e.GetBaseException().Message);
             }
 
             var now = time.GetUtcNow();

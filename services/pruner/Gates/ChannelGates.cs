@@ -7,7 +7,7 @@ namespace Lathe.Pruner.Gates;
 
 /// <summary>
 /// The gates of one network while it trains. The scale γ of a group's batch norms decides about its channels:
-/// m_c = sqrt(mean γ_{k,c}²), g_c = 1 if m_c &gt; τ else 0. A closed gate makes its channel exactly zero in the forward pass, while the
+/// m_c = sqrt(mean γ_{k,c}²), for HFP in units of the group's mean when it starts; g_c = 1 if m_c &gt; τ else 0. A closed gate makes its channel exactly zero in the forward pass, while the
 /// task's gradient passes straight through to γ, so that a closed channel can come back. Where a ReLU follows directly its slope at 0 is 0
 /// and there is no such gradient: there the exact finish alone reopens channels, which is why the target glides instead of jumping.
 /// </summary>
@@ -63,7 +63,7 @@ public sealed class ChannelGates : IDisposable
     /// <summary>True for each open gate, by group.</summary>
     public IReadOnlyList<bool[]> Live => _live;
 
-    /// <summary>Magnitude m of each gate, by group, as of the last <see cref="Update"/>.</summary>
+    /// <summary>Magnitude m of each gate, by group, as of the last <see cref="Update"/>; after <see cref="MeasureByGroup"/> in its units.</summary>
     public IReadOnlyList<double[]> Magnitudes => _magnitudes;
 
     /// <summary>Live channels of each group.</summary>

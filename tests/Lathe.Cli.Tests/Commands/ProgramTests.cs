@@ -23,7 +23,11 @@ public sealed class ProgramTests : IDisposable
 
     public static TheoryData<string[], string> BadInput => new()
     {
-        { ["frobnicate"], "lathe: Unrecognized command or argument 'frobnicate'." },
+        { ["frobnicate"], "lathe: frobnicate: no such command or argument" },
+        { ["runn", "good.yaml"], "lathe: runn: no such command or argument (did you mean 'run'?)" },
+        { ["run", "good.yaml", "--sett", "seed=2"], "lathe: --sett: no such option (did you mean '--set'?)" },
+        { ["run", "good.yaml", "--json", ""], "lathe: --json needs the name of a file" },
+        { ["run", "good.yaml", "--json", "/dev/full"], "lathe: --json /dev/full: is a device, a pipe or a socket, expected a file" },
         { ["run"], "lathe: Required argument 'SWEEP' missing for command: 'run'." },
         { ["run", "none.yaml"], "lathe: none.yaml: no such file" },
         { ["run", "bad.yaml"], "bad.yaml:7:7: stages[1].prune.multiplications: is -1.5, expected " },

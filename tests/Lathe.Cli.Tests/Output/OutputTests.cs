@@ -27,6 +27,19 @@ public sealed class OutputTests
         Assert.Contains(Samples.Draw(ResultsTable.Render(Samples.Leaves, 160), 160), line => line.StartsWith("prune multiplications=0.25 > quantize bits=4     ", StringComparison.Ordinal));
 
     [Fact]
+    public void A_way_that_is_wider_than_the_terminal_is_broken()
+    {
+        var digest = new string('a', 64);
+        var leaves = Samples.Leaves.Select((leaf, i) => leaf with
+        {
+            Stages = [.. leaf.Stages.Select(s => s.Stage == "train" ? s with { Parameters = JsonSerializer.SerializeToElement(new { init = $"{i}{digest}" }) } : s)],
+        }).ToList();
+        var lines = Samples.Draw(ResultsTable.Render(leaves, 80), 80);
+        Assert.All(lines, line => Assert.InRange(line.Length, 1, 80));
+        Assert.Contains(lines, line => line.Contains("92.56", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void Results_of_several_models_name_each_once()
     {
         var leaves = Samples.Leaves.Select((leaf, i) => leaf with

@@ -113,6 +113,27 @@ public class TrainingLoopTests
         Assert.Contains("epoch 2 of 4, step 3 of 6, at learning rate 0.0", error.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("fc.weight")]
+    [InlineData("bn1.running_var")]
+    public void A_step_that_ruins_the_weights_ends_training_and_is_not_saved(string name)
+    {
+        using var module = GraphModule.Create(Samples.Network(), 1);
+        var state = new MemoryState();
+        // The last of the second epoch's six steps: no loss is computed with them any more.
+        var hooks = new TrainingHooks
+        {
+            AfterStep = context =>
+            {
+                if (context.GlobalStep == 11) (module.Parameters.TryGetValue(name, out var parameter) ? parameter : module.Buffers[name]).copy_(tensor(float.PositiveInfinity));
+            },
+        };
+        var error = Assert.Throws<LatheException>(() =>
+            TrainingLoop.Run(module, Samples.Images(), new TrainingRecipe(2, 16, 0.05), 1, hooks, state, null, CancellationToken.None));
+        Assert.Contains($"{name} has values that are no finite numbers in epoch 2 of 2, step 6 of 6", error.Message, StringComparison.Ordinal);
+        Assert.Equal(1, state.Saves);
+    }
+
     [Fact]
     public void The_learning_rate_follows_its_schedule()
     {

@@ -41,6 +41,32 @@ public sealed class WeightFittingTests : IDisposable
             Assert.True(value.allclose((name.StartsWith("fc.", StringComparison.Ordinal) ? seeded : trained).Snapshot()[name], 0, 0), name);
     }
 
+    [Theory]
+    [InlineData("conv1.weight", float.NaN, "conv1.weight has values that are no finite numbers")]
+    [InlineData("bn1.bias", float.PositiveInfinity, "bn1.bias has values that are no finite numbers")]
+    [InlineData("bn1.running_var", -1f, "bn1.running_var has negative values")]
+    public void Weights_that_nothing_can_start_from_are_refused_by_name(string name, float value, string message)
+    {
+        using var scope = NewDisposeScope();
+        var graph = Zoo.Build("resnet20", new(3, 32, 32), 10);
+        using var trained = GraphModule.Create(graph, seed: 5);
+        var file = trained.Snapshot().ToDictionary();
+        using (no_grad()) file[name].flatten()[0].copy_(tensor(value));
+        Assert.Contains(message, Assert.Throws<LatheException>(() => WeightFitting.Create(graph, file, seed: 1, "file")).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Two_names_of_one_tensor_are_refused()
+    {
+        using var scope = NewDisposeScope();
+        var graph = Zoo.Build("resnet20", new(3, 32, 32), 10);
+        using var trained = GraphModule.Create(graph, seed: 5);
+        var file = trained.Snapshot().ToDictionary();
+        file["module.fc.bias"] = file["fc.bias"];
+        var refused = Assert.Throws<LatheException>(() => WeightFitting.Create(graph, file, seed: 1, "file"));
+        Assert.Contains("file has both fc.bias and module.fc.bias", refused.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Names_of_the_first_DenseNets_are_understood()
     {

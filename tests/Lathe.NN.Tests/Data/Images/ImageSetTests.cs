@@ -144,6 +144,15 @@ public sealed class ImageSetTests : IDisposable
             file.SetLength(3000);
         Assert.Contains(tar, Assert.Throws<LatheException>(() => DataSets.Open("birds", Path.GetDirectoryName(tar)!)).Message, StringComparison.Ordinal);
 
+        // Cut between members, where nothing but the zeros at the end of every tar are missing; and a download that never began.
+        foreach (var (left, message) in (ReadOnlySpan<(int, string)>)[(1024, "it ends without the mark of a tar's end"), (int.MaxValue, "it is empty")])
+        {
+            var ended = _photographs.WriteTar("cut/train.tar", [("1.jpg", image), ("1.cls", "0"u8.ToArray())]);
+            using (var file = File.OpenWrite(ended))
+                file.SetLength(Math.Max(0, file.Length - left));
+            Assert.Contains($"{ended} is damaged: {message}", Assert.Throws<LatheException>(() => DataSets.Open("birds", Path.GetDirectoryName(ended)!)).Message, StringComparison.Ordinal);
+        }
+
         void Shards((string, byte[])[] train, string expected, string number = "0")
         {
             var name = $"shards-{Guid.NewGuid():N}";
