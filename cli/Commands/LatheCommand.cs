@@ -28,7 +28,7 @@ internal static partial class LatheCommand
             // Of several words that fit nowhere the first is the mistake: the others are its arguments. For an unknown command the parser also
             // says that none was given.
             if (call.UnmatchedTokens is [var first, ..]) Tell($"{first}: no such {(first.StartsWith('-') ? "option" : "command or argument")}{Near(first, call.CommandResult.Command)}");
-            else foreach (var error in call.Errors) Tell(error.Message);
+            else foreach (var error in call.Errors) Tell(OfType().Replace(error.Message, "$2 $1: expected a whole number"));
             var name = string.Join(' ', Names(call.CommandResult.Command));
             Tell($"see {name} --help");
             return BadInput;
@@ -93,6 +93,10 @@ internal static partial class LatheCommand
     {
         foreach (var line in message.Split('\n')) Console.Error.WriteLine(HasPlace().IsMatch(line) ? line : $"lathe: {line}");
     }
+
+    /// <summary>What the parser says of a value of the wrong type, whose name is .NET's.</summary>
+    [GeneratedRegex(@"^Cannot parse argument '(.*)' for option '(.*)' as expected type 'System\.Int(?:32|64)'\.$")]
+    private static partial Regex OfType();
 
     [GeneratedRegex(@"^(\S+:\d+:\d+: |--set )")]
     private static partial Regex HasPlace();

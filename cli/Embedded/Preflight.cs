@@ -70,10 +70,11 @@ internal static class Preflight
     private static void Check(PlannedExecution execution, NetworkGraph graph, SweepPlan plan, CheckpointStore store)
     {
         var name = execution.Manifest.Name;
-        if (name == TrainStage.Manifest.Name && ParametersSchema.Read<TrainParameters>(name, execution.Parameters).Init is { Length: > 0 } digest)
+        if (name == TrainStage.Manifest.Name)
         {
-            var path = store.PathOf(store.Find(digest));
-            WeightFitting.Match(graph, WeightFile.Shapes(path), $"{name}.init: {path}");
+            var training = ParametersSchema.Read<TrainParameters>(name, execution.Parameters);
+            TrainStage.Check(training);
+            if (training.Init.Length > 0) WeightFitting.Match(graph, WeightFile.Shapes(store.PathOf(store.Find(training.Init))), $"{name}.init");
         }
 
         if (name == PruneStage.Manifest.Name && !IsPruned(execution, plan))

@@ -25,6 +25,7 @@ public static class DataFolders
         return candidates.Find(folder => DataSetFiles.VariantIn(name, folder) is not null)
             ?? throw new LatheException(
                 $"data set {name} is not here. Looked in {string.Join(", ", candidates)} for {string.Join(", ", files)} (each plain or .gz). "
+                + string.Concat(candidates.Select(folder => Lacking(folder, files)))
                 + (settings.Data is null
                     ? $"Put the files into one of these folders, or name their folder with --data or {HostingSettings.DataVariable}"
                         + (name == "fashion-mnist" ? "; Debian and Ubuntu have them: apt-get install dataset-fashion-mnist" : "")
@@ -38,7 +39,22 @@ public static class DataFolders
             ?? throw new LatheException(
                 $"unknown data set '{name}'{Nearest.Hint(name, DataSetFiles.ByName.Keys)}; known are {string.Join(", ", DataSetFiles.ByName.Keys)}, and photographs: "
                 + $"looked in {string.Join(", ", candidates.SelectMany(folder => (string[])[Path.Combine(folder, name), folder]))} for {ImageSetFiles.Expected}. "
+                + string.Concat(candidates.SelectMany(folder => (string[])[Path.Combine(folder, name), folder]).Select(LackingSplit))
                 + (settings.Data is null ? $"Name their folder with --data or {HostingSettings.DataVariable}" : OnlyThere));
+    }
+
+    /// <summary>What is missing where some of a data set's files are; nothing where none is.</summary>
+    private static string Lacking(string folder, IReadOnlyList<string> files)
+    {
+        var missing = files.Where(file => FileIn(folder, file) is null).ToList();
+        return missing.Count == 0 || missing.Count == files.Count ? "" : $"{folder} has the others, but not {string.Join(", ", missing)}. ";
+    }
+
+    /// <summary>The split that is missing beside the other; nothing where none is there.</summary>
+    private static string LackingSplit(string folder)
+    {
+        var (train, validation) = (Directory.Exists(Path.Combine(folder, "train")), Directory.Exists(Path.Combine(folder, "val")));
+        return train == validation ? "" : $"{folder} has {(train ? "train, but no val" : "val, but no train")}. ";
     }
 
     /// <summary>Refuses a folder that was named and is not there, before another place is looked at in its stead.</summary>

@@ -69,7 +69,7 @@ public sealed record SafeTensorsHeader(
         stream.ReadExactly(prefix);
         var length = BinaryPrimitives.ReadUInt64LittleEndian(prefix);
         if (length > MaxLength)
-            throw Bad(source, $"its header claims {length} bytes, more than the {MaxLength} allowed");
+            throw Bad(source, $"it does not begin like one: its header claims {length} bytes, more than the {MaxLength} allowed. It may be a file of another kind");
         if (length > (ulong)(fileLength - 8))
             throw Bad(source, $"its header claims {length} bytes, but only {fileLength - 8} follow; the file is truncated");
         var bytes = new byte[length];

@@ -28,7 +28,7 @@ public static class FixedPointCompiler
         var floats = graph.Nodes.Where(node => node is Conv2d or Linear && !formats.ContainsKey($"{node.Name}.weight")).Select(node => node.Name).ToList();
         if (floats.Count > 0)
             throw new LatheException($"network '{graph.Name}' has float weights in {string.Join(", ", floats.Take(5))}"
-                + $"{(floats.Count > 5 ? $" and {floats.Count - 5} more layers" : "")}; fixed-point inference needs every weight quantized");
+                + $"{(floats.Count > 5 ? $" and {floats.Count - 5} more layers" : "")}; fixed-point inference needs a checkpoint of the stage quantize with activations: 8, and no layer excluded");
         if (!graph.Nodes.Any(node => node is Quantize))
             throw new LatheException($"network '{graph.Name}' has float activations; fixed-point inference needs a checkpoint of quantize: {{ activations: 8 }}");
     }

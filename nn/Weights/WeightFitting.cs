@@ -61,7 +61,9 @@ public static partial class WeightFitting
         return faults.Count == 0 ? new WeightMatch(taken, fresh) : throw new LatheException(
             $"{source} does not hold the weights of '{graph.Name}': {string.Join("; ", faults.Take(Shown))}"
             + (faults.Count > Shown ? $"; and {faults.Count - Shown} more" : "")
-            + ". Expected a state dict of the same architecture with torchvision's names");
+            + ". Expected a state dict of the same architecture with torchvision's names"
+            + (graph.Nodes.OfType<BatchNorm>().Any() && !shapes.Keys.Any(name => name.EndsWith(".running_mean", StringComparison.Ordinal))
+                ? "; the network has batch norm, and the file has none (torchvision calls such networks vgg11_bn and the like)" : ""));
     }
 
     /// <summary>A network that starts from a file's weights, and from the seed where they do not fit its classes.</summary>

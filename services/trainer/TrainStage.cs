@@ -28,7 +28,7 @@ public sealed class TrainStage : IStage<TrainParameters>
         var hooks = new TrainingHooks { AfterStep = _ => run.CountImages(parameters.BatchSize) };
         var history = parameters.Epochs == 0
             ? new TrainingHistory([])
-            : TrainingLoop.Run(module, train, Recipe(parameters, data, compute.Precision), run.Seed, hooks, run.State, run.Progress, stop);
+            : TrainingLoop.Run(module, train, Recipe(parameters, data.UsualAugmentation, compute.Precision), run.Seed, hooks, run.State, run.Progress, stop);
 
         var facts = new Dictionary<string, double>();
         if (history.Epochs is [.., var last]) (facts["trainingLoss"], facts["trainingTop1"]) = (last.Loss, last.Accuracy);
@@ -48,18 +48,27 @@ public sealed class TrainStage : IStage<TrainParameters>
         using var own = StoredModel.IsDigest(parameters.Model) ? CheckpointFile.Read(run.PathOf(parameters.Model)) : null;
         if (own is not null) OwnNetwork.CheckFits(own.Graph, data.Input, data.Classes);
         var graph = own?.Graph ?? Zoo.Build(parameters.Model, data.Input, data.Classes);
-        if (parameters.Init.Length > 0) return StartFrom(run.PathOf(parameters.Init), graph, run.Seed, device);
+        if (parameters.Init.Length > 0) return StartFrom(run, run.PathOf(parameters.Init), graph, device);
         return own is null ? GraphModule.Create(graph, run.Seed, device) : GraphModule.FromTensors(graph, own.Tensors, device);
     }
 
-    private static GraphModule StartFrom(string path, NetworkGraph graph, long seed, TorchSharp.torch.Device device)
+    private static GraphModule StartFrom(StageRun run, string path, NetworkGraph graph, TorchSharp.torch.Device device)
     {
         using var scope = TorchSharp.torch.NewDisposeScope();
         using var file = SafeTensorsFile.Read(path);
-        return WeightFitting.Create(graph, file.Tensors, seed, path, device);
+        if (WeightFitting.Match(graph, WeightFile.Shapes(path), path).Fresh is { Count: > 0 } fresh)
+            run.Logger.LogWarning("{Tensors} start from the seed: the weights are for another number of classes", string.Join(" and ", fresh));
+        return WeightFitting.Create(graph, file.Tensors, run.Seed, path, device);
     }
 
-    private static TrainingRecipe Recipe(TrainParameters parameters, DataSet data, Precision precision) => new(
+    /// <summary>Refuses parameters that do not go together, before anything is trained.</summary>
+    /// <exception cref="LatheException">Names the parameter, its value and what it has to be.</exception>
+    public static void Check(TrainParameters parameters)
+    {
+        if (parameters.Epochs > 0) Recipe(parameters, new Augmentation(), Precision.Float32).Check();
+    }
+
+    private static TrainingRecipe Recipe(TrainParameters parameters, Augmentation usual, Precision precision) => new(
         Epochs: parameters.Epochs,
         BatchSize: parameters.BatchSize,
         LearningRate: parameters.LearningRate,
@@ -76,7 +85,7 @@ public sealed class TrainStage : IStage<TrainParameters>
         GradientClip: parameters.GradientClip,
         AverageDecay: parameters.AverageDecay,
         Precision: precision,
-        Augmentation: (parameters.Augment ? data.UsualAugmentation : new Augmentation()) with
+        Augmentation: (parameters.Augment ? usual : new Augmentation()) with
         {
             Cutout = parameters.Cutout,
             Colours = parameters.ColourJitter > 0 ? new(parameters.ColourJitter, parameters.ColourJitter, parameters.ColourJitter) : null,

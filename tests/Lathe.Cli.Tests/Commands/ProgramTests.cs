@@ -67,6 +67,8 @@ public sealed class ProgramTests : IDisposable
         { ["export", "bad.yaml", "--out", "a.onnx", "--weights", "int8"], "lathe: --weights int8: goes with --format onnx-qdq alone" },
         { ["export", "bad.yaml", "--out", "a.onnx", "--format", "onnx-qdq", "--weights", "int3"], "lathe: --weights int3: expected int8, int4 or int2" },
         { ["export", "bad.yaml", "--out", "a.onnx", "--images", "0"], "lathe: --images 0: expected at least 1" },
+        { ["export", "bad.yaml", "--out", "a.onnx", "--images", "many"], "lathe: --images many: expected a whole number" },
+        { ["run", "good.yaml", "--set", "train.optimizer=adamW", "--set", "train.nesterov=true"], "good.yaml:5:5: stages[0].train: nesterov is True; it must be off where the optimizer is adamW" },
         { ["report", "nothing"], "lathe: no sweep 'nothing'" },
         { ["report", "nothing", "--out", "none/report.html"], "lathe: --out none/report.html: there is no folder " },
         { ["worker", "prnue"], "lathe: there is no stage 'prnue' (did you mean 'prune'?); expected one of train, prune, quantize, evaluate" },

@@ -69,6 +69,18 @@ public sealed class DataTests : IDisposable
     }
 
     [Fact]
+    public void What_is_missing_beside_the_rest_is_named()
+    {
+        var folder = Files("data", compressed: true);
+        var gone = DataSetFiles.ByName["mnist"][2];
+        File.Delete(Path.Combine(folder, $"{gone}.gz"));
+        Assert.Contains($"{folder} has the others, but not {gone}. ", Assert.Throws<LatheException>(() => DataFolders.Find("mnist", _settings with { Data = folder })).Message, StringComparison.Ordinal);
+
+        var photographs = Directory.CreateDirectory(Path.Combine(_settings.Home, "photographs", "train", "cat")).Parent!.Parent!.FullName;
+        Assert.Contains($"{photographs} has train, but no val. ", Assert.Throws<LatheException>(() => DataFolders.Find("pets", _settings with { Data = photographs })).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_named_folder_without_the_data_is_refused_though_they_lie_elsewhere()
     {
         Files(Path.Combine("home", "data", "mnist"), compressed: true);
