@@ -75,7 +75,7 @@ internal static class ExportCommand
         var images = VerificationImages.For(checkpoint, settings, isOnData, count).Until(stop);
         var exported = format.Make(new ExportJob(checkpoint, Digest(path), file, weights, images, settings.Threads));
         stop.ThrowIfCancellationRequested();
-        foreach (var written in exported.Files) OutputFile.Write("--out", written.Path, written.Content);
+        OutputFile.WriteAll("--out", file, [.. exported.Files.Select(written => (written.Path, written.Content))]);
         var terminal = new Terminal();
         foreach (var line in exported.Lines) terminal.Line(line);
         if (images.Normalization is not null && MadeOn.Warning(checkpoint.Lineage, checkpoint.Lineage.Steps[^1].Data.Name, settings) is { } other)

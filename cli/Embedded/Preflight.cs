@@ -74,7 +74,7 @@ internal static class Preflight
         {
             var training = ParametersSchema.Read<TrainParameters>(name, execution.Parameters);
             TrainStage.Check(training);
-            if (training.Init.Length > 0) WeightFitting.Match(graph, WeightFile.Shapes(store.PathOf(store.Find(training.Init))), $"{name}.init");
+            if (training.Init.Length > 0) WeightFitting.Match(graph, WeightFile.Shapes(store.PathOf(store.Find(training.Init))), $"{name}.init: the file");
         }
 
         if (name == PruneStage.Manifest.Name && !IsPruned(execution, plan))

@@ -19,7 +19,7 @@ internal static class CFormat
             throw new LatheException($"--out {job.Out}: expected a name that ends in {Extension}; the header lies beside it");
         var checkpoint = job.Checkpoint;
         var network = FixedPointCompiler.Compile(checkpoint);
-        var files = CExport.Write(network, CExport.NameFrom(job.Out), About(job));
+        var files = CExport.Write(network, CExport.NameFrom(job.Out), About(job), Path.GetFileNameWithoutExtension(job.Out) + ".h");
         var source = Encoding.UTF8.GetBytes(files.Source);
         var header = Path.Combine(Path.GetDirectoryName(job.Out) ?? "", files.HeaderName);
         var agreement = FixedPointAgreement.Measure(checkpoint, network, job.Images.Batches(), job.Threads);

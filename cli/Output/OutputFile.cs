@@ -72,6 +72,17 @@ internal static class OutputFile
         }
     }
 
+    /// <summary>Writes files that belong together: all of them, or none.</summary>
+    /// <param name="option">As the user typed it, for the message.</param>
+    /// <param name="file">What the user named, for the message.</param>
+    /// <param name="files">Paths and contents.</param>
+    /// <exception cref="LatheException">One of them cannot be written; what was there before still is.</exception>
+    public static void WriteAll(string option, string file, IReadOnlyList<(string Path, ReadOnlyMemory<byte> Content)> files)
+    {
+        foreach (var (path, _) in files) Check(option, path);
+        Guarded(option, file, () => AtomicFile.WriteAll([.. files.Select(f => (Target(f.Path), f.Content))]));
+    }
+
     private static void Guarded(string option, string file, Action write)
     {
         try

@@ -18,6 +18,24 @@ public static class AtomicFile
     public static void WriteText(string path, string text) =>
         Write(path, stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(text)));
 
+    /// <summary>Writes files that belong together: only when all are on the disk does the first take its place.</summary>
+    /// <param name="files">Paths in folders that are there, and contents.</param>
+    public static void WriteAll((string Path, ReadOnlyMemory<byte> Content)[] files)
+    {
+        if (files is not [var (path, content), .. var others]) return;
+        WriteAside(Path.GetDirectoryName(path)!, Whole, (aside, _) =>
+        {
+            WriteAll(others);
+            File.Move(aside, path, overwrite: true);
+        });
+
+        string Whole(Stream stream)
+        {
+            stream.Write(content.Span);
+            return path;
+        }
+    }
+
     /// <summary>The same for a file whose name depends on its content.</summary>
     /// <param name="folder">Folder to write aside in, of the same file system as the final place.</param>
     /// <param name="write">Writes the content and gives the final path; null drops what was written.</param>

@@ -20,22 +20,35 @@ public sealed record CFiles(string HeaderName, string Header, string Source, lon
 /// </summary>
 public static partial class CExport
 {
+    private static readonly string[] StandardHeaders =
+    [
+        .. ((string[])["assert", "complex", "ctype", "errno", "fenv", "float", "inttypes", "iso646", "limits", "locale", "math", "setjmp", "signal", "stdarg",
+            "stdbool", "stddef", "stdint", "stdio", "stdlib", "string", "tgmath", "time", "wchar", "wctype"]).Select(name => $"{name}.h"),
+    ];
+
     /// <summary>Writes a network.</summary>
     /// <param name="network">The network.</param>
     /// <param name="name">Begins every name that the linker sees; a C identifier.</param>
     /// <param name="about">Where it comes from, for the comment at the head; one line.</param>
-    /// <exception cref="LatheException">The name is no identifier.</exception>
-    public static CFiles Write(FixedPointNetwork network, string name, string about)
+    /// <param name="header">Name of the header's file, which the source includes; null: the name with <c>.h</c>.</param>
+    /// <exception cref="LatheException">The name is no identifier, or the header's none that can be included.</exception>
+    public static CFiles Write(FixedPointNetwork network, string name, string about, string? header = null)
     {
+        var includes = header ?? $"{name}.h";
+        if (includes.AsSpan().IndexOfAny('"', '\\') >= 0 || includes.Any(char.IsControl))
+            throw new LatheException($"{includes} cannot be included by C: its name has quotes, backslashes or control characters");
+        if (StandardHeaders.Contains(includes, StringComparer.OrdinalIgnoreCase))
+            throw new LatheException($"{includes} is the name of a header of C's own, which it would hide; choose another");
         if (!Identifier().IsMatch(name)) throw new LatheException($"'{name}' is no name for C functions: letters, digits and underscores, not a digit first");
-        return new Writing(network, name, about.Replace("*/", "* /", StringComparison.Ordinal)).Run();
+        return new Writing(network, name, includes, about.Replace("*/", "* /", StringComparison.Ordinal)).Run();
     }
 
     /// <summary>A file's name as a C identifier.</summary>
     public static string NameFrom(string file)
     {
-        var name = NoIdentifier().Replace(Path.GetFileNameWithoutExtension(file), "_").ToLowerInvariant();
-        return name.Length == 0 || char.IsAsciiDigit(name[0]) ? $"net_{name}" : name;
+        // A name that begins with an underscore is the compiler's.
+        var name = NoIdentifier().Replace(Path.GetFileNameWithoutExtension(file), "_").Trim('_').ToLowerInvariant();
+        return name.Length == 0 ? "net" : char.IsAsciiDigit(name[0]) ? $"net_{name}" : name;
     }
 
     [GeneratedRegex("^[A-Za-z_][A-Za-z0-9_]*$")]
@@ -44,7 +57,7 @@ public static partial class CExport
     [GeneratedRegex("[^A-Za-z0-9]+")]
     private static partial Regex NoIdentifier();
 
-    private sealed class Writing(FixedPointNetwork network, string name, string about)
+    private sealed class Writing(FixedPointNetwork network, string name, string header, string about)
     {
         private readonly ArenaPlan _plan = ArenaPlan.Of(network);
         private readonly List<string> _functions = [];
@@ -62,7 +75,7 @@ public static partial class CExport
         public CFiles Run()
         {
             foreach (var step in network.Steps) Write(step);
-            return new CFiles($"{name}.h", Header(), Source(), _constantBytes, WorkspaceBytes);
+            return new CFiles(header, Header(), Source(), _constantBytes, WorkspaceBytes);
         }
 
         private string Header()
@@ -112,7 +125,7 @@ public static partial class CExport
             var levels = network.Steps.Any(step => step is MultiplyStep) ? $"    int8_t *levels = (int8_t *)(workspace + {_plan.Length});\n" : "";
             return $$"""
                 /* {{network.Name}}: fixed-point inference in whole numbers alone. {{about}} */
-                #include "{{name}}.h"
+                #include "{{header}}"
 
                 {{functions}}
 

@@ -121,7 +121,12 @@ internal static class OnnxNodes
                 to.Make(activation, "Sigmoid", [input]);
                 break;
             case ActivationKind.HardSigmoid:
-                to.Make(activation, "HardSigmoid", [input], Messages.Attribute("alpha", 1f / 6), Messages.Attribute("beta", 0.5f));
+                // PyTorch's own steps: ONNX's operator multiplies with a rounded sixth, and between fixed-point numbers a last bit may be a step.
+                var three = to.Constant(Messages.Tensor(to.NewName($"{activation.Name}.three"), [3f]));
+                var zero = to.Constant(Messages.Tensor(to.NewName($"{activation.Name}.zero"), [0f]));
+                var six = to.Constant(Messages.Tensor(to.NewName($"{activation.Name}.six"), [6f]));
+                var sum = to.Append("Add", $"{activation.Name}.sum", [input, three]);
+                to.Make(activation, "Div", [to.Append("Clip", $"{activation.Name}.limited", [sum, zero, six]), six]);
                 break;
             default:
                 throw new LatheException($"node '{activation.Name}' has an activation, {activation.Kind}, that has no form in ONNX");

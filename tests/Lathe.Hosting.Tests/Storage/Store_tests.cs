@@ -60,6 +60,21 @@ public sealed class StoreTests(S3Server server)
     }
 
     [Fact]
+    public void Files_that_belong_together_are_written_all_or_none()
+    {
+        using var folder = new TemporaryFolder();
+        var (first, second) = (Path.Combine(folder.Path, "a.h"), Path.Combine(folder.Path, "a.c"));
+        AtomicFile.WriteText(first, "before");
+        File.WriteAllText(Path.Combine(folder.Path, "file"), "");
+        Assert.ThrowsAny<IOException>(() => AtomicFile.WriteAll([(first, "after"u8.ToArray()), (Path.Combine(folder.Path, "file", "a.c"), "after"u8.ToArray())]));
+        Assert.Equal("before", File.ReadAllText(first));
+        Assert.Empty(Directory.GetFiles(folder.Path, ".*"));
+
+        AtomicFile.WriteAll([(first, "after"u8.ToArray()), (second, "new"u8.ToArray())]);
+        Assert.Equal(("after", "new"), (File.ReadAllText(first), File.ReadAllText(second)));
+    }
+
+    [Fact]
     public void A_writer_that_fails_leaves_the_earlier_file()
     {
         using var folder = new TemporaryFolder();

@@ -78,6 +78,8 @@ public sealed class CExportTests : IDisposable
     [InlineData("My Net-2.c", "my_net_2")]
     [InlineData("2bit.c", "net_2bit")]
     [InlineData("/tmp/lenet5.h", "lenet5")]
+    [InlineData("é.c", "net")]
+    [InlineData("_x_.c", "x")]
     public void File_names_become_identifiers(string file, string expected) => Assert.Equal(expected, CExport.NameFrom(file));
 
     [Fact]
@@ -85,6 +87,18 @@ public sealed class CExportTests : IDisposable
     {
         using var quantized = QuantizedNetwork.Of(RandomNetworks.Network(3), 3, 2);
         Assert.Throws<LatheException>(() => CExport.Write(quantized.Compile(), "a b", "x"));
+    }
+
+    [Fact]
+    public void The_header_has_the_name_it_is_given_and_none_of_C_s_own()
+    {
+        using var quantized = QuantizedNetwork.Of(RandomNetworks.Network(3), 3, 2);
+        var network = quantized.Compile();
+        var files = CExport.Write(network, "my_net", "x", "my-net.h");
+        Assert.Equal("my-net.h", files.HeaderName);
+        Assert.Contains("#include \"my-net.h\"", files.Source, StringComparison.Ordinal);
+        Assert.Contains("stdint.h is the name of a header of C's own", Assert.Throws<LatheException>(() => CExport.Write(network, "stdint", "x", "stdint.h")).Message, StringComparison.Ordinal);
+        Assert.Throws<LatheException>(() => CExport.Write(network, "a", "x", "a\"b.h"));
     }
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);

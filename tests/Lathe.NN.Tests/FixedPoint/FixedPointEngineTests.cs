@@ -109,7 +109,7 @@ public sealed class FixedPointEngineTests
         using var quantized = QuantizedNetwork.Of(graph, 1, 2);
         var weights = Assert.Throws<LatheException>(() => FixedPointCompiler.Compile(
             quantized.Graph, quantized.Tensors, quantized.Formats.Where(f => f.Key != "features.4.weight").ToDictionary()));
-        Assert.Equal("network 'lenet5' has float weights in features.4; fixed-point inference needs every weight quantized", weights.Message);
+        Assert.Equal("network 'lenet5' has float weights in features.4; fixed-point inference needs a checkpoint of the stage quantize with activations: 8, and no layer excluded", weights.Message);
         var activations = Assert.Throws<LatheException>(() => FixedPointCompiler.Compile(graph, quantized.Tensors, quantized.Formats));
         Assert.Contains("needs a checkpoint of quantize: { activations: 8 }", activations.Message, StringComparison.Ordinal);
     }

@@ -45,7 +45,7 @@ public sealed class TorchArchiveTests : IDisposable
         using var to = new MemoryStream();
         var error = Assert.Throws<LatheException>(() => WeightFile.Convert(Fixture("old.pth"), to));
         Assert.Contains("before 1.6", error.Message);
-        Assert.Contains("torch.save(torch.load(path), path)", error.Message);
+        Assert.Contains("torch.save(torch.load(path, weights_only=True), path)", error.Message);
     }
 
     [Fact]
