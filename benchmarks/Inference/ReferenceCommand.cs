@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Lathe.Benchmarks.Engine;
 using Lathe.Contracts;
 using Lathe.NN.Checkpoints;
@@ -32,7 +31,7 @@ internal static class ReferenceCommand
         var images = Read(network, test, Math.Min(most, test.Count));
         var expected = new int[images.Length][];
         Parallel.For(0, images.Length, new ParallelOptions { MaxDegreeOfParallelism = threads }, i => expected[i] = FixedPointReference.Run(network, images[i]));
-        foreach (var set in Enum.GetValues<InstructionSet>().Where(set => set <= FixedPointEngine.BestSet))
+        foreach (var set in FixedPointEngine.Sets)
         {
             using var engine = new FixedPointEngine(network, 1, set);
             var logits = new int[network.Classes];

@@ -44,7 +44,17 @@ internal sealed class LogFile : ILoggerProvider
 
     public void Dispose()
     {
-        lock (_gate) _writer.Dispose();
+        lock (_gate)
+        {
+            try
+            {
+                _writer.Dispose();
+            }
+            catch (IOException)
+            {
+                // A full disk again: Write has told it.
+            }
+        }
     }
 
     private void Write(LogLevel level, string category, string message, Exception? exception)

@@ -35,7 +35,7 @@ public sealed unsafe class FixedPointEngine : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(threads, Math.Clamp(threads, 1, 256));
         Set = set ?? Kernels.Best;
-        if (Set > Kernels.Best) throw new LatheException($"this machine has no {Set}; the best that it has is {Kernels.Best}");
+        if (Set > Kernels.Last) throw new LatheException($"this machine has no {Set}; the best that it has is {Kernels.Best}");
         Classes = network.Classes;
         _plan = ArenaPlan.Of(network);
         _steps = [.. network.Steps.Select(step => StepPreparation.Prepare(step, network, _plan, Set))];
@@ -48,8 +48,8 @@ public sealed unsafe class FixedPointEngine : IDisposable
         _team = new Team(threads, Work);
     }
 
-    /// <summary>The best that this machine can compute with.</summary>
-    public static InstructionSet BestSet => Kernels.Best;
+    /// <summary>What this machine can compute with, slowest first; the last may be another's, in place of which slower instructions give the same bits.</summary>
+    public static IReadOnlyList<InstructionSet> Sets { get; } = [.. Enum.GetValues<InstructionSet>().Where(set => set <= Kernels.Last)];
 
     /// <summary>What it computes with.</summary>
     public InstructionSet Set { get; }

@@ -61,8 +61,8 @@ internal sealed unsafe class ChannelMaps
     /// <param name="target">Room for 16 bytes.</param>
     public void Store(InstructionSet set, int at, int* sums, ByteTensor output, byte* target)
     {
-        if (set == InstructionSet.Avx2 && _fits) StoreNarrow(at, sums, output.Zero, output.Least, output.Greatest, target);
-        else if (set == InstructionSet.Avx2) StoreVectors(at, sums, output.Zero, output.Least, output.Greatest, target);
+        if (set >= InstructionSet.Avx2 && _fits) StoreNarrow(at, sums, output.Zero, output.Least, output.Greatest, target);
+        else if (set >= InstructionSet.Avx2) StoreVectors(at, sums, output.Zero, output.Least, output.Greatest, target);
         else
             for (var channel = 0; channel < Width; channel++) target[channel] = output.Store(Apply(at + channel, sums[channel]));
     }

@@ -76,7 +76,7 @@ internal sealed unsafe class PreparedDepthwise : PreparedStep
     private void Add(byte* bytes, sbyte* levels, int* sums)
     {
         var channel = 0;
-        if (_set == InstructionSet.Avx2)
+        if (_set >= InstructionSet.Avx2)
         {
             // Reads up to a strip's end, whose levels are 0 behind the last channel.
             for (; channel < _padded; channel += 8)

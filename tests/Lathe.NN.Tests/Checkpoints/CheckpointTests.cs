@@ -143,6 +143,18 @@ public class CheckpointTests
         Assert.Contains("lineage cannot be written", Assert.Throws<LatheException>(() => Write(checkpoint)).Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("features.1.bias", float.NaN)]
+    [InlineData("features.1.running_var", float.PositiveInfinity)]
+    public void A_checkpoint_with_values_that_are_no_numbers_is_refused(string name, float value)
+    {
+        using var scope = NewDisposeScope();
+        var checkpoint = Random(Zoo.Build("lenet5", new(1, 28, 28), 10), 1);
+        checkpoint.Tensors[name][2] = value;
+        var e = Assert.Throws<LatheException>(() => CheckpointFile.Read(new MemoryStream(Write(checkpoint)), "mine"));
+        Assert.StartsWith($"mine is no sound checkpoint: {name} has values that are no finite numbers", e.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_safetensors_file_of_something_else_is_named_as_such()
     {

@@ -22,7 +22,7 @@ public sealed class FixedPointEngineTests
             var network = quantized.Compile();
             var images = quantized.Bytes(network, seed);
             var expected = Reference(network, images);
-            foreach (var set in Enum.GetValues<InstructionSet>().Where(set => set <= Best))
+            foreach (var set in FixedPointEngine.Sets)
             {
                 foreach (var threads in (int[])[1, 3])
                 {
@@ -112,16 +112,6 @@ public sealed class FixedPointEngineTests
         Assert.Equal("network 'lenet5' has float weights in features.4; fixed-point inference needs a checkpoint of the stage quantize with activations: 8, and no layer excluded", weights.Message);
         var activations = Assert.Throws<LatheException>(() => FixedPointCompiler.Compile(graph, quantized.Tensors, quantized.Formats));
         Assert.Contains("needs a checkpoint of quantize: { activations: 8 }", activations.Message, StringComparison.Ordinal);
-    }
-
-    private static InstructionSet Best
-    {
-        get
-        {
-            using var quantized = QuantizedNetwork.Of(Zoo.Build("lenet5@0.25", new TensorShape(1, 28, 28), 10), 1, 2);
-            using var engine = new FixedPointEngine(quantized.Compile());
-            return engine.Set;
-        }
     }
 
     private static int[] Reference(FixedPointNetwork network, ReadOnlySpan<byte> images)
