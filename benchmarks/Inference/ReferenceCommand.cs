@@ -1,9 +1,9 @@
+using System.Runtime.InteropServices;
 using Lathe.Benchmarks.Engine;
 using Lathe.Contracts;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Data;
 using Lathe.NN.FixedPoint;
-using Lathe.NN.FixedPoint.Engine;
 
 namespace Lathe.Benchmarks.Inference;
 
