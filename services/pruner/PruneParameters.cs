@@ -49,11 +49,11 @@ public sealed record PruneParameters
     [Range(0.0, 1.0)]
     public double GlideShare { get; init; } = 0.7;
 
-    [Description("hfp: how hard the size loss pulls: how far it alone would move the scale of a channel of mean cost over the pruning part, in units of its group's mean scale.")]
+    [Description("hfp: how hard the size loss pulls: how far it alone would move channels' magnitudes in the mean over the pruning part, in units of a layer's mean magnitude.")]
     [Range(0.0, 1e6, MinimumIsExclusive = true)]
     public double SizeWeight { get; init; } = 4.0;
 
-    [Description("hfp: gate threshold τ; a channel whose scale is at or under this share of its group's mean scale at the start is closed.")]
+    [Description("hfp: gate threshold τ; a channel whose magnitude is at or under this share of its layer's mean at the start is closed.")]
     [Range(0.0, 1.0, MinimumIsExclusive = true)]
     public double Threshold { get; init; } = 0.01;
 

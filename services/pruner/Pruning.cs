@@ -51,7 +51,7 @@ public sealed class Pruning : IDisposable
         // Scales of channels without a batch norm are for those methods alone that choose by scales.
         var ownGates = parameters.Method is PruneMethod.Hfp or PruneMethod.Slimming;
         Gates = new ChannelGates(graph, Groups, threshold, weights.Values.First().device, ownGates);
-        if (parameters.Method == PruneMethod.Hfp) Gates.MeasureByGroup(weights);
+        if (parameters.Method == PruneMethod.Hfp) Gates.MeasureByLayer(weights);
         Gates.Update(weights);
         var rule = new WidthRule(_size, _budget, _widths);
         _choice = parameters.Method switch

@@ -117,6 +117,47 @@ public sealed class Closing_gates
         Assert.All(module.Parameters["features.5.weight"].grad!.data<float>().ToArray(), g => Assert.Equal(0, g));
     }
 
+    [Fact]
+    public void Magnitudes_are_measured_by_what_is_beside_them_in_their_layer()
+    {
+        var graph = Zoo.Build("resnet20", new TensorShape(3, 32, 32), 10);
+        using var scope = NewDisposeScope();
+        using var module = GraphModule.Create(graph, seed: 1);
+        var groups = ChannelGroups.Of(graph);
+        using var gates = new ChannelGates(graph, groups, threshold: 0.01);
+        var before = Measured();
+
+        // Neither the scale of a layer's γ nor that of its weights says anything of its channels.
+        using (no_grad())
+        {
+            module.Parameters["layer3.2.bn2.weight"].mul_(tensor(10f));
+            module.Parameters["layer1.0.bn1.weight"].mul_(tensor(0.2f));
+            module.Parameters["layer1.1.conv2.weight"].mul_(tensor(7f));
+        }
+
+        var after = Measured();
+        for (var g = 0; g < before.Length; g++) Assert.All(before[g].Zip(after[g]), m => Assert.Equal(m.First, m.Second, 1e-5));
+
+        // A filter of half the norm, or a scale of half the others', makes half the magnitude.
+        var inner = groups.Groups.Single(g => g.BatchNorms.Contains("layer2.1.bn1")).Index;
+        using (no_grad())
+        {
+            module.Parameters["layer2.1.conv1.weight"][5].mul_(tensor(0.5f));
+            module.Parameters["layer2.1.bn1.weight"][7] = tensor(0.5f);
+        }
+
+        var halved = Measured();
+        Assert.Equal(0.5, halved[inner][5] / before[inner][5], 0.05);
+        Assert.Equal(0.5, halved[inner][7] / before[inner][7], 0.05);
+
+        double[][] Measured()
+        {
+            gates.MeasureByLayer(module.Parameters);
+            gates.Update(module.Parameters);
+            return [.. gates.Magnitudes.Select(m => m.ToArray())];
+        }
+    }
+
     private static NetworkGraph Graph(string name)
     {
         var graph = Zoo.Build("lenet5", Image, 10);

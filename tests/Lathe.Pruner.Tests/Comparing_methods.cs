@@ -10,6 +10,7 @@ using Lathe.NN.Runtime;
 using Lathe.NN.Sizing;
 using Lathe.NN.Training;
 using Lathe.Pruner.Budget;
+using Lathe.Pruner.Gates;
 using Lathe.Pruner.Methods;
 using Lathe.Testing;
 using TorchSharp;
@@ -135,7 +136,7 @@ public sealed class Comparing_methods : IDisposable
         using var module = GraphModule.Create(graph, seed: 1);
         SpreadNorms(module);
         using var pruning = new Pruning(graph, module.Parameters, new PruneParameters { Method = PruneMethod.Uniform, Multiplications = target });
-        var norms = WeightChoice.FilterNorms(pruning.Groups, module.Parameters);
+        var norms = FilterNorms.Of(pruning.Groups, module.Parameters);
         var convolutions = pruning.Groups.Groups.Where(g => g.Prunable && g.Producers.Any(p => graph.Nodes.Any(node => node is Conv2d && node.Name == p))).ToList();
         Assert.Equal(6, convolutions.Count);
         // The same share, to a channel of rounding and half of what the exact finish adds; it also fills the linear layer with crumbs.
@@ -227,7 +228,7 @@ public sealed class Comparing_methods : IDisposable
         }
 
         var groups = ChannelGroups.Of(module.Graph);
-        var norms = WeightChoice.FilterNorms(groups, module.Parameters)[groups.Groups.Single(g => g.Producers.Contains("stem")).Index];
+        var norms = FilterNorms.Of(groups, module.Parameters)[groups.Groups.Single(g => g.Producers.Contains("stem")).Index];
         // Of 12 filters one is zero: the others are 12/11 of the stem's mean, and all are 1 in the other layer.
         Assert.Equal(0.5, norms[3], 1e-6);
         Assert.Equal((1 + (12.0 / 11)) / 2, norms[4], 1e-6);
@@ -250,7 +251,7 @@ public sealed class Comparing_methods : IDisposable
         }
 
         var groups = ChannelGroups.Of(module.Graph);
-        var norms = WeightChoice.FilterNorms(groups, module.Parameters);
+        var norms = FilterNorms.Of(groups, module.Parameters);
         Assert.Equal([0.5, 1.5], norms[groups.Groups.Single(g => g.Producers.Contains("first")).Index], (a, b) => Math.Abs(a - b) < 1e-6);
         Assert.Equal([0.5, 1.5], norms[groups.Groups.Single(g => g.Producers.Contains("second")).Index], (a, b) => Math.Abs(a - b) < 1e-6);
     }

@@ -91,13 +91,14 @@ public sealed class Meeting_a_budget_exactly
     }
 
     [Theory]
-    [InlineData("resnet20", 32)]
-    [InlineData("mobilenetv2@0.5", 32)]
-    [InlineData("vgg11@0.25", 32)]
-    public void Channels_that_matter_alike_leave_every_layer_its_tenth(string model, int side)
+    [InlineData("resnet20", 0.95)]
+    [InlineData("mobilenetv2@0.5", 1)]
+    [InlineData("vgg11@0.25", 1)] // its last layers cost next to nothing
+    public void Where_channels_matter_alike_no_layer_is_emptied_and_none_left_whole_that_costs(string model, double most)
     {
+        const int Side = 32;
         // However much a channel of a residual stage saves, and whatever the scale of each group's magnitudes.
-        var graph = Zoo.Build(model, new TensorShape(3, side, side), 10);
+        var graph = Zoo.Build(model, new TensorShape(3, Side, Side), 10);
         var groups = ChannelGroups.Of(graph);
         var (size, widths) = (SizeModel.Of(graph, groups), GroupWidths.Of(graph, groups, 1));
         var random = new Random(1);
@@ -107,9 +108,8 @@ public sealed class Meeting_a_budget_exactly
         for (var g = 0; g < widths.Count; g++)
         {
             if (!widths[g].Prunable || widths[g].Full < 4) continue;
-            Assert.True(
-                finished.Live[g].Count(live => live) >= 0.1 * widths[g].Full,
-                $"{string.Join(", ", groups.Groups[g].Producers)}: {finished.Live[g].Count(live => live)} of {widths[g].Full}");
+            var share = finished.Live[g].Count(live => live) / (double)widths[g].Full;
+            Assert.True(share >= 0.25 && share <= most, $"{string.Join(", ", groups.Groups[g].Producers)}: {share:P0} of {widths[g].Full}");
         }
     }
 
@@ -154,16 +154,16 @@ public sealed class Meeting_a_budget_exactly
     [InlineData(0.002, 0, 0.9, 0.5, 766)]
     [InlineData(0.1, 0.01, 0, 1, 5000)]
     [InlineData(0.05, 0, 0.95, 0.1, 300)]
-    public void The_pull_moves_a_channel_of_mean_cost_as_far_whatever_the_schedule(double from, double to, double momentum, double share, int steps)
+    public void The_pull_moves_channels_as_far_whatever_the_schedule(double from, double to, double momentum, double share, int steps)
     {
         const double Travel = 4;
-        const double MeanCost = 0.003;
+        const double MeanPull = 0.003;
         var (scale, velocity) = (0.0, 0.0);
         var reach = HfpSchedule.Reach(from, to, momentum, share, steps);
         for (var i = 0; i < steps; i++)
         {
             var rate = to + ((from - to) * 0.5 * (1 + Math.Cos(Math.PI * share * i / steps)));
-            velocity = (momentum * velocity) + (MeanCost * HfpSchedule.SizeWeight(Travel, MeanCost, reach, i / (double)steps));
+            velocity = (momentum * velocity) + (MeanPull * HfpSchedule.SizeWeight(Travel, MeanPull, reach, i / (double)steps));
             scale += rate * velocity;
         }
 
@@ -171,8 +171,30 @@ public sealed class Meeting_a_budget_exactly
         Assert.InRange(scale, 0.5 * Travel, 1.1 * Travel);
     }
 
+    [Theory]
+    [InlineData(1.0)]
+    [InlineData(0.5)]
+    public void The_pull_drives_to_the_threshold_first_what_the_finish_closes_first(double share)
+    {
+        var graph = Zoo.Build("vgg11@0.5", new TensorShape(3, 32, 32), 10);
+        var groups = ChannelGroups.Of(graph);
+        var (size, widths) = (SizeModel.Of(graph, groups), GroupWidths.Of(graph, groups, 1));
+        var reach = ReachableSizes.Of(size, widths);
+        double[][] alike = [.. widths.Select(w => Enumerable.Repeat(1.0, w.Full).ToArray())];
+        double[] live = [.. widths.Select(w => w.Prunable ? share * w.Full : w.Full)];
+        var now = size.Evaluate(live).Multiplications;
+        var pull = SharePull.Of(new SizeLoss(size, new SizeBudget(null, 0.1 * reach.DenseMultiplications), reach, glideShare: 0).At(live, 1, 1).Gradient, live, widths);
+        double[] forEachLayer = [.. pull.Select((p, g) => p / widths[g].Layers)];
+
+        double[] open = [.. live];
+        ExactFinish.Choose(size, new SizeBudget(null, now - 1), widths, alike, open);
+        var closed = Enumerable.Range(0, widths.Count).Single(g => open[g] == live[g] - 1);
+        // One channel of few is a step, not a slope: groups that are as good as equal may change places.
+        Assert.InRange(forEachLayer[closed], 0.95 * forEachLayer.Max(), forEachLayer.Max());
+    }
+
     [Fact]
-    public void The_mean_cost_is_that_of_all_channels_that_may_go()
+    public void The_mean_pull_is_that_of_all_channels_that_may_go()
     {
         var (size, widths, _) = LeNet(seed: 1);
         var reach = ReachableSizes.Of(size, widths);
@@ -184,11 +206,13 @@ public sealed class Meeting_a_budget_exactly
             if (!widths[g].Prunable) continue;
             double[] less = [.. dense];
             less[g]--;
-            total += dense[g] * (size.Evaluate(dense).Multiplications - size.Evaluate(less).Multiplications) / reach.DenseMultiplications;
+            var saved = (size.Evaluate(dense).Multiplications - size.Evaluate(less).Multiplications) / reach.DenseMultiplications;
+            total += dense[g] * saved * dense[g] / 2;
             channels += dense[g];
         }
 
-        Assert.Equal(total / channels, new SizeLoss(size, new SizeBudget(null, 0.5 * reach.DenseMultiplications), reach, glideShare: 0).MeanCost(widths), 1e-12);
+        var loss = new SizeLoss(size, new SizeBudget(null, 0.5 * reach.DenseMultiplications), reach, glideShare: 0);
+        Assert.Equal(total / channels, SharePull.Mean(loss, widths, _ => 2), 1e-9);
     }
 
     [Fact]

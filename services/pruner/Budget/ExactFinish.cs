@@ -7,10 +7,11 @@ namespace Lathe.Pruner.Budget;
 /// what it costs for as long as it fits. The result is at or under every target, and no channel that fits is left closed.
 /// </summary>
 /// <remarks>
-/// What a channel matters is its share of the magnitude that its group still has, times the layers that write or read the group: half of
-/// two channels is more than a tenth of ten, and a channel of a residual stage is missed in every block. Magnitudes of different groups
-/// are thereby never compared, which batch norm makes arbitrary, and no group is emptied because one channel of it saves much.
-/// Detail ours.
+/// What a channel matters is by how much its group's 1 / (share of its magnitude left) grows without it, times the layers that write or
+/// read the group. So half of two channels is more than a tenth of ten, the more so the less is left, and a channel of a residual stage
+/// is missed in every block. Magnitudes of different groups are thereby never compared, which batch norm makes arbitrary. (The logarithm
+/// in place of the inverse is too flat: of two groups whose widths are multiplied, one would go down to nothing before the other gives
+/// a channel.) Detail ours.
 /// </remarks>
 public static class ExactFinish
 {
@@ -109,17 +110,20 @@ public static class ExactFinish
         return result;
     }
 
-    /// <summary>What the channels between two widths matter: their share of the wider one's magnitude, for each layer that has them.</summary>
+    /// <summary>What the channels between two widths matter: by how much they raise 1 / (share of the group's magnitude left), for each layer that has them.</summary>
     private static double Matter(GroupWidths widths, double[] magnitudes, int[] order, int narrow, int wide)
     {
-        var (all, these) = (0.0, 0.0);
-        for (var i = 0; i < wide; i++)
+        double total = 0, without = 0, with = 0;
+        for (var i = 0; i < order.Length; i++)
         {
-            all += magnitudes[order[i]];
-            if (i >= narrow) these += magnitudes[order[i]];
+            // A group without magnitudes has channels that are alike.
+            var magnitude = magnitudes[order[0]] > 0 ? magnitudes[order[i]] : 1;
+            total += magnitude;
+            if (i < wide) with += magnitude;
+            if (i < narrow) without += magnitude;
         }
 
-        return widths.Layers * (all > 0 ? these / all : (wide - narrow) / (double)wide);
+        return widths.Layers * ((total / without) - (total / with));
     }
 }
 

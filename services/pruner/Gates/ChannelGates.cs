@@ -7,7 +7,7 @@ namespace Lathe.Pruner.Gates;
 
 /// <summary>
 /// The gates of one network while it trains. The scale γ of a group's batch norms decides about its channels:
-/// m_c = sqrt(mean γ_{k,c}²), for HFP in units of the group's mean when it starts; g_c = 1 if m_c &gt; τ else 0. A closed gate makes its channel exactly zero in the forward pass, while the
+/// m_c = sqrt(mean γ_{k,c}²), for HFP in the units of <see cref="MeasureByLayer"/>; g_c = 1 if m_c &gt; τ else 0. A closed gate makes its channel exactly zero in the forward pass, while the
 /// task's gradient passes straight through to γ, so that a closed channel can come back. Where a ReLU follows directly its slope at 0 is 0
 /// and there is no such gradient: there the exact finish alone reopens channels, which is why the target glides instead of jumping.
 /// </summary>
@@ -21,7 +21,8 @@ public sealed class ChannelGates : IDisposable
     private readonly Dictionary<string, Parameter> _ownGates = [];
     private readonly double[][] _magnitudes;
     private readonly int[][] _sourcesPerGate;
-    private readonly double[] _units;
+    private readonly Dictionary<string, double> _units = [];
+    private readonly double[][] _norms;
     private readonly Device _device;
     private bool[][] _live;
 
@@ -42,7 +43,7 @@ public sealed class ChannelGates : IDisposable
         _sources = ownGates ? sources : sources with { OwnGates = [] };
         _magnitudes = [.. groups.Groups.Select(g => new double[g.Gates.Count])];
         _live = [.. groups.Groups.Select(g => Enumerable.Repeat(true, g.Gates.Count).ToArray())];
-        _units = [.. groups.Groups.Select(_ => 1.0)];
+        _norms = [.. groups.Groups.Select(g => Enumerable.Repeat(1.0, g.Gates.Count).ToArray())];
         _sourcesPerGate = [.. groups.Groups.Select(g => new int[g.Gates.Count])];
         foreach (var (group, index) in _sources.BatchNorms.SelectMany(n => n.Places).Where(p => p.Group >= 0)) _sourcesPerGate[group][index]++;
         _gatedNodes = _sources.BatchNorms.Select(t => (t, false)).Concat(_sources.MaskedProducers.Select(t => (t, true)))
@@ -63,24 +64,34 @@ public sealed class ChannelGates : IDisposable
     /// <summary>True for each open gate, by group.</summary>
     public IReadOnlyList<bool[]> Live => _live;
 
-    /// <summary>Magnitude m of each gate, by group, as of the last <see cref="Update"/>; after <see cref="MeasureByGroup"/> in its units.</summary>
+    /// <summary>Magnitude m of each gate, by group, as of the last <see cref="Update"/>; after <see cref="MeasureByLayer"/> in its units.</summary>
     public IReadOnlyList<double[]> Magnitudes => _magnitudes;
+
+    /// <summary>Scales that decide about a channel of this group, in the mean: by so much a pull at each of them is the weaker.</summary>
+    /// <param name="group">Index of the group.</param>
+    public double SourcesOf(int group) => Math.Max(1, _sourcesPerGate[group].Average());
 
     /// <summary>Live channels of each group.</summary>
     public double[] LiveCounts() => [.. _live.Select(group => (double)group.Count(open => open))];
 
     /// <summary>
-    /// Measures magnitudes in units of their group's mean from here on. Batch norm behind a layer undoes its scale, so that how large a
-    /// layer's γ are tells nothing of what its channels matter: within the layer it does.
+    /// Measures magnitudes by what is beside them in their layer from here on: a scale in units of its batch norm's mean |γ|, times the
+    /// filter's norm in units of its layer's, as both are now. Batch norm and the layer behind it undo each other's scale, so that how
+    /// large a layer's γ are tells nothing of what its channels matter, and the last block's would speak for a whole residual stage.
+    /// A filter's norm, which batch norm undoes as well, tells how hard training has pulled at it.
     /// </summary>
-    public void MeasureByGroup(IReadOnlyDictionary<string, Parameter> parameters)
+    public void MeasureByLayer(IReadOnlyDictionary<string, Parameter> parameters)
     {
-        Array.Fill(_units, 1);
-        Update(parameters);
-        for (var g = 0; g < _units.Length; g++)
+        foreach (var norm in _sources.BatchNorms)
         {
-            var mean = _magnitudes[g].Average();
-            _units[g] = mean > 0 ? mean : 1;
+            var mean = Values(parameters[$"{norm.Node}.weight"]).Average(Math.Abs);
+            _units[norm.Node] = mean > 0 ? mean : 1;
+        }
+
+        var norms = FilterNorms.Of(_groups, parameters);
+        for (var g = 0; g < _norms.Length; g++)
+        {
+            if (norms[g].Any(norm => norm > 0)) norms[g].CopyTo(_norms[g], 0);
         }
     }
 
@@ -90,11 +101,11 @@ public sealed class ChannelGates : IDisposable
     {
         var (closed, reopened) = (0, 0);
         foreach (var group in _magnitudes) Array.Clear(group);
-        foreach (var norm in _sources.BatchNorms) AddSquares(norm.Places, parameters[$"{norm.Node}.weight"]);
+        foreach (var norm in _sources.BatchNorms) AddSquares(norm.Places, parameters[$"{norm.Node}.weight"], _units.GetValueOrDefault(norm.Node, 1));
         foreach (var group in _sources.OwnGates)
         {
             var places = Enumerable.Range(0, _magnitudes[group].Length).Select(i => (group, i)).ToArray();
-            AddSquares(places, _ownGates[OwnGateName(group)]);
+            AddSquares(places, _ownGates[OwnGateName(group)], 1);
         }
 
         for (var g = 0; g < _magnitudes.Length; g++)
@@ -102,7 +113,7 @@ public sealed class ChannelGates : IDisposable
             if (!_groups.Groups[g].Prunable) continue;
             for (var c = 0; c < _magnitudes[g].Length; c++)
             {
-                _magnitudes[g][c] = Math.Sqrt(_magnitudes[g][c] / Math.Max(1, _sourcesPerGate[g][c])) / _units[g];
+                _magnitudes[g][c] = _norms[g][c] * Math.Sqrt(_magnitudes[g][c] / Math.Max(1, _sourcesPerGate[g][c]));
                 if (Frozen) continue;
                 var isOpen = _magnitudes[g][c] > _threshold;
                 if (_live[g][c] && !isOpen) closed++;
@@ -195,13 +206,13 @@ public sealed class ChannelGates : IDisposable
     private Tensor Mask(Tensor value, string node) =>
         _closing.TryGetValue(node, out var closing) ? value.Plus((value * Broadcast(closing.On(value.device), value)).detach()) : value;
 
-    private void AddSquares(IReadOnlyList<(int Group, int Index)> places, Tensor scale)
+    private void AddSquares(IReadOnlyList<(int Group, int Index)> places, Tensor scale, double unit)
     {
         var values = Values(scale);
         for (var c = 0; c < values.Length; c++)
         {
             var (group, index) = places[c];
-            if (group >= 0) _magnitudes[group][index] += (double)values[c] * values[c];
+            if (group >= 0) _magnitudes[group][index] += values[c] / unit * (values[c] / unit);
         }
     }
 
@@ -212,8 +223,8 @@ public sealed class ChannelGates : IDisposable
         for (var c = 0; c < values.Length; c++)
         {
             var (group, index) = places[c];
-            if (group < 0 || _magnitudes[group][index] == 0) continue;
-            // ∂m/∂γ_k = γ_k / (K·m); the sign of γ where the group has one batch norm.
+            if (group < 0 || _magnitudes[group][index] <= Math.Max(0, _threshold)) continue; // it is closed
+            // ∂m/∂γ_k = γ_k / (K·m); the sign of γ where the group has one batch norm and magnitudes have no unit.
             slope[c] = (float)(perChannel[group] * values[c] / (_sourcesPerGate[group][index] * _magnitudes[group][index]));
         }
 

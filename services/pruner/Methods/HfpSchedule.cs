@@ -21,15 +21,15 @@ public static class HfpSchedule
 
     /// <summary>
     /// λ of the moment. It rises exponentially to <see cref="Rise"/> times its start, and is such that the size loss alone would move the
-    /// scale of a channel of mean cost by <paramref name="travel"/> over the pruning part, whatever the network's size, the number of
+    /// magnitudes of channels by <paramref name="travel"/> in the mean over the pruning part, whatever the network's size, the number of
     /// steps and the learning rate: half of ResNet-20 takes as hard a pull as half of ResNet-50.
     /// </summary>
-    /// <param name="travel">How far, in units of γ.</param>
-    /// <param name="meanCost">Share of the dense size that one channel costs in the mean.</param>
+    /// <param name="travel">How far, in units of a layer's mean magnitude.</param>
+    /// <param name="meanPull">How far a step of 1 with λ = 1 moves a channel in the mean.</param>
     /// <param name="reach">How far a gradient of 1 would move a parameter over the pruning part, <see cref="Reach"/>.</param>
     /// <param name="t">Share of the pruning part done, 0 to 1.</param>
-    public static double SizeWeight(double travel, double meanCost, double reach, double t) =>
-        travel / (meanCost * reach) * Math.Pow(Rise, t) * Math.Log(Rise) / (Rise - 1);
+    public static double SizeWeight(double travel, double meanPull, double reach, double t) =>
+        travel / (meanPull * reach) * Math.Pow(Rise, t) * Math.Log(Rise) / (Rise - 1);
 
     /// <summary>
     /// How far gradient descent with momentum moves a parameter whose gradient is 1 for the first <paramref name="share"/> of a cosine

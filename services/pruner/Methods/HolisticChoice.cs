@@ -12,7 +12,7 @@ namespace Lathe.Pruner.Methods;
 /// </summary>
 internal sealed class HolisticChoice(ChannelGates gates, SizeLoss loss, IReadOnlyList<GroupWidths> widths, PruneParameters parameters) : IChannelChoice
 {
-    private readonly double _meanCost = loss.MeanCost(widths);
+    private readonly double _meanPull = SharePull.Mean(loss, widths, gates.SourcesOf);
 
     public double ChosenAfter => parameters.PruningShare;
 
@@ -21,8 +21,9 @@ internal sealed class HolisticChoice(ChannelGates gates, SizeLoss loss, IReadOnl
         var reach = HfpSchedule.Reach(
             parameters.LearningRate, parameters.FinalLearningRate, parameters.Momentum, parameters.PruningShare,
             parameters.PruningShare * parameters.Epochs * step.StepsPerEpoch);
-        var point = loss.At(gates.LiveCounts(), HfpSchedule.SizeWeight(parameters.SizeWeight, _meanCost, reach, done), done);
-        if (point.Pulls) gates.AddGradient(step.Module.Parameters, point.Gradient);
+        var live = gates.LiveCounts();
+        var point = loss.At(live, HfpSchedule.SizeWeight(parameters.SizeWeight, _meanPull, reach, done), done);
+        if (point.Pulls) gates.AddGradient(step.Module.Parameters, SharePull.Of(point.Gradient, live, widths));
     }
 
     public ChannelRanking Rank(IReadOnlyDictionary<string, Parameter> weights)

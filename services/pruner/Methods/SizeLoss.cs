@@ -12,22 +12,19 @@ public sealed class SizeLoss(SizeModel size, SizeBudget budget, ReachableSizes r
     private readonly double? _parameters = budget.Parameters / reach.DenseParameters;
     private readonly double? _multiplications = budget.Multiplications / reach.DenseMultiplications;
 
-    /// <summary>What one channel of the dense network costs in the mean, as a share of the size that has a target; of both, their mean.</summary>
-    /// <param name="widths">Allowed widths, by group.</param>
-    public double MeanCost(IReadOnlyList<GroupWidths> widths)
+    /// <summary>What one more channel of each group adds at these widths, as a share of the dense size; of both sizes where both have targets, the sum.</summary>
+    /// <param name="counts">n_G by group.</param>
+    public double[] Slope(double[] counts)
     {
-        double[] full = [.. widths.Select(w => (double)w.Full)];
-        var (byParameters, byMultiplications) = size.Gradient(full);
-        List<double> costs = [];
-        if (_parameters is not null) costs.Add(Mean(byParameters) / reach.DenseParameters);
-        if (_multiplications is not null) costs.Add(Mean(byMultiplications) / reach.DenseMultiplications);
-        return costs.Average();
-
-        double Mean(double[] slope)
+        var slope = new double[counts.Length];
+        var (byParameters, byMultiplications) = size.Gradient(counts);
+        for (var g = 0; g < slope.Length; g++)
         {
-            var prunable = Enumerable.Range(0, full.Length).Where(g => widths[g].Prunable).ToList();
-            return prunable.Sum(g => full[g] * slope[g]) / prunable.Sum(g => full[g]);
+            slope[g] = (_parameters is null ? 0 : byParameters[g] / reach.DenseParameters)
+                + (_multiplications is null ? 0 : byMultiplications[g] / reach.DenseMultiplications);
         }
+
+        return slope;
     }
 
     /// <summary>Sizes and the loss's gradient at these widths.</summary>

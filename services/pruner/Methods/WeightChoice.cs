@@ -1,7 +1,7 @@
 using Lathe.NN.Graphs;
 using Lathe.NN.Runtime;
 using Lathe.NN.Training;
-using static TorchSharp.torch;
+using Lathe.Pruner.Gates;
 using Parameter = TorchSharp.Modules.Parameter;
 
 namespace Lathe.Pruner.Methods;
@@ -22,10 +22,10 @@ internal sealed class WeightChoice(
     /// layers compare; over several layers that make one channel, their mean. After Li et al., "Pruning Filters for Efficient ConvNets"
     /// (ICLR 2017, arXiv 1608.08710), which prunes each layer by a rate set by hand.
     /// </summary>
-    public static WeightChoice L1(ChannelGroups groups, WidthRule rule) => new(weights => FilterNorms(groups, weights), rule.GlobalThreshold);
+    public static WeightChoice L1(ChannelGroups groups, WidthRule rule) => new(weights => FilterNorms.Of(groups, weights), rule.GlobalThreshold);
 
     /// <summary>The same share of every group, and in it the filters with the largest L1 norm.</summary>
-    public static WeightChoice Uniform(ChannelGroups groups, WidthRule rule) => new(weights => FilterNorms(groups, weights), _ => rule.SameShare());
+    public static WeightChoice Uniform(ChannelGroups groups, WidthRule rule) => new(weights => FilterNorms.Of(groups, weights), _ => rule.SameShare());
 
     /// <summary>Any channels, by the seed.</summary>
     public static WeightChoice Random(ChannelGroups groups, WidthRule rule, long seed) => new(
@@ -38,23 +38,5 @@ internal sealed class WeightChoice(
     {
         var ranked = magnitudes(weights);
         return new ChannelRanking(ranked, open(ranked));
-    }
-
-    /// <summary>By group and gate.</summary>
-    internal static IReadOnlyList<double[]> FilterNorms(ChannelGroups groups, IReadOnlyDictionary<string, Parameter> weights)
-    {
-        var norms = groups.Groups.SelectMany(g => g.Producers).Distinct().ToDictionary(node => node, node => RelativeNorms(weights[$"{node}.weight"]));
-        return [.. groups.Groups.Select(group => group.Gates
-            .Select(gate => groups.Gates[gate].Producers.Select(p => norms[p.Node][p.Channel]).DefaultIfEmpty(0).Average())
-            .ToArray())];
-    }
-
-    private static double[] RelativeNorms(Tensor weight)
-    {
-        using var scope = NewDisposeScope();
-        using var _ = no_grad();
-        var filters = weight.detach().abs().flatten(1).mean([1]).cpu().data<float>().ToArray();
-        var mean = Math.Max(filters.Average(), float.Epsilon);
-        return [.. filters.Select(norm => (double)norm / mean)];
     }
 }
