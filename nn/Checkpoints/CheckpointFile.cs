@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Lathe.Contracts;
 using Lathe.NN.Graphs;
+using Lathe.NN.Runtime;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -27,6 +28,7 @@ public static class CheckpointFile
     /// <exception cref="LatheException">Damaged or no checkpoint.</exception>
     public static Checkpoint Read(Stream stream, string source)
     {
+        Libtorch.EnsureLoaded();
         using var scope = NewDisposeScope();
         // What is stored is checked against the graph before any data is read.
         var header = ReadHeader(stream, source);

@@ -1,5 +1,6 @@
 using Lathe.Contracts;
 using Lathe.NN.Checkpoints;
+using Lathe.NN.Runtime;
 using static TorchSharp.torch;
 
 namespace Lathe.NN.Weights;
@@ -22,6 +23,7 @@ public static class WeightFile
     /// <exception cref="LatheException">Not there, or not sound.</exception>
     public static void Convert(string path, Stream to)
     {
+        Libtorch.EnsureLoaded();
         using var scope = NewDisposeScope();
         SafeTensorsFile.Write(to, Read(path), new Dictionary<string, string>());
     }
