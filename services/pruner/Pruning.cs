@@ -18,6 +18,7 @@ public sealed class Pruning : IDisposable
     private const string FinishState = "pruning.finish";
     private const string PathState = "pruning.path";
     private const string TurnsState = "pruning.turns";
+    private const string SensitivityState = "pruning.sensitivity";
     private const int MostPoints = 100;
 
     private readonly PruneParameters _parameters;
@@ -135,7 +136,7 @@ public sealed class Pruning : IDisposable
     private void Finish(IReadOnlyDictionary<string, Parameter> weights)
     {
         var ranking = _choice.Rank(weights);
-        Finished = ExactFinish.Choose(_size, _budget, _widths, ranking.Magnitudes, ranking.Open);
+        Finished = ExactFinish.Choose(_size, _budget, _widths, ranking.Magnitudes, ranking.Open, ranking.Weights);
         Gates.Freeze(Finished.Live);
     }
 
@@ -188,6 +189,7 @@ public sealed class Pruning : IDisposable
         {
             [PathState] = tensor(_path.SelectMany(p => (double[])[p.Epoch, p.Parameters, p.Multiplications, p.TargetParameters ?? 0, p.TargetMultiplications ?? 0, p.Closed, p.Reopened]).ToArray()),
             [TurnsState] = tensor(new[] { _closed, _reopened }),
+            [SensitivityState] = tensor(Gates.Sensitivity.Save()),
         };
         if (Finished is null) return state;
         state[FinishState] = tensor(new[] { Finished.Parameters, Finished.Multiplications, Finished.Closed, Finished.Reopened });
@@ -208,6 +210,7 @@ public sealed class Pruning : IDisposable
             _path.Add(new SizePoint((int)p[0], p[1], p[2], p[3] > 0 ? p[3] : null, p[4] > 0 ? p[4] : null, (int)p[5], (int)p[6]));
         if (state.TryGetValue(TurnsState, out var turns) && turns.data<int>().ToArray() is [var closed, var reopened])
             (_closed, _reopened) = (closed, reopened);
+        if (state.TryGetValue(SensitivityState, out var sensitivity)) Gates.Sensitivity.Restore(sensitivity.data<double>().ToArray());
         if (!state.TryGetValue(FinishState, out var finish)) return;
         var numbers = finish.data<long>().ToArray();
         var live = Enumerable.Range(0, Groups.Groups.Count).Select(g => state[$"pruning.live.{g}"].data<bool>().ToArray()).ToArray();

@@ -7,11 +7,13 @@ namespace Lathe.Pruner.Budget;
 /// what it costs for as long as it fits. The result is at or under every target, and no channel that fits is left closed.
 /// </summary>
 /// <remarks>
-/// What a channel matters is by how much its group's 1 / (share of its magnitude left) grows without it, times the layers that write or
-/// read the group. So half of two channels is more than a tenth of ten, the more so the less is left, and a channel of a residual stage
-/// is missed in every block. Magnitudes of different groups are thereby never compared, which batch norm makes arbitrary. (The logarithm
-/// in place of the inverse is too flat: of two groups whose widths are multiplied, one would go down to nothing before the other gives
-/// a channel.) Detail ours.
+/// What a channel matters is by how much its group's 1 / (share of its magnitude left) grows without it, times a weight of the group. So half
+/// of two channels is more than a tenth of ten, the more so the less is left, and no group is emptied. HFP's magnitudes and weights are what
+/// the loss feels (<see cref="Gates.GateSensitivity"/>): of a whole group little by little that is its channels' own sum, and more once
+/// those that are left must stand in for the others. The comparison pruners' magnitudes have no unit that layers share, so that their groups
+/// weigh as the layers that write or read them: a channel of a residual stage is missed in every block. (The logarithm in place of the
+/// inverse is too flat: of two groups whose widths are multiplied, one would go down to nothing before the other gives a channel.) Detail
+/// ours.
 /// </remarks>
 public static class ExactFinish
 {
@@ -21,13 +23,15 @@ public static class ExactFinish
     /// <param name="widths">Allowed widths, by group.</param>
     /// <param name="magnitudes">Magnitude m of each gate, by group; the order within a group is kept in the result.</param>
     /// <param name="start">Width of each group to start from, one that is allowed; changed in place to those of the result.</param>
+    /// <param name="weights">How much each group's magnitudes count beside those of the others; null: by the layers that write or read the group.</param>
     /// <returns>True for each open gate, by group, and the sizes that surgery will leave.</returns>
     public static FinishedGates Choose(
         SizeModel size,
         SizeBudget budget,
         IReadOnlyList<GroupWidths> widths,
         IReadOnlyList<double[]> magnitudes,
-        double[] start)
+        double[] start,
+        double[]? weights = null)
     {
         // Within a group gates close from the least magnitude up and reopen from the greatest down, so that the open ones are always
         // the first so-many of this order. Equal magnitudes go by channel number.
@@ -35,8 +39,9 @@ public static class ExactFinish
             .Select(m => Enumerable.Range(0, m.Length).OrderByDescending(c => m[c]).ThenBy(c => c).ToArray())
             .ToArray();
         var open = start;
-        var closed = Close(size, budget, widths, magnitudes, order, open);
-        var reopened = Reopen(size, budget, widths, magnitudes, order, open);
+        weights ??= [.. widths.Select(w => (double)w.Layers)];
+        var closed = Close(size, budget, widths, magnitudes, weights, order, open);
+        var reopened = Reopen(size, budget, widths, magnitudes, weights, order, open);
 
         var live = magnitudes.Select(m => new bool[m.Length]).ToArray();
         for (var g = 0; g < live.Length; g++)
@@ -49,7 +54,7 @@ public static class ExactFinish
     }
 
     private static int Close(
-        SizeModel size, SizeBudget budget, IReadOnlyList<GroupWidths> widths, IReadOnlyList<double[]> magnitudes, int[][] order, double[] open)
+        SizeModel size, SizeBudget budget, IReadOnlyList<GroupWidths> widths, IReadOnlyList<double[]> magnitudes, double[] weights, int[][] order, double[] open)
     {
         var dense = size.Evaluate([.. widths.Select(w => (double)w.Full)]);
         var count = 0;
@@ -66,7 +71,7 @@ public static class ExactFinish
                 var saved = (now.Parameters > budget.Parameters ? (now.Parameters - after.Parameters) / dense.Parameters : 0)
                     + (now.Multiplications > budget.Multiplications ? (now.Multiplications - after.Multiplications) / dense.Multiplications : 0);
                 if (saved <= 0) continue;
-                var score = Matter(widths[g], magnitudes[g], order[g], narrower, (int)open[g]) / saved;
+                var score = Matter(weights[g], magnitudes[g], order[g], narrower, (int)open[g]) / saved;
                 if (score < bestScore) (best, bestWidth, bestScore) = (g, narrower, score);
             }
 
@@ -77,7 +82,7 @@ public static class ExactFinish
     }
 
     private static int Reopen(
-        SizeModel size, SizeBudget budget, IReadOnlyList<GroupWidths> widths, IReadOnlyList<double[]> magnitudes, int[][] order, double[] open)
+        SizeModel size, SizeBudget budget, IReadOnlyList<GroupWidths> widths, IReadOnlyList<double[]> magnitudes, double[] weights, int[][] order, double[] open)
     {
         var dense = size.Evaluate([.. widths.Select(w => (double)w.Full)]);
         var count = 0;
@@ -91,7 +96,7 @@ public static class ExactFinish
                 var after = EvaluateWith(size, open, g, wider);
                 if (!budget.Holds(after.Parameters, after.Multiplications)) continue;
                 var cost = ((after.Parameters - now.Parameters) / dense.Parameters) + ((after.Multiplications - now.Multiplications) / dense.Multiplications);
-                var score = Matter(widths[g], magnitudes[g], order[g], (int)open[g], wider) / Math.Max(cost, double.Epsilon);
+                var score = Matter(weights[g], magnitudes[g], order[g], (int)open[g], wider) / Math.Max(cost, double.Epsilon);
                 if (score > bestScore) (best, bestWidth, bestScore) = (g, wider, score);
             }
 
@@ -111,7 +116,7 @@ public static class ExactFinish
     }
 
     /// <summary>What the channels between two widths matter: by how much they raise 1 / (share of the group's magnitude left), for each layer that has them.</summary>
-    private static double Matter(GroupWidths widths, double[] magnitudes, int[] order, int narrow, int wide)
+    private static double Matter(double weight, double[] magnitudes, int[] order, int narrow, int wide)
     {
         double total = 0, without = 0, with = 0;
         for (var i = 0; i < order.Length; i++)
@@ -123,7 +128,7 @@ public static class ExactFinish
             if (i < narrow) without += magnitude;
         }
 
-        return widths.Layers * ((total / without) - (total / with));
+        return weight * ((total / without) - (total / with));
     }
 }
 

@@ -25,6 +25,7 @@ public sealed class ChannelGates : IDisposable
     private readonly double[][] _norms;
     private readonly Device _device;
     private bool[][] _live;
+    private GateSensitivity? _sensitivity;
 
     /// <summary>Makes gates for a network.</summary>
     /// <param name="graph">Network to prune.</param>
@@ -70,6 +71,9 @@ public sealed class ChannelGates : IDisposable
     /// <summary>Scales that decide about a channel of this group, in the mean: by so much a pull at each of them is the weaker.</summary>
     /// <param name="group">Index of the group.</param>
     public double SourcesOf(int group) => Math.Max(1, _sourcesPerGate[group].Average());
+
+    /// <summary>How much the task's loss feels each gate.</summary>
+    public GateSensitivity Sensitivity => _sensitivity ??= new GateSensitivity(_groups, _sources, group => _ownGates[OwnGateName(group)]);
 
     /// <summary>Live channels of each group.</summary>
     public double[] LiveCounts() => [.. _live.Select(group => (double)group.Count(open => open))];

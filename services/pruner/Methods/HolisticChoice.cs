@@ -6,9 +6,9 @@ using Parameter = TorchSharp.Modules.Parameter;
 namespace Lathe.Pruner.Methods;
 
 /// <summary>
-/// HFP: the size loss pulls the scales of channels that cost much towards the threshold, and gates over it stay open. After Enderich,
-/// Timm, Burgard, "Holistic Filter Pruning for Efficient Deep Neural Networks" (WACV 2021, arXiv 2009.08169); schedule and exact finish are
-/// ours.
+/// HFP: the size loss pulls the scales of channels that cost much towards the threshold, and gates over it stay open; of those the exact finish
+/// closes what the loss feels least for what it costs. After Enderich, Timm, Burgard, "Holistic Filter Pruning for Efficient Deep Neural
+/// Networks" (WACV 2021, arXiv 2009.08169); schedule, sensitivity and exact finish are ours.
 /// </summary>
 internal sealed class HolisticChoice(ChannelGates gates, SizeLoss loss, IReadOnlyList<GroupWidths> widths, PruneParameters parameters) : IChannelChoice
 {
@@ -18,6 +18,7 @@ internal sealed class HolisticChoice(ChannelGates gates, SizeLoss loss, IReadOnl
 
     public void AddGradient(StepContext step, double done)
     {
+        gates.Sensitivity.Observe(step.Module.Parameters);
         var reach = HfpSchedule.Reach(
             parameters.LearningRate, parameters.FinalLearningRate, parameters.Momentum, parameters.PruningShare,
             parameters.PruningShare * parameters.Epochs * step.StepsPerEpoch);
@@ -29,7 +30,9 @@ internal sealed class HolisticChoice(ChannelGates gates, SizeLoss loss, IReadOnl
     public ChannelRanking Rank(IReadOnlyDictionary<string, Parameter> weights)
     {
         gates.Update(weights);
-        return new ChannelRanking(
-            gates.Magnitudes, [.. gates.Magnitudes.Select((m, g) => (double)widths[g].Covering(m.Count(value => value > parameters.Threshold)))]);
+        double[] open = [.. gates.Magnitudes.Select((m, g) => (double)widths[g].Covering(m.Count(value => value > parameters.Threshold)))];
+        return gates.Sensitivity.Mean is { } mean
+            ? new ChannelRanking(mean, open, [.. mean.Select(group => group.Sum())])
+            : new ChannelRanking(gates.Magnitudes, open);
     }
 }

@@ -22,4 +22,5 @@ internal interface IChannelChoice
 /// <summary>Channels in the order in which they matter, and how many of each group the method would leave open.</summary>
 /// <param name="Magnitudes">By group and gate; at least 0.</param>
 /// <param name="Open">Width of each group. Where it is over the budget, the exact finish closes what matters least for what it costs.</param>
-internal sealed record ChannelRanking(IReadOnlyList<double[]> Magnitudes, double[] Open);
+/// <param name="Weights">How much each group's magnitudes count beside those of the others; null: by the layers that write or read the group.</param>
+internal sealed record ChannelRanking(IReadOnlyList<double[]> Magnitudes, double[] Open, double[]? Weights = null);
