@@ -15,14 +15,17 @@ public class NarrowBatchNorm
     private Tensor _scale = null!;
     private Tensor _shift = null!;
 
-    [Params(5, 9, 12, 16, 21, 32)]
+    [Params(5, 9, 14, 16, 21, 32)]
     public int Channels { get; set; }
+
+    [Params(Precision.Float32, Precision.Bfloat16)]
+    public Precision Precision { get; set; }
 
     [GlobalSetup]
     public void Setup()
     {
         TorchRuntime.Configure(1);
-        _maps = randn(128, 28, 28, Channels).permute(0, 3, 1, 2).requires_grad_(true);
+        _maps = randn(128, 28, 28, Channels).to(Precision == Precision.Float32 ? ScalarType.Float32 : ScalarType.BFloat16).permute(0, 3, 1, 2).requires_grad_(true);
         _scale = ones(Channels, requires_grad: true);
         _shift = zeros(Channels, requires_grad: true);
     }

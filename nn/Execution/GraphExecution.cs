@@ -180,8 +180,8 @@ internal static class GraphExecution
         Tensor x, BatchNorm norm, bool training, Func<string, Tensor> parameter, IReadOnlyDictionary<string, Tensor> buffers)
     {
         // With few channels, and not a whole number of vectors of them, the kernel for channels side by side falls to a scalar one, and
-        // going through planes takes a third of its time (benchmarks/NarrowBatchNorm.cs).
-        var isNarrow = x.dim() == 4 && norm.Channels is > 1 and < 16 && norm.Channels % 8 != 0;
+        // going through planes takes a third of its time; not so in bfloat16, where it takes longer (benchmarks/NarrowBatchNorm.cs).
+        var isNarrow = x.dim() == 4 && x.dtype == ScalarType.Float32 && norm.Channels is > 1 and < 16 && norm.Channels % 8 != 0;
         if (!isNarrow)
             return Apply(x);
         using var planes = x.contiguous();

@@ -43,7 +43,7 @@ public sealed record PruneParameters
 
     [Description("hfp, slimming: share of the epochs before channels are chosen and the budget is met to the channel; the others choose before the first.")]
     [Range(0.01, 1.0)]
-    public double PruningShare { get; init; } = 0.5;
+    public double PruningShare { get; init; } = 0.25;
 
     [Description("hfp: share of the pruning part over which the target glides from 1 to its value.")]
     [Range(0.0, 1.0)]
@@ -51,7 +51,7 @@ public sealed record PruneParameters
 
     [Description("hfp: how hard the size loss pulls: how far it alone would move channels' magnitudes in the mean over the pruning part, in units of a layer's mean magnitude.")]
     [Range(0.0, 1e6, MinimumIsExclusive = true)]
-    public double SizeWeight { get; init; } = 4.0;
+    public double SizeWeight { get; init; } = 2.0;
 
     [Description("hfp: gate threshold τ; a channel whose magnitude is at or under this share of its layer's mean at the start is closed.")]
     [Range(0.0, 1.0, MinimumIsExclusive = true)]

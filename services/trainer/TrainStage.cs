@@ -16,7 +16,7 @@ namespace Lathe.Trainer;
 public sealed class TrainStage : IStage<TrainParameters>
 {
     public static StageManifest Manifest { get; } = new(
-        "train", "3", "Training from seeded weights, or from those of a file", StageInput.Model, StageOutput.Checkpoint);
+        "train", "4", "Training from seeded weights, or from those of a file", StageInput.Model, StageOutput.Checkpoint);
 
     public StageOutcome Run(StageRun run, TrainParameters parameters, CancellationToken stop)
     {
