@@ -134,6 +134,36 @@ public sealed class ImageSetTests : IDisposable
     }
 
     [Fact]
+    public async Task Links_that_lead_in_a_circle_are_passed_over_or_named_and_never_followed_on_and_on()
+    {
+        var sample = Photographs.Sample();
+        var folder = _photographs.Write("folders", sample);
+        var expected = Digests(DataSets.Open("birds", folder, Small));
+        Link("train/cats/parent", "..");
+        Link("train/cats/root", folder);
+        Link("train/itself", "itself");
+        Link("val/one", "other");
+        Link("val/other", "one");
+        Assert.Equal(expected, await InTime(() => Digests(DataSets.Open("birds", folder, Small))));
+
+        // As a class, a parent is a folder without images.
+        Link("train/parent", "..");
+        Assert.Contains("train/parent holds no image", await Refusal(), StringComparison.Ordinal);
+        File.Delete(Path.Combine(folder, "train/parent"));
+        Link("val/here", ".");
+        Assert.Contains("val/here holds no image", await Refusal(), StringComparison.Ordinal);
+        File.Delete(Path.Combine(folder, "val/here"));
+        Link("train/cats/z.jpg", "z.jpg");
+        Assert.Contains("train/cats/z.jpg cannot be read", await Refusal(), StringComparison.Ordinal);
+
+        void Link(string path, string target) => File.CreateSymbolicLink(Path.Combine(folder, path), target);
+
+        async Task<string> Refusal() => (await Assert.ThrowsAsync<LatheException>(() => InTime(() => Digests(DataSets.Open("birds", folder, Small))))).Message;
+
+        static Task<T> InTime<T>(Func<T> read) => Task.Run(read).WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
     public void What_is_wrong_with_shards_is_reported_with_the_member()
     {
         var image = Photographs.Jpeg(20, 20, 1);
