@@ -15,13 +15,19 @@ internal static class ModelsCommand
 
     public static Command Create()
     {
+        var names = new Argument<string[]>("NAME")
+        {
+            Description = $"Models to show, each with or without a width, as in resnet20@0.5: names of the list, and {Zoo.BeyondEntries}. Default: the list.",
+            Arity = ArgumentArity.ZeroOrMore,
+        };
         var json = new Option<bool>("--json") { Description = "Print a JSON array: name, dataset, parameters, multiplications, summary." };
-        var command = new Command("models", "Lists the models that a sweep may name, with their dense size on their usual data set.") { json };
+        var command = new Command("models", "Lists the models that a sweep may name, with their dense size on their usual data set.") { names, json };
         command.SetAction(call =>
         {
-            var models = Zoo.Entries.Select(Describe).ToList();
+            var asked = call.GetValue(names) ?? [];
+            var models = (asked.Length == 0 ? Zoo.Entries : asked.Select(Zoo.Entry)).Select(Describe).ToList();
             if (call.GetValue(json)) Console.Out.WriteLine(JsonSerializer.Serialize(models, LatheJson.Indented));
-            else Show(models);
+            else Show(models, isList: asked.Length == 0);
         });
         return command;
     }
@@ -32,7 +38,7 @@ internal static class ModelsCommand
         return new Model(entry.Name, entry.DataSet, size.Parameters, size.Multiplications, entry.Summary);
     }
 
-    private static void Show(IEnumerable<Model> models)
+    private static void Show(IEnumerable<Model> models, bool isList)
     {
         var terminal = new Terminal();
         var table = new Table().Border(TableBorder.None);
@@ -49,5 +55,8 @@ internal static class ModelsCommand
         }
 
         terminal.Write(table);
+        if (!isList) return;
+        terminal.Line($"and {Zoo.BeyondEntries};");
+        terminal.Line("each also with a width: resnet20@0.5 has half as many channels in every layer");
     }
 }

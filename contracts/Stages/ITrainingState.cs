@@ -11,4 +11,8 @@ public interface ITrainingState
     /// <summary>Replaces the state, whole or not at all.</summary>
     /// <param name="write">Writes the new state.</param>
     void Save(Action<Stream> write);
+
+    /// <summary>What <see cref="Open"/> gave is damaged, and the stage starts over from its beginning; people are told.</summary>
+    /// <param name="how">What is wrong with it: a sentence without a full stop.</param>
+    void Damaged(string how);
 }

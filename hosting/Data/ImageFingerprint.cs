@@ -96,9 +96,13 @@ internal static class ImageFingerprint
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new LatheException($"{Path.Combine(root, path)} cannot be read: {e.Message}", FailureKind.Transient, e);
+            throw new LatheException(Unreadable(Path.Combine(root, path), e), FailureKind.Transient, e);
         }
     }
+
+    private static string Unreadable(string path, Exception e) => new FileInfo(path).LinkTarget is { } target
+        ? $"{path} is a link to {target} and cannot be read: {e.Message.TrimEnd('.')}. Expected an image or a link to one. Mend the link, or remove it."
+        : $"{path} cannot be read: {e.Message}";
 
     private static Dictionary<string, Entry> Known(string kept) => File.Exists(kept)
         ? File.ReadLines(kept).Select(Entry.Parse).OfType<Entry>().GroupBy(entry => entry.Path).ToDictionary(same => same.Key, same => same.Last())

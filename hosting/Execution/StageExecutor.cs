@@ -113,7 +113,7 @@ internal sealed class StageExecutor(
     {
         using var span = StartSpan(command, parent);
         var began = time.GetTimestamp();
-        var attempt = states.Begin(command.Key, command.Fresh ? command.SweepId : null, time);
+        var attempt = states.Begin(command.Key, command.Fresh ? command.SweepId : null, time, logger);
         var ending = "failed";
         try
         {

@@ -36,7 +36,7 @@ public sealed class StageTrial(HostingSettings settings)
         var place = DataPlaces.Find(data, settings);
         var fingerprint = DataFingerprint.Compute(data, place, settings);
         var key = ExecutionKey.Compute(manifest, filled, input, fingerprint, seed);
-        var attempt = new TrainingStateStore(settings).Begin(key, freshFor: null, TimeProvider.System);
+        var attempt = new TrainingStateStore(settings).Begin(key, freshFor: null, TimeProvider.System, Logger);
         var run = new StageRun(Checkpoints, OnImages)
         {
             Key = key,

@@ -1,5 +1,7 @@
 using System.Text.Json;
 using Lathe.Contracts;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Lathe.Hosting;
 
@@ -22,13 +24,14 @@ public sealed class TrainingStateStore(IBlobs blobs)
     /// <param name="key">Execution key.</param>
     /// <param name="freshFor">The sweep that wants no other's state, or null.</param>
     /// <param name="time">Measures the seconds of this attempt.</param>
+    /// <param name="logger">Told of a state that is damaged; null: nobody is.</param>
     /// <exception cref="LatheException">
     /// <see cref="AttemptsWithoutProgress"/> attempts have ended without progress; the record is cleared, so that a person may ask again.
     /// </exception>
-    public TrainingAttempt Begin(string key, Guid? freshFor, TimeProvider time)
+    public TrainingAttempt Begin(string key, Guid? freshFor, TimeProvider time, ILogger? logger = null)
     {
         var slot = StoreKey.Checked(key) + (freshFor is { } sweep ? $"-{sweep:N}" : "");
-        var attempt = new TrainingAttempt(blobs, slot, time);
+        var attempt = new TrainingAttempt(blobs, slot, time, logger ?? NullLogger.Instance);
         attempt.Begin();
         return attempt;
     }
@@ -41,17 +44,19 @@ public sealed class TrainingAttempt : ITrainingState
     private readonly string _state;
     private readonly string _record;
     private readonly TimeProvider _time;
+    private readonly ILogger _logger;
     private readonly Lock _lock = new();
     private long _startedAt;
     private double _secondsBefore;
     private int _attempts;
 
-    internal TrainingAttempt(IBlobs blobs, string slot, TimeProvider time)
+    internal TrainingAttempt(IBlobs blobs, string slot, TimeProvider time, ILogger logger)
     {
         _blobs = blobs;
         _state = slot + ".state";
         _record = slot + ".attempts.json";
         _time = time;
+        _logger = logger;
     }
 
     /// <summary>Seconds spent on the execution, this attempt and the earlier ones whose work counts.</summary>
@@ -69,6 +74,15 @@ public sealed class TrainingAttempt : ITrainingState
             return _state;
         });
         Record(attempts: 0);
+    }
+
+    /// <inheritdoc/>
+    public void Damaged(string how)
+    {
+        _logger.LogWarning("{File} is damaged: {How}. The stage starts over from its beginning", _blobs.PlaceOf(_state), how);
+        // The work of the attempts before counts no more.
+        _secondsBefore = 0;
+        Record(_attempts);
     }
 
     /// <summary>The worker outlived the attempt, called off or failed with a report: it does not count as one without progress.</summary>

@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
 using Lathe.Contracts;
 using Lathe.NN.Checkpoints;
@@ -17,17 +19,25 @@ namespace Lathe.NN.Training;
 /// <param name="Epochs">Finished epochs.</param>
 internal sealed record TrainingPlace(string Recipe, int Epoch, int Step, double LossSum, long Correct, IReadOnlyList<EpochRecord> Epochs);
 
-/// <summary>The stored form: a safetensors file with the place as JSON in its metadata.</summary>
+/// <summary>
+/// The stored form: a safetensors file with the place as JSON in its metadata, and beside it a checksum of all that is in it. A state whose
+/// numbers have changed on the disk would train on, to other weights.
+/// </summary>
 internal static class SavedTraining
 {
     private const string PlaceKey = "training";
+    private const string DigestKey = "sha256";
     private const string Source = "the saved training state";
-    private const string Remedy = "Run with --fresh to start over.";
 
-    public static void Write(Stream stream, TrainingPlace place, IReadOnlyDictionary<string, Tensor> tensors) =>
-        SafeTensorsFile.Write(stream, tensors, new Dictionary<string, string> { [PlaceKey] = JsonSerializer.Serialize(place) });
+    public static void Write(Stream stream, TrainingPlace place, IReadOnlyDictionary<string, Tensor> tensors)
+    {
+        var json = JsonSerializer.Serialize(place);
+        SafeTensorsFile.Write(stream, tensors, new Dictionary<string, string> { [PlaceKey] = json, [DigestKey] = Digest(json, tensors) });
+    }
 
     /// <returns>The place and the tensors, which belong to the current dispose scope.</returns>
+    /// <exception cref="DamagedStateException">It is not, whole and unchanged, what was written.</exception>
+    /// <exception cref="LatheException">It cannot be read now; it may be possible later.</exception>
     public static (TrainingPlace Place, IReadOnlyDictionary<string, Tensor> Tensors) Read(Stream stream)
     {
         using var buffered = stream.CanSeek ? null : new MemoryStream();
@@ -40,17 +50,33 @@ internal static class SavedTraining
         try
         {
             var file = SafeTensorsFile.Read(buffered ?? stream, Source);
-            return file.Metadata.TryGetValue(PlaceKey, out var json) && JsonSerializer.Deserialize<TrainingPlace>(json) is { } place
-                ? (place, file.Tensors)
-                : throw new LatheException("The saved training state does not say how far training was. " + Remedy);
+            if (!file.Metadata.TryGetValue(PlaceKey, out var json) || !file.Metadata.TryGetValue(DigestKey, out var digest))
+                throw new DamagedStateException("it does not say how far training was, or has no checksum");
+            if (digest != Digest(json, file.Tensors))
+                throw new DamagedStateException("its content does not have the checksum that was saved with it");
+            return (JsonSerializer.Deserialize<TrainingPlace>(json)!, file.Tensors);
         }
-        catch (JsonException e)
+        catch (LatheException e) when (e.Kind == FailureKind.Permanent)
         {
-            throw new LatheException("The saved training state does not say how far training was. " + Remedy, FailureKind.Permanent, e);
-        }
-        catch (LatheException e) when (!e.Message.EndsWith(Remedy, StringComparison.Ordinal))
-        {
-            throw new LatheException($"{e.Message.TrimEnd('.')}. {Remedy}", e.Kind, e);
+            throw new DamagedStateException(e.Message.TrimEnd('.'), e);
         }
     }
+
+    /// <summary>SHA-256 over the place and each tensor's name, type, shape and bytes, in ordinal order of the names.</summary>
+    private static string Digest(string place, IReadOnlyDictionary<string, Tensor> tensors)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        hash.AppendData(Encoding.UTF8.GetBytes(place));
+        foreach (var (name, tensor) in tensors.OrderBy(pair => pair.Key, StringComparer.Ordinal))
+        {
+            using var scope = NewDisposeScope();
+            hash.AppendData(Encoding.UTF8.GetBytes($"\n{name} {tensor.dtype} [{string.Join(' ', tensor.shape)}]\n"));
+            hash.AppendData(tensor.detach().cpu().contiguous().bytes);
+        }
+
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
 }
+
+/// <summary>A saved training that cannot be gone on with; its message says why.</summary>
+internal sealed class DamagedStateException(string message, Exception? inner = null) : Exception(message, inner);

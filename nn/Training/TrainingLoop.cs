@@ -49,7 +49,7 @@ public sealed class TrainingLoop : IDisposable
     private long Steps => (long)_recipe.Epochs * StepsPerEpoch;
 
     /// <summary>
-    /// Trains a network in place, from where <paramref name="state"/> left off if it holds one. The same module, data, recipe, seed
+    /// Trains a network in place, from where <paramref name="state"/> left off if it holds one that is not damaged. The same module, data, recipe, seed
     /// and number of threads give the same bits, however often training is stopped and resumed.
     /// </summary>
     /// <param name="module">The network. Where the hooks cut it, training goes on in theirs, and this one stays as it was at that moment.</param>
@@ -293,7 +293,19 @@ public sealed class TrainingLoop : IDisposable
             return (0, 0);
         using var scope = NewDisposeScope();
         using var noGradient = no_grad();
-        var (place, tensors) = SavedTraining.Read(stream);
+        TrainingPlace place;
+        IReadOnlyDictionary<string, Tensor> tensors;
+        try
+        {
+            (place, tensors) = SavedTraining.Read(stream);
+        }
+        catch (DamagedStateException e)
+        {
+            // Nothing is taken back yet: training begins as if nothing had been saved.
+            _state!.Damaged(e.Message);
+            return (0, 0);
+        }
+
         if (place.Recipe != Identity())
             throw new LatheException("The saved training state belongs to another recipe or seed. Run with --fresh to start over.");
 

@@ -5,7 +5,7 @@ using Lathe.NN.Graphs;
 namespace Lathe.NN.Models;
 
 /// <summary>A model's name taken apart: <c>resnet50</c>, or <c>resnet50@0.5</c> for half as many channels in every layer.</summary>
-/// <param name="Base">The name without a width, as in <see cref="Zoo.Entries"/>.</param>
+/// <param name="Base">The name without a width.</param>
 /// <param name="Width">1 where the name says none.</param>
 internal readonly record struct ModelName(string Base, Width Width)
 {

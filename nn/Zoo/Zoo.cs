@@ -14,7 +14,8 @@ public sealed record ZooEntry(string Name, string Summary, string DataSet, Tenso
 /// <summary>
 /// The networks that Lathe builds by name. A name may end in a width, <c>resnet50@0.5</c>: a factor, above 0 and at most 8, on the
 /// channels of every layer but the logits. Channels are rounded to the nearest, at least 1; MobileNetV2's to multiples of 8, as
-/// torchvision does. DenseNets are named by depth and, for small images, growth: <c>densenet100-12</c> is L = 100, k = 12.
+/// torchvision does. DenseNets are named by depth and, for small images, growth: <c>densenet100-12</c> is L = 100, k = 12; of these any
+/// depth and growth is built, in the list or not.
 /// </summary>
 public static class Zoo
 {
@@ -32,8 +33,8 @@ public static class Zoo
         new("resnet44", "ResNet-44 for small images, zero-padded shortcuts", Cifar, 4, spec => Residual.ForSmallImages(spec, 44)),
         new("resnet56", "ResNet-56 for small images, zero-padded shortcuts", Cifar, 4, spec => Residual.ForSmallImages(spec, 56)),
         new("resnet110", "ResNet-110 for small images, zero-padded shortcuts", Cifar, 4, spec => Residual.ForSmallImages(spec, 110)),
-        new("densenet76-12", "DenseNet-BC for small images, L = 76, k = 12", Cifar, 4, spec => Dense.ForSmallImages(spec, 76, 12)),
-        new("densenet100-12", "DenseNet-BC for small images, L = 100, k = 12", Cifar, 4, spec => Dense.ForSmallImages(spec, 100, 12)),
+        DenseNet(new(76, 12)),
+        DenseNet(new(100, 12)),
         new("resnet18", "ResNet-18 as in torchvision", ImageNet, 32, spec => Residual.OfBasicBlocks(spec, [2, 2, 2, 2])),
         new("resnet34", "ResNet-34 as in torchvision", ImageNet, 32, spec => Residual.OfBasicBlocks(spec, [3, 4, 6, 3])),
         new("resnet50", "ResNet-50 as in torchvision", ImageNet, 32, spec => Residual.OfBottlenecks(spec, [3, 4, 6, 3])),
@@ -57,11 +58,14 @@ public static class Zoo
         };
     }
 
-    /// <summary>Every model at its published width, in the order of the list for people.</summary>
+    /// <summary>Names that are built beside the listed ones, for people.</summary>
+    public static string BeyondEntries => DenseNetName.Form;
+
+    /// <summary>Every listed model at its published width, in the order of the list for people.</summary>
     public static IReadOnlyList<ZooEntry> Entries { get; } = [.. Models.Select(m => m.Entry)];
 
     /// <summary>Builds a model for images of a shape and a number of classes.</summary>
-    /// <param name="name">One of <see cref="Entries"/>, with or without a width.</param>
+    /// <param name="name">One of <see cref="Entries"/> or <see cref="BeyondEntries"/>, with or without a width.</param>
     /// <param name="input">Shape of one image.</param>
     /// <param name="classes">Number of logits.</param>
     /// <exception cref="LatheException">No such model or width, no classes, or images too small for it.</exception>
@@ -95,14 +99,20 @@ public static class Zoo
     private static (Model Model, ModelName Name) Find(string name)
     {
         var parsed = ModelName.Parse(name);
-        return (Array.Find(Models, m => m.Name == parsed.Base) ?? throw Unknown(name, parsed.Base), parsed);
+        var model = Array.Find(Models, m => m.Name == parsed.Base)
+            ?? (DenseNetName.Parse(parsed.Base) is { } dense ? DenseNet(dense) : throw Unknown(name, parsed.Base));
+        return (model, parsed with { Base = model.Name });
     }
+
+    private static Model DenseNet(DenseNetName name) => new(
+        name.ToString(), $"DenseNet-BC for small images, L = {name.Depth}, k = {name.Growth}", Cifar, 4, spec => Dense.ForSmallImages(spec, name.Depth, name.Growth));
 
     private static LatheException Unknown(string name, string model)
     {
-        var nearest = Models.MinBy(m => Distance(model.ToLowerInvariant(), m.Name))!.Name;
-        var hint = Distance(model.ToLowerInvariant(), nearest) <= 2 ? $" (did you mean '{nearest}{name[model.Length..]}'?)" : "";
-        return new LatheException($"unknown model '{name}'{hint}; known are {string.Join(", ", Models.Select(m => m.Name))}");
+        var lower = model.ToLowerInvariant();
+        var nearest = DenseNetName.Parse(lower)?.ToString() ?? Models.MinBy(m => Distance(lower, m.Name))!.Name;
+        var hint = Distance(lower, nearest) <= 2 ? $" (did you mean '{nearest}{name[model.Length..]}'?)" : "";
+        return new LatheException($"unknown model '{name}'{hint}; known are {string.Join(", ", Models.Select(m => m.Name))}, and {BeyondEntries}");
     }
 
     /// <summary>Edits (insert, delete, replace) from one word to another.</summary>

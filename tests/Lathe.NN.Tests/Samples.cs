@@ -61,17 +61,22 @@ internal static class Samples
 /// <summary>A state slot in memory.</summary>
 internal sealed class MemoryState : ITrainingState
 {
-    private byte[]? _bytes;
+    public byte[]? Bytes { get; set; }
 
     public int Saves { get; private set; }
 
-    public Stream? Open() => _bytes is null ? null : new MemoryStream(_bytes);
+    /// <summary>What was said about damage.</summary>
+    public List<string> Damages { get; } = [];
+
+    public Stream? Open() => Bytes is null ? null : new MemoryStream(Bytes);
+
+    public void Damaged(string how) => Damages.Add(how);
 
     public void Save(Action<Stream> write)
     {
         using var stream = new MemoryStream();
         write(stream);
-        _bytes = stream.ToArray();
+        Bytes = stream.ToArray();
         Saves++;
     }
 }

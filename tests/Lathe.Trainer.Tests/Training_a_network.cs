@@ -3,6 +3,7 @@ using Lathe.Contracts;
 using Lathe.Hosting;
 using Lathe.NN.Checkpoints;
 using Lathe.Testing;
+using Microsoft.Extensions.Logging;
 
 namespace Lathe.Trainer.Tests;
 
@@ -47,6 +48,33 @@ public sealed class Training_a_network : IDisposable
             Settings("interrupted"), Parameters, "mnist", null, 1, Random.Shared.Next(1, 40), Random.Shared.Next(1, 40));
         Assert.Equal(3, stops);
         Assert.Equal(undisturbed, outcome.Output);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_damaged_state_is_warned_of_and_training_starts_over_to_the_same_bits(bool truncated)
+    {
+        var undisturbed = Train("undisturbed").Output;
+        var (home, log) = ("damaged", new Warnings());
+        using (var stop = new CancellationTokenSource())
+        {
+            var left = 40;
+            var trial = new StageTrial(Settings(home)) { OnImages = _ => { if (--left == 0) stop.Cancel(); } };
+            Assert.Throws<OperationCanceledException>(() => trial.Run<TrainStage, TrainParameters>(Parameters, "mnist", stop: stop.Token));
+        }
+
+        var file = Assert.Single(Directory.GetFiles(_root, "*.state", SearchOption.AllDirectories));
+        var bytes = File.ReadAllBytes(file);
+        bytes[^5] ^= 4;
+        File.WriteAllBytes(file, truncated ? bytes[..^1000] : bytes);
+        var steps = 0;
+        var again = new StageTrial(Settings(home)) { Logger = log, OnImages = _ => steps++ };
+        Assert.Equal(undisturbed, again.Run<TrainStage, TrainParameters>(Parameters, "mnist").Output);
+        Assert.Equal(84, steps);
+        Assert.StartsWith($"{file} is damaged: ", Assert.Single(log.Messages), StringComparison.Ordinal);
+        Assert.EndsWith(". The stage starts over from its beginning", log.Messages[0], StringComparison.Ordinal);
+        Assert.False(File.Exists(file));
     }
 
     [Fact]
@@ -126,4 +154,19 @@ public sealed class Training_a_network : IDisposable
         Threads = 1,
         SlotFolder = Path.Combine(_root, "slots"),
     };
+
+    private sealed class Warnings : ILogger
+    {
+        public List<string> Messages { get; } = [];
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            if (logLevel == LogLevel.Warning) Messages.Add(formatter(state, exception));
+        }
+    }
 }

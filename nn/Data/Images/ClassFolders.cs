@@ -23,7 +23,7 @@ internal static class ClassFolders
                         .Select(name => new ImagePlace(0, of, name)),
                 ];
                 if (images.Count == 0)
-                    throw new LatheException($"{of} holds no image (.jpg, .jpeg, .png). Remove this folder, or put the class's images there.");
+                    throw new LatheException($"{of} holds no image. Expected the class's images (.jpg, .jpeg, .png) right in it. Put them there, or remove this folder.");
                 byClass.Add(Path.GetFileName(of), images);
             }
 

@@ -8,8 +8,10 @@ namespace Lathe.NN.Data;
 /// <param name="Validation">What the data set calls validation: its test images here.</param>
 internal sealed record ImageIndex(int Classes, ImagePlace[] Train, ImagePlace[] Validation)
 {
+    private const int Listed = 10;
+
     /// <summary>Lists the images; reads no pixels.</summary>
-    /// <exception cref="LatheException">No images, an unknown class, a damaged tar, labels that contradict one another.</exception>
+    /// <exception cref="LatheException">No images, a class without any, an unknown class, a damaged tar, labels that contradict one another.</exception>
     public static ImageIndex Read(ImageSetFiles files)
     {
         var train = Labelled(files, files.Train, "train");
@@ -18,7 +20,7 @@ internal sealed record ImageIndex(int Classes, ImagePlace[] Train, ImagePlace[] 
             throw new LatheException($"{files.Root}: there are no images (.jpg, .jpeg, .png) for {(train.IsEmpty ? "train" : "val")}. Expected {ImageSetFiles.Expected}.");
         if (train.HasNumbers != validation.HasNumbers)
             throw new LatheException($"{files.Root}: one of train and val names classes by .cls members and the other by folders. Use one way for both.");
-        return train.HasNumbers ? ByNumber(train, validation) : ByFolder(train, validation);
+        return train.HasNumbers ? ByNumber(files.Root, train, validation) : ByFolder(train, validation);
     }
 
     private static LabelledImages Labelled(ImageSetFiles files, IReadOnlyList<string> containers, string split) => files.Form switch
@@ -40,13 +42,26 @@ internal sealed record ImageIndex(int Classes, ImagePlace[] Train, ImagePlace[] 
     }
 
     /// <summary>Classes are the numbers up to the largest one of training.</summary>
-    private static ImageIndex ByNumber(LabelledImages train, LabelledImages validation)
+    private static ImageIndex ByNumber(string root, LabelledImages train, LabelledImages validation)
     {
-        var classes = train.Numbered.Max(place => place.Label) + 1;
+        var last = train.Numbered.MaxBy(place => place.Label);
+        var classes = last.Label + 1;
+        RefuseHoles(root, train, last);
         var unknown = validation.Numbered.FindIndex(place => place.Label >= classes);
         if (unknown >= 0)
             throw new LatheException($"{validation.Numbered[unknown].Path}: its class is {validation.Numbered[unknown].Label}, and training has only classes 0 to {classes - 1}.");
         return new ImageIndex(classes, Order(train.Numbered), Order(validation.Numbered));
+    }
+
+    private static void RefuseHoles(string root, LabelledImages train, ImagePlace last)
+    {
+        var missing = Enumerable.Range(0, last.Label).Except(train.Numbered.Select(place => place.Label)).ToList();
+        if (missing.Count == 0)
+            return;
+        var named = string.Join(", ", missing.Take(Listed)) + (missing.Count > Listed ? $" and {missing.Count - Listed} more" : "");
+        throw new LatheException(
+            $"{root}: class {named} of the training shards has no image, and {last.Path} is of class {last.Label}. Expected images of every class from 0 to the largest. "
+            + "Add the shards that hold them, or number the classes without gaps.");
     }
 
     private static ImagePlace[] Order(IEnumerable<ImagePlace> places)

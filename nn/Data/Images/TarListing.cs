@@ -14,7 +14,8 @@ internal sealed record TarImage(string Name, long Offset, long Length);
 /// <summary>What matters of one tar.</summary>
 /// <param name="Images">Its images, in their order.</param>
 /// <param name="Numbers">Classes by key, from the members <c>KEY.cls</c>.</param>
-internal sealed record TarListing(List<TarImage> Images, Dictionary<string, int> Numbers)
+/// <param name="Folders">Members that are class folders of the split, with or without images; none where there is no split.</param>
+internal sealed record TarListing(List<TarImage> Images, Dictionary<string, int> Numbers, List<string> Folders)
 {
     private const int Block = 512;
 
@@ -22,13 +23,13 @@ internal sealed record TarListing(List<TarImage> Images, Dictionary<string, int>
     /// <param name="tar">Its path.</param>
     /// <param name="split">Only members in folders of a folder of this name; null: all.</param>
     /// <param name="remote">Holds it, where no disk of this machine does.</param>
-    /// <exception cref="LatheException">The tar cannot be read or is damaged.</exception>
+    /// <exception cref="LatheException">The tar cannot be read or is damaged, or has a member twice.</exception>
     public static TarListing Of(string tar, string? split, IRemoteFiles? remote)
     {
         if (remote is null)
             return Read(tar, split, () => File.OpenRead(tar));
         // The version changes when another reader could list other members.
-        var about = $"members-1-{split}";
+        var about = $"members-2-{split}";
         if (remote.Recall(tar, about) is { } noted && Parse(noted) is { } known)
             return known;
         var listing = Read(tar, split, () => new RemoteStream(remote, tar));
@@ -40,7 +41,7 @@ internal sealed record TarListing(List<TarImage> Images, Dictionary<string, int>
     {
         try
         {
-            return JsonSerializer.Deserialize<TarListing>(noted, LatheJson.Options) is { Images: not null, Numbers: not null } listing ? listing : null;
+            return JsonSerializer.Deserialize<TarListing>(noted, LatheJson.Options) is { Images: not null, Numbers: not null, Folders: not null } listing ? listing : null;
         }
         catch (JsonException)
         {
@@ -50,7 +51,8 @@ internal sealed record TarListing(List<TarImage> Images, Dictionary<string, int>
 
     private static TarListing Read(string tar, string? split, Func<Stream> open)
     {
-        var listing = new TarListing([], []);
+        var listing = new TarListing([], [], []);
+        var known = new Dictionary<string, string>();
         try
         {
             using var file = open();
@@ -59,12 +61,18 @@ internal sealed record TarListing(List<TarImage> Images, Dictionary<string, int>
             using var reader = new TarReader(file);
             while (reader.GetNextEntry() is { } entry)
             {
+                if (entry.EntryType == TarEntryType.Directory && IsClassFolder(entry.Name, split))
+                    listing.Folders.Add(entry.Name.TrimEnd('/'));
                 if (entry.EntryType is not (TarEntryType.RegularFile or TarEntryType.V7RegularFile) || !IsOf(entry.Name, split))
                     continue;
-                if (ImageSetFiles.IsImage(Path.GetFileName(entry.Name.AsSpan())))
+                var isImage = ImageSetFiles.IsImage(Path.GetFileName(entry.Name.AsSpan()));
+                var isNumber = entry.Name.EndsWith(".cls", StringComparison.Ordinal);
+                if (isImage || isNumber)
+                    RefuseTwice(tar, entry.Name, known);
+                if (isImage)
                     listing.Images.Add(new TarImage(entry.Name, entry.DataOffset, entry.Length));
-                else if (entry.Name.EndsWith(".cls", StringComparison.Ordinal))
-                    listing.Numbers[ImagePlace.Key(entry.Name).ToString()] = ReadNumber(entry, tar);
+                else if (isNumber)
+                    listing.Numbers.Add(ImagePlace.Key(entry.Name).ToString(), ReadNumber(entry, tar));
                 if (entry.DataOffset + entry.Length > file.Length)
                     throw new InvalidDataException($"it ends within {entry.Name}");
                 end = Math.Max(end, entry.DataOffset + entry.Length);
@@ -96,6 +104,22 @@ internal sealed record TarListing(List<TarImage> Images, Dictionary<string, int>
             ? number
             : throw new LatheException($"{tar}:{entry.Name} is '{text}'; expected the number of a class, from 0.");
     }
+
+    /// <summary>Which of two images of one key is meant, or which of two classes, nobody can tell; unpacking would keep the last alone.</summary>
+    private static void RefuseTwice(string tar, string member, Dictionary<string, string> known)
+    {
+        var key = ImagePlace.Key(member);
+        var ending = member[key.Length..];
+        var name = $"{(key.StartsWith("./") ? key[2..] : key)}{ending.ToLowerInvariant()}";
+        if (known.TryAdd(name, member))
+            return;
+        throw new LatheException(
+            $"{tar}:{member} has the key and the ending of {(known[name] == member ? "a member before it" : known[name])}. Expected each {ending} of a key once. "
+            + "Leave one of the two out, or give it another key, and pack the tar again.");
+    }
+
+    private static bool IsClassFolder(string member, string? split) =>
+        split is not null && member.TrimEnd('/').Split('/') is [.., _, not (['.', ..] or "")] parts && parts[^2] == split;
 
     private static bool IsOf(string member, string? split) => split is null || (member.Split('/') is [.., _, _, _] parts && parts[^3] == split);
 }

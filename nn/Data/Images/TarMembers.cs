@@ -12,23 +12,27 @@ internal static class TarMembers
     /// <param name="files">The data set.</param>
     /// <param name="names">Names of the split's tars.</param>
     /// <param name="split">Only members in folders of a folder of this name; null: all.</param>
-    /// <exception cref="LatheException">A tar cannot be read or is damaged, or an image has no class.</exception>
+    /// <exception cref="LatheException">A tar cannot be read, is damaged or has a member twice, an image has no class, or a class folder no image.</exception>
     public static LabelledImages Read(ImageSetFiles files, IReadOnlyList<string> names, string? split)
     {
         var images = new List<ImagePlace>();
+        var folders = new List<ImagePlace>();
         var numbers = new Dictionary<(string Tar, string Key), int>();
         foreach (var tar in names.Select(name => Path.Combine(files.Root, name)))
         {
             var listing = TarListing.Of(tar, split, files.Remote);
             images.AddRange(listing.Images.Select(image => new ImagePlace(0, tar, image.Name, image.Offset, image.Length)));
+            folders.AddRange(listing.Folders.Select(folder => new ImagePlace(0, tar, folder, 0)));
             foreach (var (key, number) in listing.Numbers)
                 numbers[(tar, key)] = number;
         }
 
         if (numbers.Count > 0)
             return new LabelledImages([], [.. images.Select(image => image with { Label = Number(image, numbers) })]);
-        var byClass = images.GroupBy(image => Folder(image.Name) ?? throw Unlabelled(image));
-        return new LabelledImages(byClass.ToDictionary(of => of.Key, of => of.ToList()), []);
+        var byClass = images.GroupBy(image => Folder(image.Name) ?? throw Unlabelled(image)).ToDictionary(of => of.Key, of => of.ToList());
+        foreach (var folder in folders.Where(folder => !byClass.ContainsKey(Path.GetFileName(folder.Name))))
+            throw new LatheException($"{folder.Path} holds no image. Expected the class's images (.jpg, .jpeg, .png) right in it. Pack the tar with them, or without this folder.");
+        return new LabelledImages(byClass, []);
     }
 
     private static int Number(ImagePlace image, Dictionary<(string Tar, string Key), int> numbers) =>

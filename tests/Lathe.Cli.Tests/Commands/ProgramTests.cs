@@ -36,6 +36,9 @@ public sealed class ProgramTests : IDisposable
         { ["run", "good.yaml", "--set", "model=lenet5@0"], "--set model=lenet5@0: model 'lenet5@0' has the width '0' after its '@'; expected " },
         { ["run", "good.yaml", "--set", "model=none.onnx"], "--set model=none.onnx: there is no file none.onnx (looked in " },
         { ["run", "good.yaml", "--set", "model=bad.onnx"], "--set model=bad.onnx: bad.onnx cannot be imported: it is no sound ONNX file: " },
+        { ["models", "resnet20", "lenet6"], "lathe: unknown model 'lenet6' (did you mean 'lenet5'?); known are lenet5, " },
+        { ["models", "densenet77-12", "--json"], "lathe: model 'densenet77-12' has the depth 77; expected 6n + 4, " },
+        { ["run", "good.yaml", "--set", "model=densenet40-0"], "--set model=densenet40-0: model 'densenet40-0' has the growth 0; expected " },
         { ["inspect", "bad.onnx"], "lathe: bad.onnx cannot be imported: it is no sound ONNX file: " },
         { ["run", "good.yaml", "--set", "dataset=fashion"], "--set dataset=fashion: unknown data set 'fashion'" },
         { ["run", "good.yaml", "--set", "dataset=mnist"], "--set dataset=mnist: data set mnist is not here." },
@@ -125,6 +128,24 @@ public sealed class ProgramTests : IDisposable
         Assert.Equal("fashion-mnist", first.GetProperty("dataset").GetString());
         Assert.Equal(215_546, first.GetProperty("parameters").GetInt64());
         Assert.Equal(3_024_384, first.GetProperty("multiplications").GetInt64());
+    }
+
+    [Fact]
+    public async Task Models_that_are_named_are_shown_alone_with_their_widths()
+    {
+        var (code, output, _) = await RunAsync("models", "resnet20@.50", "densenet40-12");
+        Assert.Equal(0, code);
+        Assert.Contains("resnet20@0.5 ", output);
+        Assert.Contains("densenet40-12 ", output);
+        Assert.Equal(3, output.TrimEnd().Split('\n').Length);
+
+        var models = JsonDocument.Parse((await RunAsync("models", "densenet40-12", "resnet20", "resnet20@0.5", "--json")).Output).RootElement.EnumerateArray().ToList();
+        Assert.Equal(["densenet40-12", "resnet20", "resnet20@0.5"], models.Select(m => m.GetProperty("name").GetString()));
+        Assert.Equal([176_122L, 269_722, 68_050], models.Select(m => m.GetProperty("parameters").GetInt64()));
+        Assert.InRange(models[2].GetProperty("multiplications").GetDouble() / models[1].GetProperty("multiplications").GetDouble(), 0.25, 0.27);
+
+        Assert.Contains("and densenetL-K for any depth L", (await RunAsync("models")).Output);
+        Assert.DoesNotContain("densenet40-12", (await RunAsync("models", "--json")).Output);
     }
 
     [Fact]

@@ -45,6 +45,31 @@ public sealed class ImageFingerprints : IDisposable
     }
 
     [Fact]
+    public async Task Links_that_lead_in_a_circle_do_not_count_or_are_named()
+    {
+        var folder = Photographs("here");
+        var before = Fingerprint(folder);
+        Link("train/a/parent", "..");
+        Link("train/itself", "itself");
+        Link("train/parent", "..");
+        Link("val/here", ".");
+        Assert.Equal(before, await Task.Run(() => Fingerprint(folder)).WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken));
+        foreach (var nowhere in (string[])["z.jpg", "none.jpg"])
+        {
+            Link("train/a/z.jpg", nowhere);
+            var error = Assert.Throws<LatheException>(() => Fingerprint(folder));
+            Assert.StartsWith($"{folder}/train/a/z.jpg is a link to {nowhere} and cannot be read: ", error.Message, StringComparison.Ordinal);
+            Assert.EndsWith(". Expected an image or a link to one. Mend the link, or remove it.", error.Message, StringComparison.Ordinal);
+            File.Delete(Path.Combine(folder, "train/a/z.jpg"));
+        }
+
+        Link("train/a/z.jpg", "1.jpg");
+        Assert.NotEqual(before, Fingerprint(folder));
+
+        void Link(string path, string target) => File.CreateSymbolicLink(Path.Combine(folder, path), target);
+    }
+
+    [Fact]
     public void Digests_are_kept_by_path_length_and_time()
     {
         var folder = Photographs("here");

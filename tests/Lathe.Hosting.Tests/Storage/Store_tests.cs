@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using Lathe.Contracts;
 using Lathe.Testing;
+using Microsoft.Extensions.Logging;
 
 namespace Lathe.Hosting.Tests;
 
@@ -187,6 +188,25 @@ public sealed class StoreTests(S3Server server)
 
     [Theory]
     [MemberData(nameof(Kinds))]
+    public void A_damaged_training_state_is_told_of_by_its_place_and_its_time_counts_no_more(string kind)
+    {
+        using var shelf = new Shelf(kind, server);
+        var (states, clock, log) = (new TrainingStateStore(shelf.Settings), new SteppedTime(), new Told());
+        var first = states.Begin(Key, null, clock, log);
+        clock.Seconds = 100;
+        first.Save(stream => stream.WriteByte(7));
+        Assert.Empty(log.Warnings);
+
+        var second = states.Begin(Key, null, clock, log);
+        clock.Seconds = 105;
+        Assert.Equal(105, second.Seconds);
+        second.Damaged("it is cut off");
+        Assert.Equal($"{shelf.Blobs.PlaceOf($"states/{Key}.state")} is damaged: it is cut off. The stage starts over from its beginning", Assert.Single(log.Warnings));
+        Assert.Equal((5, 5), (second.Seconds, states.Begin(Key, null, clock, log).Seconds));
+    }
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
     public void Only_attempts_without_progress_count_and_five_of_them_are_enough(string kind)
     {
         using var shelf = new Shelf(kind, server);
@@ -210,5 +230,29 @@ public sealed class StoreTests(S3Server server)
         Assert.True(store.Ok, store.Message);
         Assert.StartsWith(shelf.Settings.Store, store.Message, StringComparison.Ordinal);
         Assert.Empty(shelf.Blobs.List(""));
+    }
+
+    private sealed class SteppedTime : TimeProvider
+    {
+        public long Seconds { get; set; }
+
+        public override long TimestampFrequency => 1;
+
+        public override long GetTimestamp() => Seconds;
+    }
+
+    private sealed class Told : ILogger
+    {
+        public List<string> Warnings { get; } = [];
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            if (logLevel == LogLevel.Warning) Warnings.Add(formatter(state, exception));
+        }
     }
 }

@@ -1,3 +1,5 @@
+using System.Text;
+using CsCheck;
 using Lathe.Contracts;
 using Lathe.NN.Data;
 using Lathe.NN.Execution;
@@ -84,11 +86,92 @@ public class TrainingLoopTests
     }
 
     [Fact]
-    public void A_damaged_state_is_refused()
+    public void A_damaged_state_is_told_of_and_training_starts_over_to_the_same_bits()
+    {
+        var undisturbed = Train(new MemoryState(), [], out _);
+        var saved = Saved();
+        var data = 8 + (int)BitConverter.ToInt64(saved);
+        Assert.Equal(undisturbed, StartsOver("garbage in here"u8.ToArray(), "is not a sound safetensors file"));
+        Assert.Equal(undisturbed, StartsOver([], "is not a sound safetensors file"));
+        foreach (var length in (int[])[1, 8, data / 2, data, data + 1, saved.Length - 1])
+            Assert.Equal(undisturbed, StartsOver(saved[..length], "is not a sound safetensors file"));
+        Assert.Equal(undisturbed, StartsOver([.. saved, 0], "is not a sound safetensors file"));
+        foreach (var place in (int[])[data, (data + saved.Length) / 2, saved.Length - 1])
+            Assert.Equal(undisturbed, StartsOver(Flipped(saved, place, 1), "its content does not have the checksum"));
+        Assert.Equal(undisturbed, StartsOver(Changed("Step\\\":1,", "Step\\\":2,"), "its content does not have the checksum"));
+        Assert.Equal(undisturbed, StartsOver(Changed("conv1.weight", "conv2.weighs"), "its content does not have the checksum"));
+        Assert.Equal(undisturbed, StartsOver(Changed("\"sha256\"", "\"sha255\""), "has no checksum"));
+        Assert.Equal(undisturbed, StartsOver(Changed("\"training\"", "\"trainimg\""), "does not say how far training was"));
+
+        byte[] Changed(string from, string to)
+        {
+            var text = Encoding.Latin1.GetString(saved);
+            Assert.Contains(from, text, StringComparison.Ordinal);
+            return Encoding.Latin1.GetBytes(text.Replace(from, to, StringComparison.Ordinal));
+        }
+    }
+
+    [Fact]
+    public void Whatever_bit_of_a_state_has_changed_training_ends_with_the_same_bits()
+    {
+        var undisturbed = Train(new MemoryState(), [], out _);
+        var saved = Saved();
+        Gen.Select(Gen.Int[0, saved.Length - 1], Gen.Int[0, 7]).Sample(
+            (place, bit) => Assert.Equal(undisturbed, Train(new MemoryState { Bytes = Flipped(saved, place, bit) }, [], out _)), iter: 40, threads: 1);
+    }
+
+    [Fact]
+    public void A_state_that_cannot_be_read_now_is_not_taken_for_damaged()
+    {
+        var error = Assert.Throws<LatheException>(() =>
+        {
+            using var module = GraphModule.Create(Samples.Network(), 2);
+            TrainingLoop.Run(module, Samples.Images(), Recipe, 2, null, new UnreadableState(), null, CancellationToken.None);
+        });
+        Assert.Equal(FailureKind.Transient, error.Kind);
+    }
+
+    /// <summary>The state in the middle of the third epoch.</summary>
+    private static byte[] Saved()
     {
         var state = new MemoryState();
-        state.Save(stream => stream.Write("garbage in here"u8));
-        Assert.Throws<LatheException>(() => Train(state, [], out _));
+        using var module = GraphModule.Create(Samples.Network(), 2);
+        using var stage = new SampleStage();
+        using var stop = new CancellationTokenSource();
+        var hooks = stage.Hooks with { AfterStep = context => { stage.Hooks.AfterStep!(context); if (context.GlobalStep == 12) stop.Cancel(); } };
+        Assert.Throws<OperationCanceledException>(() => TrainingLoop.Run(module, Samples.Images(), Recipe, 2, hooks, state, null, stop.Token));
+        return state.Bytes!;
+    }
+
+    private static byte[] Flipped(byte[] bytes, int place, int bit)
+    {
+        byte[] flipped = [.. bytes];
+        flipped[place] ^= (byte)(1 << bit);
+        return flipped;
+    }
+
+    private static string StartsOver(byte[] bytes, string expected)
+    {
+        var state = new MemoryState { Bytes = bytes };
+        var digest = Train(state, [], out _);
+        Assert.Contains(expected, Assert.Single(state.Damages), StringComparison.Ordinal);
+        return digest;
+    }
+
+    private sealed class UnreadableState : ITrainingState
+    {
+        public Stream Open() => new Broken(new byte[5000]);
+
+        public void Save(Action<Stream> write) => throw new InvalidOperationException();
+
+        public void Damaged(string how) => throw new InvalidOperationException(how);
+
+        private sealed class Broken(byte[] bytes) : MemoryStream(bytes)
+        {
+            public override int Read(byte[] buffer, int offset, int count) => throw new IOException("the disk is gone");
+
+            public override int Read(Span<byte> buffer) => throw new IOException("the disk is gone");
+        }
     }
 
     [Fact]

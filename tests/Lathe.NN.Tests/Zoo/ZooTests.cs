@@ -69,10 +69,65 @@ public class ZooTests
         var e = Assert.Throws<LatheException>(() => Zoo.Build("lenet-5", new(1, 28, 28), 10));
         Assert.Equal(
             "unknown model 'lenet-5' (did you mean 'lenet5'?); known are lenet5, vgg7, vgg11, vgg16, resnet20, resnet32, resnet44, resnet56, "
-            + "resnet110, densenet76-12, densenet100-12, resnet18, resnet34, resnet50, resnet101, mobilenetv2, densenet121",
+            + "resnet110, densenet76-12, densenet100-12, resnet18, resnet34, resnet50, resnet101, mobilenetv2, densenet121, "
+            + "and densenetL-K for any depth L = 6n + 4 from 10 to 400 and growth K from 1 to 64",
             e.Message);
         e = Assert.Throws<LatheException>(() => Zoo.Build("ResNet-50@0.5", new(3, 32, 32), 10));
         Assert.StartsWith("unknown model 'ResNet-50@0.5' (did you mean 'resnet50@0.5'?); known are", e.Message, StringComparison.Ordinal);
+        e = Assert.Throws<LatheException>(() => Zoo.Build("DenseNet40-24", new(3, 32, 32), 10));
+        Assert.StartsWith("unknown model 'DenseNet40-24' (did you mean 'densenet40-24'?); known are", e.Message, StringComparison.Ordinal);
+    }
+
+    // Of 250-24 and 190-40 the paper's table says 15.3M and 25.6M parameters.
+    [Theory]
+    [InlineData("densenet76-12", 486_730, 187_216_404, 266)]
+    [InlineData("densenet100-12", 769_162, 287_929_692, 350)]
+    [InlineData("densenet250-24", 15_324_406, 5_418_785_724, 875)]
+    [InlineData("densenet190-40", 25_624_430, 9_301_945_740, 665)]
+    [InlineData("densenet10-1", 259, 116_756, 35)]
+    public void A_DenseNet_is_built_of_any_depth_and_growth(string name, long parameters, long multiplications, int nodes)
+    {
+        var entry = Zoo.Entry(name);
+        Assert.Equal((name, "cifar-10", 10), (entry.Name, entry.DataSet, entry.Classes));
+        var graph = Zoo.Build(name, entry.Input, entry.Classes);
+        var size = Complexity.Of(graph);
+        Assert.Equal((name, parameters, multiplications, nodes), (graph.Name, size.Parameters, size.Multiplications, graph.Nodes.Count));
+        Assert.Equal(10, GraphValidation.Check(graph)[graph.Output].Channels);
+        string[] some = ["features.conv0", "features.denseblock1.denselayer1.norm1", "features.denseblock3.denselayer1.cat", "features.transition2.pool", "features.norm4", "classifier"];
+        Assert.Empty(some.Except(graph.Nodes.Select(node => node.Name)));
+    }
+
+    [Theory]
+    [InlineData("densenet40-12", 40, 12, 6)]
+    [InlineData("densenet22-5@0.5", 22, 3, 3)]
+    [InlineData("densenet400-64", 400, 64, 66)]
+    [InlineData("densenet010-08", 10, 8, 1)]
+    public void Its_depth_is_that_of_its_layers_and_its_growth_what_each_adds(string name, int depth, int growth, int layers)
+    {
+        var graph = Zoo.Build(name, new(3, 32, 32), 10);
+        Assert.Equal(depth, graph.Nodes.Count(node => node is Conv2d or Linear));
+        var last = $"features.denseblock3.denselayer{layers}.conv2";
+        Assert.Equal(growth, graph.Nodes.OfType<Conv2d>().Last().OutChannels);
+        Assert.Equal(last, graph.Nodes.OfType<Conv2d>().Last().Name);
+        Assert.Equal(Zoo.Entry(name).Name, graph.Name);
+        Assert.DoesNotContain("t0", graph.Name, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("densenet77-12", "has the depth 77; expected 6n + 4, three blocks of n layers of two convolutions each, of which the nearest are 76 and 82: densenet76-12 or densenet82-12")]
+    [InlineData("densenet43-24@0.5", "has the depth 43; expected 6n + 4, three blocks of n layers of two convolutions each, of which the nearest are 40 and 46: densenet40-24 or densenet46-24")]
+    [InlineData("densenet9-12", "has the depth 9; expected 10 to 400 layers, as in densenet100-12")]
+    [InlineData("densenet-76-12", "has the depth -76; expected 10 to 400 layers, as in densenet100-12")]
+    [InlineData("densenet406-12", "has the depth 406; expected 10 to 400 layers, as in densenet100-12")]
+    [InlineData("densenet99999999999999999999-12", "has the depth 99999999999999999999; expected 10 to 400 layers, as in densenet100-12")]
+    [InlineData("densenet40-0", "has the growth 0; expected 1 to 64 channels, as in densenet40-12")]
+    [InlineData("densenet40--3", "has the growth -3; expected 1 to 64 channels, as in densenet40-12")]
+    [InlineData("densenet40-65", "has the growth 65; expected 1 to 64 channels, as in densenet40-12")]
+    [InlineData("densenet40-99999999999999999999", "has the growth 99999999999999999999; expected 1 to 64 channels, as in densenet40-12")]
+    public void A_depth_or_a_growth_that_no_DenseNet_has_is_refused(string name, string expected)
+    {
+        var e = Assert.Throws<LatheException>(() => Zoo.Entry(name));
+        Assert.Equal($"model '{name.Split('@')[0]}' {expected}", e.Message);
     }
 
     [Theory]

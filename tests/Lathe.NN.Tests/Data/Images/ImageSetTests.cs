@@ -122,11 +122,45 @@ public sealed class ImageSetTests : IDisposable
         var image = Photographs.Jpeg(20, 20, 1);
         Refused([("train/cats/1.jpg", image)], "is unknown");
         Refused([("train/cats/1.txt", image), ("val/cats/1.jpg", image)], "train/cats holds no image");
+        Refused(
+            [("train/cats/1.jpg", image), ("val/cats/1.jpg", image), ("val/dogs/.1.jpg", image)],
+            "val/dogs holds no image. Expected the class's images (.jpg, .jpeg, .png) right in it. Put them there, or remove this folder.");
+        Refused([("train/cats/1.jpg", image), ("train/dogs/more/1.jpg", image), ("val/cats/1.jpg", image)], "train/dogs holds no image");
         Refused([("train/README", image), ("val/cats/1.jpg", image)], "no images (.jpg, .jpeg, .png) for train");
         Refused([("train/cats/1.jpg", image), ("val/dogs/1.jpg", image)], "class 'dogs' has no training images");
         Assert.Contains("is unknown", Assert.Throws<LatheException>(() => DataSets.Open("../birds", _photographs.Root)).Message, StringComparison.Ordinal);
         var good = _photographs.Write("good", Photographs.Sample());
         Assert.Contains("8 to 2048", Assert.Throws<LatheException>(() => DataSets.Open("birds", good, new ImageOptions(4))).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Links_that_lead_in_a_circle_are_passed_over_or_named_and_never_followed_on_and_on()
+    {
+        var sample = Photographs.Sample();
+        var folder = _photographs.Write("folders", sample);
+        var expected = Digests(DataSets.Open("birds", folder, Small));
+        Link("train/cats/parent", "..");
+        Link("train/cats/root", folder);
+        Link("train/itself", "itself");
+        Link("val/one", "other");
+        Link("val/other", "one");
+        Assert.Equal(expected, await InTime(() => Digests(DataSets.Open("birds", folder, Small))));
+
+        // As a class, a parent is a folder without images.
+        Link("train/parent", "..");
+        Assert.Contains("train/parent holds no image", await Refusal(), StringComparison.Ordinal);
+        File.Delete(Path.Combine(folder, "train/parent"));
+        Link("val/here", ".");
+        Assert.Contains("val/here holds no image", await Refusal(), StringComparison.Ordinal);
+        File.Delete(Path.Combine(folder, "val/here"));
+        Link("train/cats/z.jpg", "z.jpg");
+        Assert.Contains("train/cats/z.jpg cannot be read", await Refusal(), StringComparison.Ordinal);
+
+        void Link(string path, string target) => File.CreateSymbolicLink(Path.Combine(folder, path), target);
+
+        async Task<string> Refusal() => (await Assert.ThrowsAsync<LatheException>(() => InTime(() => Digests(DataSets.Open("birds", folder, Small))))).Message;
+
+        static Task<T> InTime<T>(Func<T> read) => Task.Run(read).WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
     }
 
     [Fact]
@@ -138,6 +172,13 @@ public sealed class ImageSetTests : IDisposable
         Shards([("1.jpg", image)], "train.tar:1.jpg has no class");
         Shards([("1.jpg", image), ("1.cls", "0"u8.ToArray())], "its class is 3", "3");
         Shards([("cats/1.jpg", image)], "one of train and val");
+        Shards(Numbered(0, 2, 5), ": class 1, 3, 4 of the training shards has no image, and ", "5");
+        Shards(Numbered(0, 2, 5), "train.tar:5.jpg is of class 5. Expected images of every class from 0 to the largest.");
+        Shards(Numbered(999_999), ": class 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 999989 more of the training shards has no image");
+        var one = Numbered(0, 1);
+        Shards([.. one, ("1.jpg", image)], "train.tar:1.jpg has the key and the ending of a member before it. Expected each .jpg of a key once.");
+        Shards([.. one, ("1.JPG", image)], "train.tar:1.JPG has the key and the ending of 1.jpg. Expected each .JPG of a key once.");
+        Shards([.. one, ("./1.cls", "0"u8.ToArray())], "train.tar:./1.cls has the key and the ending of 1.cls");
         var tar = _photographs.WriteTar("cut/train.tar", [("1.jpg", new byte[5000]), ("1.cls", "0"u8.ToArray())]);
         _photographs.WriteTar("cut/val.tar", [("1.jpg", image), ("1.cls", "0"u8.ToArray())]);
         using (var file = File.OpenWrite(tar))
@@ -153,12 +194,43 @@ public sealed class ImageSetTests : IDisposable
             Assert.Contains($"{ended} is damaged: {message}", Assert.Throws<LatheException>(() => DataSets.Open("birds", Path.GetDirectoryName(ended)!)).Message, StringComparison.Ordinal);
         }
 
+        (string, byte[])[] Numbered(params int[] classes) => [.. classes.SelectMany(of => new[] { ($"{of}.jpg", image), ($"{of}.cls", Encoding.ASCII.GetBytes($"{of}")) })];
+
         void Shards((string, byte[])[] train, string expected, string number = "0")
         {
             var name = $"shards-{Guid.NewGuid():N}";
             _photographs.WriteTar($"{name}/train.tar", train);
             _photographs.WriteTar($"{name}/val.tar", [("1.jpg", image), ("1.cls", Encoding.ASCII.GetBytes(number))]);
             Assert.Contains(expected, Assert.Throws<LatheException>(() => DataSets.Open("birds", Path.Combine(_photographs.Root, name))).Message, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public void One_key_may_have_several_endings_and_lie_in_several_shards_and_folders()
+    {
+        var image = Photographs.Jpeg(20, 20, 1);
+        var zero = "0"u8.ToArray();
+        _photographs.WriteTar("shards/train-0.tar", [("a/1.jpg", image), ("a/1.png", image), ("a/1.cls", zero), ("b/1.jpg", image), ("b/1.cls", zero), ("b/1.txt", zero), ("b/1.txt", zero)]);
+        _photographs.WriteTar("shards/train-1.tar", [("a/1.jpg", image), ("a/1.cls", zero)]);
+        _photographs.WriteTar("shards/val.tar", [("a/1.jpg", image), ("a/1.cls", zero)]);
+        Assert.Equal(4, DataSets.Open("birds", Path.Combine(_photographs.Root, "shards"), Small).Train.Count);
+    }
+
+    [Fact]
+    public void A_tar_of_folders_may_have_no_empty_class()
+    {
+        var sample = Photographs.Sample();
+        Assert.Equal(2, Open(["train/cats/", "train/dogs/", "val/", "val/cats/", "val/.cache/"]).Classes);
+        foreach (var empty in (string[])["train/birds", "val/birds"])
+        {
+            var e = Assert.Throws<LatheException>(() => Open([$"{empty}/"]));
+            Assert.Contains($"birds.tar:some/{empty} holds no image. Expected ", e.Message, StringComparison.Ordinal);
+        }
+
+        DataSet Open(string[] folders)
+        {
+            var tar = _photographs.WriteTar($"{Guid.NewGuid():N}/birds.tar", [.. folders.Select(folder => ($"some/{folder}", Array.Empty<byte>())), .. sample.Select(image => ($"some/{image.Path}", image.Bytes))]);
+            return DataSets.Open("birds", Path.GetDirectoryName(tar)!, Small);
         }
     }
 

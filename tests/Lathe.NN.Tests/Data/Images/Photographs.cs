@@ -68,13 +68,19 @@ internal sealed class Photographs : IDisposable
         return System.IO.Path.Combine(Root, name);
     }
 
+    /// <summary>Members whose name ends in '/' are folders.</summary>
     public string WriteTar(string path, IEnumerable<(string Path, byte[] Bytes)> members)
     {
         var file = System.IO.Path.Combine(Root, path);
         Directory.CreateDirectory(System.IO.Path.GetDirectoryName(file)!);
         using var writer = new TarWriter(File.Create(file));
         foreach (var (name, bytes) in members)
-            writer.WriteEntry(new PaxTarEntry(TarEntryType.RegularFile, name) { DataStream = new MemoryStream(bytes) });
+        {
+            writer.WriteEntry(name.EndsWith('/')
+                ? new PaxTarEntry(TarEntryType.Directory, name)
+                : new PaxTarEntry(TarEntryType.RegularFile, name) { DataStream = new MemoryStream(bytes) });
+        }
+
         return file;
     }
 }
