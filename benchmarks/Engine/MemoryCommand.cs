@@ -74,6 +74,7 @@ internal static class MemoryCommand
         NumberStyles.AllowLeadingWhite | NumberStyles.AllowTrailingWhite,
         CultureInfo.InvariantCulture);
 
+    /// <summary>Written, never read again.</summary>
     private sealed class SavedInFile : ITrainingState, IDisposable
     {
         private readonly string _path = Path.GetTempFileName();
@@ -85,6 +86,8 @@ internal static class MemoryCommand
             using var stream = File.Create(_path);
             write(stream);
         }
+
+        public void Damaged(string how) => throw new InvalidOperationException("nothing is opened here");
 
         public void Dispose() => File.Delete(_path);
     }
