@@ -112,7 +112,7 @@ public sealed class Training_a_network : IDisposable
         var outcome = Train("home", out var trial);
         using var checkpoint = CheckpointFile.Read(trial.Checkpoints.PathOf(outcome.Output));
         var step = Assert.Single(checkpoint.Lineage.Steps);
-        Assert.Equal(("train", "3", 1L), (step.Stage, step.Version, step.Seed));
+        Assert.Equal((TrainStage.Manifest.Name, TrainStage.Manifest.Version, 1L), (step.Stage, step.Version, step.Seed));
         Assert.Equal(3, step.Parameters.GetProperty("epochs").GetInt32());
         Assert.Equal("mnist", step.Data.Name);
         Assert.Equal("1", step.Versions["threads"]);
