@@ -115,7 +115,7 @@ public static class ExactFinish
         return result;
     }
 
-    /// <summary>What the channels between two widths matter: by how much they raise 1 / (share of the group's magnitude left), for each layer that has them.</summary>
+    /// <summary>What the channels between two widths matter: by how much they raise 1 / (share of the group's magnitude left), times the group's weight.</summary>
     private static double Matter(double weight, double[] magnitudes, int[] order, int narrow, int wide)
     {
         double total = 0, without = 0, with = 0;
