@@ -18,6 +18,7 @@ internal static class AgreementText
         if (agreement.HoldsQuantized) return;
         throw new LatheException(
             $"--out {job.Out}: not written, because ONNX Runtime takes too many images for other classes than the checkpoint does ({text}); expected the same "
-            + $"for {LogitAgreement.QuantizedShare * 100:0.#}% of them, or for all but one");
+            + $"for {LogitAgreement.QuantizedShare * 100:0.#}% of them, or for all but one. What the stage quantize makes agrees, as it keeps sums away from rounding ties; "
+            + "if this checkpoint was trained afterwards, or made by a build before that, quantize it again, or take --format c");
     }
 }

@@ -3,12 +3,15 @@ using Lathe.Hosting;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Data;
 using Lathe.NN.Execution;
+using Lathe.NN.FixedPoint;
+using Lathe.NN.Graphs;
 using Lathe.NN.Runtime;
 using Lathe.NN.Training;
 using Lathe.Quantizer.Activations;
 using Lathe.Quantizer.Methods;
 using Lathe.Quantizer.Weights;
 using Microsoft.Extensions.Logging;
+using static TorchSharp.torch;
 
 namespace Lathe.Quantizer;
 
@@ -16,7 +19,7 @@ namespace Lathe.Quantizer;
 public sealed class QuantizeStage : IStage<QuantizeParameters>
 {
     public static StageManifest Manifest { get; } = new(
-        "quantize", "4", "SYMOG: weights trained into N-bit fixed-point modes", StageInput.Checkpoint, StageOutput.Checkpoint);
+        "quantize", "5", "SYMOG: weights trained into N-bit fixed-point modes", StageInput.Checkpoint, StageOutput.Checkpoint);
 
     public StageOutcome Run(StageRun run, QuantizeParameters parameters, CancellationToken stop)
     {
@@ -42,6 +45,7 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
         if (validation.Count > 0) facts["validationTop1Before"] = Evaluation.Run(module, validation, parameters.BatchSize, hooks?.View, stop).Top1;
         var record = history.Record(training);
         weights.Round();
+        if (graph.Nodes.Any(node => node is Quantize)) facts["movedFromTies"] = RoundingTies.Avoid(graph, Tensors(module), weights.Formats);
         if (validation.Count > 0) facts["validationTop1After"] = Evaluation.Run(module, validation, parameters.BatchSize, stop: stop).Top1;
 
         if (data.DamageReport is { } damage) run.Logger.LogWarning("{Damage}", damage);
@@ -50,6 +54,9 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
         using var quantized = new Checkpoint(graph, module.Snapshot(), checkpoint.Lineage.Then(step, compresses: true), weights.Formats);
         return new StageOutcome(run.Write(stream => CheckpointFile.Write(stream, quantized)), facts.With(quantized.Graph, quantized.Formats));
     }
+
+    private static Dictionary<string, Tensor> Tensors(GraphModule module) =>
+        module.Parameters.Select(p => KeyValuePair.Create(p.Key, (Tensor)p.Value)).Concat(module.Buffers).ToDictionary();
 
     private static TrainingRecipe Recipe(QuantizeParameters parameters, DataSet data, Precision precision) => new(
         Epochs: parameters.Epochs,

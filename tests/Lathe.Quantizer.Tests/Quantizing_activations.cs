@@ -25,6 +25,7 @@ public sealed class Quantizing_activations
         using var trial = new QuantizerTrial(Zoo.Build(model, Image, 10));
         var outcome = trial.Run(Parameters);
         Assert.InRange(outcome.Metrics["validationTop1After"], least, 1);
+        Assert.InRange(outcome.Metrics["movedFromTies"], 1e-9, 2); // steps
         using var checkpoint = trial.Read(outcome.Output);
         var test = DataSets.Open("mnist", new DataPlace(trial.Data), new ImageOptions(28)).Test;
         using var module = GraphModule.FromTensors(checkpoint.Graph, checkpoint.Tensors);

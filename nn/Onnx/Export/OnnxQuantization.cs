@@ -1,4 +1,3 @@
-using System.Numerics;
 using System.Runtime.InteropServices;
 using Lathe.Contracts;
 using Lathe.NN.Checkpoints;
@@ -28,20 +27,16 @@ public enum OnnxWeightType
 /// </summary>
 internal sealed class OnnxQuantization
 {
-    // Products of an unsigned byte and 64, two of them added, still fit the 16 bits that runtimes add them in on processors without VNNI.
-    private const int MostLevel = 64;
-
     // Share of an output step that the rounding of a bias may cost: it then changes one output of 32 by a step, at the very most.
-    private const float MostLost = 1f / 64;
+    private const double MostLost = 1.0 / 64;
 
     private readonly NetworkGraph _network;
     private readonly IReadOnlyDictionary<string, Tensor> _tensors;
     private readonly IReadOnlyDictionary<string, WeightFormat> _formats;
     private readonly OnnxWeightType _type;
-    private readonly Dictionary<string, Node> _nodes;
+    private readonly RoundedTensors _rounded;
     private readonly Dictionary<string, BatchNorm> _normOf;
     private readonly HashSet<string> _folded;
-    private readonly ILookup<string, Node> _readers;
 
     // What float layers read is rounded in floats: behind a DequantizeLinear, runtimes round a layer's float weights too.
     private readonly HashSet<string> _floatPoints;
@@ -50,13 +45,12 @@ internal sealed class OnnxQuantization
         NetworkGraph network, IReadOnlyDictionary<string, Tensor> tensors, IReadOnlyDictionary<string, WeightFormat> formats, OnnxWeightType type)
     {
         (_network, _tensors, _formats, _type) = (network, tensors, formats, type);
-        _nodes = network.Nodes.ToDictionary(node => node.Name);
-        _readers = network.Nodes.SelectMany(node => node.Inputs.Select(input => (input, node))).ToLookup(pair => pair.input, pair => pair.node);
+        _rounded = new RoundedTensors(network);
         _normOf = network.Nodes
-            .Where(node => IsQuantized(node) && node.Name != network.Output && _readers[node.Name].ToList() is [BatchNorm norm] && norm.Name != network.Output)
-            .ToDictionary(node => node.Name, node => (BatchNorm)_readers[node.Name].Single());
+            .Where(node => IsQuantized(node) && node.Name != network.Output && _rounded.Readers(node).ToList() is [BatchNorm norm] && norm.Name != network.Output)
+            .ToDictionary(node => node.Name, node => (BatchNorm)_rounded.Readers(node).Single());
         _folded = [.. _normOf.Values.Select(norm => norm.Name)];
-        _floatPoints = [.. network.Nodes.Where(node => node is Conv2d or Linear && !IsQuantized(node)).Select(node => PointOf(node.Inputs[0])).OfType<Quantize>().Select(point => point.Name)];
+        _floatPoints = [.. network.Nodes.Where(node => node is Conv2d or Linear && !IsQuantized(node)).Select(node => _rounded.Before(node.Inputs[0])).OfType<Quantize>().Select(point => point.Name)];
     }
 
     /// <summary>Writes a node where it has a form of its own here.</summary>
@@ -71,7 +65,7 @@ internal sealed class OnnxQuantization
 
         switch (node)
         {
-            case Quantize quantize when !_floatPoints.Contains(quantize.Name):
+            case Quantize quantize when !_floatPoints.Contains(quantize.Name) && !Misread(quantize):
                 Round(to, quantize);
                 return true;
             case Conv2d or Linear when IsQuantized(node):
@@ -106,23 +100,30 @@ internal sealed class OnnxQuantization
         var format = _formats[$"{node.Name}.weight"];
         var shape = ParameterShapes.Of(node).First().Shape;
         var channels = (int)shape[0];
-        var finer = Finer(format.MaxLevel);
-        var stepSize = MathF.ScaleB(format.StepSize, -finer);
-        var levels = Array.ConvertAll(Values(node, "weight"), weight => (sbyte)MathF.ScaleB(weight, format.Fraction + finer));
         var (gains, bias) = Affine(node, channels);
+        var fine = Fineness(node, format, gains, bias);
+        var weights = Values(node, "weight");
+        var (levels, perChannel) = (new sbyte[weights.Length], weights.Length / channels);
         var scales = new float[channels];
         for (var channel = 0; channel < channels; channel++)
         {
             // A step size is above 0: what a gain below 0 turns round, the levels do.
-            var own = levels.AsSpan(channel * (levels.Length / channels), levels.Length / channels);
-            scales[channel] = gains[channel] == 0 ? stepSize : (float)(Math.Abs(gains[channel]) * stepSize);
-            foreach (ref var level in own) level = (sbyte)(level * Math.Sign(gains[channel]));
+            var gain = gains[channel];
+            scales[channel] = (float)((gain == 0 ? 1 : Math.Abs(gain)) * format.StepSize / fine[channel]);
+            for (var i = channel * perChannel; i < (channel + 1) * perChannel; i++)
+                levels[i] = (sbyte)(MathF.ScaleB(weights[i], format.Fraction) * fine[channel] * Math.Sign(gain));
         }
 
         List<string> inputs = [to.Value(node.Inputs[0]), Weight(to, node, levels, shape, scales)];
         if (WholeBias(to, node, bias, scales) is { } whole) OnnxNodes.WriteLayer(to, node, [.. inputs, whole]);
         else OnnxNodes.WriteLayer(to, node, inputs, FloatBias(to, node, bias));
     }
+
+    /// <summary>
+    /// ONNX Runtime 1.31 moves QuantizeLinear of signed bytes behind what keeps values, makes them unsigned there and then refuses them from
+    /// operator set 21 on ("output_dtype INT8 does not match y_zero_point type UINT8"). With weights of 4 and 2 bits it computes in floats anyway.
+    /// </summary>
+    private bool Misread(Quantize node) => _type != OnnxWeightType.Int8 && node.Signed && _rounded.Readers(node).Any(ActivationPoints.Keeps);
 
     private bool IsQuantized(Node node) => _formats.ContainsKey($"{node.Name}.weight");
 
@@ -138,13 +139,23 @@ internal sealed class OnnxQuantization
     }
 
     /// <summary>
-    /// How many powers of two the step size may be smaller than the layer's: the sums' steps, which the bias is counted in, are then as
-    /// much smaller.
+    /// What each channel's weights are multiplied by, its step size being as much smaller: the factor with which the bias is nearest to a whole
+    /// number of sums, and of those the largest. Without batch norm, one for all channels.
     /// </summary>
-    private int Finer(int maxLevel)
+    private int[] Fineness(Node node, WeightFormat format, double[] gains, double[] bias)
     {
-        var most = _type switch { OnnxWeightType.Int2 => 1, OnnxWeightType.Int4 => 7, _ => MostLevel };
-        return Math.Max(0, BitOperations.Log2((uint)(most / maxLevel)));
+        if (_type != OnnxWeightType.Int8 || _rounded.Before(node.Inputs[0]) is not { } input) return [.. Enumerable.Repeat(1, gains.Length)];
+        var factors = Enumerable.Range(1, RoundingTies.Finest(format.MaxLevel)).Reverse().ToArray();
+        var unit = Math.ScaleB(format.StepSize, -input.Fraction);
+        if (_normOf.ContainsKey(node.Name)) return [.. gains.Zip(bias, (gain, value) => factors.MinBy(factor => Lost(gain, value, factor)))];
+        return [.. Enumerable.Repeat(factors.MinBy(factor => gains.Zip(bias, (gain, value) => Lost(gain, value, factor)).Max()), gains.Length)];
+
+        // What rounding the bias costs, in millionths of a sum: less is the noise of its float numbers.
+        double Lost(double gain, double value, int factor)
+        {
+            var sums = gain == 0 ? 0 : value / (Math.Abs(gain) * unit);
+            return Math.Round(Math.Abs((Math.Round(sums * factor) / factor) - sums) * 1e6);
+        }
     }
 
     /// <summary>
@@ -153,11 +164,12 @@ internal sealed class OnnxQuantization
     /// </summary>
     private string? WholeBias(OnnxGraphWriter to, Node node, double[] bias, float[] scales)
     {
-        if (_type != OnnxWeightType.Int8 || InputStep(node.Inputs[0]) is not { } inputStep || OutputStep(node) is not { } outputStep) return null;
-        var steps = Array.ConvertAll(scales, scale => scale * inputStep);
+        Node last = _normOf.TryGetValue(node.Name, out var norm) ? norm : node;
+        if (_type != OnnxWeightType.Int8 || _rounded.Before(node.Inputs[0]) is not { } input || _rounded.After(last) is not { } point) return null;
+        var steps = Array.ConvertAll(scales, scale => MathF.ScaleB(scale, -input.Fraction));
         var numbers = bias.Select((value, c) => Math.Round(value / steps[c])).ToArray();
         var lost = numbers.Select((number, c) => Math.Abs((number * steps[c]) - bias[c])).Max();
-        if (lost > outputStep * MostLost || numbers.Any(number => Math.Abs(number) >= int.MaxValue)) return null;
+        if (lost > Math.ScaleB(MostLost, -point.Fraction) || numbers.Any(number => Math.Abs(number) >= int.MaxValue)) return null;
         var whole = to.Constant(Messages.Tensor(to.NewName($"{node.Name}.bias.whole"), [.. numbers.Select(number => (int)number)], numbers.Length));
         var scale = to.Constant(Messages.Tensor(to.NewName($"{node.Name}.bias.scale"), steps, steps.Length));
         return to.Append("DequantizeLinear", $"{node.Name}.bias.dequantized", [whole, scale], Messages.Attribute("axis", 0));
@@ -166,33 +178,6 @@ internal sealed class OnnxQuantization
     /// <summary>A bias to be added by a node of its own: runtimes would round the layer's own to steps of the sums.</summary>
     private static string FloatBias(OnnxGraphWriter to, Node node, double[] bias) => to.Constant(Messages.Tensor(
         to.NewName($"{node.Name}.bias.float"), Array.ConvertAll(bias, value => (float)value), node is Conv2d ? [bias.Length, 1, 1] : [bias.Length]));
-
-    private float? InputStep(string tensor) => PointOf(tensor) is { } point ? MathF.ScaleB(1, -point.Fraction) : null;
-
-    /// <summary>What quantized a tensor, itself or before nodes that keep its values; null where nothing did.</summary>
-    private Quantize? PointOf(string tensor)
-    {
-        while (_nodes.TryGetValue(tensor, out var node))
-        {
-            if (node is Quantize quantize) return quantize;
-            if (!ActivationPoints.Keeps(node)) return null;
-            tensor = node.Inputs[0];
-        }
-
-        return null;
-    }
-
-    /// <summary>Step of the quantization that a layer's output comes to; null where it comes to several nodes first, or to none.</summary>
-    private float? OutputStep(Node node)
-    {
-        while (_readers[node.Name].ToList() is [var reader])
-        {
-            if (reader is Quantize quantize) return MathF.ScaleB(1, -quantize.Fraction);
-            node = reader;
-        }
-
-        return null;
-    }
 
     /// <summary>Gain and bias of each channel; a bias of zeros where there is neither bias nor batch norm.</summary>
     private (double[] Gains, double[] Bias) Affine(Node node, int channels)

@@ -2,6 +2,7 @@ using Lathe.Contracts;
 using Lathe.Evaluator.Exports;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Execution;
+using Lathe.NN.FixedPoint;
 using Lathe.NN.Graphs;
 using Lathe.NN.Models;
 using Lathe.NN.Onnx;
@@ -39,6 +40,31 @@ public sealed class Exporting_quantized_networks
         {
             var (agreement, _) = Measure(RandomNetworks.Network(seed), seed, bits: 2 + (seed % 6), OnnxWeightType.Int8);
             AssertAgrees(agreement, $"seed {seed}", 0.1);
+        }
+    }
+
+    /// <summary>As the stage quantize leaves networks: nothing lies beside a tie, and every form computes the same.</summary>
+    [Fact]
+    public void Without_ties_all_forms_agree_to_the_last_digits_of_a_float()
+    {
+        (NetworkGraph Graph, int Bits)[] networks =
+        [
+            .. Enumerable.Range(0, 30).Select(seed => (RandomNetworks.Network(seed), 2 + (seed % 5))),
+            (Zoo.Build("resnet20@0.5", new TensorShape(3, 16, 16), 10), 2),
+            (Zoo.Build("mobilenetv2@0.2", new TensorShape(3, 40, 40), 10), 4),
+            (Zoo.Build("densenet76-12@0.5", new TensorShape(3, 12, 12), 10), 3),
+        ];
+        for (var seed = 0; seed < networks.Length; seed++)
+        {
+            var (graph, bits) = networks[seed];
+            using var network = QuantizedNetwork.Of(graph, seed, bits, evenly: true);
+            RoundingTies.Avoid(network.Graph, network.Tensors, network.Formats);
+            foreach (var type in Enum.GetValues<OnnxWeightType>().Where(type => bits <= type switch { OnnxWeightType.Int2 => 2, OnnxWeightType.Int4 => 4, _ => 8 }))
+                AssertAgrees(Measure(network, seed, type).Agreement, $"network {seed} of {bits} bits as {type}", 1e-4);
+            using var stream = new MemoryStream();
+            OnnxExport.Write(stream, network.Graph, network.Tensors, NoMetadata);
+            using var module = GraphModule.FromTensors(network.Graph, network.Tensors);
+            AssertAgrees(OnnxAgreement.Measure(stream.ToArray(), module, [QuantizedNetwork.Inputs(network.Graph, seed)], threads: 1), $"network {seed} in floats", 1e-4);
         }
     }
 

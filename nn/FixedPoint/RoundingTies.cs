@@ -1,0 +1,165 @@
+using System.Runtime.InteropServices;
+using Lathe.NN.Checkpoints;
+using Lathe.NN.Graphs;
+using static TorchSharp.torch;
+
+namespace Lathe.NN.FixedPoint;
+
+/// <summary>
+/// Keeps what a network of whole numbers rounds away from the middle between two steps, so that all that run it round alike.
+/// </summary>
+/// <remarks>
+/// A layer of fixed-point weights sums whole numbers S exactly, in floats too. What follows is y = a·S + b steps of the next activations with real a
+/// and b, batch norm's, and wherever y falls within a rounding error of n + ½, one runtime takes n and another n + 1; later layers make much of
+/// that. Here a and b of each channel are moved a little: to a = A·L/D and b = A·β/D with whole A, L, β and an odd D. Then 2·D·y is an even number
+/// and D·(2n + 1) an odd one, so that y stays 1/(2D) of a step away from every tie, hundreds of times the error of float32. And the bias is a
+/// whole number of sums of weights L times as fine, which is what runtimes of 8-bit weights have for it. Without batch norm a is a
+/// power of two, and a bias of a whole number of sums makes y exact, ties included; the logits, too.
+/// </remarks>
+public static class RoundingTies
+{
+    /// <summary>The largest D. Ties are 1/(2·1023) of a step away at least, and a gain is within about 2^(−20) of what it was.</summary>
+    public const int GreatestDenominator = 1023;
+
+    /// <summary>The largest whole number that a weight of 8 bits should be multiplied to, see <see cref="Finest"/>.</summary>
+    public const int GreatestLevel = 64;
+
+    // Where a channel's values lie around its mean, in standard deviations: what a change of its gain may move.
+    private const double Width = 3;
+
+    /// <summary>
+    /// The largest L: products of a byte and <see cref="GreatestLevel"/>, two of them added, still fit the 16 bits that runtimes add them in on
+    /// processors without VNNI.
+    /// </summary>
+    /// <param name="maxLevel">The weights' largest whole number.</param>
+    public static int Finest(int maxLevel) => Math.Max(1, GreatestLevel / maxLevel);
+
+    /// <summary>Moves the parameters of batch norms, and biases of layers without one, in place.</summary>
+    /// <param name="graph">The network; where it has no <see cref="Quantize"/> nothing is moved.</param>
+    /// <param name="tensors">Its tensors by name, on any device; quantized weights are modes already.</param>
+    /// <param name="formats">Formats of its weights by name.</param>
+    /// <returns>The most by which a value that lies within three standard deviations is moved, in steps of the activations that it becomes; 0 where nothing was.</returns>
+    public static double Avoid(NetworkGraph graph, IReadOnlyDictionary<string, Tensor> tensors, IReadOnlyDictionary<string, WeightFormat> formats)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        return new Network(graph, tensors, formats).Avoid();
+    }
+
+    /// <summary>The nearest gain and bias with which a channel never ties.</summary>
+    /// <param name="Gain">a, in steps for each sum.</param>
+    /// <param name="Bias">b, in steps.</param>
+    /// <param name="Moved">What it may move a value, in steps.</param>
+    internal readonly record struct Channel(double Gain, double Bias, double Moved)
+    {
+        /// <summary>Tries all D and L.</summary>
+        /// <param name="gain">a.</param>
+        /// <param name="mean">The channel's mean of S.</param>
+        /// <param name="at">y at the mean, which should stay.</param>
+        /// <param name="deviation">Standard deviation of y, at least 0.</param>
+        /// <param name="finest">The largest L.</param>
+        public static Channel Of(double gain, double mean, double at, double deviation, int finest)
+        {
+            // A channel that is as good as constant.
+            var best = new Channel(0, Math.Round(at), (Width * deviation) + Math.Abs(Math.Round(at) - at));
+            if (gain == 0) return best;
+            for (var fine = 1; fine <= finest; fine++)
+            {
+                for (var denominator = 1; denominator <= GreatestDenominator; denominator += 2)
+                {
+                    var numerator = Math.Round(Math.Abs(gain) / fine * denominator);
+                    if (numerator == 0) continue;
+                    var unit = numerator / denominator;
+                    var taken = Math.CopySign(unit * fine, gain);
+                    var turned = Width * deviation * Math.Abs((taken / gain) - 1);
+                    if (turned >= best.Moved) continue;
+                    var bias = Math.Round((at - (taken * mean)) / unit) * unit;
+                    var moved = turned + Math.Abs((taken * mean) + bias - at);
+                    if (moved < best.Moved) best = new Channel(taken, bias, moved);
+                }
+            }
+
+            return best;
+        }
+    }
+
+    private sealed class Network(NetworkGraph graph, IReadOnlyDictionary<string, Tensor> tensors, IReadOnlyDictionary<string, WeightFormat> formats)
+    {
+        private readonly RoundedTensors _rounded = new(graph);
+
+        public double Avoid()
+        {
+            var moved = 0.0;
+            foreach (var node in graph.Nodes)
+            {
+                moved = Math.Max(moved, node switch
+                {
+                    BatchNorm norm when SumOf(norm.Inputs[0]) is { } sum && _rounded.After(norm) is { } point => Move(norm, sum, point),
+                    Conv2d { Bias: true } or Linear { Bias: true } when SumOf(node.Name) is { } sum => MoveBias(node, sum),
+                    _ => 0,
+                });
+            }
+
+            return moved;
+        }
+
+        private double Move(BatchNorm norm, Sum sum, Quantize point)
+        {
+            var (weight, bias) = (Values(norm, "weight"), Values(norm, "bias"));
+            var (mean, variance) = (Values(norm, "running_mean"), Values(norm, "running_var"));
+            var own = sum.Layer is { } layer && tensors.ContainsKey($"{layer.Name}.bias") ? Values(layer, "bias") : new double[weight.Length];
+            var step = Math.ScaleB(1, -point.Fraction);
+            var moved = 0.0;
+            for (var c = 0; c < weight.Length; c++)
+            {
+                var deviation = Math.Sqrt(variance[c] + norm.Epsilon);
+                var toSteps = sum.Unit / deviation / step;
+                var channel = Channel.Of(weight[c] * toSteps, (mean[c] - own[c]) / sum.Unit, bias[c] / step, Math.Abs(weight[c]) / step, sum.Finest);
+                moved = Math.Max(moved, channel.Moved);
+                weight[c] = channel.Gain / toSteps;
+                bias[c] = (channel.Bias + (channel.Gain * (mean[c] - own[c]) / sum.Unit)) * step;
+            }
+
+            Set(norm, "weight", weight);
+            Set(norm, "bias", bias);
+            return moved;
+        }
+
+        /// <summary>Where a batch norm follows, the layer's own bias is part of that.</summary>
+        private double MoveBias(Node layer, Sum sum)
+        {
+            if (_rounded.Readers(layer).Any(reader => reader is BatchNorm)) return 0;
+            var bias = Values(layer, "bias");
+            var whole = Array.ConvertAll(bias, value => Math.Round(value / sum.Unit) * sum.Unit);
+            Set(layer, "bias", whole);
+            return _rounded.After(layer) is not { } point ? 0 : bias.Zip(whole, (before, after) => Math.Abs(after - before)).Max() * Math.ScaleB(1, point.Fraction);
+        }
+
+        /// <summary>What a tensor counts in, if it is whole numbers: a layer's sums, or activations.</summary>
+        private Sum? SumOf(string tensor)
+        {
+            if (_rounded.Before(tensor) is { } point) return new Sum(null, Step(point), GreatestLevel);
+            return _rounded.Node(tensor) is { } node and (Conv2d or Linear) && formats.TryGetValue($"{node.Name}.weight", out var format)
+                && _rounded.Before(node.Inputs[0]) is { } input
+                ? new Sum(node, Step(input) * format.StepSize, Finest(format.MaxLevel))
+                : null;
+        }
+
+        private double[] Values(Node node, string name) =>
+            MemoryMarshal.Cast<byte, double>(tensors[$"{node.Name}.{name}"].detach().to(ScalarType.Float64).cpu().contiguous().bytes).ToArray();
+
+        private void Set(Node node, string name, double[] values)
+        {
+            var to = tensors[$"{node.Name}.{name}"];
+            to.copy_(tensor(values).to(to.dtype).reshape(to.shape));
+        }
+
+        private static double Step(Quantize point) => Math.ScaleB(1, -point.Fraction);
+    }
+
+    /// <summary>Whole numbers.</summary>
+    /// <param name="Layer">What sums them up; null where they are activations.</param>
+    /// <param name="Unit">What 1 stands for, a power of two.</param>
+    /// <param name="Finest">The largest L.</param>
+    private sealed record Sum(Node? Layer, double Unit, int Finest);
+}

@@ -1,0 +1,81 @@
+using Lathe.NN.Execution;
+using Lathe.NN.FixedPoint;
+using Lathe.NN.Graphs;
+using Lathe.NN.Models;
+using Lathe.NN.Runtime;
+using Lathe.NN.Tests.Graphs;
+using static TorchSharp.torch;
+
+namespace Lathe.NN.Tests.FixedPoint;
+
+/// <summary>What is rounded never lies beside the middle between two steps, so that floats and whole numbers round alike.</summary>
+public sealed class Rounding_ties
+{
+    public Rounding_ties() => TorchRuntime.Configure(1);
+
+    [Fact]
+    public void A_channel_stays_away_from_every_tie_and_near_to_what_it_was()
+    {
+        const double Nearest = 0.5 / RoundingTies.GreatestDenominator;
+        var random = new Random(1);
+        for (var trial = 0; trial < 300; trial++)
+        {
+            var finest = new[] { 64, 21, 9, 1 }[trial % 4];
+            var gain = Math.Pow(10, (random.NextDouble() * 3) - 2.5) * (random.Next(2) == 0 ? -1 : 1);
+            var (mean, at, deviation) = (random.Next(-2000, 2000) + random.NextDouble(), (random.NextDouble() * 300) - 150, random.NextDouble() * 50);
+            var channel = RoundingTies.Channel.Of(gain, mean, at, deviation, finest);
+            for (var sum = -3000; sum <= 3000; sum++)
+            {
+                var y = (channel.Gain * sum) + channel.Bias;
+                var away = Math.Abs(y - Math.Floor(y) - 0.5);
+                Assert.True(away > Nearest - 1e-9, $"trial {trial}: {channel.Gain}·{sum} + {channel.Bias} = {y}");
+            }
+
+            // A bias is a whole number of the finest sums, half of which it may be moved by.
+            Assert.InRange(channel.Moved, 0, (Math.Abs(gain) / 2) + 0.15);
+            Assert.InRange(Math.Abs((channel.Gain * mean) + channel.Bias - at), 0, channel.Moved + 1e-9);
+        }
+    }
+
+    [Fact]
+    public void A_channel_without_a_gain_becomes_a_whole_number() =>
+        Assert.Equal(new RoundingTies.Channel(0, 7, 0.25), RoundingTies.Channel.Of(0, 3, 7.25, 0, 64));
+
+    /// <summary>Every operation and the zoo's ways of putting batch norm, biases, sums and concatenations together.</summary>
+    [Fact]
+    public void Floats_and_whole_numbers_compute_the_same_logits()
+    {
+        NetworkGraph[] networks =
+        [
+            .. Enumerable.Range(0, 40).Select(seed => RandomNetworks.Network(seed)),
+            Zoo.Build("resnet20@0.5", new TensorShape(3, 16, 16), 10),
+            Zoo.Build("mobilenetv2@0.2", new TensorShape(3, 40, 40), 10),
+            Zoo.Build("densenet76-12@0.5", new TensorShape(3, 12, 12), 10),
+        ];
+        for (var seed = 0; seed < networks.Length; seed++)
+        {
+            using var network = QuantizedNetwork.Of(networks[seed], seed, 2 + (seed % 3), evenly: true);
+            Assert.InRange(RoundingTies.Avoid(network.Graph, network.Tensors, network.Formats), 0, 10);
+            using var module = GraphModule.FromTensors(network.Graph, network.Tensors);
+            using var images = QuantizedNetwork.Inputs(network.Graph, seed);
+            using var noGradient = no_grad();
+            using var floats = module.Forward(images, training: false);
+            var compiled = network.Compile();
+            var whole = new int[floats.numel()];
+            using var engine = new FixedPointEngine(compiled);
+            engine.Run(network.Bytes(compiled, seed), whole);
+            var (expected, largest) = (floats.data<float>().ToArray(), floats.abs().max().item<float>());
+            for (var i = 0; i < whole.Length; i++)
+                Assert.True(Math.Abs(Math.ScaleB(whole[i], -compiled.LogitFraction) - expected[i]) <= 1e-4 * largest, $"network {seed}, logit {i}: {Math.ScaleB(whole[i], -compiled.LogitFraction)} and {expected[i]}");
+        }
+    }
+
+    [Fact]
+    public void A_network_of_float_activations_is_left_alone()
+    {
+        using var network = QuantizedNetwork.Of(Zoo.Build("lenet5", new TensorShape(1, 28, 28), 10), 1, 2, evenly: true);
+        var before = network.Tensors.ToDictionary(t => t.Key, t => t.Value.clone());
+        Assert.Equal(0, RoundingTies.Avoid(ActivationPoints.Remove(network.Graph), network.Tensors, network.Formats));
+        foreach (var (name, tensor) in network.Tensors) Assert.True(tensor.equal(before[name]).all().item<bool>(), name);
+    }
+}
