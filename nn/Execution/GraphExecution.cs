@@ -213,27 +213,20 @@ internal static class GraphExecution
     };
 
     /// <summary>
-    /// What is in range goes through to its gradient as it is; what it is rounded by is added as a constant. Both differences are exact, so
-    /// the sum is the rounded value to the bit.
+    /// What is in range goes through to its gradient as it is: the limited tensor, which no gradient needs the values of, is rounded where it
+    /// lies. All of it is exact, in bfloat16 too: steps are powers of two, and whole numbers of eight bits have room in it.
     /// </summary>
     private static Tensor Round(Tensor x, Quantize quantize)
     {
-        using var single = x.dtype == ScalarType.Float32 ? x.alias() : x.to(ScalarType.Float32);
         var step = Math.ScaleB(1, -quantize.Fraction);
-        using var clipped = single.Clamped(quantize.Least * step, quantize.Greatest * step);
-        Tensor rounding;
+        var rounded = x.Clamped(quantize.Least * step, quantize.Greatest * step);
         using (no_grad())
         {
-            using var constant = clipped.detach();
-            rounding = constant.Times(1 / step).round_().TimesInPlace(step).sub_(constant);
+            using var values = rounded.detach();
+            values.TimesInPlace(1 / step).round_().TimesInPlace(step);
         }
 
-        using var owned = rounding;
-        var rounded = clipped.Plus(rounding);
-        if (x.dtype == ScalarType.Float32)
-            return rounded;
-        using (rounded)
-            return rounded.to(x.dtype);
+        return rounded;
     }
 
     private static Tensor Sum(Tensor[] inputs)
