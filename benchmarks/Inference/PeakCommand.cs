@@ -20,6 +20,7 @@ internal static class PeakCommand
         var batch = switches.Number("batch", 1);
         var threads = switches.Number("threads", 1);
         switches.RefuseOthers("--model, --batch and --threads");
+        if (!File.Exists(file)) throw new LatheException($"peak: --model {file}: there is no such file.");
 
         // The library itself, before the first reading.
         _ = OrtEnv.Instance();

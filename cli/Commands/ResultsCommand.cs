@@ -22,6 +22,8 @@ internal static class ResultsCommand
             "results",
             "Shows the results of a sweep, one row for each leaf of its tree.",
             """
+            Below each way stands the start of its checkpoint's digest, by which evaluate, export and inspect find it.
+
             Examples:
               lathe results fashion-lenet5
               lathe results fashion-lenet5 --json - | jq '.[].top1'
@@ -33,16 +35,16 @@ internal static class ResultsCommand
             using var _ = reader as IDisposable;
             var leaves = await reader.ResultsAsync(call.GetValue(sweep)!, stop);
             if (call.GetValue(json) is not null) leaves = ResultRecords.AddTo(leaves, CommonOptions.Settings(call));
-            Show(new Terminal(call.GetValue(json) == "-"), leaves, call.GetValue(json));
+            Show(new Terminal(call.GetValue(json) == "-"), leaves, call.GetValue(json), showCheckpoints: true);
             return LatheCommand.Success;
         });
         return command;
     }
 
     /// <summary>Prints the table, and writes the JSON where it was asked for.</summary>
-    public static void Show(Terminal terminal, IReadOnlyList<Contracts.LeafResult> leaves, string? json)
+    public static void Show(Terminal terminal, IReadOnlyList<Contracts.LeafResult> leaves, string? json, bool showCheckpoints = false)
     {
-        terminal.Write(ResultsTable.Render(leaves, terminal.Width));
+        terminal.Write(ResultsTable.Render(leaves, terminal.Width, showCheckpoints));
         if (json is not null) ResultsJson.Write(leaves, json);
     }
 }

@@ -8,13 +8,15 @@ namespace Lathe.Cli.Output;
 internal static class ResultsTable
 {
     private const int LeastWay = 12;
+    private const int ShownDigest = 12;
 
     private static readonly string[] Figured = ["top-1 %", "points", "params", "mults", "bits", "KiB", "time"];
 
     /// <summary>Draws the table.</summary>
     /// <param name="leaves">Results of one sweep.</param>
     /// <param name="width">Columns of the terminal.</param>
-    public static IRenderable Render(IReadOnlyList<LeafResult> leaves, int width)
+    /// <param name="showCheckpoints">Below each way, the start of its checkpoint's digest.</param>
+    public static IRenderable Render(IReadOnlyList<LeafResult> leaves, int width, bool showCheckpoints = false)
     {
         var gap = width >= 100 ? 3 : 1;
         var table = new Table().Border(TableBorder.None);
@@ -24,7 +26,7 @@ internal static class ResultsTable
         var ways = Ways.Of(leaves);
         var rows = leaves.Select(leaf => Row(leaf, DenseBytes(leaf))).ToList();
         var wayWidth = width - Figured.Select((name, c) => gap + rows.SelectMany(row => row[c].Split('\n')).Append(name).Max(line => line.Length)).Sum() - gap;
-        for (var i = 0; i < leaves.Count; i++) table.AddRow([Cell(Way(ways[i], wayWidth)), .. rows[i].Select(Cell)]);
+        for (var i = 0; i < leaves.Count; i++) table.AddRow([Cell(Way(ways[i], wayWidth) + (showCheckpoints ? Checkpoint(leaves[i]) : "")), .. rows[i].Select(Cell)]);
         return table;
     }
 
@@ -51,6 +53,9 @@ internal static class ResultsTable
     /// <summary>Bytes of the dense ancestor: as measured, else four for each of its parameters.</summary>
     private static double? DenseBytes(LeafResult leaf) =>
         leaf.Stages.Count > 0 && leaf.Stages[^1].Metrics.TryGetValue("bytesDense", out var bytes) ? bytes : 4 * leaf.Parameters / leaf.ParametersRatio;
+
+    private static string Checkpoint(LeafResult leaf) =>
+        leaf.Stages.LastOrDefault(stage => stage.Checkpoint is not null)?.Checkpoint is { } made ? $"\n{made.Sha256[..Math.Min(ShownDigest, made.Sha256.Length)]}" : "";
 
     private static string Way(IReadOnlyList<string> stages, int width)
     {

@@ -45,8 +45,9 @@ internal static class ReportPage
     /// <summary>A plot as a file of its own.</summary>
     public static string File(ReportPlot plot)
     {
-        var end = plot.Svg.IndexOf('>', StringComparison.Ordinal) + 1;
-        return $"{plot.Svg[..end]}<style>{ReportStyle.Plots} svg.plot {{ background: var(--paper); }}</style>{plot.Svg[end..]}\n";
+        var svg = Svg.Titled(plot.Svg, plot.Title);
+        var end = svg.IndexOf('>', StringComparison.Ordinal) + 1;
+        return $"{svg[..end]}<style>{ReportStyle.Plots} svg.plot {{ background: var(--paper); }}</style>{svg[end..]}\n";
     }
 
     private static string Head(SweepReport report)
@@ -75,7 +76,7 @@ internal static class ReportPage
     {
         var best = report.Leaves.Select(l => l.Top1).Max();
         return Table(["#", "way", "top-1 %", "points", "params", "mults", "bits", "KiB", "peak KiB", "time"], report.Leaves.Select((leaf, i) => Row(report, leaf, i, best)))
-            + "<p class=\"soft\">Below a figure: of top-1 the 95% interval, else its share of the dense network's. Points are lost or won against the dense network on the same images. "
+            + "<p class=\"soft\">Below a way: its checkpoint. Below a figure: of top-1 the 95% interval, else its share of the dense network's. Points are lost or won against the dense network on the same images. "
             + "KiB are stored tensors, peak KiB the activations of one image. The most accurate result is bold.</p>";
     }
 
@@ -86,7 +87,7 @@ internal static class ReportPage
         var denseBytes = Metric("bytesDense") ?? 4 * leaf.Parameters / leaf.ParametersRatio;
         var interval = Metric("top1Low") is { } low ? $"{Figures.Percent(low)} to {Figures.Percent(Metric("top1High"))}" : "";
         var state = leaf.Top1 is null && leaf.State is not (ExecutionState.Completed or ExecutionState.Cached) ? Words.Of(leaf.State) : Figures.Percent(leaf.Top1);
-        return $"<tr{(leaf.Top1 is not null && leaf.Top1 == best ? " class=\"best\"" : "")}><td>{i + 1}</td><td class=\"way\">{Text(report.Names[i])}</td>"
+        return $"<tr{(leaf.Top1 is not null && leaf.Top1 == best ? " class=\"best\"" : "")}><td>{i + 1}</td><td class=\"way\">{Text(report.Names[i])}{(leaf.Stages.LastOrDefault(s => s.Checkpoint is not null)?.Checkpoint is { } made ? $"<small>{Text(Start(made.Sha256))}</small>" : "")}</td>"
             + Cell(state, interval)
             + Cell(Figures.Points(leaf.Top1 - leaf.Top1Dense), Metric("changedPredictions") is { } changed ? $"{Figures.Percent(changed)}% changed" : "")
             + Cell(Figures.Count(leaf.Parameters), Figures.Ratio(leaf.ParametersRatio))

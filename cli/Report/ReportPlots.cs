@@ -39,12 +39,13 @@ internal static class ReportPlots
         }
     }
 
+    /// <summary>Loss, accuracy and learning rate of what was trained for more than one epoch: one point makes no line.</summary>
     public static IReadOnlyList<ReportPlot> Training(SweepReport report) =>
-        [.. report.Steps.GroupBy(s => s.Stage).SelectMany(group => Chunks(group.Select(s => (s.Name, Record: TrainingRecord.TryRead(s.Step?.Records)?.Training)).Where(s => s.Record?.Epochs.Count > 0)
+        [.. report.Steps.GroupBy(s => s.Stage).SelectMany(group => Chunks(group.Select(s => (s.Name, Record: TrainingRecord.TryRead(s.Step?.Records)?.Training)).Where(s => s.Record?.Epochs.Count > 1)
             .Select(s => (s.Name, Record: s.Record!))).SelectMany((some, n) => (ReportPlot[])
             [
                 Lines($"{group.Key}-loss{Suffix(n)}", $"{group.Key}: training loss", "loss", some, s => s.Loss),
-                Lines($"{group.Key}-accuracy{Suffix(n)}", $"{group.Key}: training accuracy", "accuracy on augmented images, %", some, s => [.. s.Accuracy.Select(a => 100 * a)]),
+                Lines($"{group.Key}-accuracy{Suffix(n)}", $"{group.Key}: training accuracy", $"accuracy on {(group.All(IsPlain) ? "" : "augmented ")}training images, %", some, s => [.. s.Accuracy.Select(a => 100 * a)]),
                 Lines($"{group.Key}-learning-rate{Suffix(n)}", $"{group.Key}: learning rate", "learning rate", some, s => s.LearningRate),
             ]))];
 
@@ -69,7 +70,7 @@ internal static class ReportPlots
     {
         var read = report.Steps.Where(s => s.Stage == QuantizeStage.Manifest.Name)
             .Select((s, n) => (s.Name, Number: n, Record: QuantizationRecord.TryRead(s.Step?.Records))).Where(s => s.Record is not null).ToList();
-        var moving = Chunks(read.Where(s => s.Record!.Course.Epochs.Count > 0).Select(s => (s.Name, Record: s.Record!.Course)));
+        var moving = Chunks(read.Where(s => s.Record!.Course.Epochs.Count > 1).Select(s => (s.Name, Record: s.Record!.Course)));
         return
         [
             .. moving.Select((some, n) => Course($"quantize-changes{Suffix(n)}", "Weights that changed their mode", "share in the epoch, %", some, c => [.. c.Changed.Select(v => 100 * v)])),
@@ -93,6 +94,10 @@ internal static class ReportPlots
 
     /// <summary>What the last stage of a way kept of its evaluation.</summary>
     public static EvaluationRecord? Evaluation(LeafResult leaf) => leaf.Stages.Count == 0 ? null : EvaluationRecord.TryRead(leaf.Stages[^1].Records);
+
+    /// <summary>A step that trained on images as they are.</summary>
+    private static bool IsPlain(ReportedStep step) =>
+        step.Step is { } made && made.Parameters.TryGetProperty("augment", out var augment) && augment.ValueKind == JsonValueKind.False;
 
     private static IEnumerable<ReportPlot> Bars(PruningRecord record, string file, string title, string unit, Func<PrunedLayer, LayerBar> bar) =>
         record.Layers.Count == 0 ? [] : [new ReportPlot(file, title, LayerPlot.Draw([.. record.Layers.Select(bar)], unit))];

@@ -26,6 +26,7 @@ internal static class ReportStyle
         svg.plot text.value { fill: var(--soft); font-size: 10px; }
         svg.plot text.number { font-weight: 600; paint-order: stroke; stroke: var(--panel); stroke-width: 3px; stroke-linejoin: round; }
         svg.plot text.cell { font-size: 9px; }
+        svg.plot text.title { font-size: 12px; font-weight: 600; }
         .grid { stroke: var(--grid); stroke-width: 0.7; }
         .axis { stroke: var(--soft); stroke-width: 1; }
         .s0 { color: var(--c0); } .s1 { color: var(--c1); } .s2 { color: var(--c2); } .s3 { color: var(--c3); }
@@ -62,7 +63,13 @@ internal static class ReportStyle
         .plots { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 21rem), 1fr)); gap: 1rem; align-items: start; }
         figure { margin: 0; padding: 0.7rem; background: var(--panel); border: 1px solid var(--grid); border-radius: 6px; break-inside: avoid; min-width: 0; }
         figcaption { margin-top: 0.3rem; overflow-wrap: anywhere; }
-        .wide { overflow-x: auto; }
+        .wide {
+          overflow-x: auto;
+          background: linear-gradient(to right, var(--paper) 40%, transparent) 0 0 / 2rem 100% no-repeat local,
+            linear-gradient(to left, var(--paper) 40%, transparent) 100% 0 / 2rem 100% no-repeat local,
+            linear-gradient(to right, var(--soft), transparent) 0 0 / 0.6rem 100% no-repeat scroll,
+            linear-gradient(to left, var(--soft), transparent) 100% 0 / 0.6rem 100% no-repeat scroll;
+        }
         table { border-collapse: collapse; font-size: 0.875rem; font-variant-numeric: tabular-nums; }
         th, td { text-align: right; padding: 0.25rem 0.6rem; border-bottom: 1px solid var(--grid); white-space: nowrap; vertical-align: top; }
         th:first-child, td:first-child, th.text, td.text { text-align: left; }

@@ -52,7 +52,7 @@ internal static class ScatterPlot
         if (points.Any(p => p.Low is not null)) legend.Add((Svg.Line(11, -6, 11, 6, "interval"), "95% interval of top-1"));
 
         var labels = Labels([.. points.Select(p => (p.Number, At(p)))]);
-        var content = PlotFrame.Of(x, y, costName, "top-1 %")
+        var content = PlotFrame.Of(x, y, $"{costName}, logarithmic", "top-1 %")
             + $"""<path d="{Svg.Path(steps)}" class="front" />"""
             + string.Concat(points.Where(p => p.Low is not null && p.High is not null)
                 .Select(p => Svg.Line(x.Place(p.Cost), y.Place(100 * p.Low!.Value), x.Place(p.Cost), y.Place(100 * p.High!.Value), "interval")))

@@ -12,6 +12,11 @@ internal static class Svg
     /// <summary>Number of line styles, each a colour and a dash pattern of its own.</summary>
     public const int Styles = 8;
 
+    /// <summary>What a title of its own adds to a drawing.</summary>
+    public const double TitleHeight = 22;
+
+    private const int MostTitle = 56;
+
     /// <summary>Escapes text for content and for attributes in double quotes; what XML cannot hold becomes U+FFFD.</summary>
     public static string Text(string? text)
     {
@@ -42,6 +47,20 @@ internal static class Svg
     /// <param name="content">Its elements.</param>
     public static string Drawing(double height, string description, string content) =>
         $"""<svg xmlns="http://www.w3.org/2000/svg" class="plot" viewBox="0 0 {Number(Width)} {Number(height)}" role="img" aria-label="{Text(description)}">{content}</svg>""";
+
+    /// <summary>A drawing that stands alone, with its title above it.</summary>
+    /// <param name="drawing">Made by <see cref="Drawing"/>.</param>
+    /// <param name="title">Not escaped yet.</param>
+    public static string Titled(string drawing, string title)
+    {
+        var box = $"viewBox=\"0 0 {Number(Width)} ";
+        var start = drawing.IndexOf(box, StringComparison.Ordinal) + box.Length;
+        var height = drawing[start..drawing.IndexOf('"', start)];
+        var taller = double.Parse(height, CultureInfo.InvariantCulture) + TitleHeight;
+        var content = drawing.IndexOf('>', StringComparison.Ordinal) + 1;
+        return drawing[..content].Replace($"{box}{height}", $"viewBox=\"0 {Number(-TitleHeight)} {Number(Width)} {Number(taller)}", StringComparison.Ordinal)
+            + Label(4, 15 - TitleHeight, Shortened(title, MostTitle), style: "title") + drawing[content..];
+    }
 
     /// <summary>Text at a place.</summary>
     /// <param name="x">Of its anchor.</param>

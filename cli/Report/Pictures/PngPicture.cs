@@ -17,13 +17,14 @@ internal static partial class PngPicture
     /// <exception cref="Contracts.LatheException">The machine has no font.</exception>
     public static byte[] Of(ReportPlot plot)
     {
-        var drawing = XElement.Parse(plot.Svg);
+        var drawing = XElement.Parse(Svg.Titled(plot.Svg, plot.Title));
         var box = Numbers(drawing.Attribute("viewBox")!.Value);
         using var surface = SKSurface.Create(new SKImageInfo((int)Math.Ceiling(box[2] * Scale), (int)Math.Ceiling(box[3] * Scale), SKColorType.Rgba8888, SKAlphaType.Premul))
             ?? throw new InvalidOperationException($"no surface for a plot of {box[2]} x {box[3]}");
         var canvas = surface.Canvas;
         canvas.Clear(SKColor.Parse(Styles.Paper));
         canvas.Scale(Scale);
+        canvas.Translate(-box[0], -box[1]);
         Draw(canvas, drawing, new Dictionary<string, string>());
         using var image = surface.Snapshot();
         using var png = image.Encode(SKEncodedImageFormat.Png, 100);

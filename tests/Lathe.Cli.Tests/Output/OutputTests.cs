@@ -27,6 +27,14 @@ public sealed class OutputTests
         Assert.Contains(Samples.Draw(ResultsTable.Render(Samples.Leaves, 160), 160), line => line.StartsWith("prune multiplications=0.25 > quantize bits=4     ", StringComparison.Ordinal));
 
     [Fact]
+    public void Results_name_each_checkpoint_where_they_are_asked_to()
+    {
+        var lines = Samples.Draw(ResultsTable.Render(Samples.Leaves, 80, showCheckpoints: true), 80);
+        foreach (var leaf in Samples.Leaves)
+            Assert.Contains(lines, line => line.StartsWith(leaf.Stages.Last(s => s.Checkpoint is not null).Checkpoint!.Sha256[..12], StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void A_way_that_is_wider_than_the_terminal_is_broken()
     {
         var digest = new string('a', 64);

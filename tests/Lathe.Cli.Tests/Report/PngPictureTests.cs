@@ -17,7 +17,7 @@ public sealed class PngPictureTests
         var plot = Plots.Single(p => p.File == file);
         using var picture = Decode(plot);
         var height = double.Parse(plot.Svg.Split("viewBox=\"0 0 360 ")[1].Split('"')[0], System.Globalization.CultureInfo.InvariantCulture);
-        Assert.Equal((1080, (int)Math.Ceiling(3 * height)), (picture.Width, picture.Height));
+        Assert.Equal((1080, (int)Math.Ceiling(3 * (height + Svg.TitleHeight))), (picture.Width, picture.Height));
         Assert.Equal(new SKColor(255, 255, 255), picture.GetPixel(0, 0));
         // Dark text and lines, on paper that is mostly left free; in most plots something coloured.
         var pixels = picture.Pixels;
@@ -43,7 +43,7 @@ public sealed class PngPictureTests
         // Nothing is seen behind it but paper.
         byte On(int channel) => (byte)Math.Round((opacity * channel) + (255 * (1 - opacity)));
         var expected = (On(colour >> 16), On((colour >> 8) & 255), On(colour & 255));
-        var places = from dx in Enumerable.Range(-1, 3) from dy in Enumerable.Range(-1, 3) select picture.GetPixel((x * 3) + dx, (y * 3) + dy);
+        var places = from dx in Enumerable.Range(-1, 3) from dy in Enumerable.Range(-1, 3) select picture.GetPixel((x * 3) + dx, ((y + (int)Svg.TitleHeight) * 3) + dy);
         Assert.Contains(places, p => Math.Abs(p.Red - expected.Item1) <= 2 && Math.Abs(p.Green - expected.Item2) <= 2 && Math.Abs(p.Blue - expected.Item3) <= 2);
     }
 
@@ -54,10 +54,19 @@ public sealed class PngPictureTests
     public void Text_is_anchored_as_it_says(string anchor, double before)
     {
         using var picture = Decode(new ReportPlot("a", "a", Svg.Drawing(100, "a", Svg.Label(180, 50, "channels", anchor))));
-        int[] columns = [.. Enumerable.Range(0, picture.Width).Where(x => Enumerable.Range(0, picture.Height).Any(y => picture.GetPixel(x, y).Red < 128))];
+        var top = (int)Svg.TitleHeight * 3;
+        int[] columns = [.. Enumerable.Range(0, picture.Width).Where(x => Enumerable.Range(top, picture.Height - top).Any(y => picture.GetPixel(x, y).Red < 128))];
         var (left, right) = (columns[0] / 3.0, columns[^1] / 3.0);
         Assert.InRange(right - left, 30, 60);
         Assert.Equal(180, left + (before * (right - left)), 1.5);
+    }
+
+    [Fact]
+    public void Its_title_stands_above_it()
+    {
+        using var picture = Decode(new ReportPlot("a", "Widths, pruned to a half", Svg.Drawing(100, "a", "")));
+        Assert.Contains(picture.Pixels.Take(picture.Width * (int)Svg.TitleHeight * 3), p => p is { Red: < 60 });
+        Assert.DoesNotContain(picture.Pixels.Skip(picture.Width * (int)Svg.TitleHeight * 3), p => p.Red < 255);
     }
 
     [Fact]
