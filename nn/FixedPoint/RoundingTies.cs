@@ -27,6 +27,9 @@ public static class RoundingTies
     // Where a channel's values lie around its mean, in standard deviations: what a change of its gain may move.
     private const double Width = 3;
 
+    // Steps. Beyond, a bias may be no whole number of what 8-bit weights can count in: runtimes then add it on its own.
+    private const double Much = 2;
+
     /// <summary>
     /// The largest L: products of a byte and <see cref="GreatestLevel"/>, two of them added, still fit the 16 bits that runtimes add them in on
     /// processors without VNNI.
@@ -57,13 +60,13 @@ public static class RoundingTies
         /// <param name="mean">The channel's mean of S.</param>
         /// <param name="at">y at the mean, which should stay.</param>
         /// <param name="deviation">Standard deviation of y, at least 0.</param>
-        /// <param name="finest">The largest L.</param>
+        /// <param name="finest">The largest L, which a channel goes beyond only if it would be moved by much: where a sum is worth many steps.</param>
         public static Channel Of(double gain, double mean, double at, double deviation, int finest)
         {
-            // A channel that is as good as constant.
+            // As good as constant.
             var best = new Channel(0, Math.Round(at), (Width * deviation) + Math.Abs(Math.Round(at) - at));
             if (gain == 0) return best;
-            for (var fine = 1; fine <= finest; fine++)
+            for (var fine = 1; fine <= finest || (best.Moved > Much && fine <= GreatestDenominator); fine++)
             {
                 for (var denominator = 1; denominator <= GreatestDenominator; denominator += 2)
                 {
@@ -114,7 +117,8 @@ public static class RoundingTies
             {
                 var deviation = Math.Sqrt(variance[c] + norm.Epsilon);
                 var toSteps = sum.Unit / deviation / step;
-                var channel = Channel.Of(weight[c] * toSteps, (mean[c] - own[c]) / sum.Unit, bias[c] / step, Math.Abs(weight[c]) / step, sum.Finest);
+                var spread = Math.Abs(weight[c]) * Math.Sqrt(variance[c]) / deviation / step;
+                var channel = Channel.Of(weight[c] * toSteps, (mean[c] - own[c]) / sum.Unit, bias[c] / step, spread, sum.Finest);
                 moved = Math.Max(moved, channel.Moved);
                 weight[c] = channel.Gain / toSteps;
                 bias[c] = (channel.Bias + (channel.Gain * (mean[c] - own[c]) / sum.Unit)) * step;
