@@ -45,7 +45,7 @@ internal static class ReportPlots
             .Select(s => (s.Name, Record: s.Record!))).SelectMany((some, n) => (ReportPlot[])
             [
                 Lines($"{group.Key}-loss{Suffix(n)}", $"{group.Key}: training loss", "loss", some, s => s.Loss),
-                Lines($"{group.Key}-accuracy{Suffix(n)}", $"{group.Key}: training accuracy", $"accuracy on {(group.All(IsPlain) ? "" : "augmented ")}training images, %", some, s => [.. s.Accuracy.Select(a => 100 * a)]),
+                Lines($"{group.Key}-accuracy{Suffix(n)}", $"{group.Key}: training accuracy", $"accuracy on {(group.All(IsPlain) ? "training" : "augmented")} images, %", some, s => [.. s.Accuracy.Select(a => 100 * a)]),
                 Lines($"{group.Key}-learning-rate{Suffix(n)}", $"{group.Key}: learning rate", "learning rate", some, s => s.LearningRate),
             ]))];
 

@@ -66,7 +66,7 @@ public sealed class CheckpointStore(IBlobs blobs)
     {
         var wanted = prefix.ToLowerInvariant();
         if (wanted.Length is < 4 or > 64 || !wanted.All(char.IsAsciiHexDigitLower))
-            throw new LatheException($"'{prefix}' is no digest; expected 4 to 64 hexadecimal characters");
+            throw new LatheException($"'{prefix}' is neither a file here nor a digest; expected a path, or 4 to 64 hexadecimal characters of a digest");
         var found = blobs.List($"{wanted[..2]}/{wanted}").Where(blob => blob.Name.EndsWith(Extension, StringComparison.Ordinal)).ToList();
         return found.Count switch
         {

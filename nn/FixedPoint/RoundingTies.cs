@@ -12,14 +12,18 @@ namespace Lathe.NN.FixedPoint;
 /// A layer of fixed-point weights sums whole numbers S exactly, in floats too. What follows is y = a·S + b steps of the next activations with real a
 /// and b, batch norm's, and wherever y falls within a rounding error of n + ½, one runtime takes n and another n + 1; later layers make much of
 /// that. Here a and b of each channel are moved a little: to a = A·L/D and b = A·β/D with whole A, L, β and an odd D. Then 2·D·y is an even number
-/// and D·(2n + 1) an odd one, so that y stays 1/(2D) of a step away from every tie, hundreds of times the error of float32. And the bias is a
+/// and D·(2n + 1) an odd one, so that y stays 1/(2D) of a step away from every tie, hundreds of times the error of float32. Where thousands of
+/// sums make a step, as with weights of many bits, that is half of what a sum is worth, and float32's error may come near it. The bias is a
 /// whole number of sums of weights L times as fine, which is what runtimes of 8-bit weights have for it. Without batch norm a is a
 /// power of two, and a bias of a whole number of sums makes y exact, ties included; the logits, too.
 /// </remarks>
 public static class RoundingTies
 {
-    /// <summary>The largest D. Ties are 1/(2·1023) of a step away at least, and a gain is within about 2^(−20) of what it was.</summary>
+    /// <summary>The largest D that is sought first. Ties are 1/(2·1023) of a step away at least, and a gain is within about 2^(−20) of what it was.</summary>
     public const int GreatestDenominator = 1023;
+
+    /// <summary>What a channel may be moved by, in steps; one that cannot do with less is left as it is.</summary>
+    public const double Most = 2;
 
     /// <summary>The largest whole number that a weight of 8 bits should be multiplied to, see <see cref="Finest"/>.</summary>
     public const int GreatestLevel = 64;
@@ -27,8 +31,14 @@ public static class RoundingTies
     // Where a channel's values lie around its mean, in standard deviations: what a change of its gain may move.
     private const double Width = 3;
 
-    // Steps. Beyond, a bias may be no whole number of what 8-bit weights can count in: runtimes then add it on its own.
-    private const double Much = 2;
+    // Steps. Beyond, it is worth looking further: for larger D, and for biases that are no whole number of what 8-bit weights can count in.
+    private const double Much = 0.25;
+
+    // Numerators that are tried with larger D: the larger, the nearer is a tie.
+    private const int Numerators = 4;
+
+    // Whole numbers up to here are exact in float32.
+    private const double LargestExact = 1 << 24;
 
     /// <summary>
     /// The largest L: products of a byte and <see cref="GreatestLevel"/>, two of them added, still fit the 16 bits that runtimes add them in on
@@ -41,7 +51,10 @@ public static class RoundingTies
     /// <param name="graph">The network; where it has no <see cref="Quantize"/> nothing is moved.</param>
     /// <param name="tensors">Its tensors by name, on any device; quantized weights are modes already.</param>
     /// <param name="formats">Formats of its weights by name.</param>
-    /// <returns>The most by which a value that lies within three standard deviations is moved, in steps of the activations that it becomes; 0 where nothing was.</returns>
+    /// <returns>
+    /// The most by which a value that lies within three standard deviations is moved, in steps of the activations that it becomes, at most
+    /// <see cref="Most"/> behind a batch norm; 0 where nothing was.
+    /// </returns>
     public static double Avoid(NetworkGraph graph, IReadOnlyDictionary<string, Tensor> tensors, IReadOnlyDictionary<string, WeightFormat> formats)
     {
         using var scope = NewDisposeScope();
@@ -55,34 +68,48 @@ public static class RoundingTies
     /// <param name="Moved">What it may move a value, in steps.</param>
     internal readonly record struct Channel(double Gain, double Bias, double Moved)
     {
-        /// <summary>Tries all D and L.</summary>
+        /// <summary>Tries all D and L, and where they do not come near enough those beyond.</summary>
         /// <param name="gain">a.</param>
         /// <param name="mean">The channel's mean of S.</param>
         /// <param name="at">y at the mean, which should stay.</param>
         /// <param name="deviation">Standard deviation of y, at least 0.</param>
-        /// <param name="finest">The largest L, which a channel goes beyond only if it would be moved by much: where a sum is worth many steps.</param>
+        /// <param name="finest">The largest L, which a channel goes beyond only where a sum is worth many steps.</param>
         public static Channel Of(double gain, double mean, double at, double deviation, int finest)
         {
             // As good as constant.
             var best = new Channel(0, Math.Round(at), (Width * deviation) + Math.Abs(Math.Round(at) - at));
             if (gain == 0) return best;
-            for (var fine = 1; fine <= finest || (best.Moved > Much && fine <= GreatestDenominator); fine++)
+            for (var fine = 1; fine <= finest; fine++) TryAll(fine);
+            // Where many sums make a step a tie is never further than half of one; the first D that is near enough is the one furthest from it.
+            for (var numerator = 1; numerator <= Numerators && best.Moved > Much; numerator++)
             {
-                for (var denominator = 1; denominator <= GreatestDenominator; denominator += 2)
+                for (var fine = 1; fine <= finest && best.Moved > Much; fine++)
                 {
-                    var numerator = Math.Round(Math.Abs(gain) / fine * denominator);
-                    if (numerator == 0) continue;
-                    var unit = numerator / denominator;
-                    var taken = Math.CopySign(unit * fine, gain);
-                    var turned = Width * deviation * Math.Abs((taken / gain) - 1);
-                    if (turned >= best.Moved) continue;
-                    var bias = Math.Round((at - (taken * mean)) / unit) * unit;
-                    var moved = turned + Math.Abs((taken * mean) + bias - at);
-                    if (moved < best.Moved) best = new Channel(taken, bias, moved);
+                    var denominator = (2 * Math.Floor(numerator * fine / Math.Abs(gain) / 2)) + 1;
+                    if (denominator > GreatestDenominator && denominator < LargestExact) Try(fine, numerator, denominator);
                 }
             }
 
-            return best;
+            for (var fine = finest + 1; fine <= GreatestDenominator && best.Moved > Much; fine++) TryAll(fine);
+            return best.Moved <= Most ? best : new Channel(gain, at - (gain * mean), 0);
+
+            void TryAll(int fine)
+            {
+                for (var denominator = 1; denominator <= GreatestDenominator; denominator += 2)
+                    Try(fine, Math.Round(Math.Abs(gain) / fine * denominator), denominator);
+            }
+
+            void Try(int fine, double numerator, double denominator)
+            {
+                if (numerator == 0) return;
+                var unit = numerator / denominator;
+                var taken = Math.CopySign(unit * fine, gain);
+                var turned = Width * deviation * Math.Abs((taken / gain) - 1);
+                if (turned >= best.Moved) return;
+                var bias = Math.Round((at - (taken * mean)) / unit) * unit;
+                var moved = turned + Math.Abs((taken * mean) + bias - at);
+                if (moved < best.Moved) best = new Channel(taken, bias, moved);
+            }
         }
     }
 

@@ -73,8 +73,14 @@ public static class OnnxExport
         if (checkpoint.Formats.Count == 0)
             throw new LatheException($"network '{checkpoint.Graph.Name}' has float weights; quantize it first, or export it as onnx");
         var most = type switch { OnnxWeightType.Int2 => 2, OnnxWeightType.Int4 => 4, _ => 8 };
-        if (checkpoint.Formats.FirstOrDefault(f => f.Value.Bits > most) is { Key: { } weight, Value: { } format })
-            throw new LatheException($"weight '{weight}' has {format.Bits} bits; {type} holds at most {most}");
+        var wide = checkpoint.Formats.Where(f => f.Value.Bits > most).ToList();
+        if (wide.Count > 0)
+        {
+            throw new LatheException(
+                $"weight '{wide[0].Key}'{(wide.Count == 1 ? " has" : $" and {wide.Count - 1} more have up to")} {wide.Max(f => f.Value.Bits)} bits; {type.ToString().ToLowerInvariant()} holds at most {most}, "
+                + $"{(wide.Max(f => f.Value.Bits) <= 4 ? "int4 4, int8 8" : "int8 8")}");
+        }
+
         var quantization = new OnnxQuantization(checkpoint.Graph, checkpoint.Tensors, checkpoint.Formats, type);
         var model = Model(checkpoint.Graph, checkpoint.Tensors, metadata, quantization);
         (model.OpsetImport[0].Version, model.IrVersion) = Versions[type];

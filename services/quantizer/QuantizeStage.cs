@@ -19,7 +19,7 @@ namespace Lathe.Quantizer;
 public sealed class QuantizeStage : IStage<QuantizeParameters>
 {
     public static StageManifest Manifest { get; } = new(
-        "quantize", "6", "SYMOG: weights trained into N-bit fixed-point modes", StageInput.Checkpoint, StageOutput.Checkpoint);
+        "quantize", "7", "SYMOG: weights trained into N-bit fixed-point modes", StageInput.Checkpoint, StageOutput.Checkpoint);
 
     public StageOutcome Run(StageRun run, QuantizeParameters parameters, CancellationToken stop)
     {

@@ -49,6 +49,26 @@ public sealed class Rounding_ties
         }
     }
 
+    /// <summary>Sums of weights of many bits are worth little each: whatever they are, values stay where they were.</summary>
+    [Fact]
+    public void Values_stay_where_they_were_whatever_a_sum_is_worth()
+    {
+        var random = new Random(2);
+        for (var trial = 0; trial < 400; trial++)
+        {
+            var finest = new[] { 64, 21, 9, 1 }[trial % 4];
+            var gain = Math.Pow(10, (random.NextDouble() * 7) - 6);
+            var (mean, at, deviation) = ((random.NextDouble() - 0.5) * 100 / gain, (random.NextDouble() * 300) - 150, random.NextDouble() * 60);
+            var channel = RoundingTies.Channel.Of(gain, mean, at, deviation, finest);
+            Assert.InRange(channel.Moved, 0, 0.25);
+            foreach (var away in (double[])[-3, 0, 3])
+            {
+                var sum = mean + (away * deviation / gain);
+                Assert.Equal(at + (away * deviation), (channel.Gain * sum) + channel.Bias, 0.3);
+            }
+        }
+    }
+
     [Fact]
     public void A_channel_without_a_gain_becomes_a_whole_number() =>
         Assert.Equal(new RoundingTies.Channel(0, 7, 0.25), RoundingTies.Channel.Of(0, 3, 7.25, 0, 64));
