@@ -7,9 +7,10 @@ namespace Lathe.Coordinator;
 /// <summary>Reads sweeps from the database. Needs no bus and changes nothing; a database that is not there has no sweeps.</summary>
 /// <param name="store">The database.</param>
 /// <param name="time">Tells which sweeps nobody has looked after for too long.</param>
-public sealed class SweepQueries(CoordinatorStore store, TimeProvider time)
+/// <param name="options">Of the coordinator that asks, whose own sweeps are never abandoned; null: no coordinator does.</param>
+public sealed class SweepQueries(CoordinatorStore store, TimeProvider time, CoordinatorOptions? options = null)
 {
-    private static readonly CoordinatorOptions Options = new();
+    private readonly CoordinatorOptions _options = options ?? new CoordinatorOptions();
 
     /// <summary>All sweeps, latest first.</summary>
     public async Task<IReadOnlyList<SweepSummary>> ListAsync(CancellationToken stop = default)
@@ -71,7 +72,7 @@ public sealed class SweepQueries(CoordinatorStore store, TimeProvider time)
         return (sweep, executions);
     }
 
-    private bool IsAbandoned(SweepRow sweep) => sweep.IsAbandoned(time.GetUtcNow(), Options);
+    private bool IsAbandoned(SweepRow sweep) => sweep.IsAbandoned(time.GetUtcNow(), _options);
 
     private SweepState StateOf(SweepRow sweep) => IsAbandoned(sweep) ? SweepState.Interrupted : sweep.State;
 

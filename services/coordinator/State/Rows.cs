@@ -32,9 +32,12 @@ public sealed class SweepRow
     /// <summary>W3C trace context of the sweep's span, parent of every first stage.</summary>
     public string? TraceParent { get; init; }
 
-    /// <summary>True where it is on record as running and the coordinator of its own that ran it is gone.</summary>
+    /// <summary>
+    /// True where it is on record as running and the coordinator of its own that ran it is gone. Whoever runs it himself was only asleep, with the
+    /// whole machine perhaps.
+    /// </summary>
     public bool IsAbandoned(DateTimeOffset now, CoordinatorOptions options) =>
-        State == SweepState.Running && Owner != Queues.Coordinator && OwnerSeenAt < now - options.AbandonedAfter;
+        State == SweepState.Running && Owner != Queues.Coordinator && Owner != options.ReplyQueue && OwnerSeenAt < now - options.AbandonedAfter;
 }
 
 /// <summary>An execution as the database keeps it.</summary>

@@ -199,6 +199,23 @@ public sealed class Reconciling
         }
     }
 
+    /// <summary>A laptop that was closed for a while, a process that was held with Ctrl-Z.</summary>
+    [Fact]
+    public async Task A_coordinator_that_slept_goes_on_with_its_own_sweep()
+    {
+        using var bench = await Workbench.StartAsync();
+        var own = new CoordinatorOptions { ReplyQueue = "lathe.run.1" };
+        await bench.RestartAsync(own);
+        var id = await bench.SubmitAsync(TwoStages);
+        var queries = new SweepQueries(bench.Store, bench.Time, own);
+        bench.Time.Advance(TimeSpan.FromMinutes(20));
+        Assert.Equal(SweepState.Running, (await queries.StatusAsync(id.ToString())).State);
+        await bench.Orchestrator.ReconcileAsync();
+        await bench.FinishAsync(bench.Bus.Take()[0]);
+        await bench.FinishAsync(bench.Bus.Take()[^1]);
+        Assert.Equal(SweepState.Succeeded, (await queries.StatusAsync(id.ToString())).State);
+    }
+
     [Fact]
     public async Task A_sweep_that_its_author_stops_is_interrupted_and_what_it_finished_is_kept()
     {
