@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The exactness table of docs/results/hfp.md from a sweep's results: python3 benchmarks/exactness.py RESULTS.json
+"""The table of docs/results/hfp-exactness.md from a sweep's results: python3 benchmarks/exactness.py RESULTS.json
 
-For each network and pair of targets: what was reached, as shares of the dense network, and with what the cheapest channel would add on top. Ends
+For each network and pair of targets: what was reached, as shares of the dense network, and what they would be with the cheapest further channel. Ends
 with 1 if a target was missed, or if another channel would have fitted."""
 import json
 import sys

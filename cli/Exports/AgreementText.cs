@@ -18,7 +18,7 @@ internal static class AgreementText
         if (agreement.HoldsQuantized) return;
         throw new LatheException(
             $"--out {job.Out}: not written, because ONNX Runtime takes too many images for other classes than the checkpoint does ({text}); expected the same "
-            + $"for {LogitAgreement.QuantizedShare * 100:0.#}% of them, or for all but one. What the stage quantize makes agrees, as it keeps sums away from rounding ties; "
-            + "if this checkpoint was trained afterwards, or made by a build before that, quantize it again, or take --format c");
+            + $"for {LogitAgreement.QuantizedShare * 100:0.#}% of them, or for all but one. The stage quantize keeps sums away from rounding ties, so that this does not happen; "
+            + "if an older build made the checkpoint, quantize it again, or take --format c");
     }
 }

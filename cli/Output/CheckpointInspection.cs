@@ -109,7 +109,7 @@ internal sealed record CheckpointInspection(
     {
         foreach (var step in Lineage.Steps)
         {
-            terminal.Line($"{step.Stage} (version {step.Version}) on {step.Data.Name}, seed {step.Seed}{(step.Input is null ? "" : $", from {step.Input.Sha256[..12]}")}");
+            terminal.Line($"{step.Stage} (version {step.Version}) on {step.Data.Name}, seed {step.Seed}{(step.Input is null ? "" : $", from {Figures.Digest(step.Input.Sha256)}")}");
             terminal.Line("  " + string.Join(' ', step.Parameters.EnumerateObject().Select(p => $"{p.Name}={Ways.Value(p.Value)}")));
             if (step.Facts.Count > 0) terminal.Line("  " + string.Join(' ', step.Facts.Select(f => $"{f.Key}={f.Value:0.######}")));
             terminal.Line("  " + string.Join(' ', step.Versions.Select(v => $"{v.Key}={v.Value}")));

@@ -39,6 +39,9 @@ internal static class Figures
         _ => Text(bytes / 1024 / 1024 / 1024, "0.0") + " GiB",
     };
 
+    /// <summary>The start of a digest, by which a checkpoint is found.</summary>
+    public static string Digest(string sha256) => sha256[..Math.Min(12, sha256.Length)];
+
     public static string Loss(double? loss) => Text(loss, "0.0000");
 
     /// <summary>Bits of a weight; null is a float.</summary>

@@ -8,7 +8,6 @@ namespace Lathe.Cli.Output;
 internal static class ResultsTable
 {
     private const int LeastWay = 12;
-    private const int ShownDigest = 12;
 
     private static readonly string[] Figured = ["top-1 %", "points", "params", "mults", "bits", "KiB", "time"];
 
@@ -26,7 +25,7 @@ internal static class ResultsTable
         var ways = Ways.Of(leaves);
         var rows = leaves.Select(leaf => Row(leaf, DenseBytes(leaf))).ToList();
         var wayWidth = width - Figured.Select((name, c) => gap + rows.SelectMany(row => row[c].Split('\n')).Append(name).Max(line => line.Length)).Sum() - gap;
-        for (var i = 0; i < leaves.Count; i++) table.AddRow([Cell(Way(ways[i], wayWidth) + (showCheckpoints ? Checkpoint(leaves[i]) : "")), .. rows[i].Select(Cell)]);
+        for (var i = 0; i < leaves.Count; i++) table.AddRow([Cell(Way(ways[i], wayWidth) + (showCheckpoints && Ways.Checkpoint(leaves[i]) is { } made ? $"\n{Figures.Digest(made.Sha256)}" : "")), .. rows[i].Select(Cell)]);
         return table;
     }
 
@@ -53,9 +52,6 @@ internal static class ResultsTable
     /// <summary>Bytes of the dense ancestor: as measured, else four for each of its parameters.</summary>
     private static double? DenseBytes(LeafResult leaf) =>
         leaf.Stages.Count > 0 && leaf.Stages[^1].Metrics.TryGetValue("bytesDense", out var bytes) ? bytes : 4 * leaf.Parameters / leaf.ParametersRatio;
-
-    private static string Checkpoint(LeafResult leaf) =>
-        leaf.Stages.LastOrDefault(stage => stage.Checkpoint is not null)?.Checkpoint is { } made ? $"\n{made.Sha256[..Math.Min(ShownDigest, made.Sha256.Length)]}" : "";
 
     private static string Way(IReadOnlyList<string> stages, int width)
     {

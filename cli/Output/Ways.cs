@@ -39,6 +39,9 @@ internal static class Ways
         }
     }
 
+    /// <summary>The checkpoint that a way ends with; null where none was made.</summary>
+    public static CheckpointRef? Checkpoint(LeafResult leaf) => leaf.Stages.LastOrDefault(stage => stage.Checkpoint is not null)?.Checkpoint;
+
     /// <summary>A parameter's value as a sweep file would have it.</summary>
     public static string Value(JsonElement value) => value.ValueKind == JsonValueKind.String ? value.GetString()! : CanonicalJson.Write(value);
 

@@ -27,7 +27,7 @@ internal static class ReportPage
             <body><main>
             <h1>{Text(sweep.Name)}</h1>
             <p class="soft">{Text(Head(report))}</p>
-            {string.Concat(missing.Select(s => $"<p class=\"note\">{Text($"{s.Stage} {s.Checkpoint.Sha256[..Math.Min(12, s.Checkpoint.Sha256.Length)]} is left out of the plots: {s.Problem}")}</p>"))}
+            {string.Concat(missing.Select(s => $"<p class=\"note\">{Text($"{s.Stage} {Figures.Digest(s.Checkpoint.Sha256)} is left out of the plots: {s.Problem}")}</p>"))}
             {Section("Results", Results(report))}
             {Section("Accuracy and cost", Plots(ReportPlots.Costs(report)))}
             {Section("Pruning", Plots(ReportPlots.Pruning(report)))}
@@ -87,7 +87,7 @@ internal static class ReportPage
         var denseBytes = Metric("bytesDense") ?? 4 * leaf.Parameters / leaf.ParametersRatio;
         var interval = Metric("top1Low") is { } low ? $"{Figures.Percent(low)} to {Figures.Percent(Metric("top1High"))}" : "";
         var state = leaf.Top1 is null && leaf.State is not (ExecutionState.Completed or ExecutionState.Cached) ? Words.Of(leaf.State) : Figures.Percent(leaf.Top1);
-        return $"<tr{(leaf.Top1 is not null && leaf.Top1 == best ? " class=\"best\"" : "")}><td>{i + 1}</td><td class=\"way\">{Text(report.Names[i])}{(leaf.Stages.LastOrDefault(s => s.Checkpoint is not null)?.Checkpoint is { } made ? $"<small>{Text(Start(made.Sha256))}</small>" : "")}</td>"
+        return $"<tr{(leaf.Top1 is not null && leaf.Top1 == best ? " class=\"best\"" : "")}><td>{i + 1}</td><td class=\"way\">{Text(report.Names[i])}{(Ways.Checkpoint(leaf) is { } made ? $"<small>{Text(Figures.Digest(made.Sha256))}</small>" : "")}</td>"
             + Cell(state, interval)
             + Cell(Figures.Points(leaf.Top1 - leaf.Top1Dense), Metric("changedPredictions") is { } changed ? $"{Figures.Percent(changed)}% changed" : "")
             + Cell(Figures.Count(leaf.Parameters), Figures.Ratio(leaf.ParametersRatio))
@@ -131,12 +131,10 @@ internal static class ReportPage
     {
         var facts = s.Step is null ? "" : "<p class=\"soft\">" + Text(string.Join(", ", s.Step.Facts.Select(f => $"{f.Key} {f.Value.ToString("0.######", CultureInfo.InvariantCulture)}"))) + "</p>";
         var parameters = s.Step is null ? "" : $"<pre>{Text(string.Join('\n', s.Step.Parameters.EnumerateObject().Select(p => $"{p.Name}: {Ways.Value(p.Value)}")))}</pre>";
-        var from = s.Step?.Input is { } input ? $", from <code>{Text(input.Sha256[..12])}</code>" : "";
-        var data = s.Step is null ? "" : $", {Text(s.Step.Data.Name)} <code>{Text(Start(s.Step.Data.Fingerprint))}</code>, seed {s.Step.Seed}, stage version {Text(s.Step.Version)}";
-        return $"<details><summary>{Text(s.Name)} <code>{Text(Start(s.Checkpoint.Sha256))}</code></summary><p class=\"soft\">Checkpoint <code>{Text(s.Checkpoint.Sha256)}</code>, {Text(Figures.Size(s.Checkpoint.Bytes))}{from}{data}</p>{facts}{parameters}</details>\n";
+        var from = s.Step?.Input is { } input ? $", from <code>{Text(Figures.Digest(input.Sha256))}</code>" : "";
+        var data = s.Step is null ? "" : $", {Text(s.Step.Data.Name)} <code>{Text(Figures.Digest(s.Step.Data.Fingerprint))}</code>, seed {s.Step.Seed}, stage version {Text(s.Step.Version)}";
+        return $"<details><summary>{Text(s.Name)} <code>{Text(Figures.Digest(s.Checkpoint.Sha256))}</code></summary><p class=\"soft\">Checkpoint <code>{Text(s.Checkpoint.Sha256)}</code>, {Text(Figures.Size(s.Checkpoint.Bytes))}{from}{data}</p>{facts}{parameters}</details>\n";
     }));
-
-    private static string Start(string digest) => digest[..Math.Min(12, digest.Length)];
 
     private static string Environment(SweepReport report)
     {
@@ -147,8 +145,8 @@ internal static class ReportPage
 
     private static string Commands(SweepReport report)
     {
-        var made = report.Leaves.Select((leaf, i) => (leaf, i)).Where(l => l.leaf.Stages.Any(s => s.Checkpoint is not null)).ToList();
-        var evaluate = made.Select(l => $"lathe evaluate {Start(l.leaf.Stages.Last(s => s.Checkpoint is not null).Checkpoint!.Sha256)}  # {l.i + 1}");
+        var made = report.Leaves.Select((leaf, i) => (Checkpoint: Ways.Checkpoint(leaf), Number: i + 1)).Where(l => l.Checkpoint is not null);
+        var evaluate = made.Select(l => $"lathe evaluate {Figures.Digest(l.Checkpoint!.Sha256)}  # {l.Number}");
         return $"<pre>{Text(string.Join('\n', [$"lathe results {report.Sweep.Id}", $"lathe report {report.Sweep.Id}", .. evaluate]))}</pre>"
             + "<p class=\"soft\">Each result from the start, with every parameter spelled out; save it as a file and give it to <code>lathe run</code>:</p>"
             + string.Concat(report.Leaves.Select((leaf, i) => $"<details><summary>{i + 1}: {Text(report.Names[i])}</summary><pre>{Text(SweepFile(report, leaf, i + 1))}</pre></details>\n"));

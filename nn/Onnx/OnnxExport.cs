@@ -76,9 +76,9 @@ public static class OnnxExport
         var wide = checkpoint.Formats.Where(f => f.Value.Bits > most).ToList();
         if (wide.Count > 0)
         {
+            var (bits, others) = (wide.Max(f => f.Value.Bits), wide.Count == 1 ? "" : $" and {wide.Count - 1} more");
             throw new LatheException(
-                $"weight '{wide[0].Key}'{(wide.Count == 1 ? " has" : $" and {wide.Count - 1} more have up to")} {wide.Max(f => f.Value.Bits)} bits; {type.ToString().ToLowerInvariant()} holds at most {most}, "
-                + $"{(wide.Max(f => f.Value.Bits) <= 4 ? "int4 4, int8 8" : "int8 8")}");
+                $"weight '{wide[0].Key}'{others} of {bits} bits: {type.ToString().ToLowerInvariant()} holds at most {most}; store them as {(bits <= 4 ? "int4" : "int8")}");
         }
 
         var quantization = new OnnxQuantization(checkpoint.Graph, checkpoint.Tensors, checkpoint.Formats, type);

@@ -108,7 +108,7 @@ public sealed class Exporting_quantized_networks
         using var quantized = QuantizedNetwork.Of(Zoo.Build("lenet5", new TensorShape(1, 28, 28), 10), 1, 5);
         using var checkpoint = Checkpoint(quantized);
         var wide = Assert.Throws<LatheException>(() => OnnxExport.WriteQuantized(Stream.Null, checkpoint, OnnxWeightType.Int4, NoMetadata));
-        Assert.Contains("have up to 5 bits; int4 holds at most 4, int8 8", wide.Message, StringComparison.Ordinal);
+        Assert.Contains("of 5 bits: int4 holds at most 4; store them as int8", wide.Message, StringComparison.Ordinal);
         var floats = checkpoint with { Formats = new Dictionary<string, WeightFormat>() };
         Assert.Throws<LatheException>(() => OnnxExport.WriteQuantized(Stream.Null, floats, OnnxWeightType.Int8, NoMetadata));
     }
