@@ -1,4 +1,5 @@
 using Lathe.NN.Execution;
+using Lathe.NN.Graphs;
 using Lathe.NN.Models;
 using Lathe.NN.Runtime;
 using Lathe.NN.Training;
@@ -46,6 +47,43 @@ public class PrecisionTests
 
         Assert.All(module.Parameters.Values, parameter => Assert.Equal(ScalarType.Float32, parameter.dtype));
         Assert.All(module.Buffers.Values, buffer => Assert.Equal(ScalarType.Float32, buffer.dtype));
+    }
+
+    /// <summary>Rounding happens where the values lie, in whatever they are held in, and is exact in both; what is in range has a gradient.</summary>
+    [Theory]
+    [InlineData(Precision.Float32, true)]
+    [InlineData(Precision.Float32, false)]
+    [InlineData(Precision.Bfloat16, true)]
+    [InlineData(Precision.Bfloat16, false)]
+    public void Activations_are_rounded_to_whole_steps_in_either(Precision precision, bool signed)
+    {
+        const double Step = 1.0 / 16;
+        var graph = new NetworkGraph(
+            "rounding", new TensorShape(1, 12, 12),
+            [
+                new Conv2d("conv", [NetworkGraph.InputName], 1, 4, 3),
+                new Quantize("rounded", ["conv"], 4, signed),
+                new Flatten("flat", ["rounded"]),
+                new Linear("logits", ["flat"], 400, 10),
+            ],
+            "logits");
+        using var scope = NewDisposeScope();
+        using var module = GraphModule.Create(graph, 1);
+        random.manual_seed(1);
+        var images = randn(8, 1, 12, 12).Times(12);
+        var (sums, rounded) = (zeros(0), zeros(0));
+        module.Forward(images, training: true, precision: precision, tap: (name, value) =>
+        {
+            if (name == "conv") sums = value.alias();
+            if (name == "rounded") rounded = value.alias();
+        });
+        Assert.Equal(precision == Precision.Float32 ? ScalarType.Float32 : ScalarType.BFloat16, rounded.dtype);
+        var (low, high) = signed ? (-128, 127) : (0, 255);
+        var steps = sums.detach().to(ScalarType.Float64).DividedBy(Step);
+        Assert.Equal(steps.round().Clamped(low, high).data<double>().ToArray(), rounded.detach().to(ScalarType.Float64).DividedBy(Step).data<double>().ToArray());
+        var gradient = autograd.grad([rounded.sum()], [sums])[0];
+        Assert.Equal(steps.ge(low).logical_and(steps.le(high)).to(ScalarType.Float64).data<double>().ToArray(), gradient.to(ScalarType.Float64).data<double>().ToArray());
+        Assert.True(steps.gt(high).any().item<bool>() && steps.lt(low).any().item<bool>(), "nothing was out of range");
     }
 
     [Fact]
