@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The table of docs/results/hfp-exactness.md from a sweep's results: python3 benchmarks/exactness.py RESULTS.json
 
-For each network and pair of targets: what was reached, as shares of the dense network, and what they would be with the cheapest further channel. Ends
+For each network and pair of targets: what was reached, as shares of the dense network, and what they would be with the further channel that comes nearest to fitting. Ends
 with 1 if a target was missed, or if another channel would have fitted."""
 import json
 import sys
