@@ -49,10 +49,14 @@ internal static partial class ParametersCheck
 
         var limits = Limits(rule);
         var types = TypesOf(rule);
-        var type = types.Count == 0 ? "a value" : string.Join(" or ", types.Select(Word));
-        return limits.Length == 0 ? type
-            : types.Count == 1 && types[0] == "number" ? limits
-            : $"{type} {limits}";
+        if (limits.Length == 0) return types.Count == 0 ? "a value" : string.Join(" or ", types.Select(Word));
+        return types switch
+        {
+            [] => $"a value {limits}",
+            ["number"] => limits,
+            // Limits are those of the number among them.
+            _ => string.Join(", or ", types.Select(type => type is "number" or "integer" ? $"{Word(type)} {limits}" : Word(type))),
+        };
     }
 
     private static string Limits(JsonElement rule)
