@@ -31,6 +31,8 @@ public static class LatheBus
         services.AddSingleton(_ => new ResultStore(settings));
         services.AddSingleton(_ => new TrainingStateStore(settings));
         services.AddSingleton(_ => new ComputeSlots(settings));
+        services.AddSingleton<OngoingExecutions>();
+        services.AddHostedService(provider => provider.GetRequiredService<OngoingExecutions>());
         services.AddSingleton<StageExecutor>();
         services.AddSingleton<Announcer>();
         if (BucketAddress.IsOne(settings.Store)) services.AddHostedService<StorePreparation>();

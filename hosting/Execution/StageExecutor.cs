@@ -21,6 +21,7 @@ internal sealed class StageExecutor(
     ReportSender reports,
     WorkerShutdown shutdown,
     WorkerActivity activity,
+    OngoingExecutions ongoing,
     TimeProvider time,
     ILogger<StageExecutor> logger)
 {
@@ -30,7 +31,6 @@ internal sealed class StageExecutor(
     /// <summary>Handles one message; returning acknowledges it, throwing sends it back to its queue.</summary>
     public async Task Take(StageEntry stage, ConsumeContext<ExecuteStage> message)
     {
-        using var busy = activity.Begin();
         var command = message.Message;
         if (shutdown.Stopping.IsCancellationRequested)
         {
@@ -39,12 +39,27 @@ internal sealed class StageExecutor(
             throw new OperationCanceledException("the worker is shutting down");
         }
 
+        var traceParent = message.Headers.Get<string>(Headers.TraceParent);
+        try
+        {
+            await ongoing.Join(command, () => Execute(stage, command, traceParent)).WaitAsync(message.CancellationToken);
+        }
+        catch (OperationCanceledException) when (message.CancellationToken.IsCancellationRequested && !shutdown.Stopping.IsCancellationRequested)
+        {
+            logger.LogWarning("the connection that brought {Stage} {Key} is lost; it goes on, and its message comes again", command.Stage, command.Key);
+            throw;
+        }
+    }
+
+    private async Task Execute(StageEntry stage, ExecuteStage command, string? traceParent)
+    {
+        using var busy = activity.Begin();
         var queued = Math.Max(0, (time.GetUtcNow() - command.SentAt).TotalSeconds);
         LatheTelemetry.QueueWait.Record(queued, new KeyValuePair<string, object?>(LatheTelemetry.Stage, stage.Manifest.Name));
         StoredResult result;
         try
         {
-            result = await FindOrCompute(stage, command, message.Headers.Get<string>(Headers.TraceParent), queued);
+            result = await FindOrCompute(stage, command, traceParent, queued);
         }
         catch (OperationCanceledException) when (shutdown.Stopping.IsCancellationRequested)
         {
@@ -55,7 +70,7 @@ internal sealed class StageExecutor(
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            await reports.SendAsync(command.ReplyTo, Failure(command, e), null, CancellationToken.None);
+            await reports.SendAsync(command.ReplyTo, Failure(command, e), null, ongoing.BusStopped);
             return;
         }
 
@@ -63,7 +78,7 @@ internal sealed class StageExecutor(
             command.ReplyTo,
             new StageCompleted(command.SweepId, command.Key, command.Stage, result.Output, result.Metrics, result.Seconds),
             result.TraceParent,
-            CancellationToken.None);
+            ongoing.BusStopped);
     }
 
     private StageFailed Failure(ExecuteStage command, Exception e)

@@ -4,7 +4,7 @@ using System.Net.Sockets;
 
 namespace Lathe.Testing;
 
-/// <summary>Forwards a port of 127.0.0.1 to another, and can cut every connection: a network that fails on demand.</summary>
+/// <summary>Forwards a port of 127.0.0.1 to another, can cut every connection and keep new ones out: a network that fails on demand.</summary>
 public sealed class TcpRelay : IAsyncDisposable
 {
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
@@ -22,13 +22,20 @@ public sealed class TcpRelay : IAsyncDisposable
 
     public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
 
+    /// <summary>Whether new connections are let through.</summary>
+    public bool IsOpen { get; set; } = true;
+
     /// <summary>Connections forwarded now.</summary>
     public int Connections => _open.Count / 2;
 
-    /// <summary>Cuts every connection; new ones are let through.</summary>
+    /// <summary>Cuts every connection, so that <see cref="Connections"/> counts only what comes after.</summary>
     public void CutAll()
     {
-        foreach (var client in _open.Keys) client.Client?.Close(0);
+        foreach (var client in _open.Keys)
+        {
+            _open.TryRemove(client, out _);
+            client.Client?.Close(0);
+        }
     }
 
     public async ValueTask DisposeAsync()
@@ -47,7 +54,8 @@ public sealed class TcpRelay : IAsyncDisposable
             while (true)
             {
                 var client = await _listener.AcceptTcpClientAsync(_stop.Token);
-                _ = ForwardAsync(client);
+                if (IsOpen) _ = ForwardAsync(client);
+                else client.Dispose();
             }
         }
         catch (Exception e) when (e is OperationCanceledException or SocketException)

@@ -1,0 +1,57 @@
+using Lathe.Contracts.Messages;
+using Microsoft.Extensions.Hosting;
+
+namespace Lathe.Hosting;
+
+/// <summary>
+/// Executions under way in this process. One outlives the connection that brought its message: the client library gives a lost connection
+/// up only once the handlers of its messages have returned, so that a handler that waited for its training would keep the worker
+/// cut off for minutes. The broker brings the message again, and it joins what is under way.
+/// </summary>
+/// <remarks>A hosted service that is to be added before the bus: it is stopped after it, and waits for what the bus no longer knows of.</remarks>
+internal sealed class OngoingExecutions : IHostedService, IDisposable
+{
+    private readonly Dictionary<(Guid Sweep, string Key, string ReplyTo), Task> _running = [];
+    private readonly CancellationTokenSource _busStopped = new();
+
+    /// <summary>Requested once nothing can be sent any more.</summary>
+    public CancellationToken BusStopped => _busStopped.Token;
+
+    /// <summary>Starts an execution, or finds the one that the same message started before.</summary>
+    /// <param name="command">The message.</param>
+    /// <param name="start">Runs it to its end.</param>
+    /// <returns>Ends with the execution, and as it does.</returns>
+    public Task Join(ExecuteStage command, Func<Task> start)
+    {
+        var name = (command.SweepId, command.Key, command.ReplyTo);
+        lock (_running)
+        {
+            return _running.TryGetValue(name, out var ongoing) ? ongoing : _running[name] = Task.Run(RunAsync);
+        }
+
+        async Task RunAsync()
+        {
+            try
+            {
+                await start();
+            }
+            finally
+            {
+                lock (_running) _running.Remove(name);
+            }
+        }
+    }
+
+    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await _busStopped.CancelAsync();
+        Task[] running;
+        lock (_running) running = [.. _running.Values];
+        // How they end is said where they run; here it only matters that they have.
+        await Task.WhenAll(running).WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    public void Dispose() => _busStopped.Dispose();
+}

@@ -1,0 +1,43 @@
+using System.Text.Json;
+using Lathe.Contracts;
+using Lathe.Contracts.Messages;
+
+namespace Lathe.Hosting.Tests;
+
+public sealed class OngoingExecutionsTests
+{
+    private readonly OngoingExecutions _ongoing = new();
+
+    [Fact]
+    public async Task The_same_message_joins_and_another_sweep_does_not()
+    {
+        var (first, second) = (new TaskCompletionSource(), new TaskCompletionSource());
+        var (mine, theirs) = (Command(), Command());
+        var run = _ongoing.Join(mine, () => first.Task);
+        Assert.Same(run, _ongoing.Join(mine, () => throw new InvalidOperationException("started twice")));
+        var other = _ongoing.Join(theirs, () => second.Task);
+        second.SetResult();
+        await other;
+        Assert.False(run.IsCompleted);
+
+        first.SetException(new LatheException("no such budget"));
+        Assert.Equal("no such budget", (await Assert.ThrowsAsync<LatheException>(() => run)).Message);
+        await _ongoing.Join(mine, () => Task.CompletedTask);
+    }
+
+    [Fact]
+    public async Task A_process_ends_after_what_it_runs_whether_or_not_that_succeeds()
+    {
+        var run = new TaskCompletionSource();
+        _ = _ongoing.Join(Command(), () => run.Task);
+        var stop = _ongoing.StopAsync(CancellationToken.None);
+        Assert.True(_ongoing.BusStopped.IsCancellationRequested);
+        Assert.False(stop.IsCompleted);
+        run.SetException(new LatheException("interrupted"));
+        await stop;
+    }
+
+    private static ExecuteStage Command() =>
+        new(Guid.NewGuid(), new string('a', 64), "toy", "1", JsonSerializer.SerializeToElement(new { }), null, new DataRef("mnist", new string('d', 64)),
+            1, 1, false, "reports", null, DateTimeOffset.UnixEpoch);
+}
