@@ -26,7 +26,7 @@ internal sealed record ExportFormat(string Name, string Summary, Func<ExportJob,
     public static ExportFormat For(string file)
     {
         var ending = Path.GetExtension(file).TrimStart('.');
-        return All.FirstOrDefault(f => f.Name == ending)
+        return All.FirstOrDefault(f => f.Name.Equals(ending, StringComparison.OrdinalIgnoreCase))
             ?? throw new LatheException($"--out {file}: its ending names no format; give it with --format, one of {Names}");
     }
 }

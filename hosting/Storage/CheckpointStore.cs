@@ -85,7 +85,7 @@ public sealed class CheckpointStore(IBlobs blobs)
         path = blobs.FileOf(name);
         if (path is null)
         {
-            problem = $"checkpoint {checkpoint.Sha256} is not in the store {Place}; coordinator and workers must share one store "
+            problem = $"checkpoint {checkpoint.Sha256} is not in the store {Place}; whoever made it must have used the same store "
                 + $"({HostingSettings.StoreVariable} or --store)";
             return false;
         }

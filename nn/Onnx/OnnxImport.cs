@@ -67,6 +67,7 @@ public static class OnnxImport
     {
         try
         {
+            if (bytes.Length == 0) throw new LatheException("the file is empty. Get or export it again");
             var model = Parse(bytes);
             CheckVersion(model);
             if (model.Graph is not { Node.Count: > 0 and <= MostNodes } graph)

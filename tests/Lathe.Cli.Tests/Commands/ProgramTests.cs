@@ -39,6 +39,7 @@ public sealed class ProgramTests : IDisposable
         { ["models", "resnet20", "lenet6"], "lathe: unknown model 'lenet6' (did you mean 'lenet5'?); known are lenet5, " },
         { ["models", "densenet77-12", "--json"], "lathe: model 'densenet77-12' has the depth 77; expected 6n + 4, " },
         { ["run", "good.yaml", "--set", "model=densenet40-0"], "--set model=densenet40-0: model 'densenet40-0' has the growth 0; expected " },
+        { ["inspect", "net.onnx"], "lathe: net.onnx cannot be imported: the file is empty" },
         { ["inspect", "bad.onnx"], "lathe: bad.onnx cannot be imported: it is no sound ONNX file: " },
         { ["run", "good.yaml", "--set", "dataset=fashion"], "--set dataset=fashion: unknown data set 'fashion'" },
         { ["run", "good.yaml", "--set", "dataset=mnist"], "--set dataset=mnist: data set mnist is not here." },

@@ -133,7 +133,7 @@ public sealed class StoreTests(S3Server server)
         var store = new CheckpointStore(shelf.Settings);
         var error = Assert.Throws<LatheException>(() => store.PathOf(new CheckpointRef(Key, 1)));
         Assert.Contains(shelf.Settings.Store, error.Message, StringComparison.Ordinal);
-        Assert.Contains("share one store", error.Message, StringComparison.Ordinal);
+        Assert.Contains("whoever made it must have used the same store", error.Message, StringComparison.Ordinal);
         Assert.False(store.Has(new CheckpointRef(Key, 1)));
     }
 
