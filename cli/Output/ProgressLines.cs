@@ -37,7 +37,7 @@ internal sealed class ProgressLines(Action<string> write)
         ExecutionState.Running => execution.Progress switch
         {
             null or { Phase: StageProgress.Taken } => null,
-            { IsWaiting: true } waiting => waiting.Phase,
+            { IsWaiting: true } waiting => $"{waiting.Phase}, which other computations on its machine use",
             _ => "started",
         },
         ExecutionState.Completed => $"done in {Figures.Time(execution.Seconds ?? 0)}{Top1(execution)}",

@@ -174,7 +174,7 @@ public sealed class OutputTests
             progress.Show(Samples.Running with { Executions = [execution] }, Samples.Start.AddSeconds(seconds++));
         }
 
-        Assert.Equal(["[0:02] train: waiting for CPU", "[0:04] train: started"], lines);
+        Assert.Equal(["[0:02] train: waiting for CPU, which other computations on its machine use", "[0:04] train: started"], lines);
     }
 
     [Fact]
