@@ -37,7 +37,8 @@ internal sealed class ProgressLines(Action<string> write)
         ExecutionState.Running => execution.Progress switch
         {
             null or { Phase: StageProgress.Taken } => null,
-            { IsWaiting: true } waiting => $"{waiting.Phase}, which other computations on its machine use",
+            { Phase: StageProgress.WaitingForCpu } waiting => $"{waiting.Phase}, which other computations on its machine use",
+            { Phase: StageProgress.WaitingForSame } waiting => $"{waiting.Phase}, which computes the same",
             _ => "started",
         },
         ExecutionState.Completed => $"done in {Figures.Time(execution.Seconds ?? 0)}{Top1(execution)}",

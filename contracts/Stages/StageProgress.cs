@@ -29,9 +29,12 @@ public sealed record StageProgress(
     /// <summary>Phase of an execution that computes as soon as others have left it the CPUs it needs.</summary>
     public const string WaitingForCpu = "waiting for CPU";
 
+    /// <summary>Phase of an execution that another sweep has under way, and whose result it will take.</summary>
+    public const string WaitingForSame = "waiting for another sweep";
+
     /// <summary>True where a worker has the execution but does not compute yet.</summary>
     [JsonIgnore]
-    public bool IsWaiting => Phase is Taken or WaitingForCpu;
+    public bool IsWaiting => Phase is Taken or WaitingForCpu or WaitingForSame;
 }
 
 /// <summary>What an epoch came to.</summary>

@@ -1,51 +1,29 @@
+using System.Security.Cryptography;
+using System.Text;
+
 namespace Lathe.Hosting;
 
-/// <summary>One execution of a key at a time in this process: a message that comes twice waits for the first.</summary>
-internal sealed class KeyLocks
+/// <summary>
+/// One execution of a key at a time on this machine, over all processes that share a store: a message that comes twice, or a sweep that has
+/// its first stages in common with one in another terminal, waits for the first and finds its result.
+/// </summary>
+internal sealed class KeyLocks(HostingSettings settings)
 {
-    private readonly Dictionary<string, (SemaphoreSlim Gate, int Users)> _gates = [];
+    private const int DigitsOfStore = 16;
+
+    private readonly string _folder = Path.Combine(
+        settings.SlotFolder, $"keys-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(settings.Store)))[..DigitsOfStore]}");
 
     /// <summary>Waits until nobody else holds the key.</summary>
+    /// <param name="key">Key of an execution.</param>
+    /// <param name="waiting">Called once where somebody does.</param>
+    /// <param name="stop">Ends the wait.</param>
     /// <returns>Dispose it to let the next one in.</returns>
-    public async Task<IDisposable> EnterAsync(string key, CancellationToken stop)
+    public Task<IDisposable> EnterAsync(string key, Action waiting, CancellationToken stop)
     {
-        SemaphoreSlim gate;
-        lock (_gates)
-        {
-            var entry = _gates.TryGetValue(key, out var known) ? known : (Gate: new SemaphoreSlim(1), Users: 0);
-            gate = entry.Gate;
-            _gates[key] = (gate, entry.Users + 1);
-        }
-
-        try
-        {
-            await gate.WaitAsync(stop);
-        }
-        catch
-        {
-            Leave(key);
-            throw;
-        }
-
-        return new Held(() =>
-        {
-            gate.Release();
-            Leave(key);
-        });
-    }
-
-    private void Leave(string key)
-    {
-        lock (_gates)
-        {
-            var (gate, users) = _gates[key];
-            if (users > 1) _gates[key] = (gate, users - 1);
-            else _gates.Remove(key);
-        }
-    }
-
-    private sealed class Held(Action leave) : IDisposable
-    {
-        public void Dispose() => leave();
+        Directory.CreateDirectory(_folder);
+        // Deleted while it is still locked. Whoever opened the deleted one at that moment may come to run beside whoever makes it anew, which
+        // costs a computation and no result.
+        return FileLock.TakeAsync(() => [Path.Combine(_folder, key)], FileOptions.DeleteOnClose, waiting, stop);
     }
 }

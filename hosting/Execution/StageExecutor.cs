@@ -110,7 +110,8 @@ internal sealed class StageExecutor(
                 command.ReplyTo, new StageProgressed(command.SweepId, command.Key, command.Stage, worker, value), null, stop),
             time,
             logger);
-        using var alone = await keys.EnterAsync(command.Key, shutdown.Stopping);
+        using var alone = await keys.EnterAsync(
+            command.Key, () => progress.Report(new StageProgress(StageProgress.WaitingForSame)), shutdown.Stopping);
         if (Accepted(command) is { } meanwhile) return meanwhile;
         var work = stage.Prepare(command.Parameters);
         using var slot = await slots.TakeAsync(

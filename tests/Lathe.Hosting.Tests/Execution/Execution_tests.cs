@@ -219,6 +219,32 @@ public sealed class ExecutionTests(RabbitMqBroker broker)
     }
 
     [Fact]
+    public async Task What_another_process_computes_is_waited_for_and_taken()
+    {
+        await using var other = await StartAsync(inMemory: true);
+        var runs = 0;
+        var counting = new ToyCounting(Hook: Hook((_, _) => runs++));
+        var first = other.Command(counting);
+        await other.Sender.SendAsync(first, null);
+        await other.Completed(first);
+        var result = new ResultStore(other.Settings).Find(first.Key)!;
+        Assert.Equal(3, runs);
+
+        await using var workshop = await StartAsync(inMemory: true);
+        var command = workshop.Command(counting);
+        using (await new KeyLocks(workshop.Settings).EnterAsync(command.Key, () => { }, default))
+        {
+            await workshop.Sender.SendAsync(command, null);
+            await workshop.Inbox.Next<StageProgressed>(p => p.Progress.Phase == StageProgress.WaitingForSame);
+            Assert.Equal(result.Output, workshop.Checkpoints.Write(stream => stream.Write(File.ReadAllBytes(other.Checkpoints.PathOf(result.Output)))));
+            new ResultStore(workshop.Settings).Commit(result);
+        }
+
+        Assert.Equal(result.Output, (await workshop.Completed(command)).Output);
+        Assert.Equal(3, runs);
+    }
+
+    [Fact]
     public async Task Without_a_broker_one_process_runs_as_many_computations_as_there_are_slots()
     {
         await using var workshop = await new Workshop(computeSlots: 2).StartAsync();
