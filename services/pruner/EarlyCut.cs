@@ -1,5 +1,6 @@
 using Lathe.NN.Data;
 using Lathe.NN.Execution;
+using Lathe.NN.FixedPoint;
 using Lathe.NN.Graphs;
 using Lathe.NN.Training;
 using static TorchSharp.torch;
@@ -58,14 +59,19 @@ internal sealed class EarlyCut(GraphModule gated, Pruning pruning, Split images)
         var (graph, tensors) = Surgery.Cut(gated.Graph, folded, pruning.Groups, _live);
         Module = GraphModule.FromTensors(graph, tensors, gated.Device);
         // A training that goes on has made its proof before it was interrupted, and its weights are not back yet.
-        Proof ??= Prove(folded, Module);
+        Proof ??= Prove(folded, graph, tensors);
         foreach (var tensor in trained.Values.Concat(folded.Values).Concat(tensors.Values)) tensor.Dispose();
         return new CutNetwork(Module, tensors => Surgery.Keep(gated.Graph, tensors, pruning.Groups, _live));
     }
 
-    private SurgeryProof Prove(IReadOnlyDictionary<string, Tensor> folded, GraphModule cut)
+    /// <summary>
+    /// Compared without the rounding of activations, which would make a whole step of a difference in the last bit of a sum: what surgery may
+    /// get wrong lies in the layers.
+    /// </summary>
+    private SurgeryProof Prove(IReadOnlyDictionary<string, Tensor> folded, NetworkGraph graph, IReadOnlyDictionary<string, Tensor> tensors)
     {
-        using var closed = GraphModule.FromTensors(gated.Graph, folded, gated.Device);
+        using var closed = GraphModule.FromTensors(ActivationPoints.Remove(gated.Graph), folded, gated.Device);
+        using var cut = GraphModule.FromTensors(ActivationPoints.Remove(graph), tensors, gated.Device);
         using var batch = BatchLoader.InOrder(images, ProofImages).First();
         return SurgeryProof.Compare(closed, cut, batch.Images);
     }

@@ -29,6 +29,22 @@ internal static class SmallNetworks
         return net.Build();
     }
 
+    /// <summary>With so many channels that a convolution sums up in another order once some are gone.</summary>
+    public static NetworkGraph Wide()
+    {
+        var net = new GraphBuilder("wide", Image);
+        net.Conv("stem", 40, 5, stride: 2, padding: 2);
+        net.BatchNorm("stem.norm");
+        net.Relu("stem.relu");
+        net.Conv("conv", 40, 3, padding: 1);
+        net.BatchNorm("norm");
+        net.Relu("relu");
+        net.MaxPool("pool", 2);
+        net.Flatten("flatten");
+        net.Linear("logits", 10);
+        return net.Build();
+    }
+
     /// <summary>An inverted bottleneck with a depthwise convolution and squeeze-and-excitation, side by side with a layer without batch norm.</summary>
     public static NetworkGraph Depthwise()
     {
