@@ -75,6 +75,7 @@ public sealed class TrainingLoop : IDisposable
         TimeProvider? time = null)
     {
         recipe.Check();
+        RefuseSingleValues(module.Graph, Math.Min(recipe.BatchSize, train.Count));
         using var loop = new TrainingLoop(
             module, train, recipe, seed, hooks ?? new TrainingHooks(), state, new ProgressReporter(progress, time ?? TimeProvider.System));
         return loop.Run(stop);
@@ -238,6 +239,15 @@ public sealed class TrainingLoop : IDisposable
 
         foreach (var (name, parameter) in _extra)
             yield return new Trained($"extra/{name}", parameter, 0);
+    }
+
+    /// <summary>A single value has no variance: libtorch's batch norm makes NaN of it.</summary>
+    private static void RefuseSingleValues(NetworkGraph graph, int images)
+    {
+        if (images > 1) return;
+        var shapes = GraphValidation.Check(graph);
+        if (graph.Nodes.FirstOrDefault(node => node is BatchNorm && shapes[node.Name] is { Height: 1, Width: 1 }) is { } norm)
+            throw new LatheException($"Batches of one image give batch norm '{norm.Name}' one value for each channel, which has no variance. Choose a batchSize of 2 or more.");
     }
 
     private void RefuseNonsense(float loss, StepContext context)

@@ -3,6 +3,7 @@ using CsCheck;
 using Lathe.Contracts;
 using Lathe.NN.Data;
 using Lathe.NN.Execution;
+using Lathe.NN.Graphs;
 using Lathe.NN.Runtime;
 using Lathe.NN.Training;
 using TorchSharp;
@@ -34,6 +35,29 @@ public class TrainingLoopTests
         Assert.Equal(8, reports[^1].Epoch);
         Assert.Equal(0, reports[^1].SecondsLeft);
         Assert.True(reports[^1].ImagesPerSecond > 0);
+    }
+
+    [Fact]
+    public void A_batch_of_one_image_is_refused_where_a_batch_norm_would_see_one_value()
+    {
+        Assert.All(Train(Samples.Network(), new TrainingRecipe(1, 1, 0.01)), weight => Assert.True(float.IsFinite(weight)));
+        var net = new GraphBuilder("flat", Samples.Network().Input);
+        net.Flatten("flatten");
+        net.Linear("hidden", 8);
+        net.BatchNorm("norm");
+        net.Linear("logits", 3);
+        var flat = net.Build();
+        var error = Assert.Throws<LatheException>(() => Train(flat, new TrainingRecipe(1, 1, 0.01)));
+        Assert.Contains("'norm'", error.Message, StringComparison.Ordinal);
+        Assert.Contains("batchSize of 2", error.Message, StringComparison.Ordinal);
+        Assert.All(Train(flat, new TrainingRecipe(1, 2, 0.01)), weight => Assert.True(float.IsFinite(weight)));
+
+        static List<float> Train(NetworkGraph graph, TrainingRecipe recipe)
+        {
+            using var module = GraphModule.Create(graph, 1);
+            TrainingLoop.Run(module, Samples.Images(), recipe, 1, null, null, null, CancellationToken.None);
+            return [.. module.Snapshot().Values.SelectMany(values => values.data<float>().ToArray())];
+        }
     }
 
     [Theory]
