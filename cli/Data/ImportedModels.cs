@@ -8,7 +8,7 @@ using Lathe.NN.Onnx;
 namespace Lathe.Cli.Data;
 
 /// <summary>
-/// Takes the ONNX files that <c>model: ...</c> names into the store as checkpoints, and puts their digests in the place of path or
+/// Takes the ONNX files and checkpoints that <c>model: ...</c> names into the store as checkpoints, and puts their digests in the place of path or
 /// address: what the workers get, and what keys are made from, is the network, wherever the file lay and whatever it was called.
 /// </summary>
 /// <param name="store">Shared with the workers.</param>
@@ -19,7 +19,10 @@ internal sealed class ImportedModels(CheckpointStore store, Download download, A
     private const string Extension = ".onnx";
     private const int DigitsOfName = 12;
 
-    private static readonly string[] OtherFiles = [".pt", ".pth", ".h5", ".keras", ".tflite", ".safetensors", ".pb"];
+    private const string CheckpointExtension = ".safetensors";
+    private const int FewestDigits = 4;
+
+    private static readonly string[] OtherFiles = [".pt", ".pth", ".h5", ".keras", ".tflite", ".pb"];
 
     /// <summary>Whether a name is that of an ONNX file.</summary>
     public static bool IsOne(string name) => name.EndsWith(Extension, StringComparison.OrdinalIgnoreCase);
@@ -62,19 +65,41 @@ internal sealed class ImportedModels(CheckpointStore store, Download download, A
     private async Task<string> TakeInAsync(string written, SourceMap sources, CancellationToken stop)
     {
         if (StoredModel.TryParse(written) is { } stored) return stored.ToString();
+        if (written.Length >= FewestDigits && written.All(char.IsAsciiHexDigitLower)) return StoredModel.TryParse(store.Find(written).Sha256).ToString()!;
         var address = Download.Address(written);
-        if (address is null && !IsOne(written)) return OtherFiles.Contains(Path.GetExtension(written).ToLowerInvariant()) ? throw NoOnnx(written) : written;
+        if (address is null && !IsOne(written) && !IsCheckpoint(written)) return OtherFiles.Contains(Path.GetExtension(written).ToLowerInvariant()) ? throw NoOnnx(written) : written;
         if (address is not null) return Named(await download.UseAsync(address, file => TakeIn(file, written), stop), address.AbsolutePath);
         return sources.FindFile(written) is { } file
             ? Named(TakeIn(file, written), file)
-            : throw new LatheException($"there is no file {written} (looked in {sources.Folders}); expected an ONNX file, or a model's name (lathe models shows them)");
+            : throw new LatheException($"there is no file {written} (looked in {sources.Folders}); expected an ONNX file, a checkpoint, or a model's name (lathe models shows them)");
     }
+
+    private static bool IsCheckpoint(string name) => name.EndsWith(CheckpointExtension, StringComparison.OrdinalIgnoreCase);
 
     private CheckpointRef TakeIn(string path, string written)
     {
+        if (IsCheckpoint(written)) return TakeInCheckpoint(path, written);
         using var network = Read(path);
         foreach (var note in network.Notes) say($"{written}: {note}");
         return store.Write(to => CheckpointFile.Write(to, network.ToCheckpoint()));
+    }
+
+    /// <summary>As it is, so that it keeps its digest.</summary>
+    private CheckpointRef TakeInCheckpoint(string path, string written)
+    {
+        try
+        {
+            using (CheckpointFile.Read(path))
+            {
+                using var file = File.OpenRead(path);
+                return store.Write(file.CopyTo);
+            }
+        }
+        catch (LatheException fault)
+        {
+            throw new LatheException(
+                $"{written} is no checkpoint of Lathe: {fault.Message}; weights of another program go with a model of the zoo, train: {{ init: FILE }}", inner: fault);
+        }
     }
 
     private static string Named(CheckpointRef network, string path)

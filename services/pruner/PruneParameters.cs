@@ -49,7 +49,7 @@ public sealed record PruneParameters
     [Range(0.0, 1.0)]
     public double GlideShare { get; init; } = 0.7;
 
-    [Description("hfp: how hard the size loss pulls: how far it alone would move channels' magnitudes in the mean over the pruning part, in units of a layer's mean magnitude.")]
+    [Description("hfp: how hard the size loss pulls: how far it alone would move channels' magnitudes in the mean over the pruning part, in units of a layer's mean magnitude; a hundredth of one in a step at most.")]
     [Range(0.0, 1e6, MinimumIsExclusive = true)]
     public double SizeWeight { get; init; } = 2.0;
 

@@ -14,7 +14,7 @@ namespace Lathe.Pruner;
 public sealed class PruneStage : IStage<PruneParameters>
 {
     public static StageManifest Manifest { get; } = new(
-        "prune", "8", "Holistic filter pruning: filters removed to an exact budget while training",
+        "prune", "9", "Holistic filter pruning: filters removed to an exact budget while training",
         StageInput.Checkpoint, StageOutput.Checkpoint);
 
     public StageOutcome Run(StageRun run, PruneParameters parameters, CancellationToken stop)

@@ -223,6 +223,14 @@ public sealed class Meeting_a_budget_exactly
         Assert.Equal(total / channels, SharePull.Mean(loss, widths, _ => 2), 1e-9);
     }
 
+    [Theory]
+    [InlineData(14, 0.14)]
+    [InlineData(199, 1.99)]
+    [InlineData(201, 2)]
+    [InlineData(100_000, 2)]
+    public void A_schedule_of_few_steps_pulls_no_faster_than_weights_can_follow(double steps, double travel) =>
+        Assert.Equal(travel, HfpSchedule.Travel(sizeWeight: 2, steps), 1e-12);
+
     [Fact]
     public void The_target_glides_from_one_to_its_value()
     {

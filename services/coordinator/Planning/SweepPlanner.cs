@@ -93,7 +93,7 @@ public static class SweepPlanner
             $"'{manifest.Name}' starts from a checkpoint and cannot be the first stage; put one that starts from a model before it",
         (StageInput.Checkpoint, false) when !hasCheckpoint =>
             $"'{manifest.Name}' starts from a checkpoint, and no stage before it makes one",
-        (StageInput.Model, false) => $"'{manifest.Name}' starts from a model and can only be the first stage",
+        (StageInput.Model, false) => $"'{manifest.Name}' starts from a model and can only be the first stage; a checkpoint is trained further by a sweep whose model it is (model: its file or digest)",
         _ => null,
     };
 

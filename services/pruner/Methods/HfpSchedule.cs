@@ -7,6 +7,18 @@ public static class HfpSchedule
     public const double Rise = 4;
 
     /// <summary>
+    /// How far a step may move a magnitude in the mean, in units of a layer's mean: faster than this the other weights cannot follow, and a
+    /// network is pulled to pieces before its channels are chosen. It tells in schedules of fewer than two hundred steps until the choice;
+    /// what the pull does not close there, the exact finish does (docs/results/hfp.md).
+    /// </summary>
+    public const double MostPerStep = 0.01;
+
+    /// <summary>How far the size loss alone may move a channel over the pruning part, in units of a layer's mean magnitude.</summary>
+    /// <param name="sizeWeight">As asked for.</param>
+    /// <param name="steps">Steps of the pruning part.</param>
+    public static double Travel(double sizeWeight, double steps) => Math.Min(sizeWeight, MostPerStep * steps);
+
+    /// <summary>
     /// The target of the moment: from 1 down to the target along a cosine over the first <paramref name="glideShare"/>, then the target.
     /// A hard early push would close more than the budget asks, and cost accuracy that late epochs must win back.
     /// </summary>

@@ -19,11 +19,11 @@ internal sealed class HolisticChoice(ChannelGates gates, SizeLoss loss, IReadOnl
     public void AddGradient(StepContext step, double done)
     {
         gates.Sensitivity.Observe(step.Module.Parameters);
+        var steps = parameters.PruningShare * parameters.Epochs * step.StepsPerEpoch;
         var reach = HfpSchedule.Reach(
-            parameters.LearningRate, parameters.FinalLearningRate, parameters.Momentum, parameters.PruningShare,
-            parameters.PruningShare * parameters.Epochs * step.StepsPerEpoch);
+            parameters.LearningRate, parameters.FinalLearningRate, parameters.Momentum, parameters.PruningShare, steps);
         var live = gates.LiveCounts();
-        var point = loss.At(live, HfpSchedule.SizeWeight(parameters.SizeWeight, _meanPull, reach, done), done);
+        var point = loss.At(live, HfpSchedule.SizeWeight(HfpSchedule.Travel(parameters.SizeWeight, steps), _meanPull, reach, done), done);
         if (point.Pulls) gates.AddGradient(step.Module.Parameters, SharePull.Of(point.Gradient, live, widths));
     }
 

@@ -147,6 +147,43 @@ public sealed class ImportedModelsTests : IDisposable
     }
 
     [Fact]
+    public async Task A_checkpoint_is_taken_by_its_file_or_its_digest_and_trained_further()
+    {
+        using var module = GraphModule.Create(Zoo.Build("lenet5", new(1, 28, 28), 10), seed: 4);
+        using var scope = TorchSharp.torch.NewDisposeScope();
+        using var checkpoint = new Checkpoint(module.Graph, module.Snapshot(), Lineage.Empty, new Dictionary<string, WeightFormat>());
+        var stored = _store.Write(stream => CheckpointFile.Write(stream, checkpoint));
+        File.Copy(_store.PathOf(stored), Path.Combine(_folder, "pruned.safetensors"));
+
+        var byFile = (await PlanAsync("pruned.safetensors")).Executions[0];
+        var byDigest = (await PlanAsync(stored.Sha256[..8])).Executions[0];
+        Assert.Equal("pruned", StoredModel.Shown(byFile.Model));
+        Assert.Equal(stored.Sha256, byFile.Parameters.GetProperty("model").GetString());
+        Assert.Equal(CanonicalJson.Write(byFile.Parameters), CanonicalJson.Write(byDigest.Parameters));
+        var sweep = await TakeInAsync("pruned.safetensors");
+        Preflight.CheckNetworks(sweep, Preflight.Plan(sweep, onlyBuiltIn: true)!, _store, (name, _) => DataSets.FormOf(name));
+    }
+
+    [Fact]
+    public async Task What_is_no_checkpoint_is_refused_with_what_to_do()
+    {
+        await using (var to = File.Create(Path.Combine(_folder, "weights.safetensors")))
+        {
+            using var module = GraphModule.Create(Zoo.Build("lenet5", new(1, 28, 28), 10), seed: 9);
+            using var scope = TorchSharp.torch.NewDisposeScope();
+            SafeTensorsFile.Write(to, module.Snapshot(), new Dictionary<string, string>());
+        }
+
+        var error = await Assert.ThrowsAsync<LatheException>(() => TakeInAsync("weights.safetensors"));
+        Assert.Contains("weights.safetensors is no checkpoint of Lathe: ", error.Message, StringComparison.Ordinal);
+        Assert.Contains("train: { init: FILE }", error.Message, StringComparison.Ordinal);
+        error = await Assert.ThrowsAsync<LatheException>(() => TakeInAsync("none.safetensors"));
+        Assert.Contains("there is no file none.safetensors", error.Message, StringComparison.Ordinal);
+        error = await Assert.ThrowsAsync<LatheException>(() => TakeInAsync("beef"));
+        Assert.Contains("has a digest that starts with beef", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task An_address_is_downloaded()
     {
         var bytes = await File.ReadAllBytesAsync(Net("mine.onnx", seed: 3));
