@@ -1,3 +1,4 @@
+using System.Globalization;
 using Lathe.Pruner;
 using Spectre.Console;
 using Spectre.Console.Rendering;
@@ -43,7 +44,7 @@ internal static class PruningTable
             reopened += point.Reopened;
             if ((record.Path.Count - 1 - i) % every != 0) continue;
             table.AddRow(
-                $"{point.Epoch}", Figures.Count(point.Parameters), Target(point.TargetParameters), Figures.Count(point.Multiplications),
+                point.Epoch.ToString("0.##", CultureInfo.InvariantCulture), Figures.Count(point.Parameters), Target(point.TargetParameters), Figures.Count(point.Multiplications),
                 Target(point.TargetMultiplications), Figures.Count(closed), Figures.Count(reopened));
             (closed, reopened) = (0, 0);
         }

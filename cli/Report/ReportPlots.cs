@@ -61,7 +61,7 @@ internal static class ReportPlots
                 .. Bars(s.Record!, $"prune-multiplications{Suffix(s.Number)}", $"Multiplications, {s.Step.Name}", "multiplications",
                     l => new LayerBar(l.Layer, l.MultiplicationsBefore, l.MultiplicationsAfter)),
                 .. s.Record!.Path.Count == 0 ? Array.Empty<ReportPlot>()
-                    : [new ReportPlot($"prune-path{Suffix(s.Number)}", $"Sizes, {s.Step.Name}", Path(s.Step, s.Record), $"At the end of each epoch, and what they have to come to.{FinishOf(s.Step)}")],
+                    : [new ReportPlot($"prune-path{Suffix(s.Number)}", $"Sizes, {s.Step.Name}", Path(s.Step, s.Record), $"On the way to the choice of channels and at the end of each epoch, and what they have to come to.{FinishOf(s.Step)}")],
             ]),
         ];
     }
@@ -122,7 +122,7 @@ internal static class ReportPlots
     private static string Path(ReportedStep step, PruningRecord record)
     {
         var (parameters, multiplications) = (Dense("parameters"), Dense("multiplications"));
-        double[] epochs = [.. record.Path.Select(p => (double)p.Epoch)];
+        double[] epochs = [.. record.Path.Select(p => p.Epoch)];
         var series = new List<LineSeries>
         {
             new("parameters", epochs, [.. record.Path.Select(p => p.Parameters / parameters)], 1),

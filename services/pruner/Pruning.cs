@@ -20,6 +20,7 @@ public sealed class Pruning : IDisposable
     private const string TurnsState = "pruning.turns";
     private const string SensitivityState = "pruning.sensitivity";
     private const int MostPoints = 100;
+    private const int PointsBeforeTheChoice = 10;
 
     private readonly PruneParameters _parameters;
     private readonly IReadOnlyDictionary<string, Parameter> _weights;
@@ -64,6 +65,7 @@ public sealed class Pruning : IDisposable
             _ => new HolisticChoice(Gates, new SizeLoss(_size, _budget, Reach, parameters.GlideShare), _widths, parameters),
         };
         if (_choice.ChosenAfter <= 0) Finish(weights);
+        else _path.Add(PointAt(0, 0));
     }
 
     public ChannelGroups Groups { get; }
@@ -75,7 +77,10 @@ public sealed class Pruning : IDisposable
     /// <summary>The exact finish, once channels are chosen.</summary>
     public FinishedGates? Finished { get; private set; }
 
-    /// <summary>Both sizes and their targets at the end of each epoch, or of every so-many of more than a hundred.</summary>
+    /// <summary>
+    /// Both sizes and their targets at the end of each epoch, or of every so-many of more than a hundred; where channels are chosen in the course
+    /// of training also at its start and at each tenth of the way to the choice, the last of these before the exact finish.
+    /// </summary>
     public IReadOnlyList<SizePoint> Path => _path;
 
     /// <summary>
@@ -122,15 +127,22 @@ public sealed class Pruning : IDisposable
     private void AfterStep(StepContext step)
     {
         if (Gates.Frozen) return;
-        if (Done(step, before: false) >= 1)
-        {
-            Finish(step.Module.Parameters);
-            return;
-        }
-
         var (closed, reopened) = Gates.Update(step.Module.Parameters);
         _closed += closed;
         _reopened += reopened;
+        var done = Done(step, before: false);
+        if (Tenths(done) > Tenths(Done(step, before: true))) Take(PointAt(EpochsAfter(step), Math.Min(1, done)));
+        if (done >= 1) Finish(step.Module.Parameters);
+
+        static int Tenths(double done) => (int)(Math.Min(1, done) * PointsBeforeTheChoice);
+    }
+
+    private static double EpochsAfter(StepContext step) => (step.GlobalStep + 1.0) / step.StepsPerEpoch;
+
+    private void Take(SizePoint point)
+    {
+        _path.Add(point);
+        (_closed, _reopened) = (0, 0);
     }
 
     private void Finish(IReadOnlyDictionary<string, Parameter> weights)
@@ -144,16 +156,15 @@ public sealed class Pruning : IDisposable
     private void TakePoint(StepContext step)
     {
         var every = (_parameters.Epochs + MostPoints - 1) / MostPoints;
-        if ((step.Epoch + 1) % every == 0 || step.Epoch + 1 == _parameters.Epochs) _path.Add(PointAt(step));
-        if (_path is [.., var last] && last.Epoch == step.Epoch + 1) (_closed, _reopened) = (0, 0);
+        if ((step.Epoch + 1) % every == 0 || step.Epoch + 1 == _parameters.Epochs) Take(PointAt(step.Epoch + 1, Done(step, before: false)));
     }
 
-    private SizePoint PointAt(StepContext step)
+    private SizePoint PointAt(double epoch, double done)
     {
         var (parameters, multiplications) = _size.Evaluate(Gates.LiveCounts());
         // Before the choice HFP follows a target of the moment; the others have none until they choose.
-        var share = Gates.Frozen || _parameters.Method != PruneMethod.Hfp ? 1 : Done(step, before: false);
-        return new SizePoint(step.Epoch + 1, parameters, multiplications, At(_budget.Parameters, Reach.DenseParameters), At(_budget.Multiplications, Reach.DenseMultiplications),
+        var share = Gates.Frozen || _parameters.Method != PruneMethod.Hfp ? 1 : done;
+        return new SizePoint(epoch, parameters, multiplications, At(_budget.Parameters, Reach.DenseParameters), At(_budget.Multiplications, Reach.DenseMultiplications),
             _closed, _reopened);
 
         double? At(double? target, double dense) =>
@@ -207,7 +218,7 @@ public sealed class Pruning : IDisposable
         _path.Clear();
         var points = state.TryGetValue(PathState, out var path) ? path.data<double>().ToArray() : [];
         foreach (var p in points.Chunk(7))
-            _path.Add(new SizePoint((int)p[0], p[1], p[2], p[3] > 0 ? p[3] : null, p[4] > 0 ? p[4] : null, (int)p[5], (int)p[6]));
+            _path.Add(new SizePoint(p[0], p[1], p[2], p[3] > 0 ? p[3] : null, p[4] > 0 ? p[4] : null, (int)p[5], (int)p[6]));
         if (state.TryGetValue(TurnsState, out var turns) && turns.data<int>().ToArray() is [var closed, var reopened])
             (_closed, _reopened) = (closed, reopened);
         if (state.TryGetValue(SensitivityState, out var sensitivity)) Gates.Sensitivity.Restore(sensitivity.data<double>().ToArray());
@@ -219,8 +230,8 @@ public sealed class Pruning : IDisposable
     }
 }
 
-/// <summary>Sizes at the end of an epoch.</summary>
-/// <param name="Epoch">From 1.</param>
+/// <summary>Sizes at one moment.</summary>
+/// <param name="Epoch">Epochs trained.</param>
 /// <param name="Parameters">That the open gates leave.</param>
 /// <param name="Multiplications">That the open gates leave.</param>
 /// <param name="TargetParameters">Target of the moment; null: free.</param>
@@ -228,4 +239,4 @@ public sealed class Pruning : IDisposable
 /// <param name="Closed">Gates that training closed since the point before; one that came back and went again counts twice.</param>
 /// <param name="Reopened">Gates that training opened again since then. What the exact finish closes and opens is not in either.</param>
 public sealed record SizePoint(
-    int Epoch, double Parameters, double Multiplications, double? TargetParameters, double? TargetMultiplications, int Closed = 0, int Reopened = 0);
+    double Epoch, double Parameters, double Multiplications, double? TargetParameters, double? TargetMultiplications, int Closed = 0, int Reopened = 0);

@@ -8,7 +8,7 @@ namespace Lathe.Pruner;
 
 /// <summary>What people want to see of a pruning; kept in the lineage of its checkpoint.</summary>
 /// <param name="Layers">Every convolution and linear layer, in the graph's order.</param>
-/// <param name="Path">Both sizes against their targets at the end of each epoch, or of every so-many.</param>
+/// <param name="Path">Both sizes against their targets, <see cref="Pruning.Path"/>.</param>
 /// <param name="Training">How training went; null in checkpoints of versions that did not keep it.</param>
 public sealed record PruningRecord(IReadOnlyList<PrunedLayer> Layers, IReadOnlyList<SizePoint> Path, TrainingCourse? Training = null)
 {

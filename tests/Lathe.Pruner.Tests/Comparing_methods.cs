@@ -73,7 +73,20 @@ public sealed class Comparing_methods : IDisposable
         Assert.Equal(["features.0", "features.4", "classifier.0", "classifier.3"], record.Layers.Select(l => l.Layer));
         Assert.Equal(outcome.Metrics["multiplications"], record.Layers.Sum(l => l.MultiplicationsAfter));
         Assert.Equal(3_024_384, record.Layers.Sum(l => l.MultiplicationsBefore));
-        Assert.Equal([1, 2], record.Path.Select(p => p.Epoch));
+        var choosing = record.Path.TakeWhile(p => p.Epoch < 1 || p.Multiplications > 0.4 * 3_024_384).ToList();
+        Assert.Equal([1.0, 2.0], record.Path.Where(p => p.Epoch == Math.Floor(p.Epoch) && p.Epoch > 0).Select(p => p.Epoch).Distinct());
+        if (method is PruneMethod.Hfp or PruneMethod.Slimming)
+        {
+            Assert.Equal((0, 215_546, 3_024_384), (choosing[0].Epoch, choosing[0].Parameters, choosing[0].Multiplications));
+            // The start and each tenth of the way.
+            Assert.Equal(11, choosing.Count);
+            Assert.Equal(choosing.Select(p => p.Epoch).Order(), choosing.Select(p => p.Epoch));
+        }
+        else
+        {
+            Assert.Empty(choosing);
+        }
+
         Assert.Equal(outcome.Metrics["multiplications"], record.Path[^1].Multiplications);
         Assert.Equal(0.4 * 3_024_384, record.Path[^1].TargetMultiplications!.Value, 1e-6);
         Assert.Null(record.Path[^1].TargetParameters);
