@@ -66,6 +66,11 @@ public sealed class ParametersSchemaTests
         Assert.Empty(ParametersSchema.Validate(Schema, filled));
     }
 
+    [Theory]
+    [InlineData("""{"multiplications":1e-300}""")]
+    [InlineData("""{"multiplications":0.5,"weightDecay":1e300}""")]
+    public void A_number_is_compared_as_what_it_is_read_as(string parameters) => Assert.Empty(ParametersSchema.Validate(Schema, Json(parameters)));
+
     [Fact]
     public void An_unknown_key_is_named_with_the_nearest_known_one()
     {
@@ -77,9 +82,9 @@ public sealed class ParametersSchemaTests
     }
 
     [Theory]
-    [InlineData("""{"multiplications":"abc"}""", "/multiplications", "is the text 'abc', expected above 0 and at most 1")]
-    [InlineData("""{"multiplications":1.5}""", "/multiplications", "is 1.5, expected above 0 and at most 1")]
-    [InlineData("""{"multiplications":0}""", "/multiplications", "is 0, expected above 0 and at most 1")]
+    [InlineData("""{"multiplications":"abc"}""", "/multiplications", "is the text 'abc', expected a number above 0 and at most 1")]
+    [InlineData("""{"multiplications":1.5}""", "/multiplications", "is 1.5, expected a number above 0 and at most 1")]
+    [InlineData("""{"multiplications":0}""", "/multiplications", "is 0, expected a number above 0 and at most 1")]
     [InlineData("""{"multiplications":0.5,"epochs":2.5}""", "/epochs", "is 2.5, expected a whole number at least 1 and at most 1000")]
     [InlineData("""{"multiplications":0.5,"epochs":0}""", "/epochs", "is 0, expected a whole number at least 1 and at most 1000")]
     [InlineData("""{"multiplications":0.5,"epochs":null}""", "/epochs", "is empty, expected a whole number at least 1 and at most 1000")]
@@ -88,8 +93,11 @@ public sealed class ParametersSchemaTests
     [InlineData("""{"multiplications":0.5,"augment":"yes"}""", "/augment", "is the text 'yes', expected true or false")]
     [InlineData("""{"multiplications":0.5,"momentum":"abc"}""", "/momentum", "is the text 'abc', expected a number")]
     [InlineData("""{"multiplications":0.5,"momentum":[1,2]}""", "/momentum", "is a list, expected a number")]
-    [InlineData("""{"multiplications":0.5,"weightDecay":-1}""", "/weightDecay", "is -1, expected at least 0")]
-    [InlineData("""{}""", "/multiplications", "is missing; expected above 0 and at most 1")]
+    [InlineData("""{"multiplications":0.5,"weightDecay":-1}""", "/weightDecay", "is -1, expected a number at least 0")]
+    [InlineData("""{"multiplications":0.5,"weightDecay":"40%"}""", "/weightDecay", "is the text '40%', expected a number at least 0")]
+    [InlineData("""{"multiplications":0.5,"weightDecay":"NaN"}""", "/weightDecay", "is the text 'NaN', expected a number at least 0")]
+    [InlineData("""{"multiplications":0.5,"weightDecay":{"a":1}}""", "/weightDecay", "is an object, expected a number at least 0")]
+    [InlineData("""{}""", "/multiplications", "is missing; expected a number above 0 and at most 1")]
     [InlineData("""[1]""", "", "is a list, expected an object of parameters")]
     public void A_wrong_value_is_shown_with_what_was_expected(string parameters, string path, string message) =>
         Assert.Equal((path, message), OnlyProblem(parameters));
