@@ -30,6 +30,8 @@ internal static partial class ParametersCheck
     /// </summary>
     private static bool IsWithin(ValidationError error, JsonElement? value, JsonElement? schema)
     {
+        // Of a value that may be absent there is a list for each type that it may have.
+        if (error is MultiTypeValidationError several) return several.Errors.Values.Any(ofType => ofType.All(e => IsWithin(e, value, schema)));
         if (error.Kind is not (ValidationErrorKind.NumberTooSmall or ValidationErrorKind.NumberTooBig)) return false;
         if (value is not { ValueKind: JsonValueKind.Number } number || !number.TryGetDouble(out var given)) return false;
         return schema is { ValueKind: JsonValueKind.Object } rule

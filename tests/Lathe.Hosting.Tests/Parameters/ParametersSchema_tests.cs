@@ -22,6 +22,9 @@ public sealed record ToyParameters(
 {
     [Range(0.0, double.MaxValue)]
     public double WeightDecay { get; init; } = 5e-4;
+
+    [Range(0.0, double.MaxValue, MinimumIsExclusive = true)]
+    public double? Target { get; init; }
 }
 
 public sealed class ParametersSchemaTests
@@ -61,7 +64,7 @@ public sealed class ParametersSchemaTests
     {
         var filled = ParametersSchema.WithDefaults(Schema, Json("""{"multiplications":0.5,"epochs":3}"""));
         Assert.Equal(
-            """{"augment":true,"epochs":3,"finish":"bestEffort","momentum":null,"multiplications":0.5,"schedule":"cosine","weightDecay":0.0005}""",
+            """{"augment":true,"epochs":3,"finish":"bestEffort","momentum":null,"multiplications":0.5,"schedule":"cosine","target":null,"weightDecay":0.0005}""",
             Lathe.Contracts.CanonicalJson.Write(filled));
         Assert.Empty(ParametersSchema.Validate(Schema, filled));
     }
@@ -69,6 +72,8 @@ public sealed class ParametersSchemaTests
     [Theory]
     [InlineData("""{"multiplications":1e-300}""")]
     [InlineData("""{"multiplications":0.5,"weightDecay":1e300}""")]
+    [InlineData("""{"multiplications":0.5,"target":1e-300}""")]
+    [InlineData("""{"multiplications":0.5,"target":1e300}""")]
     public void A_number_is_compared_as_what_it_is_read_as(string parameters) => Assert.Empty(ParametersSchema.Validate(Schema, Json(parameters)));
 
     [Fact]
@@ -77,7 +82,7 @@ public sealed class ParametersSchemaTests
         var (path, message) = OnlyProblem("""{"multiplications":0.5,"epoch":3}""");
         Assert.Equal("/epoch", path);
         Assert.Equal(
-            "is an unknown key (did you mean 'epochs'?); known keys are multiplications, epochs, finish, schedule, augment, momentum, weightDecay",
+            "is an unknown key (did you mean 'epochs'?); known keys are multiplications, epochs, finish, schedule, augment, momentum, weightDecay, target",
             message);
     }
 
@@ -97,6 +102,8 @@ public sealed class ParametersSchemaTests
     [InlineData("""{"multiplications":0.5,"weightDecay":"40%"}""", "/weightDecay", "is the text '40%', expected a number at least 0")]
     [InlineData("""{"multiplications":0.5,"weightDecay":"NaN"}""", "/weightDecay", "is the text 'NaN', expected a number at least 0")]
     [InlineData("""{"multiplications":0.5,"weightDecay":{"a":1}}""", "/weightDecay", "is an object, expected a number at least 0")]
+    [InlineData("""{"multiplications":0.5,"target":0}""", "/target", "is 0, expected a number above 0")]
+    [InlineData("""{"multiplications":0.5,"target":"half"}""", "/target", "is the text 'half', expected a number above 0")]
     [InlineData("""{}""", "/multiplications", "is missing; expected a number above 0 and at most 1")]
     [InlineData("""[1]""", "", "is a list, expected an object of parameters")]
     public void A_wrong_value_is_shown_with_what_was_expected(string parameters, string path, string message) =>
