@@ -15,6 +15,7 @@ public sealed class Refusing_targets_beforehand
     [InlineData(1.5, 1, "1.5 (0.000000496 of 3,024,384) cannot be reached: even with the narrowest allowed layers more remain; expected between 24,559 (0.0082) and 3,024,384 (1)")]
     [InlineData(0.00001, 1, "30.24 (0.00001 of 3,024,384) cannot be reached: even with the narrowest allowed layers more remain; ")]
     [InlineData(1e-300, 1, "3.024E-294 (1E-300 of 3,024,384) cannot be reached: ")]
+    [InlineData(1e300, 1, "1E+300 (3.306E+293 of 3,024,384) cannot be reached: the network has fewer to begin with; ")]
     [InlineData(24558.999, 1, "24,558.99 (0.0081 of 3,024,384) cannot be reached: ")]
     [InlineData(4e6, 1, "4,000,000 (1.3226 of 3,024,384) cannot be reached: the network has fewer to begin with; expected between 24,559 (0.0082) and 3,024,384 (1)")]
     [InlineData(4e6, 16, "4,000,000 (1.3226 of 3,024,384) cannot be reached: the network has fewer to begin with; expected between 1,580,704 (0.5227) and 3,024,384 (1)")]

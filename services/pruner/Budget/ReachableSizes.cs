@@ -73,7 +73,7 @@ public sealed record ReachableSizes(
 
     /// <summary>With the digits that tell it from a limit beside it, and never rounded up to that.</summary>
     private static string Size(double size) =>
-        size < 1 ? Digits(size) : (Math.Floor(size * 100) / 100).ToString("#,0.##", CultureInfo.InvariantCulture);
+        size is < 1 or > 1e15 ? Digits(size) : (Math.Floor(size * 100) / 100).ToString("#,0.##", CultureInfo.InvariantCulture);
 
     private static string Share(double share) => share is >= 0.001 and < 100 ? share.ToString("0.####", CultureInfo.InvariantCulture) : Digits(share);
 
