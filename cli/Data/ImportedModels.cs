@@ -115,5 +115,5 @@ internal sealed class ImportedModels(CheckpointStore store, Download download, A
             : model;
 
     private static LatheException NoOnnx(string written) => new(
-        $"{written} is no ONNX file; export the network to ONNX (in PyTorch torch.onnx.export, of Keras's tf2onnx) and name that file");
+        $"{written} is no ONNX file; export the network to ONNX (from PyTorch with torch.onnx.export, from Keras with tf2onnx) and name that file");
 }

@@ -9,6 +9,7 @@ using Lathe.NN.Graphs;
 using Lathe.NN.Models;
 using Lathe.NN.Weights;
 using Lathe.Pruner;
+using Lathe.Pruner.Budget;
 using Lathe.Quantizer;
 using Lathe.Quantizer.Weights;
 using Lathe.Trainer;
@@ -37,7 +38,9 @@ internal static class Preflight
     public static void CheckNetworks(SweepDocument sweep, SweepPlan plan, CheckpointStore store, Func<string, ImageOptions, DataSetForm?> formOf)
     {
         var problems = new List<SweepProblem>();
+        var misfits = new Dictionary<PlannedExecution, SweepProblem>(ReferenceEqualityComparer.Instance);
         var graphs = new Dictionary<(string, string, int), NetworkGraph?>();
+        var targets = new Dictionary<NetworkGraph, TargetCheck>(ReferenceEqualityComparer.Instance);
         foreach (var execution in plan.Executions)
         {
             var side = First(execution, plan) is var first && first.Manifest.Name == TrainStage.Manifest.Name
@@ -47,17 +50,53 @@ internal static class Preflight
             if (!graphs.TryGetValue(key, out var graph))
                 graphs.Add(key, graph = formOf(execution.Dataset, new ImageOptions(side)) is { } form ? Build(execution.Model, form, sweep.Spec, store, problems) : null);
             if (graph is null) continue;
+            // Behind targets that cannot be reached there is nothing to say of further ones.
+            if (IsPruning(execution) && Ancestors(execution, plan).Any(earlier => IsPruning(earlier) && misfits.ContainsKey(earlier))) continue;
             try
             {
-                Check(execution, graph, plan, store);
+                Check(execution, graph, store);
+                if (IsPruning(execution)) TargetsOf(graph).Run(Prunings(execution, plan));
             }
             catch (LatheException problem)
             {
-                problems.Add(Place(problem.Message, execution, sweep.Spec));
+                misfits.Add(execution, Place(problem.Message, execution, plan, sweep.Spec));
             }
         }
 
+        problems.AddRange(misfits.GroupBy(m => m.Value, m => m.Key).Select(same => Named(same.Key, [.. same], sweep.Spec)));
         if (problems.Count > 0) throw sweep.Sources.Fault(problems.Distinct().OrderBy(p => p.Path, StringComparer.Ordinal));
+
+        TargetCheck TargetsOf(NetworkGraph graph)
+        {
+            if (!targets.TryGetValue(graph, out var check)) targets.Add(graph, check = new TargetCheck(graph));
+            return check;
+        }
+    }
+
+    /// <summary>Says which of several models and data sets it is that the sweep does not fit, where it fits others.</summary>
+    private static SweepProblem Named(SweepProblem problem, List<PlannedExecution> where, SweepSpec spec)
+    {
+        var models = where.Select(e => e.Model).Distinct().ToList();
+        var datasets = where.Select(e => e.Dataset).Distinct().ToList();
+        var named = new List<string>();
+        if (models.Count < spec.Models.Distinct().Count()) named.Add(string.Join(", ", models.Select(StoredModel.Shown)));
+        if (datasets.Count < spec.Datasets.Distinct().Count()) named.Add("on " + string.Join(", ", datasets));
+        return named.Count == 0 ? problem : problem with { Message = $"{string.Join(' ', named)}: {problem.Message}" };
+    }
+
+    /// <summary>What the prunings before it and it itself are to do, in order.</summary>
+    private static List<PruneParameters> Prunings(PlannedExecution execution, SweepPlan plan) =>
+    [
+        .. Ancestors(execution, plan).Where(IsPruning).Reverse().Append(execution)
+            .Select(e => ParametersSchema.Read<PruneParameters>(e.Manifest.Name, e.Parameters)),
+    ];
+
+    private static bool IsPruning(PlannedExecution execution) => execution.Manifest.Name == PruneStage.Manifest.Name;
+
+    /// <summary>The executions whose checkpoints it comes from, its own first.</summary>
+    private static IEnumerable<PlannedExecution> Ancestors(PlannedExecution execution, SweepPlan plan)
+    {
+        for (var parent = execution.Parent; parent is { } index; parent = plan.Executions[index].Parent) yield return plan.Executions[index];
     }
 
     private static PlannedExecution First(PlannedExecution execution, SweepPlan plan)
@@ -66,8 +105,8 @@ internal static class Preflight
         return execution;
     }
 
-    /// <summary>Behind a pruning the network is smaller and has the same layers, so targets cannot be checked there and names can.</summary>
-    private static void Check(PlannedExecution execution, NetworkGraph graph, SweepPlan plan, CheckpointStore store)
+    /// <summary>Behind a pruning the network is smaller and has the same layers, so names can be checked there as well.</summary>
+    private static void Check(PlannedExecution execution, NetworkGraph graph, CheckpointStore store)
     {
         var name = execution.Manifest.Name;
         if (name == TrainStage.Manifest.Name)
@@ -77,8 +116,6 @@ internal static class Preflight
             if (training.Init.Length > 0) WeightFitting.Match(graph, WeightFile.Shapes(store.PathOf(store.Find(training.Init))), $"{name}.init: the file");
         }
 
-        if (name == PruneStage.Manifest.Name && !IsPruned(execution, plan))
-            Pruning.CheckTargets(graph, ParametersSchema.Read<PruneParameters>(name, execution.Parameters));
         if (name == QuantizeStage.Manifest.Name)
             StepSizes.CheckNames(graph, ParametersSchema.Read<QuantizeParameters>(name, execution.Parameters));
     }
@@ -120,20 +157,12 @@ internal static class Preflight
         }
     }
 
-    private static bool IsPruned(PlannedExecution execution, SweepPlan plan)
-    {
-        for (var parent = execution.Parent; parent is { } index; parent = plan.Executions[index].Parent)
-        {
-            if (plan.Executions[index].Manifest.Name == PruneStage.Manifest.Name) return true;
-        }
-
-        return false;
-    }
-
     /// <summary>A stage's messages begin with the parameter, <c>prune.multiplications: ...</c>; says where that value was written.</summary>
-    private static SweepProblem Place(string message, PlannedExecution execution, SweepSpec spec)
+    private static SweepProblem Place(string message, PlannedExecution execution, SweepPlan plan, SweepSpec spec)
     {
-        var stage = spec.Stages.Select((s, i) => (s, i)).First(s => s.s.Stage == execution.Manifest.Name);
+        // Stages that make checkpoints are all in the line of ancestors; of the others only the first is known.
+        var before = Ancestors(execution, plan).Count(e => e.Manifest.Name == execution.Manifest.Name);
+        var stage = spec.Stages.Select((s, i) => (s, i)).Where(s => s.s.Stage == execution.Manifest.Name).ElementAt(before);
         var path = $"/stages/{stage.i}/{stage.s.Stage}";
         var colon = message.IndexOf(": ", StringComparison.Ordinal);
         var prefix = $"{stage.s.Stage}.";

@@ -32,7 +32,7 @@ internal static class PruningTable
         return table;
     }
 
-    /// <summary>One row for each of a few epochs, the last among them.</summary>
+    /// <summary>One row for each of a few epochs, the last among them, and a line that says what they leave out.</summary>
     public static IRenderable Path(PruningRecord record)
     {
         var table = Columns("epoch", "params", "target", "mults", "target", "closed", "reopened");
@@ -49,8 +49,12 @@ internal static class PruningTable
             (closed, reopened) = (0, 0);
         }
 
-        return table;
+        return new Rows(table, new Text($"  {About(record.Path.Count, table.Rows.Count)}"));
     }
+
+    private static string About(int points, int shown) => shown == points
+        ? "closed and reopened: since the row above"
+        : $"{shown} of {points} rows (--json has all); closed and reopened: since the row above";
 
     private static string Target(double? target) => target is { } most ? Figures.Count(Math.Floor(most)) : "free";
 

@@ -17,10 +17,28 @@ internal static partial class ParametersCheck
         foreach (var error in compiled.Validate(parameters.GetRawText()))
         {
             var steps = Steps(error.Path);
+            if (IsWithin(error, At(parameters, steps), Described(schema, steps))) continue;
             problems.Add((Pointer(steps), Message(error, steps, schema, parameters)));
         }
 
         return problems;
+    }
+
+    /// <summary>
+    /// Whether a number that is called too small or too large is neither. The validator compares decimals, in which 1e-300 is 0;
+    /// parameters are doubles.
+    /// </summary>
+    private static bool IsWithin(ValidationError error, JsonElement? value, JsonElement? schema)
+    {
+        // Of a value that may be absent there is a list for each type that it may have.
+        if (error is MultiTypeValidationError several) return several.Errors.Values.Any(ofType => ofType.All(e => IsWithin(e, value, schema)));
+        if (error.Kind is not (ValidationErrorKind.NumberTooSmall or ValidationErrorKind.NumberTooBig)) return false;
+        if (value is not { ValueKind: JsonValueKind.Number } number || !number.TryGetDouble(out var given)) return false;
+        return schema is { ValueKind: JsonValueKind.Object } rule
+            && !(Limit("minimum") is { } least && given < least) && !(Limit("exclusiveMinimum") is { } above && given <= above)
+            && !(Limit("maximum") is { } most && given > most) && !(Limit("exclusiveMaximum") is { } below && given >= below);
+
+        double? Limit(string key) => rule.TryGetProperty(key, out var limit) && limit.ValueKind == JsonValueKind.Number ? limit.GetDouble() : null;
     }
 
     private static string Message(ValidationError error, List<string> steps, JsonElement schema, JsonElement parameters)
@@ -53,7 +71,6 @@ internal static partial class ParametersCheck
         return types switch
         {
             [] => $"a value {limits}",
-            ["number"] => limits,
             // Limits are those of the number among them.
             _ => string.Join(", or ", types.Select(type => type is "number" or "integer" ? $"{Word(type)} {limits}" : Word(type))),
         };

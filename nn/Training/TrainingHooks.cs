@@ -60,6 +60,9 @@ public sealed record TrainingHooks
     /// </summary>
     public Func<CutNetwork?>? Cut { get; init; }
 
+    /// <summary>What the stage's user can do where training comes to values that are no numbers, in terms of its parameters.</summary>
+    public string Remedy { get; init; } = "Try a smaller learningRate.";
+
     /// <summary>A word for a person: what training is doing. <c>training</c> where null.</summary>
     public Func<StepContext, string>? Phase { get; init; }
 }

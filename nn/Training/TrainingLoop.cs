@@ -271,7 +271,7 @@ public sealed class TrainingLoop : IDisposable
 
     private LatheException Failed(string what, StepContext context) => new(
         $"Training failed: {what} in epoch {context.Epoch + 1} of {_recipe.Epochs}, step {context.Step + 1} of " +
-        $"{context.StepsPerEpoch}, at learning rate {context.LearningRate:g4}. Try a smaller learningRate, or some warmupEpochs.");
+        $"{context.StepsPerEpoch}, at learning rate {context.LearningRate:g4}. {_hooks.Remedy}");
 
     private void Save(int epoch, int step)
     {

@@ -91,12 +91,7 @@ public sealed class Pruning : IDisposable
 
     /// <summary>Refuses targets that no choice of channels meets, before anything trains.</summary>
     /// <exception cref="Contracts.LatheException">A target is missing or out of reach; the message has the reachable range.</exception>
-    public static void CheckTargets(NetworkGraph graph, PruneParameters parameters)
-    {
-        var groups = ChannelGroups.Of(graph);
-        var reach = ReachableSizes.Of(SizeModel.Of(graph, groups), GroupWidths.Of(graph, groups, parameters.ChannelMultiple));
-        reach.Check(SizeBudget.From(parameters, reach.DenseParameters, reach.DenseMultiplications));
-    }
+    public static void CheckTargets(NetworkGraph graph, PruneParameters parameters) => new TargetCheck(graph).Run([parameters]);
 
     /// <summary>What pruning adds to the training loop.</summary>
     /// <param name="stepped">Told after each step.</param>

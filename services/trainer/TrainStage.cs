@@ -25,7 +25,11 @@ public sealed class TrainStage : IStage<TrainParameters>
         var (train, validation) = data.Train.Validation(parameters.Validation, run.Seed);
         using var module = Start(run, parameters, data, compute.Device);
 
-        var hooks = new TrainingHooks { AfterStep = _ => run.CountImages(parameters.BatchSize) };
+        var hooks = new TrainingHooks
+        {
+            AfterStep = _ => run.CountImages(parameters.BatchSize),
+            Remedy = "Try a smaller learningRate, or some warmupEpochs.",
+        };
         var history = parameters.Epochs == 0
             ? new TrainingHistory([])
             : TrainingLoop.Run(module, train, Recipe(parameters, data.UsualAugmentation, compute.Precision), run.Seed, hooks, run.State, run.Progress, stop);

@@ -132,6 +132,14 @@ public sealed class Training_a_network : IDisposable
         Assert.Contains("lenet5", wrong.Message);
     }
 
+    [Fact]
+    public void Advises_what_a_training_that_diverges_can_change()
+    {
+        var diverged = Assert.Throws<LatheException>(() => Trial("home").Run<TrainStage, TrainParameters>(
+            JsonSerializer.SerializeToElement(new { model = "lenet5", epochs = 3, learningRate = 100, momentum = 0.99, weightDecay = 1 }), "mnist"));
+        Assert.EndsWith("Try a smaller learningRate, or some warmupEpochs.", diverged.Message);
+    }
+
     public void Dispose() => Directory.Delete(_root, recursive: true);
 
     private StageOutcome Train(string home, long seed = 1) => Train(home, out _, seed);

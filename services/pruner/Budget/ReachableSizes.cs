@@ -1,3 +1,4 @@
+using System.Globalization;
 using Lathe.Contracts;
 using Lathe.NN.Sizing;
 
@@ -11,12 +12,30 @@ namespace Lathe.Pruner.Budget;
 public sealed record ReachableSizes(
     double LeastParameters, double LeastMultiplications, double DenseParameters, double DenseMultiplications)
 {
+    /// <summary>Step between widths; above 1 it may be why a target is out of reach.</summary>
+    public int ChannelMultiple { get; private init; } = 1;
+
+    /// <summary>An earlier pruning has the network first, so that "dense" is only the most that it leaves.</summary>
+    private bool IsBehindPruning { get; init; }
+
     public static ReachableSizes Of(SizeModel size, IReadOnlyList<GroupWidths> widths)
     {
         var least = size.Evaluate([.. widths.Select(w => (double)w.Least)]);
         var dense = size.Evaluate([.. widths.Select(w => (double)w.Full)]);
-        return new ReachableSizes(least.Parameters, least.Multiplications, dense.Parameters, dense.Multiplications);
+        return new ReachableSizes(least.Parameters, least.Multiplications, dense.Parameters, dense.Multiplications)
+        {
+            ChannelMultiple = widths.Select(w => w.Multiple).DefaultIfEmpty(1).Max(),
+        };
     }
+
+    /// <summary>What bounds a pruning of the network that one to this budget leaves. Sizes are whole numbers.</summary>
+    /// <param name="budget">Of the pruning before.</param>
+    public ReachableSizes Behind(SizeBudget budget) => this with
+    {
+        DenseParameters = Math.Min(DenseParameters, Math.Floor(budget.Parameters ?? DenseParameters)),
+        DenseMultiplications = Math.Min(DenseMultiplications, Math.Floor(budget.Multiplications ?? DenseMultiplications)),
+        IsBehindPruning = true,
+    };
 
     /// <summary>
     /// Refuses a budget that no choice of channels meets. Both sizes grow with every width, so the narrowest network has the least of
@@ -29,12 +48,41 @@ public sealed record ReachableSizes(
         Check("multiplications", budget.Multiplications, LeastMultiplications, DenseMultiplications);
     }
 
-    private static void Check(string name, double? target, double least, double dense)
+    private void Check(string name, double? target, double least, double dense)
     {
         if (target is not { } wanted || (wanted >= least && wanted <= dense)) return;
-        var why = wanted < least ? "even with the narrowest allowed layers more remain" : "the network has fewer to begin with";
-        throw new LatheException(
-            $"prune.{name}: {wanted:N0} ({wanted / dense:0.####} of {dense:N0}) cannot be reached: {why}; expected between {least:N0} "
-            + $"({Math.Ceiling(least / dense * 10000) / 10000:0.####}) and {dense:N0} (1)");
+        var whole = IsBehindPruning ? $"the at most {dense:N0} that the pruning before it leaves" : $"{dense:N0}";
+        throw new LatheException($"prune.{name}: {Size(wanted)} ({Share(wanted / dense)} of {whole}) cannot be reached: {Why(wanted, least, dense)}");
+    }
+
+    private string Why(double wanted, double least, double dense)
+    {
+        var multiple = ChannelMultiple > 1 ? $"channelMultiple {ChannelMultiple}" : null;
+        var remedy = multiple is null || wanted > dense ? "" : ", or a smaller channelMultiple";
+        if (least >= dense && !IsBehindPruning)
+            return $"nothing in the network can be pruned{(multiple is null ? "" : $" with {multiple}")}; expected {dense:N0} (1){remedy}";
+
+        var why = wanted > dense ? "the network has fewer to begin with"
+            : multiple is null ? "even with the narrowest allowed layers more remain"
+            : $"even with the narrowest layers that {multiple} allows more remain";
+        // Rounded up, so that what is shown can be reached.
+        var leastShare = Math.Ceiling(least / dense * 10000) / 10000;
+        var range = least > 0 ? $"between {least:N0} ({Share(leastShare)}) and {dense:N0} (1)" : $"at most {dense:N0} (1)";
+        return $"{why}; expected {range}{remedy}";
+    }
+
+    /// <summary>With the digits that tell it from a limit beside it, and never rounded up to that.</summary>
+    private static string Size(double size) =>
+        size is < 1 or > 1e15 ? Digits(size) : (Math.Floor(size * 100) / 100).ToString("#,0.##", CultureInfo.InvariantCulture);
+
+    private static string Share(double share) => share is >= 0.001 and < 100 ? share.ToString("0.####", CultureInfo.InvariantCulture) : Digits(share);
+
+    /// <summary>Four digits that count, without an exponent as far as people read that.</summary>
+    private static string Digits(double value)
+    {
+        var digits = value.ToString("G4", CultureInfo.InvariantCulture);
+        return value is >= 1e-12 and < 1e12
+            ? decimal.Parse(digits, NumberStyles.Float, CultureInfo.InvariantCulture).ToString("#,0.################", CultureInfo.InvariantCulture)
+            : digits;
     }
 }

@@ -26,8 +26,17 @@ public sealed class PruningTableTests
     public void Of_a_long_path_a_few_epochs_are_shown_and_the_last_one()
     {
         var lines = Samples.Draw(PruningTable.Path(Record), 80);
-        Assert.InRange(lines.Length, 8, 13);
+        Assert.InRange(lines.Length, 9, 14);
         Assert.Matches("^ *epoch +params +target +mults +target +closed +reopened *$", lines[0]);
-        Assert.Matches("^ *40 +215,506 +free +2,984,384 +1,512,192 +12 +4 *$", lines[^1]);
+        Assert.Matches("^ *40 +215,506 +free +2,984,384 +1,512,192 +12 +4 *$", lines[^2]);
+        Assert.Equal("  10 of 40 rows (--json has all); closed and reopened: since the row above", lines[^1].TrimEnd());
+    }
+
+    [Fact]
+    public void Of_a_short_path_nothing_is_left_out()
+    {
+        var lines = Samples.Draw(PruningTable.Path(Record with { Path = [.. Record.Path.Take(4)] }), 80);
+        Assert.Equal(6, lines.Length);
+        Assert.Equal("  closed and reopened: since the row above", lines[^1].TrimEnd());
     }
 }

@@ -22,6 +22,9 @@ public sealed record ToyParameters(
 {
     [Range(0.0, double.MaxValue)]
     public double WeightDecay { get; init; } = 5e-4;
+
+    [Range(0.0, double.MaxValue, MinimumIsExclusive = true)]
+    public double? Target { get; init; }
 }
 
 public sealed class ParametersSchemaTests
@@ -61,10 +64,17 @@ public sealed class ParametersSchemaTests
     {
         var filled = ParametersSchema.WithDefaults(Schema, Json("""{"multiplications":0.5,"epochs":3}"""));
         Assert.Equal(
-            """{"augment":true,"epochs":3,"finish":"bestEffort","momentum":null,"multiplications":0.5,"schedule":"cosine","weightDecay":0.0005}""",
+            """{"augment":true,"epochs":3,"finish":"bestEffort","momentum":null,"multiplications":0.5,"schedule":"cosine","target":null,"weightDecay":0.0005}""",
             Lathe.Contracts.CanonicalJson.Write(filled));
         Assert.Empty(ParametersSchema.Validate(Schema, filled));
     }
+
+    [Theory]
+    [InlineData("""{"multiplications":1e-300}""")]
+    [InlineData("""{"multiplications":0.5,"weightDecay":1e300}""")]
+    [InlineData("""{"multiplications":0.5,"target":1e-300}""")]
+    [InlineData("""{"multiplications":0.5,"target":1e300}""")]
+    public void A_number_is_compared_as_what_it_is_read_as(string parameters) => Assert.Empty(ParametersSchema.Validate(Schema, Json(parameters)));
 
     [Fact]
     public void An_unknown_key_is_named_with_the_nearest_known_one()
@@ -72,14 +82,14 @@ public sealed class ParametersSchemaTests
         var (path, message) = OnlyProblem("""{"multiplications":0.5,"epoch":3}""");
         Assert.Equal("/epoch", path);
         Assert.Equal(
-            "is an unknown key (did you mean 'epochs'?); known keys are multiplications, epochs, finish, schedule, augment, momentum, weightDecay",
+            "is an unknown key (did you mean 'epochs'?); known keys are multiplications, epochs, finish, schedule, augment, momentum, weightDecay, target",
             message);
     }
 
     [Theory]
-    [InlineData("""{"multiplications":"abc"}""", "/multiplications", "is the text 'abc', expected above 0 and at most 1")]
-    [InlineData("""{"multiplications":1.5}""", "/multiplications", "is 1.5, expected above 0 and at most 1")]
-    [InlineData("""{"multiplications":0}""", "/multiplications", "is 0, expected above 0 and at most 1")]
+    [InlineData("""{"multiplications":"abc"}""", "/multiplications", "is the text 'abc', expected a number above 0 and at most 1")]
+    [InlineData("""{"multiplications":1.5}""", "/multiplications", "is 1.5, expected a number above 0 and at most 1")]
+    [InlineData("""{"multiplications":0}""", "/multiplications", "is 0, expected a number above 0 and at most 1")]
     [InlineData("""{"multiplications":0.5,"epochs":2.5}""", "/epochs", "is 2.5, expected a whole number at least 1 and at most 1000")]
     [InlineData("""{"multiplications":0.5,"epochs":0}""", "/epochs", "is 0, expected a whole number at least 1 and at most 1000")]
     [InlineData("""{"multiplications":0.5,"epochs":null}""", "/epochs", "is empty, expected a whole number at least 1 and at most 1000")]
@@ -88,8 +98,13 @@ public sealed class ParametersSchemaTests
     [InlineData("""{"multiplications":0.5,"augment":"yes"}""", "/augment", "is the text 'yes', expected true or false")]
     [InlineData("""{"multiplications":0.5,"momentum":"abc"}""", "/momentum", "is the text 'abc', expected a number")]
     [InlineData("""{"multiplications":0.5,"momentum":[1,2]}""", "/momentum", "is a list, expected a number")]
-    [InlineData("""{"multiplications":0.5,"weightDecay":-1}""", "/weightDecay", "is -1, expected at least 0")]
-    [InlineData("""{}""", "/multiplications", "is missing; expected above 0 and at most 1")]
+    [InlineData("""{"multiplications":0.5,"weightDecay":-1}""", "/weightDecay", "is -1, expected a number at least 0")]
+    [InlineData("""{"multiplications":0.5,"weightDecay":"40%"}""", "/weightDecay", "is the text '40%', expected a number at least 0")]
+    [InlineData("""{"multiplications":0.5,"weightDecay":"NaN"}""", "/weightDecay", "is the text 'NaN', expected a number at least 0")]
+    [InlineData("""{"multiplications":0.5,"weightDecay":{"a":1}}""", "/weightDecay", "is an object, expected a number at least 0")]
+    [InlineData("""{"multiplications":0.5,"target":0}""", "/target", "is 0, expected a number above 0")]
+    [InlineData("""{"multiplications":0.5,"target":"half"}""", "/target", "is the text 'half', expected a number above 0")]
+    [InlineData("""{}""", "/multiplications", "is missing; expected a number above 0 and at most 1")]
     [InlineData("""[1]""", "", "is a list, expected an object of parameters")]
     public void A_wrong_value_is_shown_with_what_was_expected(string parameters, string path, string message) =>
         Assert.Equal((path, message), OnlyProblem(parameters));

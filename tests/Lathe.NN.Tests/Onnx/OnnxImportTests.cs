@@ -178,6 +178,7 @@ public sealed class OnnxImportTests
         { "plus three alone", "it reads Add 'Add1', which must be followed by the rest of a hard swish" },
         { "steep hard sigmoid", "alpha is 0.2 and beta 0.5; expected 1/6 and 1/2" },
         { "uncounted border", "its border does not count (count_include_pad is 0)" },
+        { "spatial attention", "multiplies tensors of one shape, or [C, H, W] by [C, 1, 1], but its input 'Sigmoid2' is [1, 4, 4] and 'conv' is [3, 4, 4]" },
         { "scale", "it multiplies with a constant, for which networks here have batch norm alone" },
         { "no weights", "it has no weights" },
     };
@@ -209,6 +210,7 @@ public sealed class OnnxImportTests
             case "plus three alone": net.Then("Add", [net.Single("three", 3)]).Then("Relu"); break;
             case "steep hard sigmoid": net.Then("HardSigmoid"); break;
             case "uncounted border": net.Then("AveragePool", [], HandMade.Ints("kernel_shape", 3, 3), HandMade.Ints("pads", 1, 1, 1, 1)); break;
+            case "spatial attention": net.Conv("attention", 3, 1, kernel: 1).Then("Sigmoid").Then("Mul", ["v0"]); break;
             case "scale": net.Then("Mul", [net.Single("two", 2)]); break;
             case "two inputs": net.Model.Graph.Input.Add(new ValueInfoProto { Name = "y" }); break;
         }

@@ -218,6 +218,8 @@ public class TrainingLoopTests
         var error = Assert.Throws<LatheException>(() =>
             TrainingLoop.Run(module, Samples.Images(), new TrainingRecipe(4, 16, 0.05), 1, hooks, null, null, CancellationToken.None));
         Assert.Contains("epoch 2 of 4, step 3 of 6, at learning rate 0.0", error.Message, StringComparison.Ordinal);
+        // Of what only some stages have, those speak.
+        Assert.EndsWith(". Try a smaller learningRate.", error.Message, StringComparison.Ordinal);
     }
 
     [Theory]

@@ -1,0 +1,70 @@
+using Lathe.Cli.Embedded;
+using Lathe.Cli.Sweeps;
+using Lathe.Contracts;
+using Lathe.Hosting;
+using Lathe.NN.Data;
+
+namespace Lathe.Cli.Tests.Sweeps;
+
+public sealed class Checking_networks_beforehand : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("lathe-test-").FullName;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Fact]
+    public void Targets_of_a_later_pruning_are_refused_where_they_are_written()
+    {
+        var faults = Faults("model: lenet5", "  - prune: { multiplications: 0.5 }\n  - prune: { multiplications: [100, 0.5, 3000000000, 0.00001] }");
+        Assert.Equal(3, faults.Length);
+        Assert.StartsWith("s.yaml:6:32: stages[2].prune.multiplications[0]: 100 (0.00006613 of the at most 1,512,192 that", faults[0]);
+        Assert.StartsWith("s.yaml:6:42: stages[2].prune.multiplications[2]: 3,000,000,000 (1,984 of", faults[1]);
+        Assert.StartsWith("s.yaml:6:54: stages[2].prune.multiplications[3]: 15.12 (0.00001 of", faults[2]);
+    }
+
+    [Fact]
+    public void A_third_pruning_and_a_second_quantization_have_places_of_their_own()
+    {
+        var faults = Faults(
+            "model: lenet5",
+            """
+              - prune: { multiplications: 0.5 }
+              - quantize: { exclude: classifier.3 }
+              - prune: { multiplications: 0.5 }
+              - quantize: { exclude: fc }
+              - prune: { parameters: 10 }
+            """);
+        Assert.Equal(2, faults.Length);
+        Assert.StartsWith("s.yaml:8:17: stages[4].quantize.exclude: the network has no layer 'fc'", faults[0]);
+        Assert.StartsWith("s.yaml:9:14: stages[5].prune.parameters: 10 (0.00004639 of the at most 215,546 that", faults[1]);
+    }
+
+    [Fact]
+    public void Behind_targets_that_cannot_be_reached_no_further_ones_are_named()
+    {
+        var faults = Faults("model: lenet5", "  - prune: { multiplications: 0.001 }\n  - prune: { multiplications: 0.5 }\n  - quantize: { exclude: fc }");
+        Assert.Equal(2, faults.Length);
+        Assert.StartsWith("s.yaml:5:14: stages[1].prune.multiplications: ", faults[0]);
+        Assert.StartsWith("s.yaml:7:17: stages[3].quantize.exclude: ", faults[1]);
+    }
+
+    [Fact]
+    public void Of_several_models_and_data_sets_those_are_named_that_do_not_fit()
+    {
+        var faults = Faults("model: [lenet5, lenet5@0.5]", "  - prune: { multiplications: 0.02 }\n  - quantize: { exclude: fc }");
+        Assert.Equal(2, faults.Length);
+        Assert.StartsWith("s.yaml:5:14: stages[1].prune.multiplications: lenet5@0.5: 16,696.32 (0.02 of 834,816) cannot be reached", faults[0]);
+        Assert.StartsWith("s.yaml:6:17: stages[2].quantize.exclude: the network has no layer 'fc'", faults[1]);
+
+        var larger = Assert.Single(Faults("model: [lenet5, lenet5@0.5]", "  - prune: { multiplications: 3500000 }", "[fashion-mnist, cifar-10]"), fault => fault.Contains("3,024,384", StringComparison.Ordinal));
+        Assert.StartsWith("s.yaml:5:14: stages[1].prune.multiplications: lenet5 on fashion-mnist: 3,500,000 (1.1573 of 3,024,384)", larger);
+    }
+
+    private string[] Faults(string model, string stages, string dataset = "fashion-mnist")
+    {
+        var sweep = SweepFile.Parse("s.yaml", $"{model}\ndataset: {dataset}\nstages:\n  - train\n{stages}\n", []);
+        var store = new CheckpointStore(new FolderBlobs(_folder));
+        return Assert.Throws<LatheException>(() => Preflight.CheckNetworks(sweep, Preflight.Plan(sweep, onlyBuiltIn: true)!, store, (name, _) => DataSets.FormOf(name)))
+            .Message.Split('\n');
+    }
+}

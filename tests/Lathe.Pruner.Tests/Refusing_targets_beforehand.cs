@@ -1,0 +1,130 @@
+using CsCheck;
+using Lathe.Contracts;
+using Lathe.NN.Graphs;
+using Lathe.NN.Models;
+using Lathe.NN.Sizing;
+using Lathe.Pruner.Budget;
+
+namespace Lathe.Pruner.Tests;
+
+public sealed class Refusing_targets_beforehand
+{
+    private static readonly NetworkGraph LeNet = Zoo.Build("lenet5", new TensorShape(1, 28, 28), 10);
+
+    [Theory]
+    [InlineData(1.5, 1, "1.5 (0.000000496 of 3,024,384) cannot be reached: even with the narrowest allowed layers more remain; expected between 24,559 (0.0082) and 3,024,384 (1)")]
+    [InlineData(0.00001, 1, "30.24 (0.00001 of 3,024,384) cannot be reached: even with the narrowest allowed layers more remain; ")]
+    [InlineData(1e-300, 1, "3.024E-294 (1E-300 of 3,024,384) cannot be reached: ")]
+    [InlineData(1e300, 1, "1E+300 (3.306E+293 of 3,024,384) cannot be reached: the network has fewer to begin with; ")]
+    [InlineData(24558.999, 1, "24,558.99 (0.0081 of 3,024,384) cannot be reached: ")]
+    [InlineData(4e6, 1, "4,000,000 (1.3226 of 3,024,384) cannot be reached: the network has fewer to begin with; expected between 24,559 (0.0082) and 3,024,384 (1)")]
+    [InlineData(4e6, 16, "4,000,000 (1.3226 of 3,024,384) cannot be reached: the network has fewer to begin with; expected between 1,580,704 (0.5227) and 3,024,384 (1)")]
+    [InlineData(0.01, 16, "30,243.84 (0.01 of 3,024,384) cannot be reached: even with the narrowest layers that channelMultiple 16 allows more remain; expected between 1,580,704 (0.5227) and 3,024,384 (1), or a smaller channelMultiple")]
+    [InlineData(0.5, 1024, "1,512,192 (0.5 of 3,024,384) cannot be reached: nothing in the network can be pruned with channelMultiple 1024; expected 3,024,384 (1), or a smaller channelMultiple")]
+    public void A_message_has_the_digits_the_range_and_the_cause(double target, int multiple, string message) =>
+        Assert.StartsWith("prune.multiplications: " + message, Fault(LeNet, new PruneParameters { Multiplications = target, ChannelMultiple = multiple }));
+
+    [Fact]
+    public void A_network_with_nothing_to_prune_is_called_that()
+    {
+        var net = new GraphBuilder("linear", new TensorShape(1, 28, 28));
+        net.Flatten("flatten");
+        net.Linear("logits", 10);
+        Assert.Equal(
+            "prune.multiplications: 3,920 (0.5 of 7,840) cannot be reached: nothing in the network can be pruned; expected 7,840 (1)",
+            Fault(net.Build(), new PruneParameters { Multiplications = 0.5 }));
+    }
+
+    [Theory]
+    [InlineData(100, "100 (0.00006613 of the at most 1,512,192 that the pruning before it leaves) cannot be reached: even with the narrowest allowed layers more remain; expected between 24,559 (0.0163) and 1,512,192 (1)")]
+    [InlineData(0.00001, "15.12 (0.00001 of the at most 1,512,192 that the pruning before it leaves) cannot be reached: even with the narrowest allowed layers more remain; ")]
+    [InlineData(2e6, "2,000,000 (1.3226 of the at most 1,512,192 that the pruning before it leaves) cannot be reached: the network has fewer to begin with; ")]
+    public void A_target_that_no_pruned_network_can_have_is_refused_behind_a_pruning_too(double target, string message) =>
+        Assert.StartsWith(
+            "prune.multiplications: " + message,
+            Fault(LeNet, new PruneParameters { Multiplications = 0.5 }, new PruneParameters { Multiplications = target }));
+
+    [Fact]
+    public void Of_several_prunings_each_bounds_those_behind_it()
+    {
+        PruneParameters half = new() { Multiplications = 0.5 };
+        var targets = new TargetCheck(LeNet);
+        targets.Run([half, half, half, half]);
+        Assert.Contains("the at most 378,048 that", Fault(LeNet, half, half, half, half with { Multiplications = 378_049 }));
+        targets.Run([half, half, half, half with { Multiplications = 378_048 }]);
+        // The second one's multiple says nothing of layers that the first made narrower.
+        targets.Run([half, half with { Multiplications = 30_000, ChannelMultiple = 16 }]);
+        targets.Run([half with { ChannelMultiple = 16 }, half with { Multiplications = 30_000 }]);
+        Assert.Contains("channelMultiple 8", Fault(LeNet, half with { ChannelMultiple = 8 }, half with { Multiplications = 30_000, ChannelMultiple = 16 }));
+    }
+
+    [Fact]
+    public void What_a_pruned_network_can_have_is_never_refused_beforehand() =>
+        Gen.Select(Gen.Int[0, 100_000], Gen.Double[0, 1], Gen.Int[1, 4], Gen.Int[1, 4]).Sample((seed, share, before, after) =>
+        {
+            var graph = RandomNetworks.Make(seed);
+            var reach = Reach(graph, before);
+            PruneParameters first = new()
+            {
+                Multiplications = Math.Max(1.5, reach.LeastMultiplications + (share * (reach.DenseMultiplications - reach.LeastMultiplications))),
+                ChannelMultiple = before,
+            };
+            var small = Pruned(graph, first, seed);
+            var left = Reach(small, after);
+            foreach (var (parameters, multiplications) in ((double, double)[])[(left.LeastParameters, left.LeastMultiplications), (left.DenseParameters, left.DenseMultiplications)])
+            {
+                PruneParameters second = new() { Parameters = parameters, Multiplications = multiplications, ChannelMultiple = after };
+                Pruning.CheckTargets(small, second);
+                new TargetCheck(graph).Run([first, second]);
+                new TargetCheck(graph).Run([first, second with { Parameters = ShareOf(parameters, left.DenseParameters), Multiplications = ShareOf(multiplications, left.DenseMultiplications) }]);
+            }
+        }, iter: 300);
+
+    [Fact]
+    public void A_grouped_convolution_pruned_to_a_depthwise_one_can_go_below_what_it_could_at_first()
+    {
+        var net = new GraphBuilder("grouped", new TensorShape(1, 8, 8));
+        net.Conv("first", 4, 3);
+        net.Conv("grouped", 8, 3, groups: 2);
+        net.GlobalAvgPool("pool");
+        net.Flatten("flatten");
+        net.Linear("logits", 10);
+        var graph = net.Build();
+        var least = Reach(graph).LeastMultiplications;
+        PruneParameters first = new() { Multiplications = least };
+        var less = Reach(Pruned(graph, first, seed: 1)).LeastMultiplications;
+        Assert.InRange(less, 1, least - 1);
+        new TargetCheck(graph).Run([first, new PruneParameters { Multiplications = less }]);
+        Assert.EndsWith("expected at most 956 (1)", Fault(graph, first, new PruneParameters { Multiplications = least + 1 }));
+    }
+
+    /// <summary>The network that a pruning to a target for multiplications leaves, whatever its channels are worth.</summary>
+    private static NetworkGraph Pruned(NetworkGraph graph, PruneParameters parameters, int seed)
+    {
+        var groups = ChannelGroups.Of(graph);
+        var widths = GroupWidths.Of(graph, groups, parameters.ChannelMultiple);
+        var random = new Random(seed);
+        double[][] magnitudes = [.. groups.Groups.Select(g => g.Gates.Select(_ => random.NextDouble()).ToArray())];
+        var finished = ExactFinish.Choose(
+            SizeModel.Of(graph, groups), new SizeBudget(null, parameters.Multiplications), widths, magnitudes, [.. widths.Select(w => (double)w.Full)]);
+        var live = new bool[groups.Gates.Count];
+        foreach (var group in groups.Groups)
+        {
+            for (var i = 0; i < group.Gates.Count; i++) live[group.Gates[i]] = finished.Live[group.Index][i];
+        }
+
+        return Surgery.Shrink(graph, groups, live);
+    }
+
+    private static ReachableSizes Reach(NetworkGraph graph, int multiple = 1)
+    {
+        var groups = ChannelGroups.Of(graph);
+        return ReachableSizes.Of(SizeModel.Of(graph, groups), GroupWidths.Of(graph, groups, multiple));
+    }
+
+    /// <summary>Not so small that rounding takes it under the size itself.</summary>
+    private static double ShareOf(double size, double whole) => Math.Min(1, size / whole * (1 + 1e-12));
+
+    private static string Fault(NetworkGraph graph, params PruneParameters[] prunings) =>
+        Assert.Throws<LatheException>(() => new TargetCheck(graph).Run(prunings)).Message;
+}
