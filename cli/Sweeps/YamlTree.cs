@@ -131,7 +131,11 @@ internal static class YamlTree
                 throw new YamlProblemException(Place.Of(parser.Current!.Start), "a key must be a word");
             if (entries.Find(e => e.Key == key.Text) is { } earlier)
                 throw new YamlProblemException(key.Place, $"{key.Text}: stands twice; the first is in line {earlier.Place.Line}. Keep one of them");
-            entries.Add(new YamlEntry(key.Place, key.Text, Value(parser, depth + 1)));
+            var value = Value(parser, depth + 1);
+            // In { parameters: 1,000,000 } the commas end entries.
+            if (key.Text.Length == 3 && key.Text.All(char.IsAsciiDigit) && value is YamlScalar { Text: "" })
+                throw new YamlProblemException(key.Place, $"{key.Text}: a number is written without commas (1000000, 1e6)");
+            entries.Add(new YamlEntry(key.Place, key.Text, value));
         }
 
         return entries;

@@ -83,6 +83,7 @@ public sealed class SweepFileTests
         { "hello", "sweep.yaml:1:1: is hello, expected a sweep with the keys name, model, dataset, seed, threads, stages" },
         { With("  modle: lenet5"), "sweep.yaml:5:3: modle: unknown key; expected one of name, model, dataset, seed, threads, stages (did you mean 'model'?)" },
         { With("  zebra: 1"), "sweep.yaml:5:3: zebra: unknown key; expected one of name, model, dataset, seed, threads, stages" },
+        { "model: a\ndataset: b\nstages:\n  - prune: { parameters: 1,000,000 }", "sweep.yaml:4:28: 000: a number is written without commas (1000000, 1e6)" },
         { With("  seed: 2"), "sweep.yaml:5:3: seed: stands twice; the first is in line 3. Keep one of them" },
         { "model: a\ndataset: b\nseed: 1\nstages:\n  - train: { epochs: 1,\n      epochs: 2 }",
             "sweep.yaml:6:7: epochs: stands twice; the first is in line 5. Keep one of them" },
