@@ -65,7 +65,7 @@ internal sealed class ImportedModels(CheckpointStore store, Download download, A
     private async Task<string> TakeInAsync(string written, SourceMap sources, CancellationToken stop)
     {
         if (StoredModel.TryParse(written) is { } stored) return stored.ToString();
-        if (written.Length >= FewestDigits && written.All(char.IsAsciiHexDigitLower)) return StoredModel.TryParse(store.Find(written).Sha256).ToString()!;
+        if (written.Length >= FewestDigits && written.All(char.IsAsciiHexDigitLower)) return new StoredModel(written, store.Find(written).Sha256).ToString();
         var address = Download.Address(written);
         if (address is null && !IsOne(written) && !IsCheckpoint(written)) return OtherFiles.Contains(Path.GetExtension(written).ToLowerInvariant()) ? throw NoOnnx(written) : written;
         if (address is not null) return Named(await download.UseAsync(address, file => TakeIn(file, written), stop), address.AbsolutePath);

@@ -89,10 +89,6 @@ public sealed class Pruning : IDisposable
     /// </summary>
     public (double Parameters, double Multiplications)? OneMoreChannel => Finished is null ? null : Next(Finished);
 
-    /// <summary>Refuses targets that no choice of channels meets, before anything trains.</summary>
-    /// <exception cref="Contracts.LatheException">A target is missing or out of reach; the message has the reachable range.</exception>
-    public static void CheckTargets(NetworkGraph graph, PruneParameters parameters) => new TargetCheck(graph).Run([parameters]);
-
     /// <summary>What pruning adds to the training loop.</summary>
     /// <param name="stepped">Told after each step.</param>
     public TrainingHooks Hooks(Action<StepContext> stepped) => new()

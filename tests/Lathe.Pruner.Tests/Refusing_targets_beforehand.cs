@@ -74,7 +74,7 @@ public sealed class Refusing_targets_beforehand
             foreach (var (parameters, multiplications) in ((double, double)[])[(left.LeastParameters, left.LeastMultiplications), (left.DenseParameters, left.DenseMultiplications)])
             {
                 PruneParameters second = new() { Parameters = parameters, Multiplications = multiplications, ChannelMultiple = after };
-                Pruning.CheckTargets(small, second);
+                new TargetCheck(small).Run([second]);
                 new TargetCheck(graph).Run([first, second]);
                 new TargetCheck(graph).Run([first, second with { Parameters = ShareOf(parameters, left.DenseParameters), Multiplications = ShareOf(multiplications, left.DenseMultiplications) }]);
             }
