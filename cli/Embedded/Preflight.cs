@@ -7,6 +7,7 @@ using Lathe.NN.Checkpoints;
 using Lathe.NN.Data;
 using Lathe.NN.Graphs;
 using Lathe.NN.Models;
+using Lathe.NN.Training;
 using Lathe.NN.Weights;
 using Lathe.Pruner;
 using Lathe.Pruner.Budget;
@@ -118,6 +119,17 @@ internal static class Preflight
 
         if (name == QuantizeStage.Manifest.Name)
             StepSizes.CheckNames(graph, ParametersSchema.Read<QuantizeParameters>(name, execution.Parameters));
+        if (BatchSize(execution) is { } batchSize) TrainingLoop.CheckBatches(graph, batchSize, $"{name}.batchSize");
+    }
+
+    /// <summary>Images in a batch of a stage that trains; null where it does not, or is not known to.</summary>
+    private static int? BatchSize(PlannedExecution execution)
+    {
+        var (name, parameters) = (execution.Manifest.Name, execution.Parameters);
+        if (name == TrainStage.Manifest.Name) return ParametersSchema.Read<TrainParameters>(name, parameters) is { Epochs: > 0 } train ? train.BatchSize : null;
+        if (IsPruning(execution)) return ParametersSchema.Read<PruneParameters>(name, parameters).BatchSize;
+        if (name != QuantizeStage.Manifest.Name) return null;
+        return ParametersSchema.Read<QuantizeParameters>(name, parameters) is { Method: not QuantizeMethod.Naive } quantize ? quantize.BatchSize : null;
     }
 
     private static IEnumerable<SweepProblem> UnknownModels(SweepSpec spec)

@@ -75,10 +75,23 @@ public sealed class TrainingLoop : IDisposable
         TimeProvider? time = null)
     {
         recipe.Check();
-        RefuseSingleValues(module.Graph, Math.Min(recipe.BatchSize, train.Count));
+        CheckBatches(module.Graph, Math.Min(recipe.BatchSize, train.Count));
         using var loop = new TrainingLoop(
             module, train, recipe, seed, hooks ?? new TrainingHooks(), state, new ProgressReporter(progress, time ?? TimeProvider.System));
         return loop.Run(stop);
+    }
+
+    /// <summary>Refuses batches of one image for networks with a batch norm over one pixel: a single value has no variance, and libtorch makes NaN of it.</summary>
+    /// <param name="graph">The network.</param>
+    /// <param name="batchSize">Images in a batch.</param>
+    /// <param name="parameter">What the number of images is called where the user wrote it.</param>
+    /// <exception cref="LatheException">A batch norm would see one value for each channel.</exception>
+    public static void CheckBatches(NetworkGraph graph, int batchSize, string parameter = "batchSize")
+    {
+        if (batchSize > 1) return;
+        var shapes = GraphValidation.Check(graph);
+        if (graph.Nodes.FirstOrDefault(node => node is BatchNorm && shapes[node.Name] is { Height: 1, Width: 1 }) is { } norm)
+            throw new LatheException($"{parameter}: batches of one image give batch norm '{norm.Name}' one value for each channel, which has no variance; choose 2 or more");
     }
 
     public void Dispose()
@@ -239,15 +252,6 @@ public sealed class TrainingLoop : IDisposable
 
         foreach (var (name, parameter) in _extra)
             yield return new Trained($"extra/{name}", parameter, 0);
-    }
-
-    /// <summary>A single value has no variance: libtorch's batch norm makes NaN of it.</summary>
-    private static void RefuseSingleValues(NetworkGraph graph, int images)
-    {
-        if (images > 1) return;
-        var shapes = GraphValidation.Check(graph);
-        if (graph.Nodes.FirstOrDefault(node => node is BatchNorm && shapes[node.Name] is { Height: 1, Width: 1 }) is { } norm)
-            throw new LatheException($"Batches of one image give batch norm '{norm.Name}' one value for each channel, which has no variance. Choose a batchSize of 2 or more.");
     }
 
     private void RefuseNonsense(float loss, StepContext context)

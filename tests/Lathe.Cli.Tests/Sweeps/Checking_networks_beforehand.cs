@@ -60,6 +60,22 @@ public sealed class Checking_networks_beforehand : IDisposable
         Assert.StartsWith("s.yaml:5:14: stages[1].prune.multiplications: lenet5 on fashion-mnist: 3,500,000 (1.1573 of 3,024,384)", larger);
     }
 
+    [Fact]
+    public void Batches_of_one_image_are_refused_before_anything_trains_where_a_batch_norm_would_see_one_value()
+    {
+        // What does not train may have batches of any size.
+        var faults = Faults(
+            "model: lenet5",
+            """
+              - prune: { multiplications: 0.5, batchSize: [1, 2] }
+              - quantize: { method: naive, batchSize: 1 }
+              - quantize: { batchSize: 1 }
+            """);
+        Assert.Equal(2, faults.Length);
+        Assert.StartsWith("s.yaml:5:48: stages[1].prune.batchSize[0]: batches of one image give batch norm '", faults[0]);
+        Assert.StartsWith("s.yaml:7:17: stages[3].quantize.batchSize: batches of one image give batch norm '", faults[1]);
+    }
+
     private string[] Faults(string model, string stages, string dataset = "fashion-mnist")
     {
         var sweep = SweepFile.Parse("s.yaml", $"{model}\ndataset: {dataset}\nstages:\n  - train\n{stages}\n", []);
