@@ -49,7 +49,7 @@ public class TrainingLoopTests
         var flat = net.Build();
         var error = Assert.Throws<LatheException>(() => Train(flat, new TrainingRecipe(1, 1, 0.01)));
         Assert.Contains("'norm'", error.Message, StringComparison.Ordinal);
-        Assert.Contains("batchSize of 2", error.Message, StringComparison.Ordinal);
+        Assert.Contains("choose 2 or more", error.Message, StringComparison.Ordinal);
         Assert.All(Train(flat, new TrainingRecipe(1, 2, 0.01)), weight => Assert.True(float.IsFinite(weight)));
 
         static List<float> Train(NetworkGraph graph, TrainingRecipe recipe)
