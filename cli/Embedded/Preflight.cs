@@ -118,7 +118,12 @@ internal static class Preflight
         }
 
         if (name == QuantizeStage.Manifest.Name)
-            StepSizes.CheckNames(graph, ParametersSchema.Read<QuantizeParameters>(name, execution.Parameters));
+        {
+            var quantization = ParametersSchema.Read<QuantizeParameters>(name, execution.Parameters);
+            QuantizeStage.Check(quantization);
+            StepSizes.CheckNames(graph, quantization);
+        }
+
         if (BatchSize(execution) is { } batchSize) TrainingLoop.CheckBatches(graph, batchSize, $"{name}.batchSize");
     }
 

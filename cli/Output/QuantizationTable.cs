@@ -8,7 +8,7 @@ namespace Lathe.Cli.Output;
 internal static class QuantizationTable
 {
     // Columns that the figures take beside a layer's name, and lines of the course: all of it is in the JSON.
-    private const int FiguresWidth = 46;
+    private const int FiguresWidth = 62;
     private const int LeastName = 12;
     private const int MostPoints = 12;
 
@@ -17,15 +17,16 @@ internal static class QuantizationTable
     /// <param name="width">Columns of the terminal.</param>
     public static IRenderable Layers(QuantizationRecord record, int width)
     {
-        var table = PruningTable.Columns("layer", "bits", "step", "weights", "zeros %", "residual");
+        var table = PruningTable.Columns("layer", "bits", "step", "weights", "<0 %", "0 %", ">0 %", "residual");
         foreach (var layer in record.Layers)
         {
             table.AddRow(
                 new Text(PruningTable.Shortened(layer.Layer, Math.Max(LeastName, width - FiguresWidth))), new Text($"{layer.Bits}"), new Text($"2^{-layer.Fraction}"),
-                new Text(Figures.Count(layer.Weights)), new Text(Figures.Percent(layer.Zeros)), new Text(Figures.Loss(layer.Residual)));
+                new Text(Figures.Count(layer.Weights)), new Text(Figures.Percent(layer.Negative)), new Text(Figures.Percent(layer.Zeros)),
+                new Text(Figures.Percent(1 - layer.Negative - layer.Zeros)), new Text(Figures.Loss(layer.Residual)));
         }
 
-        return table;
+        return new Rows(table, new Text("  Shares of the weights by the sign of their mode. Residual: root mean square"), new Text("  distance from the modes before the final rounding, in steps."));
     }
 
     /// <summary>One row for each of a few epochs, the last among them.</summary>
@@ -36,6 +37,12 @@ internal static class QuantizationTable
         var every = Math.Max(1, (points + MostPoints - 1) / MostPoints);
         for (var i = (points - 1) % every; i < points; i += every)
             table.AddRow($"{record.Course.Epochs[i]}", Figures.Percent(record.Course.Changed[i]), Figures.Loss(record.Course.Residual[i]));
-        return table;
+        return new Rows(table, new Text("  Changed: weights whose mode is another than an epoch before."));
     }
+
+    /// <summary>Accuracy on the held-out images just before and just after the final rounding; null where none were held out.</summary>
+    public static string? Rounding(IReadOnlyDictionary<string, double> facts) =>
+        facts.TryGetValue("validationTop1Before", out var before) && facts.TryGetValue("validationTop1After", out var after)
+            ? $"held-out images: {Figures.Percent(before)}% right before the final rounding, {Figures.Percent(after)}% after it"
+            : null;
 }

@@ -14,10 +14,13 @@ internal static class HistogramPlot
     private const int MostBitsWithLines = 4;
 
     /// <summary>Draws the ridges, each as high as its own fullest bin.</summary>
-    public static string Draw(WeightHistogram histogram)
+    /// <param name="histogram">The distribution.</param>
+    /// <param name="about">Which weights it is of.</param>
+    public static string Draw(WeightHistogram histogram, string about)
     {
         var edge = 1 << (histogram.Bits - 1);
-        var x = new Axis(-edge, edge, Left, Right);
+        var reach = histogram.Reach ?? edge;
+        var x = new Axis(-reach, reach, Left, Right);
         var bottom = 26 + Ridge + ((histogram.Counts.Count - 1) * Step);
         var modes = Enumerable.Range(-edge + 1, (2 * edge) - 1).ToList();
         var lines = histogram.Bits > MostBitsWithLines ? "" : string.Concat(modes.Select(k => Svg.Line(x.Place(k), 20, x.Place(k), bottom, "grid")));
@@ -39,7 +42,7 @@ internal static class HistogramPlot
         var ticks = string.Concat(modes.Where(k => k % every == 0).Select(k => Svg.Label(x.Place(k), bottom + 14, k == 0 ? "0" : $"{k}Δ".Replace('-', '−'), "middle", "value")));
         return Svg.Drawing(
             bottom + 22,
-            $"Distribution of the weights of {histogram.Layer ?? "all layers"} at {histogram.Epochs.Count} epochs, in steps of {histogram.Bits}-bit weights",
-            Svg.Label(6, 11, Svg.Shortened(histogram.Layer ?? "all layers", 40) + $", {histogram.Bits} bits") + lines + ridges + ticks);
+            $"Distribution of the weights of {about} at {histogram.Epochs.Count} epochs, in steps",
+            Svg.Label(6, 11, Svg.Shortened(about, 50)) + lines + ridges + ticks);
     }
 }

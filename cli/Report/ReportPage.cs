@@ -101,14 +101,23 @@ internal static class ReportPage
 
     private static string Quantization(SweepReport report)
     {
-        var tables = report.Steps.Where(s => s.Stage == QuantizeStage.Manifest.Name).Select(s => (s.Name, Record: QuantizationRecord.TryRead(s.Step?.Records)))
-            .Where(s => s.Record is not null).Select(s => $"<details><summary>Layers of {Text(s.Name)}</summary>" + Table(
-                ["layer", "bits", "step Δ", "weights", "zeros %", "residual"],
-                s.Record!.Layers.Select(l => $"<tr><td>{Text(l.Layer)}</td>{Cell($"{l.Bits}")}{Cell($"2^{-l.Fraction}")}{Cell(Figures.Count(l.Weights))}{Cell(Figures.Percent(l.Zeros))}{Cell(Figures.Loss(l.Residual))}</tr>")) + "</details>\n");
+        var read = report.Steps.Where(s => s.Stage == QuantizeStage.Manifest.Name)
+            .Select(s => (s.Name, Record: QuantizationRecord.TryRead(s.Step?.Records), Facts: s.Step?.Facts)).Where(s => s.Record is not null).ToList();
+        var roundings = read.Where(s => s.Facts!.ContainsKey("validationTop1Before")).Select(s =>
+            $"<tr><td class=\"way\">{Text(s.Name)}</td>{Cell(Percent(s.Facts!, "validationTop1Before"))}{Cell(Percent(s.Facts!, "validationTop1After"))}"
+            + $"{Cell(s.Facts!.TryGetValue("residual", out var residual) ? Figures.Loss(residual) : "-")}</tr>").ToList();
+        var rounding = roundings.Count == 0 ? "" : "<p class=\"soft\">Top-1 on held-out images just before and just after the final rounding, and the root mean square distance, in steps Δ, by which it moves weights.</p>"
+            + Table(["quantization", "before, %", "after, %", "residual"], roundings);
+        var tables = read.Select(s => $"<details><summary>Layers of {Text(s.Name)}</summary>" + Table(
+                ["layer", "bits", "step Δ", "weights", "below 0, %", "zeros %", "above 0, %", "outer modes, %", "residual"],
+                s.Record!.Layers.Select(l => $"<tr><td>{Text(l.Layer)}</td>{Cell($"{l.Bits}")}{Cell($"2^{-l.Fraction}")}{Cell(Figures.Count(l.Weights))}{Cell(Figures.Percent(l.Negative))}"
+                    + $"{Cell(Figures.Percent(l.Zeros))}{Cell(Figures.Percent(1 - l.Negative - l.Zeros))}{Cell(Figures.Percent(l.Outer))}{Cell(Figures.Loss(l.Residual))}</tr>")) + "</details>\n");
         var layers = ReportPlots.Layers(report);
-        return Plots(ReportPlots.Quantization(report)) + string.Concat(tables)
+        return rounding + Plots(ReportPlots.Quantization(report)) + string.Concat(tables)
             + (layers.Count == 0 ? "" : $"<details><summary>Distributions of single layers</summary>{Plots(layers)}</details>");
     }
+
+    private static string Percent(IReadOnlyDictionary<string, double> facts, string name) => facts.TryGetValue(name, out var share) ? Figures.Percent(share) : "-";
 
     private static string Classes(SweepReport report)
     {

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Lathe.Cli.Output;
 using Lathe.Contracts;
 using Lathe.Evaluator;
 using Lathe.NN.Checkpoints;
@@ -76,7 +77,10 @@ internal static class ReportPlots
             .. moving.Select((some, n) => Course($"quantize-changes{Suffix(n)}", "Weights that changed their mode", "share in the epoch, %", some, c => [.. c.Changed.Select(v => 100 * v)])),
             .. moving.Select((some, n) => Course($"quantize-residual{Suffix(n)}", "Distance from the modes", "root mean square, in steps Δ", some, c => c.Residual)),
             .. read.SelectMany(s => s.Record!.Histograms.Where(h => h.Layer is null && h.Counts.Count > 0).Select((h, i) =>
-                new ReportPlot($"quantize-weights{Suffix(s.Number)}{(i > 0 ? $"-{h.Bits}" : "")}", s.Name, HistogramPlot.Draw(h), "Distribution of the weights, each ridge as high as its fullest bin."))),
+                new ReportPlot($"quantize-weights{Suffix(s.Number)}{(i > 0 ? $"-{h.Bits}" : "")}", $"Weights, {s.Name}", HistogramPlot.Draw(h, WeightRidges.About(h, s.Record.Layers)),
+                    "Their distribution, each ridge as high as its fullest bin. What lies beyond the ends counts for the outermost bins."))),
+            .. read.Where(s => s.Record!.Layers.Any(l => l.Negative is not null)).Select(s =>
+                new ReportPlot($"quantize-modes{Suffix(s.Number)}", $"Modes, {s.Name}", ModeSharesPlot.Draw(s.Record!.Layers))),
         ];
     }
 
@@ -84,7 +88,7 @@ internal static class ReportPlots
     public static IReadOnlyList<ReportPlot> Layers(SweepReport report) =>
         [.. report.Steps.Where(s => s.Stage == QuantizeStage.Manifest.Name).SelectMany((step, n) =>
             (QuantizationRecord.TryRead(step.Step?.Records)?.Histograms ?? []).Where(h => h.Layer is not null && h.Counts.Count > 0).Select((h, i) =>
-                new ReportPlot($"quantize-weights{Suffix(n)}-layer{Suffix(i)}", step.Name, HistogramPlot.Draw(h))))];
+                new ReportPlot($"quantize-weights{Suffix(n)}-layer{Suffix(i)}", step.Name, HistogramPlot.Draw(h, WeightRidges.About(h, [])))))];
 
     /// <summary>Confusion matrices, of the most accurate result first.</summary>
     public static IReadOnlyList<ReportPlot> Confusions(SweepReport report) =>

@@ -45,6 +45,7 @@ internal static class ReportStyle
         .after { fill: var(--c1); fill-opacity: 0.75; }
         .ridge { fill: var(--c1); fill-opacity: 0.45; stroke: var(--c1); stroke-width: 0.9; stroke-linejoin: round; }
         .right { fill: var(--c1); } .wrong { fill: var(--c2); }
+        .mode { stroke: var(--panel); stroke-width: 0.6; } .below { fill: var(--c1); } .zero { fill: var(--grid); } .above { fill: var(--c2); }
         .outline { fill: none; stroke: var(--soft); stroke-width: 0.8; }
         """;
 

@@ -78,11 +78,12 @@ internal sealed class SourceMap(string file)
         return text.Length == 0 ? "" : text + ": ";
     }
 
-    /// <summary>Some messages begin with the part's own name, which <see cref="Display"/> has just said.</summary>
+    /// <summary>Some messages begin with the part's own name, <c>bits</c> or <c>bits/default</c>, which <see cref="Display"/> has just said.</summary>
     private static string WithoutName(string pointer, string message)
     {
-        var name = pointer.Split('/').LastOrDefault(part => !int.TryParse(part, out _)) ?? "";
-        return name.Length > 0 && message.StartsWith(name + " ", StringComparison.Ordinal) ? message[(name.Length + 1)..] : message;
+        var name = string.Join('/', pointer.Split('/').Where(part => !int.TryParse(part, out _)));
+        var space = message.IndexOf(' ', StringComparison.Ordinal);
+        return space > 0 && name.EndsWith("/" + message[..space], StringComparison.Ordinal) ? message[(space + 1)..] : message;
     }
 
     private static string Decode(string part) => part.Replace("~1", "/", StringComparison.Ordinal).Replace("~0", "~", StringComparison.Ordinal);

@@ -65,6 +65,8 @@ public sealed class CheckpointStore(IBlobs blobs)
     public CheckpointRef Find(string prefix)
     {
         var wanted = prefix.ToLowerInvariant();
+        if (wanted.Length is > 0 and < 4 && wanted.All(char.IsAsciiHexDigitLower))
+            throw new LatheException($"'{prefix}' is too short for the start of a digest; expected 4 to 64 characters of it, or a file");
         if (wanted.Length is < 4 or > 64 || !wanted.All(char.IsAsciiHexDigitLower))
             throw new LatheException($"'{prefix}' is neither a file here nor a digest; expected a path, or 4 to 64 hexadecimal characters of a digest");
         var found = blobs.List($"{wanted[..2]}/{wanted}").Where(blob => blob.Name.EndsWith(Extension, StringComparison.Ordinal)).ToList();

@@ -31,14 +31,22 @@ public sealed record Checkpoint(
 /// <param name="Formats">Fixed-point formats by tensor name.</param>
 /// <param name="Stored">Tensors as stored, in the order of their data.</param>
 /// <param name="Size">Their bytes by kind.</param>
-/// <param name="FileBytes">Length of the file, header included.</param>
+/// <param name="Text">Bytes of the file before them.</param>
+/// <param name="FileBytes">Length of the file.</param>
 public sealed record CheckpointHeader(
     NetworkGraph Graph,
     Lineage Lineage,
     IReadOnlyDictionary<string, WeightFormat> Formats,
     IReadOnlyList<SafeTensorEntry> Stored,
     CheckpointSize Size,
+    CheckpointText Text,
     long FileBytes);
+
+/// <summary>Bytes of a checkpoint's header: its whole file is these and <see cref="CheckpointSize.Total"/>.</summary>
+/// <param name="Graph">The network.</param>
+/// <param name="History">How it came about, with what each stage recorded of its course.</param>
+/// <param name="Index">Names, shapes and places of the tensors, formats of the packed ones, and what aligns the data.</param>
+public sealed record CheckpointText(long Graph, long History, long Index);
 
 /// <summary>Bytes of a checkpoint's stored tensors by kind; headers and metadata are not counted.</summary>
 /// <param name="PackedWeights">N-bit weights.</param>
@@ -52,10 +60,13 @@ public sealed record CheckpointSize(long PackedWeights, long StepSizes, long Flo
     public long Total => PackedWeights + StepSizes + FloatWeights + BatchNorm + Bias;
 
     /// <summary>Size of a network's tensors with these formats, as <see cref="CheckpointFile"/> stores them.</summary>
-    public static CheckpointSize Of(NetworkGraph graph, IReadOnlyDictionary<string, WeightFormat> formats)
+    public static CheckpointSize Of(NetworkGraph graph, IReadOnlyDictionary<string, WeightFormat> formats) => Of(ParameterShapes.Of(graph), formats);
+
+    /// <summary>Size of some tensors.</summary>
+    public static CheckpointSize Of(IEnumerable<ParameterShape> tensors, IReadOnlyDictionary<string, WeightFormat> formats)
     {
         var size = new CheckpointSize(0, 0, 0, 0, 0);
-        foreach (var tensor in ParameterShapes.Of(graph))
+        foreach (var tensor in tensors)
         {
             var bytes = tensor.Values * sizeof(float);
             size = tensor.Kind switch

@@ -83,7 +83,8 @@ public static class CheckpointFile
         }
 
         return new CheckpointHeader(
-            metadata.Graph, metadata.Lineage, formats, header.Tensors, CheckpointSize.Of(metadata.Graph, formats), stream.Length);
+            metadata.Graph, metadata.Lineage, formats, header.Tensors, CheckpointSize.Of(metadata.Graph, formats),
+            CheckpointMetadata.Sizes(header.Metadata, header.DataStart), stream.Length);
     }
 
     /// <summary>Writes a checkpoint. The stream's owner makes it whole or nothing (write aside, then rename).</summary>

@@ -1,3 +1,4 @@
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Lathe.Contracts;
@@ -34,6 +35,18 @@ internal sealed record CheckpointMetadata(
             [LineageKey] = LineageJson(lineage),
             [QuantizationKey] = Canonical(packed, "quantization"),
         };
+    }
+
+    /// <summary>Bytes that a header takes in its file, by what is in it.</summary>
+    /// <param name="metadata">Its strings.</param>
+    /// <param name="length">All of it.</param>
+    public static CheckpointText Sizes(IReadOnlyDictionary<string, string> metadata, long length)
+    {
+        var (graph, history) = (Bytes(GraphKey), Bytes(LineageKey));
+        return new CheckpointText(graph, history, length - graph - history);
+
+        // As a JSON string, quoted and escaped.
+        long Bytes(string key) => JsonEncodedText.Encode(metadata[key], JavaScriptEncoder.UnsafeRelaxedJsonEscaping).EncodedUtf8Bytes.Length + 2;
     }
 
     /// <summary>A lineage as canonical JSON.</summary>

@@ -8,7 +8,7 @@ public static class SizeFigures
 {
     /// <summary>
     /// <c>parameters</c>, <c>multiplications</c> (see <see cref="Complexity"/>), <c>bytes</c> (stored tensors, weights packed) and, where
-    /// weights are fixed-point numbers, <c>bits</c> (mean over those weights).
+    /// weights are fixed-point numbers, <c>bits</c> (mean over all weights of convolutions and linear layers; one that stays float has 32).
     /// </summary>
     public static Dictionary<string, double> Of(NetworkGraph graph, IReadOnlyDictionary<string, WeightFormat> formats)
     {
@@ -25,8 +25,8 @@ public static class SizeFigures
 
     private static double MeanBits(NetworkGraph graph, IReadOnlyDictionary<string, WeightFormat> formats)
     {
-        var values = ParameterShapes.Of(graph).Where(p => formats.ContainsKey(p.Name)).ToDictionary(p => p.Name, p => p.Values);
-        return values.Sum(v => (double)v.Value * formats[v.Key].Bits) / values.Values.Sum();
+        var weights = ParameterShapes.Of(graph).Where(p => p.Kind == ParameterKind.Weight).ToList();
+        return weights.Sum(w => (double)w.Values * (formats.TryGetValue(w.Name, out var format) ? format.Bits : 8 * sizeof(float))) / weights.Sum(w => w.Values);
     }
 
     /// <summary>A stage's own figures and the size of what it made.</summary>

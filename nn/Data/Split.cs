@@ -107,7 +107,7 @@ public sealed class Split
             throw new LatheException($"The validation share is {share}; it must be at least 0 and below 1.");
         var count = (int)Math.Round(share * Count);
         if (count == Count || (count == 0 && share > 0))
-            throw new LatheException($"A validation share of {share} of {Count} images leaves one part empty.");
+            throw new LatheException($"A validation share of {share} of {Count} images leaves one part empty. {(Count < 2 ? "Use 0, or more images" : $"Use 0, or from {Math.Ceiling(1000.0 / Count) / 1000} on")}.");
         var order = CounterRandom.For(seed, "validation").Permutation(Count);
         return (Subset(order[count..].Order()), Subset(order[..count].Order()));
     }

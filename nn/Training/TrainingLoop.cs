@@ -75,7 +75,8 @@ public sealed class TrainingLoop : IDisposable
         TimeProvider? time = null)
     {
         recipe.Check();
-        CheckBatches(module.Graph, Math.Min(recipe.BatchSize, train.Count));
+        CheckBatches(module.Graph, recipe.BatchSize);
+        CheckBatches(module.Graph, train.Count, "number of training images");
         using var loop = new TrainingLoop(
             module, train, recipe, seed, hooks ?? new TrainingHooks(), state, new ProgressReporter(progress, time ?? TimeProvider.System));
         return loop.Run(stop);

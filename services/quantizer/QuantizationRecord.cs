@@ -50,7 +50,10 @@ public sealed record QuantizationRecord(
 /// <param name="Zeros">Share of them whose mode is 0.</param>
 /// <param name="Residual">Root mean square of (w − Q(w))/Δ.</param>
 /// <param name="Modes">Share of each mode, from −(2^(N−1)−1) up; null with more than 4 bits.</param>
-public sealed record QuantizedLayer(string Layer, int Bits, int Fraction, long Weights, double Zeros, double Residual, IReadOnlyList<double>? Modes)
+/// <param name="Negative">Share of them whose mode is below 0; null in older checkpoints.</param>
+/// <param name="Outer">Share at the two outermost modes; null in older checkpoints.</param>
+public sealed record QuantizedLayer(
+    string Layer, int Bits, int Fraction, long Weights, double Zeros, double Residual, IReadOnlyList<double>? Modes, double? Negative = null, double? Outer = null)
 {
     private const string Suffix = ".weight";
     private const int MostBits = 4;
@@ -58,7 +61,8 @@ public sealed record QuantizedLayer(string Layer, int Bits, int Fraction, long W
     internal static QuantizedLayer Of(string tensor, WeightFormat format, ModeStatistics statistics)
     {
         var weights = statistics.Modes.Sum();
-        var shares = statistics.Modes.Select(count => QuantizationRecord.Short(count / (double)Math.Max(1, weights))).ToArray();
+        double Share(long count) => QuantizationRecord.Short(count / (double)Math.Max(1, weights));
+        var shares = statistics.Modes.Select(Share).ToArray();
         return new QuantizedLayer(
             tensor.EndsWith(Suffix, StringComparison.Ordinal) ? tensor[..^Suffix.Length] : tensor,
             format.Bits,
@@ -66,7 +70,9 @@ public sealed record QuantizedLayer(string Layer, int Bits, int Fraction, long W
             weights,
             shares[format.MaxLevel],
             QuantizationRecord.Short(Math.Sqrt(statistics.SquaredSteps / Math.Max(1, weights))),
-            format.Bits <= MostBits ? shares : null);
+            format.Bits <= MostBits ? shares : null,
+            Share(statistics.Modes[..format.MaxLevel].Sum()),
+            Share(statistics.Modes[0] + statistics.Modes[^1]));
     }
 }
 
@@ -104,10 +110,11 @@ public sealed record ModeCourse(
 
 /// <summary>A distribution of weights over time.</summary>
 /// <param name="Layer">Name of the node; null: all layers of these bits.</param>
-/// <param name="Bits">N: the bins are equal parts of ±2^(N−1)·Δ, in each layer's own Δ of the time.</param>
+/// <param name="Bits">N.</param>
 /// <param name="Epochs">From 1; 0 is before training.</param>
-/// <param name="Counts">By epoch, then by bin.</param>
-public sealed record WeightHistogram(string? Layer, int Bits, IReadOnlyList<int> Epochs, IReadOnlyList<long[]> Counts)
+/// <param name="Counts">By epoch, then by bin. What lies beyond the bins counts for the outermost.</param>
+/// <param name="Reach">The bins are equal parts of ± so many steps, in each layer's own Δ of the time; null, of older checkpoints: 2^(N−1).</param>
+public sealed record WeightHistogram(string? Layer, int Bits, IReadOnlyList<int> Epochs, IReadOnlyList<long[]> Counts, double? Reach = null)
 {
     // Layers that get a distribution of their own, and how many of it: the first, the middle and the last.
     private const int MostLayers = 16;
@@ -123,7 +130,7 @@ public sealed record WeightHistogram(string? Layer, int Bits, IReadOnlyList<int>
     }
 
     private static WeightHistogram Of(string? layer, int bits, IReadOnlyList<Snapshot> snapshots, Func<Snapshot, long[]> bins) =>
-        new(layer, bits, [.. snapshots.Select(s => s.Epoch)], [.. snapshots.Select(bins)]);
+        new(layer, bits, [.. snapshots.Select(s => s.Epoch)], [.. snapshots.Select(bins)], ModeStatistics.Reach(bits));
 
     private static long[] Sum(IReadOnlyList<long[]> bins) => [.. Enumerable.Range(0, bins[0].Length).Select(b => bins.Sum(layer => layer[b]))];
 }

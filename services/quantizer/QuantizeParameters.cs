@@ -83,7 +83,7 @@ public sealed record QuantizeParameters
     [Description("Choose step sizes anew after each epoch while the pull is weak, not once before training.")]
     public bool RefineStepSizes { get; init; }
 
-    [Description("Names of layers whose weights stay float, separated by commas; with * and ? for many.")]
+    [Description("Names of layers whose weights stay float, in one text, separated by commas; with * and ? for many.")]
     public string Exclude { get; init; } = "";
 
     [Description("Images in a batch.")]

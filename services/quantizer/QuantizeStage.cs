@@ -19,10 +19,11 @@ namespace Lathe.Quantizer;
 public sealed class QuantizeStage : IStage<QuantizeParameters>
 {
     public static StageManifest Manifest { get; } = new(
-        "quantize", "7", "SYMOG: weights trained into N-bit fixed-point modes", StageInput.Checkpoint, StageOutput.Checkpoint);
+        "quantize", "8", "SYMOG: weights trained into N-bit fixed-point modes", StageInput.Checkpoint, StageOutput.Checkpoint);
 
     public StageOutcome Run(StageRun run, QuantizeParameters parameters, CancellationToken stop)
     {
+        Check(parameters);
         var compute = ComputeSetup.Of(run.Threads, run.Device, parameters.Precision);
         using var checkpoint = CheckpointFile.Read(run.InputPath!);
         var data = DataSets.Open(run.Data.Name, run.DataPlace, new ImageOptions(checkpoint.Graph.Input.Height));
@@ -53,6 +54,24 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
             run.Stage, run.Version, run.Parameters, run.Seed, run.Input, run.Data, compute.Versions(), facts, record.ToJson());
         using var quantized = new Checkpoint(graph, module.Snapshot(), checkpoint.Lineage.Then(step, compresses: true), weights.Formats);
         return new StageOutcome(run.Write(stream => CheckpointFile.Write(stream, quantized)), facts.With(quantized.Graph, quantized.Formats));
+    }
+
+    /// <summary>Refuses schedules that run backwards, before anything is trained. What the method does not use may be anything.</summary>
+    /// <exception cref="LatheException">Names the parameter, its value and what it has to be.</exception>
+    public static void Check(QuantizeParameters parameters)
+    {
+        if (parameters.Method == QuantizeMethod.Naive) return;
+        Require(parameters.FinalLearningRate <= parameters.LearningRate, "finalLearningRate", parameters.FinalLearningRate, "learningRate", parameters.LearningRate, "falls", "at most");
+        if (parameters.Method is not (QuantizeMethod.Symog or QuantizeMethod.Sgm)) return;
+        Require(parameters.PullEnd >= parameters.PullStart, "pullEnd", parameters.PullEnd, "pullStart", parameters.PullStart, "rises", "at least");
+        if (parameters.Method == QuantizeMethod.Sgm)
+            Require(parameters.SigmaEnd <= parameters.SigmaStart, "sigmaEnd", parameters.SigmaEnd, "sigmaStart", parameters.SigmaStart, "falls", "at most");
+
+        static void Require(bool holds, string name, double value, string start, double from, string goes, string bound)
+        {
+            if (!holds)
+                throw new LatheException($"quantize.{name}: is {value} where {start} is {from}, and it {goes} from there; expected {bound} {from}, or another {start}");
+        }
     }
 
     private static Dictionary<string, Tensor> Tensors(GraphModule module) =>

@@ -55,6 +55,40 @@ public sealed class Fixed_point_weights
         }, iter: 100);
 
     [Fact]
+    public void Of_steps_that_fit_equally_well_the_finest_is_taken() =>
+        Gen.Select(Gen.Int[-1, 1].Array[1, 64].Where(modes => modes.Any(k => k != 0)), Gen.Int[2, 8], Gen.Int[-6, 16]).Sample((modes, bits, fraction) =>
+        {
+            using var scope = NewDisposeScope();
+            var weight = tensor(modes.Select(k => k * (float)FixedPoint.StepSize(fraction)).ToArray()).reshape(-1, 1);
+            var format = StepSizes.Nearest("w", weight, bits);
+            Assert.Equal(0, FixedPoint.SquaredError(weight, bits, format.Fraction));
+            // A power of two of the old step that is still a mode.
+            Assert.Equal(fraction + bits - 2, format.Fraction);
+        }, iter: 200);
+
+    [Theory]
+    [InlineData(0f)]
+    [InlineData(-1e-20f)]
+    public void A_weight_of_nothing_gets_the_step_of_weights_that_start_at_random(float value)
+    {
+        using var scope = NewDisposeScope();
+        foreach (var bits in (int[])[2, 3, 4])
+        {
+            var start = StepSizes.Nearest("w", randn(64, 32, 3, 3, generator: new Generator(1, CPU)).TimesInPlace(Math.Sqrt(2.0 / 288)), bits);
+            Assert.Equal(start, StepSizes.Nearest("w", full([64, 32, 3, 3], (Scalar)value), bits));
+        }
+    }
+
+    [Fact]
+    public void Weights_beyond_the_coarsest_step_are_refused()
+    {
+        using var scope = NewDisposeScope();
+        Assert.Equal(new WeightFormat(2, -8), StepSizes.Nearest("w", tensor(new[] { 256f, -256f, 0f }).reshape(3, 1), 2));
+        var error = Assert.Throws<LatheException>(() => StepSizes.Nearest("conv.weight", tensor(new[] { 1e8f, -3f }).reshape(2, 1), 2));
+        Assert.StartsWith("conv.weight has weights of up to 1E+8; with the coarsest step, 2^8, 2-bit weights reach 256. ", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Ties_round_to_even()
     {
         using var scope = NewDisposeScope();

@@ -30,9 +30,27 @@ public sealed class Keeping_the_history
         Assert.Equal(2, statistics.Changed);
         Assert.Equal((0.2 * 0.2) + (0.2 * 0.2) + 0.25 + (35 * 35), statistics.SquaredSteps, 1e-4);
         Assert.Equal(5, statistics.Bins.Sum());
-        // 0 lies in the middle, and what is beyond the edge in the outermost.
-        Assert.Equal((1, 1), (statistics.Bins[30], statistics.Bins[60]));
+        // 13 bins a step; 0 lies in the middle, and what is beyond the edge in the outermost.
+        Assert.Equal((1, 1), (statistics.Bins[32], statistics.Bins[64]));
         Assert.Equal(0, ModeStatistics.Take([0.2f, -0.3f, 0f, 0.125f, 9f], format, modes).Changed);
+    }
+
+    [Theory]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    [InlineData(5)]
+    [InlineData(6)]
+    public void Each_mode_lies_in_the_middle_of_a_bin(int bits)
+    {
+        var format = new WeightFormat(bits, 0);
+        var width = 2 * ModeStatistics.Reach(bits) / ModeStatistics.BinCount(bits);
+        for (var k = -format.MaxLevel; k <= format.MaxLevel; k++)
+        {
+            // All but the bin's edges.
+            float[] values = [k - (float)(0.49 * width), k, k + (float)(0.49 * width)];
+            Assert.Equal(3, ModeStatistics.Take(values, format, new sbyte[3]).Bins.Max());
+        }
     }
 
     [Fact]
@@ -70,11 +88,12 @@ public sealed class Keeping_the_history
         Assert.Equal(["a", "b"], record.Layers.Select(l => l.Layer));
         Assert.Equal((2, 2, 6, 0.5, 0.2041), (record.Layers[1].Bits, record.Layers[1].Fraction, record.Layers[1].Weights, record.Layers[1].Zeros, record.Layers[1].Residual));
         Assert.Equal([0, 0.5, 0.5], record.Layers[1].Modes);
+        Assert.Equal((0, 0.5), (record.Layers[1].Negative, record.Layers[1].Outer));
         // All layers together, and each.
         Assert.Equal([null, "a", "b"], record.Histograms.Select(h => h.Layer));
         Assert.Equal([0, 1, 2], record.Histograms[0].Epochs);
         Assert.All(record.Histograms[0].Counts, counts => Assert.Equal(8, counts.Sum()));
-        Assert.Equal(4, record.Histograms[0].Counts[0][30]);
+        Assert.Equal(4, record.Histograms[0].Counts[0][32]);
         Assert.Null(record.Training);
 
         var read = QuantizationRecord.TryRead(record.ToJson())!;

@@ -1,5 +1,6 @@
 using Lathe.Contracts;
 using Lathe.Hosting;
+using Lathe.NN.Checkpoints;
 using Lathe.NN.Graphs;
 using Lathe.NN.Models;
 using Lathe.Quantizer.Weights;
@@ -137,6 +138,52 @@ public sealed class Quantizing_a_network : IDisposable
 
         var wrong = Assert.Throws<LatheException>(() => Quantize(new { bits = 2, exclude = "features.1" }));
         Assert.Contains("no layer 'features.1'; its layers are features.0, features.4, classifier.0, classifier.3", wrong.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void More_bits_than_before_have_modes_in_between_to_move_to()
+    {
+        var two = Quantize(new { method = "naive", bits = 2 }).Output;
+        var four = _trial.Run(new { method = "naive", bits = 4 }, input: two).Output;
+        using var before = _trial.Read(two);
+        using var after = _trial.Read(four);
+        foreach (var (name, format) in before.Formats)
+        {
+            Assert.True(before.Tensors[name].equal(after.Tensors[name]).all().item<bool>(), name);
+            // One step of before is four of now, of seven.
+            Assert.Equal(new WeightFormat(4, format.Fraction + 2), after.Formats[name]);
+        }
+
+        // With as many bits nothing changes.
+        using var again = _trial.Read(_trial.Run(new { method = "naive", bits = 2 }, input: two).Output);
+        Assert.Equal(before.Formats, again.Formats);
+    }
+
+    [Theory]
+    [InlineData("*", "quantize.exclude: '*' leaves no layer to quantize; the network's are features.0, features.4, classifier.0, classifier.3")]
+    [InlineData("classifier.3", "quantize.bits: gives 'classifier.3' bits, but quantize.exclude leaves it float; take it out of one of them")]
+    public void Excluding_everything_or_what_bits_are_given_for_is_refused(string exclude, string message)
+    {
+        var bits = new Dictionary<string, int> { ["default"] = 2, ["classifier.3"] = 8 };
+        Assert.Equal(message, Assert.Throws<LatheException>(() => Quantize(new { bits, exclude })).Message);
+        Assert.Equal(2, _trial.Read(Quantize(new { method = "naive", bits, exclude = "features.*" }).Output).Formats.Count);
+    }
+
+    [Fact]
+    public void Schedules_that_run_backwards_are_refused()
+    {
+        Assert.Equal(
+            "quantize.pullEnd: is 0.001 where pullStart is 1, and it rises from there; expected at least 1, or another pullStart", Refusal(new { pullStart = 1, pullEnd = 0.001 }));
+        Assert.Equal(
+            "quantize.sigmaEnd: is 0.5 where sigmaStart is 0.1, and it falls from there; expected at most 0.1, or another sigmaStart",
+            Refusal(new { method = "sgm", sigmaStart = 0.1, sigmaEnd = 0.5 }));
+        Assert.Equal(
+            "quantize.finalLearningRate: is 0.003 where learningRate is 0.001, and it falls from there; expected at most 0.001, or another learningRate",
+            Refusal(new { method = "ste", learningRate = 0.001 }));
+        // What a method does not use may be anything.
+        Quantize(new { method = "naive", pullStart = 1, pullEnd = 0.001, learningRate = 0.001 });
+
+        string Refusal(object parameters) => Assert.Throws<LatheException>(() => Quantize(parameters)).Message;
     }
 
     public void Dispose() => _trial.Dispose();

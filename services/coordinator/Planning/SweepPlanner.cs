@@ -90,7 +90,7 @@ public static class SweepPlanner
     private static string? Misplaced(StageManifest manifest, bool first, bool hasCheckpoint) => (manifest.Input, first) switch
     {
         (StageInput.Checkpoint, true) =>
-            $"'{manifest.Name}' starts from a checkpoint and cannot be the first stage; put one that starts from a model before it",
+            $"'{manifest.Name}' starts from a checkpoint and cannot be the first stage; put one that starts from a model before it, '- train' or, for weights that are trained already, '- train: {{ epochs: 0 }}'",
         (StageInput.Checkpoint, false) when !hasCheckpoint =>
             $"'{manifest.Name}' starts from a checkpoint, and no stage before it makes one",
         (StageInput.Model, false) => $"'{manifest.Name}' starts from a model and can only be the first stage; a checkpoint is trained further by a sweep whose model it is (model: its file or digest)",

@@ -35,22 +35,29 @@ public static class FixedPoint
     public static Tensor Quantize(Tensor weights, int bits, int fraction) => Modes(weights, bits, fraction).TimesInPlace(StepSize(fraction));
 
     /// <summary>
-    /// f = argmin Σ (w − Q(w; 2^(−f)))²: chosen once, on the pretrained weights. The coarser step wins a tie.
+    /// f = argmin Σ (w − Q(w; 2^(−f)))². Of steps that fit equally well the finest is taken: weights that lie on a grid of fewer bits already
+    /// then have all the modes in between to move to.
     /// </summary>
     /// <param name="weights">Float32, any shape.</param>
     /// <param name="bits">N, 2 to 8.</param>
     public static int ChooseFraction(Tensor weights, int bits)
     {
-        using var scope = NewDisposeScope();
-        using var _ = no_grad();
         var (best, least) = (LeastFraction, double.PositiveInfinity);
         for (var fraction = LeastFraction; fraction <= GreatestFraction; fraction++)
         {
-            // Summed in double: over millions of weights a float32 sum could prefer the wrong neighbour.
-            var error = weights.sub(Quantize(weights, bits, fraction)).to(ScalarType.Float64).Squared().sum().item<double>();
-            if (error < least) (best, least) = (fraction, error);
+            var error = SquaredError(weights, bits, fraction);
+            if (error <= least) (best, least) = (fraction, error);
         }
 
         return best;
+    }
+
+    /// <summary>Σ (w − Q(w; 2^(−f)))².</summary>
+    public static double SquaredError(Tensor weights, int bits, int fraction)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        // Summed in double: over millions of weights a float32 sum could prefer the wrong neighbour.
+        return weights.sub(Quantize(weights, bits, fraction)).to(ScalarType.Float64).Squared().sum().item<double>();
     }
 }

@@ -112,8 +112,12 @@ public sealed class ModeHistory
         var layers = _names.Length;
         _course.AddRange(Saved(CourseState).data<double>().ToArray().Chunk(1 + (2 * layers))
             .Select(p => new CoursePoint((int)p[0], p[1..(layers + 1)], p[(layers + 1)..])));
-        var bins = Saved(BinState).data<long>().ToArray().Chunk(ModeStatistics.BinCount).Chunk(Math.Max(1, layers)).ToList();
-        _snapshots.AddRange(Saved(EpochState).data<long>().ToArray().Select((epoch, i) => new Snapshot((int)epoch, i < bins.Count ? bins[i] : [])));
+        var bins = Saved(BinState).data<long>().ToArray();
+        int[] counts = [.. _names.Select(name => ModeStatistics.BinCount(_weights.Formats[name].Bits))];
+        var epochs = Saved(EpochState).data<long>().ToArray();
+        if (bins.Length != epochs.Length * counts.Sum()) throw Unfit(BinState);
+        var at = 0;
+        _snapshots.AddRange(epochs.Select(epoch => new Snapshot((int)epoch, [.. counts.Select(count => bins[at..(at += count)])])));
         for (var i = 0; i < layers; i++)
         {
             var modes = Saved(ModeState + _names[i]).data<sbyte>().ToArray();

@@ -1,35 +1,74 @@
 using Lathe.Contracts;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Graphs;
-using TorchSharp;
+using Lathe.NN.Runtime;
+using static TorchSharp.torch;
 
 namespace Lathe.Quantizer.Weights;
 
 /// <summary>Which weights are quantized, and their step sizes: one power of two for each layer.</summary>
 public static class StepSizes
 {
+    private const int Quantiles = 1024;
+
     /// <summary>Formats of every convolution's and linear layer's weight, first and last included, unless excluded by name.</summary>
     /// <exception cref="LatheException">A name in the parameters is no layer of the network.</exception>
     public static IReadOnlyDictionary<string, WeightFormat> Choose(
-        NetworkGraph graph, IReadOnlyDictionary<string, torch.Tensor> tensors, QuantizeParameters parameters)
+        NetworkGraph graph, IReadOnlyDictionary<string, Tensor> tensors, QuantizeParameters parameters)
     {
         CheckNames(graph, parameters);
-        var excluded = Excluded(parameters);
-        return Layers(graph).Where(layer => !excluded.Any(pattern => LayerBits.Fits(pattern, layer))).ToDictionary(
+        return Quantized(graph, parameters).ToDictionary(
             layer => $"{layer}.weight",
-            layer => Nearest(tensors[$"{layer}.weight"], parameters.Bits.Of(layer)));
+            layer => Nearest($"{layer}.weight", tensors[$"{layer}.weight"], parameters.Bits.Of(layer)));
     }
 
-    /// <summary>The format of so many bits that is nearest to a weight.</summary>
-    public static WeightFormat Nearest(torch.Tensor weight, int bits) => new(bits, FixedPoint.ChooseFraction(weight, bits));
+    /// <summary>
+    /// The format of so many bits that is nearest to a weight. Where all of it is zero, as in a branch that starts as nothing, no step is nearer than
+    /// another: it gets the step of weights that start at random, so that training can grow them.
+    /// </summary>
+    /// <param name="name">The tensor's.</param>
+    /// <param name="weight">Float32 [outputs, ...].</param>
+    /// <param name="bits">N, 2 to 8.</param>
+    /// <exception cref="LatheException">The weights are too large for the coarsest step.</exception>
+    public static WeightFormat Nearest(string name, Tensor weight, int bits)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var largest = weight.abs().max().item<float>();
+        if (largest < FixedPoint.StepSize(FixedPoint.GreatestFraction) / 2) return new WeightFormat(bits, FractionAtStart(weight.numel() / weight.shape[0], bits));
+        var fraction = FixedPoint.ChooseFraction(weight, bits);
+        if (fraction == FixedPoint.LeastFraction
+            && FixedPoint.SquaredError(weight, bits, fraction - 1) < FixedPoint.SquaredError(weight, bits, fraction))
+        {
+            throw new LatheException(
+                $"{name} has weights of up to {largest:0.###E+0}; with the coarsest step, 2^{-fraction}, {bits}-bit weights reach {FixedPoint.GreatestMode(bits) * FixedPoint.StepSize(fraction)}. "
+                + "Scale the layer down, or leave it float with quantize.exclude");
+        }
 
-    /// <summary>Refuses names that are no layers; needs no weights, so it can be asked before anything is trained.</summary>
-    /// <exception cref="LatheException">A name in the parameters is no layer of the network.</exception>
+        return new WeightFormat(bits, fraction);
+    }
+
+    /// <summary>f for weights from a normal distribution of variance 2 / inputs, with which layers start.</summary>
+    private static int FractionAtStart(long inputs, int bits)
+    {
+        using var scope = NewDisposeScope();
+        // Its quantiles: nothing is drawn.
+        var shares = tensor(Enumerable.Range(1, Quantiles - 1).Select(i => (float)((2.0 * i / Quantiles) - 1)).ToArray());
+        return FixedPoint.ChooseFraction(shares.erfinv().TimesInPlace(Math.Sqrt(2) * Math.Sqrt(2.0 / inputs)), bits);
+    }
+
+    /// <summary>Refuses names that are no layers, or leave none; needs no weights, so it can be asked before anything is trained.</summary>
+    /// <exception cref="LatheException">A name in the parameters is no layer of the network, or nothing would be quantized by it.</exception>
     public static void CheckNames(NetworkGraph graph, QuantizeParameters parameters)
     {
         var layers = Layers(graph);
         Check("exclude", Excluded(parameters));
         Check("bits", parameters.Bits.ByName.Keys);
+        var quantized = Quantized(graph, parameters);
+        if (quantized.Count == 0)
+            throw new LatheException($"quantize.exclude: '{parameters.Exclude}' leaves no layer to quantize; the network's are {string.Join(", ", layers)}");
+        if (parameters.Bits.ByName.Keys.FirstOrDefault(pattern => !quantized.Exists(layer => LayerBits.Fits(pattern, layer))) is { } idle)
+            throw new LatheException($"quantize.bits: gives '{idle}' bits, but quantize.exclude leaves it float; take it out of one of them");
 
         void Check(string parameter, IEnumerable<string> patterns)
         {
@@ -39,6 +78,12 @@ public static class StepSizes
     }
 
     private static List<string> Layers(NetworkGraph graph) => [.. graph.Nodes.Where(node => node is Conv2d or Linear).Select(node => node.Name)];
+
+    private static List<string> Quantized(NetworkGraph graph, QuantizeParameters parameters)
+    {
+        var excluded = Excluded(parameters);
+        return Layers(graph).FindAll(layer => !Array.Exists(excluded, pattern => LayerBits.Fits(pattern, layer)));
+    }
 
     private static string[] Excluded(QuantizeParameters parameters) =>
         parameters.Exclude.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);

@@ -9,7 +9,7 @@ public sealed class QuantizationTableTests
 
     private static readonly QuantizationRecord Record = new(
         [
-            new QuantizedLayer("features.0", 2, 3, 400, 0.4125, 0.0123, [0.3, 0.4125, 0.2875]),
+            new QuantizedLayer("features.0", 2, 3, 400, 0.4125, 0.0123, [0.3, 0.4125, 0.2875], 0.3, 0.5875),
             new QuantizedLayer("features.denseblock4.denselayer16.conv2.of.a.long.name", 8, 7, 1_048_576, 0.02, 0.2887, null),
         ],
         new ModeCourse(Epochs, [.. Epochs.Select(e => 0.1 / e)], [.. Epochs.Select(e => 0.29 / e)], [], [], []),
@@ -20,18 +20,31 @@ public sealed class QuantizationTableTests
     public void Layers_fit_80_columns_by_the_end_of_their_names() =>
         Assert.Equal(
             [
-                "layer                         bits  step    weights  zeros %  residual",
-                "features.0                       2  2^-3        400    41.25    0.0123",
-                "…ayer16.conv2.of.a.long.name     8  2^-7  1,048,576     2.00    0.2887",
+                "layer               bits  step    weights   <0 %    0 %   >0 %  residual",
+                "features.0             2  2^-3        400  30.00  41.25  28.75    0.0123",
+                // Of an older checkpoint, which does not tell.
+                "…v2.of.a.long.name     8  2^-7  1,048,576      -   2.00      -    0.2887",
+                "Shares of the weights by the sign of their mode. Residual: root mean square",
+                "distance from the modes before the final rounding, in steps.",
             ],
-            Samples.Draw(QuantizationTable.Layers(Record, 74), 80).Select(line => line.Trim()));
+            Samples.Draw(QuantizationTable.Layers(Record, 80), 80).Select(line => line.Trim()));
+
+    [Fact]
+    public void Accuracy_before_and_after_rounding_is_told_where_images_were_held_out()
+    {
+        Assert.Equal(
+            "held-out images: 91.30% right before the final rounding, 91.20% after it",
+            QuantizationTable.Rounding(new Dictionary<string, double> { ["validationTop1Before"] = 0.913, ["validationTop1After"] = 0.912 }));
+        Assert.Null(QuantizationTable.Rounding(new Dictionary<string, double> { ["residual"] = 0.1 }));
+    }
 
     [Fact]
     public void Of_a_long_course_a_few_epochs_are_shown_and_the_last_one()
     {
         var lines = Samples.Draw(QuantizationTable.Course(Record), 80);
-        Assert.InRange(lines.Length, 8, 13);
+        Assert.InRange(lines.Length, 9, 14);
         Assert.Matches("^ *epoch +changed % +residual *$", lines[0]);
-        Assert.Matches(@"^ *40 +0\.25 +0\.0073 *$", lines[^1]);
+        Assert.Matches(@"^ *40 +0\.25 +0\.0073 *$", lines[^2]);
+        Assert.Equal("  Changed: weights whose mode is another than an epoch before.", lines[^1].TrimEnd());
     }
 }

@@ -61,7 +61,7 @@ internal static class Hostile
         ];
         var count = checkpoint == Trained ? 1 : checkpoint == Pruned ? 2 : 3;
         var graph = Zoo.Build("lenet5", new TensorShape(1, 28, 28), 10);
-        return new CheckpointHeader(graph, new Lineage([.. steps.Take(count)], count == 1 ? null : Trained), new Dictionary<string, WeightFormat>(), [], new CheckpointSize(0, 0, 1, 0, 0), 1);
+        return new CheckpointHeader(graph, new Lineage([.. steps.Take(count)], count == 1 ? null : Trained), new Dictionary<string, WeightFormat>(), [], new CheckpointSize(0, 0, 1, 0, 0), new CheckpointText(0, 0, 0), 1);
     }
 
     private static string Exclude => JsonSerializer.Serialize(new { bits = 2, exclude = Markup });

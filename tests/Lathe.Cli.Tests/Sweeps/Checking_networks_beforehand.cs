@@ -76,6 +76,15 @@ public sealed class Checking_networks_beforehand : IDisposable
         Assert.StartsWith("s.yaml:7:17: stages[3].quantize.batchSize: batches of one image give batch norm '", faults[1]);
     }
 
+    [Fact]
+    public void Schedules_that_run_backwards_and_a_quantization_of_nothing_are_refused_before_anything_trains()
+    {
+        var faults = Faults("model: lenet5", "  - quantize: { pullEnd: [10, 1e-9] }\n  - quantize: { exclude: '*' }");
+        Assert.Equal(2, faults.Length);
+        Assert.StartsWith("s.yaml:5:31: stages[1].quantize.pullEnd[1]: is 1E-09 where pullStart is 1E-06, and it rises from there", faults[0]);
+        Assert.StartsWith("s.yaml:6:17: stages[2].quantize.exclude: '*' leaves no layer to quantize", faults[1]);
+    }
+
     private string[] Faults(string model, string stages, string dataset = "fashion-mnist")
     {
         var sweep = SweepFile.Parse("s.yaml", $"{model}\ndataset: {dataset}\nstages:\n  - train\n{stages}\n", []);

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Text;
 using System.Text.Json;
 using CsCheck;
 using Lathe.Contracts;
@@ -40,6 +41,11 @@ public class CheckpointTests
             var header = CheckpointFile.ReadHeader(new MemoryStream(bytes), "file");
             Assert.Equal(header.Stored.Sum(t => t.Bytes), header.Size.Total);
             Assert.Equal(bytes.Length, header.FileBytes);
+            Assert.Equal(bytes.Length, header.Text.Graph + header.Text.History + header.Text.Index + header.Size.Total);
+            using var json = JsonDocument.Parse(bytes.AsMemory(8, BitConverter.ToInt32(bytes)));
+            var metadata = json.RootElement.GetProperty("__metadata__");
+            Assert.Equal(Encoding.UTF8.GetByteCount(metadata.GetProperty("lathe.graph").GetRawText()), header.Text.Graph);
+            Assert.Equal(Encoding.UTF8.GetByteCount(metadata.GetProperty("lathe.lineage").GetRawText()), header.Text.History);
         },
         iter: 150,
         threads: 1);
