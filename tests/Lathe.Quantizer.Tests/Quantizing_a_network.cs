@@ -135,6 +135,10 @@ public sealed class Quantizing_a_network : IDisposable
         var outcome = Quantize(new { bits = 2, epochs = 1, exclude = "features.0, classifier.3" });
         using var checkpoint = _trial.Read(outcome.Output);
         Assert.Equal(["classifier.0.weight", "features.4.weight"], checkpoint.Formats.Keys.Order(StringComparer.Ordinal));
+        // Of all weights: a float one has 32 bits.
+        var weights = Layers.ToDictionary(layer => layer, layer => (double)checkpoint.Tensors[$"{layer}.weight"].numel());
+        var bits = Layers.Sum(layer => weights[layer] * (layer is "features.4" or "classifier.0" ? 2 : 32)) / weights.Values.Sum();
+        Assert.Equal(bits, outcome.Metrics["bits"], 1e-9);
 
         var wrong = Assert.Throws<LatheException>(() => Quantize(new { bits = 2, exclude = "features.1" }));
         Assert.Contains("no layer 'features.1'; its layers are features.0, features.4, classifier.0, classifier.3", wrong.Message, StringComparison.Ordinal);
