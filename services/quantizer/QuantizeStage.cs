@@ -18,6 +18,9 @@ namespace Lathe.Quantizer;
 /// <summary>Trains a network's weights into N-bit fixed-point modes.</summary>
 public sealed class QuantizeStage : IStage<QuantizeParameters>
 {
+    // Root mean square distance from the modes, in steps, at which rounding begins to cost accuracy. The defaults end under 0.01 even in two epochs.
+    private const double WeakPull = 0.05;
+
     public static StageManifest Manifest { get; } = new(
         "quantize", "8", "SYMOG: weights trained into N-bit fixed-point modes", StageInput.Checkpoint, StageOutput.Checkpoint);
 
@@ -48,6 +51,13 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
         weights.Round();
         if (graph.Nodes.Any(node => node is Quantize)) facts["movedFromTies"] = RoundingTies.Avoid(graph, Tensors(module), weights.Formats);
         if (validation.Count > 0) facts["validationTop1After"] = Evaluation.Run(module, validation, parameters.BatchSize, stop: stop).Top1;
+
+        if (parameters.Method is QuantizeMethod.Symog or QuantizeMethod.Sgm && facts["residual"] > WeakPull)
+        {
+            run.Logger.LogWarning(
+                "the pull was too weak: weights were still {Residual:0.###} steps from their modes when it ended, and the rounding moved them so far. More epochs or a larger pullEnd bring them there",
+                facts["residual"]);
+        }
 
         if (data.DamageReport is { } damage) run.Logger.LogWarning("{Damage}", damage);
         var step = new LineageStep(

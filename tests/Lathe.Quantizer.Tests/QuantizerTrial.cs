@@ -19,12 +19,15 @@ internal sealed class QuantizerTrial : IDisposable
     public QuantizerTrial(NetworkGraph graph)
     {
         BarImages.Write(Path.Combine(_root, "data"), train: 1024, test: 64);
-        _trial = new StageTrial(Settings);
+        _trial = new StageTrial(Settings) { Logger = Warned };
         TorchRuntime.Configure(1);
         using var module = GraphModule.Create(graph, seed: 1);
         using var checkpoint = new Checkpoint(graph, module.Snapshot(), Lineage.Empty, new Dictionary<string, WeightFormat>());
         Float = _trial.Checkpoints.Write(stream => CheckpointFile.Write(stream, checkpoint));
     }
+
+    /// <summary>What runs warned of.</summary>
+    public Warnings Warned { get; } = new();
 
     /// <summary>The network as it was.</summary>
     public CheckpointRef Float { get; }

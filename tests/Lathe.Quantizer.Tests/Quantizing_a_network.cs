@@ -103,6 +103,10 @@ public sealed class Quantizing_a_network : IDisposable
     {
         var without = Quantize(new { bits = 2, epochs = 2, batchSize = 32, pullStart = 1e-9, pullEnd = 1e-9 });
         Assert.InRange(without.Metrics["residual"], 0.1, 1);
+        Assert.StartsWith("the pull was too weak: weights were still ", Assert.Single(_trial.Warned.Messages), StringComparison.Ordinal);
+        Quantize(new { method = "naive", bits = 2 });
+        Quantize(new { bits = 2, epochs = 2, batchSize = 32 });
+        Assert.Single(_trial.Warned.Messages);
     }
 
     [Fact]

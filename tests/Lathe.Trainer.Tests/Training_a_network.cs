@@ -3,7 +3,6 @@ using Lathe.Contracts;
 using Lathe.Hosting;
 using Lathe.NN.Checkpoints;
 using Lathe.Testing;
-using Microsoft.Extensions.Logging;
 
 namespace Lathe.Trainer.Tests;
 
@@ -162,19 +161,4 @@ public sealed class Training_a_network : IDisposable
         Threads = 1,
         SlotFolder = Path.Combine(_root, "slots"),
     };
-
-    private sealed class Warnings : ILogger
-    {
-        public List<string> Messages { get; } = [];
-
-        public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull => null;
-
-        public bool IsEnabled(LogLevel logLevel) => true;
-
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
-        {
-            if (logLevel == LogLevel.Warning) Messages.Add(formatter(state, exception));
-        }
-    }
 }

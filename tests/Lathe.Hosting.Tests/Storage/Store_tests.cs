@@ -1,7 +1,6 @@
 using System.Security.Cryptography;
 using Lathe.Contracts;
 using Lathe.Testing;
-using Microsoft.Extensions.Logging;
 
 namespace Lathe.Hosting.Tests;
 
@@ -191,17 +190,17 @@ public sealed class StoreTests(S3Server server)
     public void A_damaged_training_state_is_told_of_by_its_place_and_its_time_counts_no_more(string kind)
     {
         using var shelf = new Shelf(kind, server);
-        var (states, clock, log) = (new TrainingStateStore(shelf.Settings), new SteppedTime(), new Told());
+        var (states, clock, log) = (new TrainingStateStore(shelf.Settings), new SteppedTime(), new Warnings());
         var first = states.Begin(Key, null, clock, log);
         clock.Seconds = 100;
         first.Save(stream => stream.WriteByte(7));
-        Assert.Empty(log.Warnings);
+        Assert.Empty(log.Messages);
 
         var second = states.Begin(Key, null, clock, log);
         clock.Seconds = 105;
         Assert.Equal(105, second.Seconds);
         second.Damaged("it is cut off");
-        Assert.Equal($"{shelf.Blobs.PlaceOf($"states/{Key}.state")} is damaged: it is cut off. The stage starts over from its beginning", Assert.Single(log.Warnings));
+        Assert.Equal($"{shelf.Blobs.PlaceOf($"states/{Key}.state")} is damaged: it is cut off. The stage starts over from its beginning", Assert.Single(log.Messages));
         Assert.Equal((5, 5), (second.Seconds, states.Begin(Key, null, clock, log).Seconds));
     }
 
@@ -239,20 +238,5 @@ public sealed class StoreTests(S3Server server)
         public override long TimestampFrequency => 1;
 
         public override long GetTimestamp() => Seconds;
-    }
-
-    private sealed class Told : ILogger
-    {
-        public List<string> Warnings { get; } = [];
-
-        public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull => null;
-
-        public bool IsEnabled(LogLevel logLevel) => true;
-
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
-        {
-            if (logLevel == LogLevel.Warning) Warnings.Add(formatter(state, exception));
-        }
     }
 }
