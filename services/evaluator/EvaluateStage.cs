@@ -12,7 +12,7 @@ namespace Lathe.Evaluator;
 public sealed class EvaluateStage : IStage<EvaluateParameters>
 {
     public static StageManifest Manifest { get; } = new(
-        "evaluate", "4", "Accuracy on the test split, parameters, multiplications, stored size and latency", StageInput.Checkpoint, StageOutput.Metrics);
+        "evaluate", "5", "Accuracy on the test split, parameters, multiplications, stored size and latency", StageInput.Checkpoint, StageOutput.Metrics);
 
     public StageOutcome Run(StageRun run, EvaluateParameters parameters, CancellationToken stop)
     {
