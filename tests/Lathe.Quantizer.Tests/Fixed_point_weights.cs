@@ -97,6 +97,32 @@ public sealed class Fixed_point_weights
     }
 
     [Fact]
+    public void Over_the_last_fifth_the_task_lets_go_of_the_weights()
+    {
+        Assert.Equal([1, 1, 0.5, 0], ((double[])[0, 0.8, 0.9, 1]).Select(Pull.ShareOfTask), (a, b) => Math.Abs(a - b) < 1e-9);
+        foreach (var method in (QuantizeMethod[])[QuantizeMethod.Symog, QuantizeMethod.Sgm])
+        {
+            // A weight at its mode is not pulled: what is left is the task's.
+            Assert.Equal([0.5f, -2f], Gradient(method, progress: 0.5));
+            Assert.Equal([0.25f, -1f], Gradient(method, progress: 0.9));
+            Assert.Equal([0f, 0f], Gradient(method, progress: 1));
+        }
+
+        static float[] Gradient(QuantizeMethod method, double progress)
+        {
+            using var scope = NewDisposeScope();
+            // The only modes that SGM sees here are the weights' own: σ is a hundredth of a step.
+            var parameters = new QuantizeParameters { Method = method, SigmaStart = 0.01, SigmaEnd = 0.01 };
+            var weight = new Parameter(tensor(new[] { 0.25f, 0f }));
+            weight.grad = tensor(new[] { 0.5f, -2f });
+            var weights = new QuantizedWeights(new Dictionary<string, Parameter> { ["w"] = weight }, new Dictionary<string, WeightFormat> { ["w"] = new(2, 2) });
+            if (method == QuantizeMethod.Symog) Symog.AddGradient(weights, parameters, progress, learningRate: 0.01);
+            else Sgm.AddGradient(weights, parameters, new Dictionary<string, float[]> { ["w"] = [0.3f, 0.4f, 0.3f] }, progress, learningRate: 0.01);
+            return weight.grad!.data<float>().ToArray();
+        }
+    }
+
+    [Fact]
     public void The_pull_rises_exponentially()
     {
         Assert.Equal(1e-3, Pull.At(1e-3, 100, 0), 1e-12);

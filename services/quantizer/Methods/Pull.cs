@@ -9,6 +9,17 @@ public static class Pull
     // weight would swing about its mode instead of settling.
     private const double LargestStep = 0.5;
 
+    // The last part of the schedule, over which the task lets go of the weights.
+    private const double LettingGo = 0.2;
+
+    /// <summary>
+    /// How much of the task's gradient still moves quantized weights: all, until over the last fifth of the schedule it falls to nothing. Modes are
+    /// long decided then, but as long as the task pulls at a weight it comes to rest beside its mode, and the final rounding moves it after all.
+    /// Batch norm and biases go on adapting to weights that are modes.
+    /// </summary>
+    /// <param name="progress">t, from 0 to 1 over the schedule.</param>
+    public static double ShareOfTask(double progress) => Math.Clamp((1 - progress) / LettingGo, 0, 1);
+
     /// <summary>λ(t) = λ₀·(λ₁/λ₀)^t.</summary>
     /// <param name="start">λ₀.</param>
     /// <param name="end">λ₁.</param>

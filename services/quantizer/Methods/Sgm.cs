@@ -45,7 +45,7 @@ public static class Sgm
         });
     }
 
-    /// <summary>Adds λ(t)·Σ_k r_k·(w − kΔ) to each quantized weight's gradient.</summary>
+    /// <summary>Adds λ(t)·Σ_k r_k·(w − kΔ) to each quantized weight's gradient, of which <see cref="Pull.ShareOfTask"/> is left.</summary>
     /// <param name="weights">The weights.</param>
     /// <param name="parameters">λ₀, λ₁, σ₀, σ₁ and the normalization.</param>
     /// <param name="shares">π by tensor name.</param>
@@ -61,6 +61,7 @@ public static class Sgm
         {
             var gradient = weight.grad ?? throw new InvalidOperationException($"{name} has no gradient: backward did not reach it");
             var pull = Pull.Of(parameters, weights, weight.numel(), progress, learningRate);
+            if (Pull.ShareOfTask(progress) is < 1 and var share) gradient.TimesInPlace(share);
             gradient.PlusInPlace(weight.sub(Expected(weight, format.Bits, format.Fraction, sigma, shares[name])), pull);
         }
     }

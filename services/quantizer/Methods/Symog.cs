@@ -22,7 +22,7 @@ public static class Symog
         },
     };
 
-    /// <summary>Adds λ(t)·∂R/∂w to each quantized weight's gradient.</summary>
+    /// <summary>Adds λ(t)·∂R/∂w to each quantized weight's gradient, of which <see cref="Pull.ShareOfTask"/> is left.</summary>
     /// <param name="weights">The weights.</param>
     /// <param name="parameters">λ₀, λ₁ and the normalization.</param>
     /// <param name="progress">t, from 0 to 1 over the schedule.</param>
@@ -35,6 +35,7 @@ public static class Symog
         {
             var gradient = weight.grad ?? throw new InvalidOperationException($"{name} has no gradient: backward did not reach it");
             var pull = Pull.Of(parameters, weights, weight.numel(), progress, learningRate);
+            if (Pull.ShareOfTask(progress) is < 1 and var share) gradient.TimesInPlace(share);
             gradient.PlusInPlace(weight.sub(FixedPoint.Quantize(weight, format.Bits, format.Fraction)), pull);
         }
     }
