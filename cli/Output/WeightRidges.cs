@@ -48,13 +48,12 @@ internal static class WeightRidges
     /// <summary>Where −Δ, 0 and Δ lie, or the outer modes where these are too close.</summary>
     private static string Ruler(WeightHistogram histogram, int characters)
     {
-        var reach = histogram.Reach ?? 1 << (histogram.Bits - 1);
         var outer = (1 << (histogram.Bits - 1)) - 1;
         var ruler = new string(' ', characters + 4).ToCharArray();
         foreach (var k in (int[])[-outer, 0, outer])
         {
             var label = k == 0 ? "0" : $"{(k < 0 ? "−" : "")}{(outer == 1 ? "" : outer)}Δ";
-            var middle = (int)((k + reach) / (2 * reach) * characters);
+            var middle = (int)((k + histogram.Edge) / (2 * histogram.Edge) * characters);
             label.CopyTo(0, ruler, Math.Max(0, middle - (label.Length / 2)), label.Length);
         }
 

@@ -19,8 +19,7 @@ internal static class HistogramPlot
     public static string Draw(WeightHistogram histogram, string about)
     {
         var edge = 1 << (histogram.Bits - 1);
-        var reach = histogram.Reach ?? edge;
-        var x = new Axis(-reach, reach, Left, Right);
+        var x = new Axis(-histogram.Edge, histogram.Edge, Left, Right);
         var bottom = 26 + Ridge + ((histogram.Counts.Count - 1) * Step);
         var modes = Enumerable.Range(-edge + 1, (2 * edge) - 1).ToList();
         var lines = histogram.Bits > MostBitsWithLines ? "" : string.Concat(modes.Select(k => Svg.Line(x.Place(k), 20, x.Place(k), bottom, "grid")));

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Lathe.Contracts;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Training;
@@ -116,6 +117,10 @@ public sealed record ModeCourse(
 /// <param name="Reach">The bins are equal parts of ± so many steps, in each layer's own Δ of the time; null, of older checkpoints: 2^(N−1).</param>
 public sealed record WeightHistogram(string? Layer, int Bits, IReadOnlyList<int> Epochs, IReadOnlyList<long[]> Counts, double? Reach = null)
 {
+    /// <summary>How far the bins go to either side of 0, in steps.</summary>
+    [JsonIgnore]
+    public double Edge => Reach ?? 1 << (Bits - 1);
+
     // Layers that get a distribution of their own, and how many of it: the first, the middle and the last.
     private const int MostLayers = 16;
 
