@@ -51,13 +51,19 @@ internal static class Hostile
                 Facts = new Dictionary<string, double> { ["parameters"] = 100_000, ["parametersRatio"] = 0.5, ["gatesClosedByFinish"] = 1, ["gatesReopenedByFinish"] = 12 },
             },
             Step("quantize", Pruned, new QuantizationRecord(
-                [new QuantizedLayer(Markup, 2, 3, 400, 0.4, 0.01, [0.3, 0.4, 0.3])],
-                new ModeCourse(Epochs, [0.3, 0.1, 0], [0.28, 0.1, 0.01], [3], [[0]], [[0.01]]),
+                [
+                    new QuantizedLayer(Markup, 2, 3, 400, 0.4, 0.01, [0.25, 0.4, 0.35], 0.25, 0.6),
+                    new QuantizedLayer("classifier.3", 8, 7, 1_280, 0.1, 0.01, null, 0.5, 0),
+                ],
+                new ModeCourse(Epochs, [0.3, 0.1, 0], [0.28, 0.1, 0.01], [3], [[0], [0]], [[0.01], [0.01]]),
                 [
                     new WeightHistogram(null, 2, [0, 1, 3], [[1, 4, 6, 4, 1], [1, 5, 4, 5, 1], [0, 8, 0, 8, 0]]),
                     new WeightHistogram(Markup, 2, [0, 3], [[1, 4, 6, 4, 1], [0, 8, 0, 8, 0]]),
                 ],
-                Course).ToJson()),
+                Course).ToJson()) with
+            {
+                Facts = new Dictionary<string, double> { ["validationTop1Before"] = 0.913, ["validationTop1After"] = 0.912, ["residual"] = 0.01 },
+            },
         ];
         var count = checkpoint == Trained ? 1 : checkpoint == Pruned ? 2 : 3;
         var graph = Zoo.Build("lenet5", new TensorShape(1, 28, 28), 10);

@@ -63,7 +63,7 @@ public sealed class ReportPageTests
     {
         var plots = ReportPlots.All(Sweep);
         Assert.Equal(plots.Count, plots.Select(p => p.File).Distinct().Count());
-        foreach (var file in (string[])["accuracy-multiplications", "accuracy-bytes", "prune-widths", "prune-multiplications", "prune-path", "quantize-changes", "quantize-residual", "quantize-weights", "quantize-weights-layer", "train-loss", "prune-accuracy", "quantize-learning-rate", "confusion"])
+        foreach (var file in (string[])["accuracy-multiplications", "accuracy-bytes", "prune-widths", "prune-multiplications", "prune-path", "quantize-changes", "quantize-residual", "quantize-weights", "quantize-weights-layer", "quantize-modes", "train-loss", "prune-accuracy", "quantize-learning-rate", "confusion"])
             Assert.Contains(plots, p => p.File == file);
         foreach (var plot in plots)
         {
@@ -75,6 +75,25 @@ public sealed class ReportPageTests
         }
 
         Assert.Equal(plots.Count, Elements("figure").Count());
+    }
+
+    [Fact]
+    public void A_quantization_shows_what_the_rounding_moved_and_where_the_weights_lie()
+    {
+        var rows = Elements("table").Single(t => t.Descendants().First(e => e.Name.LocalName == "th").Value == "quantization").Descendants().Where(e => e.Name.LocalName == "tr").Skip(1);
+        Assert.Equal(["91.30", "91.20", "0.0100"], Assert.Single(rows).Elements().Skip(1).Select(cell => cell.Value));
+
+        var bars = Parse(ReportPlots.Quantization(Sweep).Single(p => p.File == "quantize-modes").Svg).Descendants().Where(e => e.Name.LocalName == "g").ToList();
+        Assert.Equal(2, bars.Count);
+        Assert.EndsWith("2 bits: −1Δ 25.00%, 0Δ 40.00%, 1Δ 35.00%", bars[0].Elements().First().Value, StringComparison.Ordinal);
+        Assert.EndsWith("8 bits: 50.00% below 0, 10.00% at 0", bars[1].Elements().First().Value, StringComparison.Ordinal);
+        foreach (var (bar, shares) in bars.Zip((double[][])[[0.25, 0.4, 0.35], [0.5, 0.1, 0.4]]))
+        {
+            var parts = bar.Elements().Where(e => e.Name.LocalName == "rect").ToList();
+            var whole = parts.Sum(part => (double)part.Attribute("width")!);
+            Assert.Equal(["mode below", "mode zero", "mode above"], parts.Select(part => part.Attribute("class")!.Value));
+            Assert.Equal(shares, parts.Select(part => Math.Round((double)part.Attribute("width")! / whole, 3)));
+        }
     }
 
     [Fact]
