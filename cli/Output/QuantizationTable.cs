@@ -23,7 +23,7 @@ internal static class QuantizationTable
             table.AddRow(
                 new Text(PruningTable.Shortened(layer.Layer, Math.Max(LeastName, width - FiguresWidth))), new Text($"{layer.Bits}"), new Text($"2^{-layer.Fraction}"),
                 new Text(Figures.Count(layer.Weights)), new Text(Figures.Percent(layer.Negative)), new Text(Figures.Percent(layer.Zeros)),
-                new Text(Figures.Percent(1 - layer.Negative - layer.Zeros)), new Text(Figures.Loss(layer.Residual)));
+                new Text(Figures.Percent(1 - layer.Negative - layer.Zeros)), new Text(Figures.Residual(layer.Residual)));
         }
 
         return new Rows(table, new Text("  Shares of the weights by the sign of their mode. Residual: root mean square"), new Text("  distance from the modes before the final rounding, in steps."));
@@ -36,7 +36,7 @@ internal static class QuantizationTable
         var points = record.Course.Epochs.Count;
         var every = Math.Max(1, (points + MostPoints - 1) / MostPoints);
         for (var i = (points - 1) % every; i < points; i += every)
-            table.AddRow($"{record.Course.Epochs[i]}", Figures.Percent(record.Course.Changed[i]), Figures.Loss(record.Course.Residual[i]));
+            table.AddRow($"{record.Course.Epochs[i]}", Figures.Percent(record.Course.Changed[i]), Figures.Residual(record.Course.Residual[i]));
         return new Rows(table, new Text("  Changed: weights whose mode is another than an epoch before."));
     }
 

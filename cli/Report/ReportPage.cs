@@ -105,13 +105,13 @@ internal static class ReportPage
             .Select(s => (s.Name, Record: QuantizationRecord.TryRead(s.Step?.Records), Facts: s.Step?.Facts)).Where(s => s.Record is not null).ToList();
         var roundings = read.Where(s => s.Facts!.ContainsKey("validationTop1Before")).Select(s =>
             $"<tr><td class=\"way\">{Text(s.Name)}</td>{Cell(Percent(s.Facts!, "validationTop1Before"))}{Cell(Percent(s.Facts!, "validationTop1After"))}"
-            + $"{Cell(s.Facts!.TryGetValue("residual", out var residual) ? Figures.Loss(residual) : "-")}</tr>").ToList();
+            + $"{Cell(s.Facts!.TryGetValue("residual", out var residual) ? Figures.Residual(residual) : "-")}</tr>").ToList();
         var rounding = roundings.Count == 0 ? "" : "<p class=\"soft\">Top-1 on held-out images just before and just after the final rounding, and the root mean square distance, in steps Δ, by which it moves weights.</p>"
             + Table(["quantization", "before, %", "after, %", "residual"], roundings);
         var tables = read.Select(s => $"<details><summary>Layers of {Text(s.Name)}</summary>" + Table(
                 ["layer", "bits", "step Δ", "weights", "below 0, %", "zeros %", "above 0, %", "outer modes, %", "residual"],
                 s.Record!.Layers.Select(l => $"<tr><td>{Text(l.Layer)}</td>{Cell($"{l.Bits}")}{Cell($"2^{-l.Fraction}")}{Cell(Figures.Count(l.Weights))}{Cell(Figures.Percent(l.Negative))}"
-                    + $"{Cell(Figures.Percent(l.Zeros))}{Cell(Figures.Percent(1 - l.Negative - l.Zeros))}{Cell(Figures.Percent(l.Outer))}{Cell(Figures.Loss(l.Residual))}</tr>")) + "</details>\n");
+                    + $"{Cell(Figures.Percent(l.Zeros))}{Cell(Figures.Percent(1 - l.Negative - l.Zeros))}{Cell(Figures.Percent(l.Outer))}{Cell(Figures.Residual(l.Residual))}</tr>")) + "</details>\n");
         var layers = ReportPlots.Layers(report);
         return rounding + Plots(ReportPlots.Quantization(report)) + string.Concat(tables)
             + (layers.Count == 0 ? "" : $"<details><summary>Distributions of single layers</summary>{Plots(layers)}</details>");

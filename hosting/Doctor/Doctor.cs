@@ -107,7 +107,7 @@ public static class Doctor
     {
         var slots = settings.SlotsFor(settings.Threads);
         var busy = settings.Threads * slots;
-        var text = $"{Environment.ProcessorCount} CPUs, {settings.Threads} threads for each of {slots} computations at a time where a sweep does not say";
+        var text = $"{Environment.ProcessorCount} CPUs, {Counted(settings.Threads, "thread")} for {(slots == 1 ? "one computation" : $"each of {slots} computations")} at a time where a sweep does not say";
         return busy <= Environment.ProcessorCount
             ? new DoctorCheck("processors", true, text)
             : new DoctorCheck(
@@ -115,6 +115,8 @@ public static class Doctor
                 false,
                 $"{text}: more threads than CPUs make each step several times slower; lower {HostingSettings.ThreadsVariable} or {HostingSettings.ComputeSlotsVariable}");
     }
+
+    private static string Counted(int count, string what) => $"{count} {what}{(count == 1 ? "" : "s")}";
 
     /// <summary>Whether the broker answers and lets this user in.</summary>
     public static async Task<DoctorCheck> BrokerAsync(HostingSettings settings, CancellationToken stop = default)

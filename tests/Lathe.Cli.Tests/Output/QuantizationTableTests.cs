@@ -21,9 +21,9 @@ public sealed class QuantizationTableTests
         Assert.Equal(
             [
                 "layer               bits  step    weights   <0 %    0 %   >0 %  residual",
-                "features.0             2  2^-3        400  30.00  41.25  28.75    0.0123",
+                "features.0             2  2^-3        400  30.00  41.25  28.75   0.01230",
                 // Of an older checkpoint, which does not tell.
-                "…v2.of.a.long.name     8  2^-7  1,048,576      -   2.00      -    0.2887",
+                "…v2.of.a.long.name     8  2^-7  1,048,576      -   2.00      -   0.28870",
                 "Shares of the weights by the sign of their mode. Residual: root mean square",
                 "distance from the modes before the final rounding, in steps.",
             ],
@@ -44,7 +44,7 @@ public sealed class QuantizationTableTests
         var lines = Samples.Draw(QuantizationTable.Course(Record), 80);
         Assert.InRange(lines.Length, 9, 14);
         Assert.Matches("^ *epoch +changed % +residual *$", lines[0]);
-        Assert.Matches(@"^ *40 +0\.25 +0\.0073 *$", lines[^2]);
+        Assert.Matches(@"^ *40 +0\.25 +0\.00725 *$", lines[^2]);
         Assert.Equal("  Changed: weights whose mode is another than an epoch before.", lines[^1].TrimEnd());
     }
 }

@@ -81,7 +81,7 @@ public sealed class ReportPageTests
     public void A_quantization_shows_what_the_rounding_moved_and_where_the_weights_lie()
     {
         var rows = Elements("table").Single(t => t.Descendants().First(e => e.Name.LocalName == "th").Value == "quantization").Descendants().Where(e => e.Name.LocalName == "tr").Skip(1);
-        Assert.Equal(["91.30", "91.20", "0.0100"], Assert.Single(rows).Elements().Skip(1).Select(cell => cell.Value));
+        Assert.Equal(["91.30", "91.20", "0.01000"], Assert.Single(rows).Elements().Skip(1).Select(cell => cell.Value));
 
         var bars = Parse(ReportPlots.Quantization(Sweep).Single(p => p.File == "quantize-modes").Svg).Descendants().Where(e => e.Name.LocalName == "g").ToList();
         Assert.Equal(2, bars.Count);
