@@ -1,4 +1,5 @@
 using Lathe.NN.Execution;
+using Lathe.NN.Graphs;
 using Lathe.NN.Runtime;
 using static TorchSharp.torch;
 using F = TorchSharp.torch.nn.functional;
@@ -9,12 +10,34 @@ namespace Lathe.NN.Training;
 /// A loss that asks for a teacher's answers beside the labels: (1 − d)·L + d·T²·KL(softmax(z_teacher/T) ‖ softmax(z/T)), the mean over the
 /// images. After Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network" (2015, arXiv 1503.02531).
 /// </summary>
-/// <param name="teacher">The network that answers, in evaluation mode.</param>
-/// <param name="share">d, from 0 to 1.</param>
-/// <param name="temperature">T, above 0.</param>
-/// <param name="precision">What the teacher computes with.</param>
-public sealed class Distillation(GraphModule teacher, double share, double temperature, Precision precision)
+public sealed class Distillation : IDisposable
 {
+    private readonly GraphModule _teacher;
+    private readonly double _share;
+    private readonly double _temperature;
+    private readonly Precision _precision;
+
+    private Distillation(GraphModule teacher, double share, double temperature, Precision precision)
+    {
+        _teacher = teacher;
+        _share = share;
+        _temperature = temperature;
+        _precision = precision;
+    }
+
+    /// <summary>A teacher that answers in evaluation mode, or null where it has no share.</summary>
+    /// <param name="graph">The teacher.</param>
+    /// <param name="tensors">Its parameters and buffers by name; copied.</param>
+    /// <param name="share">d, from 0 to 1.</param>
+    /// <param name="temperature">T, above 0.</param>
+    /// <param name="precision">What the teacher computes with.</param>
+    /// <param name="device">Where.</param>
+    public static Distillation? By(
+        NetworkGraph graph, IReadOnlyDictionary<string, Tensor> tensors, double share, double temperature, Precision precision, Device device) =>
+        share > 0 ? new Distillation(GraphModule.FromTensors(graph, tensors, device), share, temperature, precision) : null;
+
+    public void Dispose() => _teacher.Dispose();
+
     /// <summary>The whole loss. Belongs to the current dispose scope.</summary>
     /// <param name="images">Float32 [N, C, H, W], as the student saw them.</param>
     /// <param name="logits">The student's, float32 [N, classes].</param>
@@ -23,8 +46,8 @@ public sealed class Distillation(GraphModule teacher, double share, double tempe
     {
         Tensor answers;
         using (no_grad())
-            answers = teacher.Forward(images, training: false, precision: precision);
-        return Blend(answers, logits, taskLoss, share, temperature);
+            answers = _teacher.Forward(images, training: false, precision: _precision);
+        return Blend(answers, logits, taskLoss, _share, _temperature);
     }
 
     /// <summary>The formula above.</summary>

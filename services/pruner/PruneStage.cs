@@ -25,12 +25,11 @@ public sealed class PruneStage : IStage<PruneParameters>
         var (train, validation) = data.Train.Validation(parameters.Validation, run.Seed);
         using var module = GraphModule.FromTensors(checkpoint.Graph, checkpoint.Tensors, compute.Device);
         using var pruning = new Pruning(checkpoint.Graph, module.Parameters, parameters, run.Seed);
-        using var teacher = parameters.Distill > 0 ? GraphModule.FromTensors(checkpoint.Graph, checkpoint.Tensors, compute.Device) : null;
+        using var distillation = Distillation.By(
+            checkpoint.Graph, checkpoint.Tensors, parameters.Distill, parameters.DistillTemperature, compute.Precision, compute.Device);
 
         using var cut = new EarlyCut(module, pruning, train);
-        var hooks = cut.Around(pruning.Hooks(_ => run.CountImages(parameters.BatchSize)));
-        if (teacher is not null)
-            hooks = hooks with { TaskLoss = new Distillation(teacher, parameters.Distill, parameters.DistillTemperature, compute.Precision).Loss };
+        var hooks = cut.Around(pruning.Hooks(_ => run.CountImages(parameters.BatchSize))) with { TaskLoss = distillation is null ? null : distillation.Loss };
         var training = TrainingLoop.Run(module, train, Recipe(parameters, data, compute.Precision), run.Seed, hooks, run.State, run.Progress, stop);
 
         var finished = pruning.Finished ?? throw new InvalidOperationException("training ended before the exact finish");

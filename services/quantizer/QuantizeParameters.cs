@@ -86,6 +86,14 @@ public sealed record QuantizeParameters
     [Description("Names of layers whose weights stay float, in one text, separated by commas; with * and ? for many.")]
     public string Exclude { get; init; } = "";
 
+    [Description("Share of the loss that asks for the input network's answers instead of the labels (distillation); 0: none.")]
+    [Range(0.0, 1.0)]
+    public double Distill { get; init; }
+
+    [Description("Temperature of the answers in distillation.")]
+    [Range(0.0, 100.0, MinimumIsExclusive = true)]
+    public double DistillTemperature { get; init; } = 4;
+
     [Description("Images in a batch.")]
     [Range(1, 65_536)]
     public int BatchSize { get; init; } = 128;

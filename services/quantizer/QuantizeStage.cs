@@ -41,7 +41,14 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
         var hooks = QuantizationMethods.Hooks(weights, checkpoint.Tensors, parameters);
         if (hooks is not null)
         {
-            hooks = hooks with { Phase = _ => "quantizing", AfterStep = hooks.AfterStep + (_ => run.CountImages(parameters.BatchSize)) };
+            using var distillation = Distillation.By(
+                checkpoint.Graph, checkpoint.Tensors, parameters.Distill, parameters.DistillTemperature, compute.Precision, compute.Device);
+            hooks = hooks with
+            {
+                Phase = _ => "quantizing",
+                TaskLoss = distillation is null ? null : distillation.Loss,
+                AfterStep = hooks.AfterStep + (_ => run.CountImages(parameters.BatchSize)),
+            };
             training = TrainingLoop.Run(module, train, Recipe(parameters, data, compute.Precision), run.Seed, history.AddTo(hooks), run.State, run.Progress, stop);
         }
 

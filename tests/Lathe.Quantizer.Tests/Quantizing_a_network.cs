@@ -118,14 +118,37 @@ public sealed class Quantizing_a_network : IDisposable
     }
 
     [Theory]
-    [InlineData("symog", false)]
-    [InlineData("symog", true)]
-    [InlineData("sgm", false)]
-    [InlineData("ste", false)]
-    [InlineData("proximal", true)]
-    public void Stopped_at_random_steps_it_ends_with_the_same_bits(string method, bool refineStepSizes)
+    [InlineData("symog")]
+    [InlineData("ste")]
+    public void Distillation_asks_for_the_input_networks_answers(string method)
     {
-        var parameters = new { method, refineStepSizes, bits = 2, epochs = 2, batchSize = 32, validation = 0.125 };
+        var plain = Quantize(Parameters(0, 4));
+        Assert.Equal(Weights(plain), Weights(Quantize(Parameters(0, 2))));
+        // The input's weights come from a seed: it knows nothing, and with its answers alone nothing is learned from the labels.
+        var distilled = Quantize(Parameters(1, 4));
+        Assert.InRange(plain.Metrics["validationTop1After"], 0.9, 1);
+        Assert.InRange(distilled.Metrics["validationTop1After"], 0, 0.5);
+        Assert.NotEqual(Weights(distilled), Weights(Quantize(Parameters(1, 2))));
+
+        float[] Weights(StageOutcome outcome)
+        {
+            using var checkpoint = _trial.Read(outcome.Output);
+            return [.. checkpoint.Tensors.OrderBy(t => t.Key, StringComparer.Ordinal).SelectMany(t => t.Value.data<float>().ToArray())];
+        }
+
+        object Parameters(double distill, double distillTemperature) =>
+            new { method, bits = 4, epochs = 3, batchSize = 32, validation = 0.125, distill, distillTemperature };
+    }
+
+    [Theory]
+    [InlineData("symog", false, 0.0)]
+    [InlineData("symog", true, 0.9)]
+    [InlineData("sgm", false, 0.0)]
+    [InlineData("ste", false, 0.0)]
+    [InlineData("proximal", true, 0.0)]
+    public void Stopped_at_random_steps_it_ends_with_the_same_bits(string method, bool refineStepSizes, double distill)
+    {
+        var parameters = new { method, refineStepSizes, distill, bits = 2, epochs = 2, batchSize = 32, validation = 0.125 };
         var undisturbed = Quantize(parameters).Output;
         // 28 steps in each of 2 epochs.
         var (outcome, stops) = _trial.RunInterrupted(parameters, Random.Shared.Next(1, 27), Random.Shared.Next(1, 27));
