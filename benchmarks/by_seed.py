@@ -32,6 +32,10 @@ def main(files, join):
         for place, (stage, parameters) in enumerate(steps):
             for name, value in parameters:
                 values.setdefault((place, stage, name), set()).add(value)
+    # A parameter that only some versions know tells their ways apart, too.
+    for place, stage, name in values:
+        if any(len(steps) > place and steps[place][0] == stage and name not in dict(steps[place][1]) for _, _, steps in rows):
+            values[place, stage, name].add(None)
     print("| way | top-1 % by seed | mean | spread | params | mults | KiB |\n|---|---|---|---|---|---|---|")
     for (model, dataset, steps), seeds in sorted(rows.items(), key=lambda r: (r[0][0], r[0][1], len(r[0][2]))):
         words = []

@@ -22,7 +22,7 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
     private const double WeakPull = 0.05;
 
     public static StageManifest Manifest { get; } = new(
-        "quantize", "8", "SYMOG: weights trained into N-bit fixed-point modes", StageInput.Checkpoint, StageOutput.Checkpoint);
+        "quantize", "9", "SYMOG: weights trained into N-bit fixed-point modes", StageInput.Checkpoint, StageOutput.Checkpoint);
 
     public StageOutcome Run(StageRun run, QuantizeParameters parameters, CancellationToken stop)
     {

@@ -123,6 +123,33 @@ public sealed class Fixed_point_weights
     }
 
     [Fact]
+    public void What_the_task_has_let_go_of_settles_at_its_mode_beside_the_optimizer()
+    {
+        foreach (var method in (QuantizeMethod[])[QuantizeMethod.Symog, QuantizeMethod.Sgm])
+        {
+            // Distances of 0.05 and -0.1 from the modes 0.25 and 0; η·λ is 0.2.
+            Assert.Equal([0.3f, -0.1f], After(method, progress: 0.5));
+            Assert.Equal([0.25f + (0.9f * 0.05f), 0.9f * -0.1f], After(method, progress: 0.9), Near);
+            Assert.Equal([0.25f + (0.8f * 0.05f), 0.8f * -0.1f], After(method, progress: 1), Near);
+        }
+
+        static bool Near(float a, float b) => Math.Abs(a - b) < 1e-6;
+
+        static float[] After(QuantizeMethod method, double progress)
+        {
+            using var scope = NewDisposeScope();
+            var parameters = new QuantizeParameters { Method = method, PullStart = 20, PullEnd = 20 };
+            var weight = new Parameter(tensor(new[] { 0.3f, -0.1f }));
+            var weights = new QuantizedWeights(new Dictionary<string, Parameter> { ["w"] = weight }, new Dictionary<string, WeightFormat> { ["w"] = new(2, 2) });
+            var hooks = method == QuantizeMethod.Symog
+                ? Symog.Hooks(weights, parameters)
+                : Sgm.Hooks(weights, parameters, new Dictionary<string, float[]> { ["w"] = [0.3f, 0.4f, 0.3f] });
+            hooks.AfterStep!(new StepContext(null!, Epoch: 0, Step: 0, StepsPerEpoch: 1, GlobalStep: 0, progress, LearningRate: 0.01));
+            return weight.data<float>().ToArray();
+        }
+    }
+
+    [Fact]
     public void The_pull_rises_exponentially()
     {
         Assert.Equal(1e-3, Pull.At(1e-3, 100, 0), 1e-12);

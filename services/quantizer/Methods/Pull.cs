@@ -1,4 +1,7 @@
+using Lathe.NN.Runtime;
+using Lathe.NN.Training;
 using Lathe.Quantizer.Weights;
+using static TorchSharp.torch;
 
 namespace Lathe.Quantizer.Methods;
 
@@ -37,5 +40,24 @@ public static class Pull
         var pull = At(parameters.PullStart, parameters.PullEnd, progress);
         var scale = parameters.Normalization == PriorNormalization.Mean ? (double)weights.LargestCount / count : 1;
         return learningRate > 0 ? Math.Min(pull * scale, LargestStep / learningRate) : pull * scale;
+    }
+
+    /// <summary>
+    /// To the extent that the task has let go of the weights, moves each towards its mode by η·λ of its distance, beside the optimizer. In the optimizer
+    /// momentum makes weights swing about their modes, by √β less with each step whatever λ: too slow for the last fifth of a short schedule.
+    /// </summary>
+    /// <param name="weights">The weights.</param>
+    /// <param name="parameters">λ₀, λ₁ and the normalization.</param>
+    /// <param name="step">Where training is.</param>
+    public static void Settle(QuantizedWeights weights, QuantizeParameters parameters, StepContext step)
+    {
+        if (ShareOfTask(step.Progress) is not (< 1 and var share)) return;
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        foreach (var (_, weight, format) in weights.All)
+        {
+            var removed = (1 - share) * step.LearningRate * Of(parameters, weights, weight.numel(), step.Progress, step.LearningRate);
+            weight.PlusInPlace(weight.sub(FixedPoint.Quantize(weight, format.Bits, format.Fraction)), -removed);
+        }
     }
 }

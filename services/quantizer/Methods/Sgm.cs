@@ -25,6 +25,7 @@ public static class Sgm
     public static TrainingHooks Hooks(QuantizedWeights weights, QuantizeParameters parameters, IReadOnlyDictionary<string, float[]> shares) => new()
     {
         AfterBackward = step => AddGradient(weights, parameters, shares, step.Progress, step.LearningRate),
+        AfterStep = step => Pull.Settle(weights, parameters, step),
     };
 
     /// <summary>π_k of each weight, from k = −(2^(N−1)−1) up: symmetric, above 0, of sum 1.</summary>

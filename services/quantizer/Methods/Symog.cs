@@ -16,9 +16,10 @@ public static class Symog
     public static TrainingHooks Hooks(QuantizedWeights weights, QuantizeParameters parameters) => new()
     {
         AfterBackward = step => AddGradient(weights, parameters, step.Progress, step.LearningRate),
-        AfterStep = _ =>
+        AfterStep = step =>
         {
             if (parameters.Clipping) weights.Clip();
+            Pull.Settle(weights, parameters, step);
         },
     };
 
