@@ -127,10 +127,10 @@ public sealed class Fixed_point_weights
     {
         foreach (var method in (QuantizeMethod[])[QuantizeMethod.Symog, QuantizeMethod.Sgm])
         {
-            // Distances of 0.05 and -0.1 from the modes 0.25 and 0; η·λ is 0.2.
-            Assert.Equal([0.3f, -0.1f], After(method, progress: 0.5));
-            Assert.Equal([0.25f + (0.9f * 0.05f), 0.9f * -0.1f], After(method, progress: 0.9), Near);
-            Assert.Equal([0.25f + (0.8f * 0.05f), 0.8f * -0.1f], After(method, progress: 1), Near);
+            // Distances of -0.05 and -0.1 from the modes 0.25 and 0; η·λ is 0.2.
+            Assert.Equal([0.2f, -0.1f], After(method, progress: 0.5));
+            Assert.Equal([0.25f - (0.9f * 0.05f), 0.9f * -0.1f], After(method, progress: 0.9), Near);
+            Assert.Equal([0.25f - (0.8f * 0.05f), 0.8f * -0.1f], After(method, progress: 1), Near);
         }
 
         static bool Near(float a, float b) => Math.Abs(a - b) < 1e-6;
@@ -139,7 +139,7 @@ public sealed class Fixed_point_weights
         {
             using var scope = NewDisposeScope();
             var parameters = new QuantizeParameters { Method = method, PullStart = 20, PullEnd = 20 };
-            var weight = new Parameter(tensor(new[] { 0.3f, -0.1f }));
+            var weight = new Parameter(tensor(new[] { 0.2f, -0.1f }));
             var weights = new QuantizedWeights(new Dictionary<string, Parameter> { ["w"] = weight }, new Dictionary<string, WeightFormat> { ["w"] = new(2, 2) });
             var hooks = method == QuantizeMethod.Symog
                 ? Symog.Hooks(weights, parameters)
