@@ -45,7 +45,7 @@ internal static class Figures
     public static string Loss(double? loss) => Text(loss, "0.0000");
 
     /// <summary>Distance of weights from their modes, in steps.</summary>
-    public static string Residual(double? residual) => Text(residual, "0.00000");
+    public static string Residual(double? residual) => Text(residual, residual is > 0 and < 0.0001 ? "0.0e-0" : "0.00000");
 
     /// <summary>Bits of a weight; null is a float.</summary>
     public static string Bits(double? bits) => bits is null ? "float" : Text(bits, "0.##");

@@ -29,6 +29,13 @@ public sealed class QuantizationTableTests
             ],
             Samples.Draw(QuantizationTable.Layers(Record, 80), 80).Select(line => line.Trim()));
 
+    [Theory]
+    [InlineData(0.28871, "0.28871")]
+    [InlineData(0.0001, "0.00010")]
+    [InlineData(0.0000016, "1.6e-6")]
+    [InlineData(0.0, "0.00000")]
+    public void A_small_residual_is_told_by_its_size(double residual, string text) => Assert.Equal(text, Figures.Residual(residual));
+
     [Fact]
     public void Accuracy_before_and_after_rounding_is_told_where_images_were_held_out()
     {
