@@ -44,7 +44,10 @@ internal sealed record Axis(double Low, double High, double From, double To, boo
             if (ticks.Count <= most) return ticks.Count >= 2 ? ticks : Even(most);
         }
 
-        return Even(most);
+        // Over more powers of ten than there is room for: every second of them, or third.
+        var (first, last) = ((int)Math.Ceiling(Math.Log10(Low)), (int)Math.Floor(Math.Log10(High)));
+        var apart = (int)Math.Ceiling((last - first + 1) / (double)most);
+        return [.. Enumerable.Range(first, last - first + 1).Where(power => power % apart == 0).Select(power => Math.Pow(10, power))];
     }
 
     /// <summary>A value in few characters: <c>1.5M</c>, <c>0.25</c>.</summary>
@@ -64,7 +67,7 @@ internal sealed record Axis(double Low, double High, double From, double To, boo
         return Short(Math.Round(count / unit) * unit);
     }
 
-    private static string Text(double value) => value.ToString(Math.Abs(value) < 0.001 && value != 0 ? "0.#E-0" : "0.####", CultureInfo.InvariantCulture);
+    private static string Text(double value) => value.ToString(Math.Abs(value) < 0.001 && value != 0 ? "0.#e-0" : "0.####", CultureInfo.InvariantCulture);
 
     private List<double> Even(int most)
     {

@@ -17,13 +17,15 @@ internal static class LinePlot
     /// <param name="series">At least one with at least one point.</param>
     /// <param name="xName">Name of the horizontal axis.</param>
     /// <param name="yName">Name of the vertical axis, with its unit.</param>
-    /// <param name="fromZero">The vertical axis starts at 0.</param>
+    /// <param name="fromZero">The vertical axis starts at 0; not where it is logarithmic.</param>
+    /// <param name="isLogarithmic">Equal ratios take equal room on the vertical axis; what is 0 lies at its bottom.</param>
     /// <param name="moment">Name and place of a moment that is marked where the lines pass it.</param>
-    public static string Draw(IReadOnlyList<LineSeries> series, string xName, string yName, bool fromZero = false, (string Name, double At)? moment = null)
+    public static string Draw(
+        IReadOnlyList<LineSeries> series, string xName, string yName, bool fromZero = false, (string Name, double At)? moment = null, bool isLogarithmic = false)
     {
         var xs = series.SelectMany(s => s.X).ToList();
         var x = xs.Max() > xs.Min() ? new Axis(xs.Min(), xs.Max(), PlotFrame.Left + 6, PlotFrame.Right - 6, IsWhole: true) : new Axis(xs.Min() - 1, xs.Min() + 1, PlotFrame.Left, PlotFrame.Right, IsWhole: true);
-        var y = Axis.Around(series.SelectMany(s => s.Y).Concat(fromZero ? [0.0] : []), PlotFrame.Bottom, PlotFrame.Top);
+        var y = Axis.Around(series.SelectMany(s => s.Y).Concat(fromZero ? [0.0] : []), PlotFrame.Bottom, PlotFrame.Top, isLogarithmic);
         var marked = moment is { } m && m.At >= xs.Min() && m.At <= xs.Max() ? moment : null;
         var legend = series.Select(s => (Svg.Line(0, 0, 22, 0, Style(s)), s.Name)).ToList();
         if (marked is { } named) legend.Add((Svg.Line(11, -6, 11, 6, "moment"), named.Name));

@@ -75,7 +75,7 @@ internal static class ReportPlots
         return
         [
             .. moving.Select((some, n) => Course($"quantize-changes{Suffix(n)}", "Weights that changed their mode", "share in the epoch, %", some, c => [.. c.Changed.Select(v => 100 * v)])),
-            .. moving.Select((some, n) => Course($"quantize-residual{Suffix(n)}", "Distance from the modes", "root mean square, in steps Δ", some, c => c.Residual)),
+            .. moving.Select((some, n) => Course($"quantize-residual{Suffix(n)}", "Distance from the modes", "root mean square, in steps Δ", some, c => c.Residual, isLogarithmic: true)),
             .. read.SelectMany(s => s.Record!.Histograms.Where(h => h.Layer is null && h.Counts.Count > 0).Select((h, i) =>
                 new ReportPlot($"quantize-weights{Suffix(s.Number)}{(i > 0 ? $"-{h.Bits}" : "")}", $"Weights, {s.Name}", HistogramPlot.Draw(h, WeightRidges.About(h, s.Record.Layers)),
                     "Their distribution, each ridge as high as its fullest bin. What lies beyond the ends counts for the outermost bins."))),
@@ -148,8 +148,10 @@ internal static class ReportPlots
         new(file, title, LinePlot.Draw([.. courses.Select((c, i) => new LineSeries(c.Name, [.. c.Record.Epochs.Select(e => (double)e)], of(c.Record), i))], "epoch", y));
 
     private static ReportPlot Course(
-        string file, string title, string y, IReadOnlyList<(string Name, ModeCourse Record)> courses, Func<ModeCourse, IReadOnlyList<double>> of) =>
-        new(file, title, LinePlot.Draw([.. courses.Select((c, i) => new LineSeries(c.Name, [.. c.Record.Epochs.Select(e => (double)e)], of(c.Record), i))], "epoch", y, fromZero: true));
+        string file, string title, string y, IReadOnlyList<(string Name, ModeCourse Record)> courses, Func<ModeCourse, IReadOnlyList<double>> of,
+        bool isLogarithmic = false) =>
+        new(file, title, LinePlot.Draw(
+            [.. courses.Select((c, i) => new LineSeries(c.Name, [.. c.Record.Epochs.Select(e => (double)e)], of(c.Record), i))], "epoch", y, fromZero: true, isLogarithmic: isLogarithmic));
 
     private static IReadOnlyList<IReadOnlyList<T>> Chunks<T>(IEnumerable<T> all) => [.. all.Chunk(MostLines)];
 

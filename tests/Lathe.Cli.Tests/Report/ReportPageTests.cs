@@ -146,6 +146,17 @@ public sealed class ReportPageTests
         Assert.InRange(ticks.Count, 2, 7);
         Assert.All(ticks, tick => Assert.InRange(axis.Place(tick), 0, 100));
         Assert.Equal(ticks.Count, ticks.Select(Axis.Short).Distinct().Count());
+        Assert.All(ticks.Zip(ticks.Skip(1)), pair => Assert.InRange(axis.Place(pair.Second) - axis.Place(pair.First), 8, 100));
+    }
+
+    [Fact]
+    public void What_lies_orders_of_magnitude_apart_is_told_apart_on_a_logarithmic_axis()
+    {
+        var heights = Parse(LinePlot.Draw([new LineSeries("a", [1, 2, 3, 4], [0.3, 1e-3, 1e-6, 0], 1)], "epoch", "distance", fromZero: true, isLogarithmic: true))
+            .Descendants().Where(e => e.Name.LocalName == "circle").Select(e => (double)e.Attribute("cy")!).ToList();
+        Assert.Equal([.. heights.Order()], heights);
+        Assert.All(heights.Zip(heights.Skip(1)), pair => Assert.True(pair.Second - pair.First > 5, string.Join(", ", heights)));
+        Assert.Equal(PlotFrame.Bottom, heights[^1], 0.01);
     }
 
     [Fact]
