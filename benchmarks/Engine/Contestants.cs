@@ -23,6 +23,8 @@ internal sealed class Contestants(Workload workload, Split images, int threads)
     public const string LatheBfloat16 = "lathe-bfloat16";
     public const string LatheHfp = "lathe-hfp";
     public const string LatheSymog = "lathe-symog";
+    public const string LatheSettling = "lathe-symog-settling";
+    public const string LatheDistilled = "lathe-distilled";
     public const string LatheClosed = "lathe-half-closed";
     public const string LatheCut = "lathe-half-cut";
 
@@ -30,9 +32,13 @@ internal sealed class Contestants(Workload workload, Split images, int threads)
     private const double Momentum = 0.9;
     private const double WeightDecay = 5e-4;
 
-    /// <summary>Names in the order of the table.</summary>
-    public IReadOnlyList<string> Names { get; } =
-        [Plain, PlainChannelsLast, Lathe, LatheBfloat16, .. workload.HasMethods ? [LatheHfp, LatheSymog, LatheClosed, LatheCut] : Array.Empty<string>()];
+    private static readonly string[] Methods = [LatheHfp, LatheSymog, LatheSettling, LatheDistilled, LatheClosed, LatheCut];
+
+    /// <summary>All there are, in the order of the table.</summary>
+    public static IReadOnlyList<string> Known { get; } = [Plain, PlainChannelsLast, Lathe, LatheBfloat16, .. Methods];
+
+    /// <summary>Those that this network is measured with.</summary>
+    public IReadOnlyList<string> Names { get; } = [.. Known.Where(name => workload.HasMethods || !Methods.Contains(name))];
 
     /// <summary>Starts one.</summary>
     public Contestant Create(string name) => name switch
@@ -42,7 +48,9 @@ internal sealed class Contestants(Workload workload, Split images, int threads)
         Lathe => new Contestant(name, Precision.Float32, threads, stepped => FromGraph(Precision.Float32, stepped)),
         LatheBfloat16 => new Contestant(name, Precision.Bfloat16, threads, stepped => FromGraph(Precision.Bfloat16, stepped)),
         LatheHfp => new Contestant(name, Precision.Float32, threads, Hfp),
-        LatheSymog => new Contestant(name, Precision.Float32, threads, Symog),
+        LatheSymog => new Contestant(name, Precision.Float32, threads, stepped => Symog(progress: 0.5, stepped)),
+        LatheSettling => new Contestant(name, Precision.Float32, threads, stepped => Symog(progress: 0.9, stepped)),
+        LatheDistilled => new Contestant(name, Precision.Float32, threads, Distilled),
         LatheClosed => new Contestant(name, Precision.Float32, threads, stepped => FineTune(cut: false, stepped)),
         LatheCut => new Contestant(name, Precision.Float32, threads, stepped => FineTune(cut: true, stepped)),
         _ => throw new ArgumentOutOfRangeException(nameof(name), name, "no such contestant"),
@@ -116,13 +124,30 @@ internal sealed class Contestants(Workload workload, Split images, int threads)
         Train(module, Recipe, cut ? small.Around(hooks) : hooks);
     }
 
-    private void Symog(Action stepped)
+    /// <summary>SYMOG as it is at one moment of its schedule: over the last fifth weights also settle at their modes.</summary>
+    private void Symog(double progress, Action stepped)
     {
         using var module = GraphModule.Create(workload.Graph, seed: 1);
         var parameters = new QuantizeParameters { Bits = 2 };
         var tensors = module.Parameters.ToDictionary(p => p.Key, p => (Tensor)p.Value);
         var hooks = SymogPrior.Hooks(new QuantizedWeights(module.Parameters, StepSizes.Choose(module.Graph, tensors, parameters)), parameters);
-        Train(module, Recipe, hooks with { AfterStep = hooks.AfterStep + (_ => stepped()) });
+        Train(module, Recipe, new TrainingHooks
+        {
+            AfterBackward = step => hooks.AfterBackward!(step with { Progress = progress }),
+            AfterStep = step =>
+            {
+                hooks.AfterStep!(step with { Progress = progress });
+                stepped();
+            },
+        });
+    }
+
+    private void Distilled(Action stepped)
+    {
+        using var module = GraphModule.Create(workload.Graph, seed: 1);
+        var teacher = module.Parameters.Select(p => KeyValuePair.Create(p.Key, (Tensor)p.Value)).Concat(module.Buffers).ToDictionary();
+        using var distillation = Distillation.By(workload.Graph, teacher, share: 0.9, temperature: 4, Precision.Float32, CPU)!;
+        Train(module, Recipe, new TrainingHooks { TaskLoss = distillation.Loss, AfterStep = _ => stepped() });
     }
 
     private void Train(GraphModule module, TrainingRecipe recipe, TrainingHooks hooks) =>

@@ -76,13 +76,8 @@ internal static class EngineCommand
         }
 
         // Methods that a network is not measured with are left out; what no network has is a mistake.
-        string[] all =
-        [
-            Contestants.Plain, Contestants.PlainChannelsLast, Contestants.Lathe, Contestants.LatheBfloat16, Contestants.LatheHfp, Contestants.LatheSymog, Contestants.LatheClosed,
-            Contestants.LatheCut,
-        ];
-        if (wanted.FirstOrDefault(name => !all.Contains(name)) is { } unknown)
-            throw new LatheException($"engine: --variants has '{unknown}'; known are {string.Join(", ", all)}.");
+        if (wanted.FirstOrDefault(name => !Contestants.Known.Contains(name)) is { } unknown)
+            throw new LatheException($"engine: --variants has '{unknown}'; known are {string.Join(", ", Contestants.Known)}.");
         return [.. contestants.Names.Where(wanted.Contains)];
     }
 
