@@ -118,7 +118,7 @@ internal sealed record CheckpointInspection(
             terminal.Write(Indented(step.Parameters.EnumerateObject().Select(p => $"{p.Name}={Ways.Value(p.Value)}")));
             if (step.Facts.Count > 0) terminal.Write(Indented(step.Facts.Select(f => string.Create(CultureInfo.InvariantCulture, $"{f.Key}={f.Value:0.######}"))));
             terminal.Write(Indented(step.Versions.Select(v => $"{v.Key}={v.Value}")));
-            if (QuantizationTable.Rounding(step.Facts) is { } rounding) terminal.Line($"  {rounding}");
+            if (QuantizationTable.Rounding(step) is { } rounding) terminal.Line($"  {rounding}");
             terminal.Line("");
             if (step.Stage == PruneStage.Manifest.Name && PruningRecord.TryRead(step.Records) is { } pruning)
                 ShowTables(terminal, PruningTable.Layers(pruning, terminal.Width), PruningTable.Path(pruning));

@@ -1,3 +1,5 @@
+using System.Text.Json;
+using Lathe.NN.Checkpoints;
 using Lathe.Quantizer;
 using Spectre.Console;
 using Spectre.Console.Rendering;
@@ -41,8 +43,13 @@ internal static class QuantizationTable
     }
 
     /// <summary>Accuracy on the held-out images just before and just after the final rounding; null where none were held out.</summary>
-    public static string? Rounding(IReadOnlyDictionary<string, double> facts) =>
-        facts.TryGetValue("validationTop1Before", out var before) && facts.TryGetValue("validationTop1After", out var after)
-            ? $"held-out images: {Figures.Percent(before)}% right before the final rounding, {Figures.Percent(after)}% after it"
-            : null;
+    public static string? Rounding(LineageStep step) =>
+        !step.Facts.TryGetValue("validationTop1Before", out var before) || !step.Facts.TryGetValue("validationTop1After", out var after) ? null
+        : ComputesRounded(step) ? $"held-out images: {Figures.Percent(after)}% right; trained with rounded weights, so the final rounding changes nothing"
+        : $"held-out images: {Figures.Percent(before)}% right before the final rounding, {Figures.Percent(after)}% after it";
+
+    /// <summary>True for methods that compute with rounded weights by the end of training: before and after the final rounding the network is the same.</summary>
+    public static bool ComputesRounded(LineageStep step) =>
+        step.Parameters.ValueKind == JsonValueKind.Object && step.Parameters.TryGetProperty("method", out var method) && method.ValueKind == JsonValueKind.String
+        && Enum.TryParse<QuantizeMethod>(method.GetString(), ignoreCase: true, out var known) && known is QuantizeMethod.Ste or QuantizeMethod.Proximal;
 }

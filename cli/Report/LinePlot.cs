@@ -26,10 +26,11 @@ internal static class LinePlot
         var xs = series.SelectMany(s => s.X).ToList();
         var x = xs.Max() > xs.Min() ? new Axis(xs.Min(), xs.Max(), PlotFrame.Left + 6, PlotFrame.Right - 6, IsWhole: true) : new Axis(xs.Min() - 1, xs.Min() + 1, PlotFrame.Left, PlotFrame.Right, IsWhole: true);
         var y = Axis.Around(series.SelectMany(s => s.Y).Concat(fromZero ? [0.0] : []), PlotFrame.Bottom, PlotFrame.Top, isLogarithmic);
+        var axis = isLogarithmic ? $"{yName}, logarithmic" : yName;
         var marked = moment is { } m && m.At >= xs.Min() && m.At <= xs.Max() ? moment : null;
         var legend = series.Select(s => (Svg.Line(0, 0, 22, 0, Style(s)), s.Name)).ToList();
         if (marked is { } named) legend.Add((Svg.Line(11, -6, 11, 6, "moment"), named.Name));
-        var content = PlotFrame.Of(x, y, xName, yName)
+        var content = PlotFrame.Of(x, y, xName, axis)
             + (marked is { } shown ? Svg.Line(x.Place(shown.At), PlotFrame.Top, x.Place(shown.At), PlotFrame.Bottom, "moment") : "")
             + string.Concat(series.Select(s => Line(s, x, y)))
             + PlotFrame.Legend(legend);

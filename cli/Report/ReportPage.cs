@@ -102,11 +102,13 @@ internal static class ReportPage
     private static string Quantization(SweepReport report)
     {
         var read = report.Steps.Where(s => s.Stage == QuantizeStage.Manifest.Name)
-            .Select(s => (s.Name, Record: QuantizationRecord.TryRead(s.Step?.Records), Facts: s.Step?.Facts)).Where(s => s.Record is not null).ToList();
-        var roundings = read.Where(s => s.Facts!.ContainsKey("validationTop1Before")).Select(s =>
-            $"<tr><td class=\"way\">{Text(s.Name)}</td>{Cell(Percent(s.Facts!, "validationTop1Before"))}{Cell(Percent(s.Facts!, "validationTop1After"))}"
-            + $"{Cell(s.Facts!.TryGetValue("residual", out var residual) ? Figures.Residual(residual) : "-")}</tr>").ToList();
-        var rounding = roundings.Count == 0 ? "" : "<p class=\"soft\">Top-1 on held-out images just before and just after the final rounding, and the root mean square distance, in steps Δ, by which it moves weights.</p>"
+            .Select(s => (s.Name, s.Step, Record: QuantizationRecord.TryRead(s.Step?.Records))).Where(s => s.Record is not null).ToList();
+        var rounded = read.Where(s => s.Step!.Facts.ContainsKey("validationTop1Before")).Select(s => (s.Name, Step: s.Step!, ComputesRounded: QuantizationTable.ComputesRounded(s.Step!))).ToList();
+        var roundings = rounded.Select(s =>
+            $"<tr><td class=\"way\">{Text(s.Name)}</td>{Cell(s.ComputesRounded ? "-" : Percent(s.Step.Facts, "validationTop1Before"))}{Cell(Percent(s.Step.Facts, "validationTop1After"))}"
+            + $"{Cell(s.Step.Facts.TryGetValue("residual", out var residual) ? Figures.Residual(residual) : "-")}</tr>").ToList();
+        var rounding = roundings.Count == 0 ? "" : "<p class=\"soft\">Top-1 on held-out images just before and just after the final rounding, and the root mean square distance, in steps Δ, by which it moves weights."
+            + (rounded.Exists(s => s.ComputesRounded) ? " Where there is no before, the network was trained with rounded weights (ste, proximal): the rounding changes nothing that it computes." : "") + "</p>"
             + Table(["quantization", "before, %", "after, %", "residual"], roundings);
         var tables = read.Select(s => $"<details><summary>Layers of {Text(s.Name)}</summary>" + Table(
                 ["layer", "bits", "step Δ", "weights", "below 0, %", "zeros %", "above 0, %", "outer modes, %", "residual"],

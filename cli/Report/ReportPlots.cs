@@ -36,7 +36,7 @@ internal static class ReportPlots
         void Add(string file, string title, string cost, Func<LeafResult, double?> of)
         {
             var points = ScatterPlot.Points(report.Leaves, report.Names, of);
-            if (points.Count > 0) plots.Add(new ReportPlot(file, title, ScatterPlot.Draw(points, cost), "Numbers are those of the table."));
+            if (points.Count > 0) plots.Add(new ReportPlot(file, title, ScatterPlot.Draw(points, cost), "Numbers are those of the table; where results crowd, only some have one, those on the front first."));
         }
     }
 

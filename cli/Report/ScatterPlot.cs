@@ -51,7 +51,8 @@ internal static class ScatterPlot
         legend.Add((Svg.Line(0, 0, 22, 0, "front"), "Pareto front: no other beats it in both"));
         if (points.Any(p => p.Low is not null)) legend.Add((Svg.Line(11, -6, 11, 6, "interval"), "95% interval of top-1"));
 
-        var labels = Labels([.. points.Select(p => (p.Number, At(p)))]);
+        // In a crowd those that a reader looks for come first.
+        var labels = Labels([.. points.OrderByDescending(front.Contains).ThenByDescending(p => p.Top1).ThenBy(p => p.Number).Select(p => (p.Number, At(p)))]);
         var content = PlotFrame.Of(x, y, $"{costName}, logarithmic", "top-1 %")
             + $"""<path d="{Svg.Path(steps)}" class="front" />"""
             + string.Concat(points.Where(p => p.Low is not null && p.High is not null)

@@ -72,9 +72,14 @@ internal static partial class ParametersCheck
         {
             [] => $"a value {limits}",
             // Limits are those of the number among them.
-            _ => string.Join(", or ", types.Select(type => type is "number" or "integer" ? $"{Word(type)} {limits}" : Word(type))),
+            _ => string.Join(", or ", types.Select(type => type is "number" or "integer" ? $"{Word(type)} {limits}" : Word(type))) + Example(rule),
         };
     }
+
+    /// <summary>What an object looks like, where the schema shows one.</summary>
+    private static string Example(JsonElement rule) =>
+        rule.TryGetProperty("examples", out var examples) && examples.ValueKind == JsonValueKind.Array && examples.GetArrayLength() > 0
+            ? $" as {examples[0].GetRawText()}" : "";
 
     private static string Limits(JsonElement rule)
     {

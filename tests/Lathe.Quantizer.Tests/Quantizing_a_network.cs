@@ -192,6 +192,7 @@ public sealed class Quantizing_a_network : IDisposable
 
     [Theory]
     [InlineData("*", "quantize.exclude: '*' leaves no layer to quantize; the network's are features.0, features.4, classifier.0, classifier.3")]
+    [InlineData("features.0,,features.4", "quantize.exclude: 'features.0,,features.4' has an empty name; expected names of layers with a comma between each two: features.0, features.4, classifier.0, classifier.3")]
     [InlineData("classifier.3", "quantize.bits: gives 'classifier.3' bits, but quantize.exclude leaves it float; take it out of one of them")]
     public void Excluding_everything_or_what_bits_are_given_for_is_refused(string exclude, string message)
     {

@@ -18,7 +18,8 @@ public sealed record LayerBits(int Default, IReadOnlyDictionary<string, int> ByN
     internal const string Schema = """
         {
           "type": ["integer", "object"], "minimum": 2, "maximum": 8,
-          "additionalProperties": { "type": "integer", "minimum": 2, "maximum": 8 }
+          "additionalProperties": { "type": "integer", "minimum": 2, "maximum": 8 },
+          "examples": [{ "default": 2, "features.0": 8 }]
         }
         """;
 

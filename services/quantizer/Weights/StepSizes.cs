@@ -62,6 +62,8 @@ public static class StepSizes
     public static void CheckNames(NetworkGraph graph, QuantizeParameters parameters)
     {
         var layers = Layers(graph);
+        if (parameters.Exclude.Length > 0 && Excluded(parameters).Any(string.IsNullOrWhiteSpace))
+            throw new LatheException($"quantize.exclude: '{parameters.Exclude}' has an empty name; expected names of layers with a comma between each two: {string.Join(", ", layers)}");
         Check("exclude", Excluded(parameters));
         Check("bits", parameters.Bits.ByName.Keys);
         var quantized = Quantized(graph, parameters);
@@ -86,5 +88,5 @@ public static class StepSizes
     }
 
     private static string[] Excluded(QuantizeParameters parameters) =>
-        parameters.Exclude.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+        parameters.Exclude.Length == 0 ? [] : parameters.Exclude.Split(',', StringSplitOptions.TrimEntries);
 }

@@ -1,4 +1,6 @@
 using Lathe.Cli.Output;
+using Lathe.Contracts;
+using Lathe.NN.Checkpoints;
 using Lathe.Quantizer;
 
 namespace Lathe.Cli.Tests.Output;
@@ -41,8 +43,26 @@ public sealed class QuantizationTableTests
     {
         Assert.Equal(
             "held-out images: 91.30% right before the final rounding, 91.20% after it",
-            QuantizationTable.Rounding(new Dictionary<string, double> { ["validationTop1Before"] = 0.913, ["validationTop1After"] = 0.912 }));
-        Assert.Null(QuantizationTable.Rounding(new Dictionary<string, double> { ["residual"] = 0.1 }));
+            QuantizationTable.Rounding(Step("symog", new Dictionary<string, double> { ["validationTop1Before"] = 0.913, ["validationTop1After"] = 0.912 })));
+        Assert.Null(QuantizationTable.Rounding(Step("symog", new Dictionary<string, double> { ["residual"] = 0.1 })));
+    }
+
+    [Theory]
+    [InlineData("ste")]
+    [InlineData("proximal")]
+    public void Rounding_changes_nothing_for_methods_that_train_with_rounded_weights(string method) =>
+        Assert.Equal(
+            "held-out images: 91.20% right; trained with rounded weights, so the final rounding changes nothing",
+            QuantizationTable.Rounding(Step(method, new Dictionary<string, double> { ["validationTop1Before"] = 0.912, ["validationTop1After"] = 0.912 })));
+
+    private static LineageStep Step(string method, Dictionary<string, double> facts) => new(
+        "quantize", "9", Samples.Json($$"""{"method":"{{method}}"}"""), 1, null, new DataRef("fashion-mnist", ""), new Dictionary<string, string>(), facts, null);
+
+    [Fact]
+    public void Other_methods_are_told_apart_by_their_name_alone()
+    {
+        Assert.False(QuantizationTable.ComputesRounded(Step("naive", [])));
+        Assert.False(QuantizationTable.ComputesRounded(Step("of a plug-in", [])));
     }
 
     [Fact]

@@ -133,6 +133,16 @@ public sealed class ReportPageTests
         Assert.Equal([6, 4, 5, 2], ScatterPlot.Front(points).Select(p => p.Number));
     }
 
+    [Fact]
+    public void In_a_crowd_what_nothing_beats_keeps_its_number()
+    {
+        // Twelve of one cost, the most accurate of them last.
+        ResultPoint[] points = [.. Enumerable.Range(1, 12).Select(n => new ResultPoint(n, "", 100, 0.9 + (n * 1e-4), null, null, 2, false)), new(13, "", 100, 0.2, null, null, null, false)];
+        var numbers = Parse(ScatterPlot.Draw(points, "bytes")).Descendants().Where(e => e.Attribute("class")?.Value == "number").Select(e => e.Value).ToList();
+        Assert.Equal("12", numbers[0]);
+        Assert.True(numbers.Count < points.Length, "this is no crowd");
+    }
+
     [Theory]
     [InlineData(725_304, 3_024_384, true)]
     [InlineData(0, 1, false)]
