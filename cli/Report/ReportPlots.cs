@@ -75,7 +75,7 @@ internal static class ReportPlots
         return
         [
             .. moving.Select((some, n) => Course($"quantize-changes{Suffix(n)}", "Weights that changed their mode", "share in the epoch, %", some, c => [.. c.Changed.Select(v => 100 * v)])),
-            .. moving.Select((some, n) => Course($"quantize-residual{Suffix(n)}", "Distance from the modes", "root mean square, in steps Δ", some, c => c.Residual, isLogarithmic: true)),
+            .. moving.Select((some, n) => Course($"quantize-residual{Suffix(n)}", "Distance from the modes", "RMS, in steps Δ", some, c => c.Residual, isLogarithmic: true)),
             .. read.SelectMany(s => s.Record!.Histograms.Where(h => h.Layer is null && h.Counts.Count > 0).Select((h, i) =>
                 new ReportPlot($"quantize-weights{Suffix(s.Number)}{(i > 0 ? $"-{h.Bits}" : "")}", $"Weights, {s.Name}", HistogramPlot.Draw(h, WeightRidges.About(h, s.Record.Layers)),
                     "Their distribution, each ridge as high as its fullest bin. What lies beyond the ends counts for the outermost bins."))),
