@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Lathe.NN.Checkpoints;
 using Lathe.Quantizer;
+using Lathe.Quantizer.Methods;
 using Spectre.Console;
 using Spectre.Console.Rendering;
 
@@ -48,8 +49,8 @@ internal static class QuantizationTable
         : ComputesRounded(step) ? $"held-out images: {Figures.Percent(after)}% right; trained with rounded weights, so the final rounding changes nothing"
         : $"held-out images: {Figures.Percent(before)}% right before the final rounding, {Figures.Percent(after)}% after it";
 
-    /// <summary>True for methods that compute with rounded weights by the end of training: before and after the final rounding the network is the same.</summary>
+    /// <summary>See <see cref="QuantizationMethods.ComputesRounded"/>; false for a method that is not known here.</summary>
     public static bool ComputesRounded(LineageStep step) =>
         step.Parameters.ValueKind == JsonValueKind.Object && step.Parameters.TryGetProperty("method", out var method) && method.ValueKind == JsonValueKind.String
-        && Enum.TryParse<QuantizeMethod>(method.GetString(), ignoreCase: true, out var known) && known is QuantizeMethod.Ste or QuantizeMethod.Proximal;
+        && Enum.TryParse<QuantizeMethod>(method.GetString(), ignoreCase: true, out var known) && QuantizationMethods.ComputesRounded(known);
 }

@@ -18,8 +18,8 @@ internal static class LinePlot
     /// <param name="xName">Name of the horizontal axis.</param>
     /// <param name="yName">Name of the vertical axis, with its unit.</param>
     /// <param name="fromZero">The vertical axis starts at 0; not where it is logarithmic.</param>
-    /// <param name="isLogarithmic">Equal ratios take equal room on the vertical axis; what is 0 lies at its bottom.</param>
     /// <param name="moment">Name and place of a moment that is marked where the lines pass it.</param>
+    /// <param name="isLogarithmic">Equal ratios take equal room on the vertical axis; what is 0 lies at its bottom.</param>
     public static string Draw(
         IReadOnlyList<LineSeries> series, string xName, string yName, bool fromZero = false, (string Name, double At)? moment = null, bool isLogarithmic = false)
     {

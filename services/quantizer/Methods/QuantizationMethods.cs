@@ -7,6 +7,9 @@ namespace Lathe.Quantizer.Methods;
 /// <summary>The ways by which weights become modes.</summary>
 public static class QuantizationMethods
 {
+    /// <summary>True for methods that compute with rounded weights by the end of training: the final rounding changes nothing that they compute.</summary>
+    public static bool ComputesRounded(QuantizeMethod method) => method is QuantizeMethod.Ste or QuantizeMethod.Proximal;
+
     /// <summary>What a method adds to training; null: it does not train, and rounds the weights as they are.</summary>
     /// <param name="weights">The weights.</param>
     /// <param name="input">The input network's tensors by name.</param>

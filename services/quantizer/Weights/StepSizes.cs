@@ -62,7 +62,7 @@ public static class StepSizes
     public static void CheckNames(NetworkGraph graph, QuantizeParameters parameters)
     {
         var layers = Layers(graph);
-        if (parameters.Exclude.Length > 0 && Excluded(parameters).Any(string.IsNullOrWhiteSpace))
+        if (Excluded(parameters).Any(string.IsNullOrWhiteSpace))
             throw new LatheException($"quantize.exclude: '{parameters.Exclude}' has an empty name; expected names of layers with a comma between each two: {string.Join(", ", layers)}");
         Check("exclude", Excluded(parameters));
         Check("bits", parameters.Bits.ByName.Keys);
