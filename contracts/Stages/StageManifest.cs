@@ -32,10 +32,12 @@ public enum StageOutput
 /// JSON Schema of its parameters with a default for each optional one. An author leaves it out; the host derives it from the
 /// parameters record.
 /// </param>
+/// <param name="Metrics">What the stage measures, and how it is shown; null: nothing is said of it.</param>
 public sealed record StageManifest(
     string Name,
     string Version,
     string Summary,
     StageInput Input,
     StageOutput Output,
-    JsonElement? ParametersSchema = null);
+    JsonElement? ParametersSchema = null,
+    IReadOnlyList<MetricDescriptor>? Metrics = null);

@@ -1,0 +1,58 @@
+namespace Lathe.Contracts;
+
+/// <summary>Which of two values of a metric is the better one.</summary>
+public enum Better
+{
+    /// <summary>Neither: the metric describes and does not judge.</summary>
+    Neither,
+
+    Higher,
+
+    Lower,
+}
+
+/// <summary>How a metric's value is written for people.</summary>
+public enum MetricFormat
+{
+    /// <summary>Up to four significant digits.</summary>
+    Number,
+
+    /// <summary>A whole number, thousands separated: <c>215,546</c>.</summary>
+    Count,
+
+    /// <summary>A fraction of 1, written in percent with two decimals: 0.9235 is <c>92.35</c>.</summary>
+    Percent,
+
+    /// <summary>Bytes, written in KiB with one decimal.</summary>
+    Bytes,
+
+    /// <summary>Seconds, written with the unit that fits.</summary>
+    Seconds,
+
+    /// <summary>A ratio to something else, three decimals: <c>0.490</c>.</summary>
+    Ratio,
+
+    /// <summary>Bits of a weight; 0 stands for float.</summary>
+    Bits,
+}
+
+/// <summary>What one of a stage's metrics means, for whoever shows it, sorts by it or searches with it.</summary>
+/// <param name="Name">Key in <c>StageOutcome.Metrics</c>, for example <c>top1</c>.</param>
+/// <param name="Title">Head of its column: short, lower case, for example <c>top-1</c>.</param>
+/// <param name="Unit">Unit as people write it, for example <c>%</c>; empty: none.</param>
+/// <param name="Format">How its value is written.</param>
+/// <param name="Better">Which of two values is the better one.</param>
+/// <param name="IsColumn">True: tables of results show it unasked.</param>
+/// <param name="DenseName">Name of the metric that holds the same figure of the dense network; null: there is none.</param>
+/// <param name="Description">One sentence for a person who does not know the metric.</param>
+/// <param name="Rank">Place among the columns of a table, smallest first; equal ranks keep the order of the stages.</param>
+public sealed record MetricDescriptor(
+    string Name,
+    string Title,
+    string Unit = "",
+    MetricFormat Format = MetricFormat.Number,
+    Better Better = Better.Neither,
+    bool IsColumn = false,
+    string? DenseName = null,
+    string Description = "",
+    int Rank = 100);
