@@ -55,6 +55,7 @@ public sealed class Orchestrator(
             SubmittedAt = time.GetUtcNow(),
             Fresh = submission.Fresh,
             Threads = spec.Threads,
+            Device = spec.Device,
             Owner = options.ReplyQueue,
             OwnerSeenAt = time.GetUtcNow(),
             TraceParent = span?.Id ?? traceParent ?? Activity.Current?.Id,
