@@ -174,6 +174,7 @@ internal sealed class StageExecutor(
     {
         var tag = new KeyValuePair<string, object?>(LatheTelemetry.Stage, command.Stage);
         var place = DataPlaces.Find(command.Data.Name, settings);
+        if (DataPlaces.Elsewhere(command.Data.Name, place, settings) is { } elsewhere) logger.LogInformation("{Found}", elsewhere);
         var found = DataFingerprint.Compute(command.Data.Name, place, settings);
         if (found != command.Data)
         {
