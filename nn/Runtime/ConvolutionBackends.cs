@@ -26,10 +26,10 @@ internal static unsafe class ConvolutionBackends
     }
 
     /// <summary>
-    /// Leaves NNPACK out. Where oneDNN convolves, nothing asks it for a result; where oneDNN is off, training with NNPACK takes twice as
-    /// long as without; and where it cannot run, it prints a warning for each layer.
+    /// NNPACK, for the whole process. Lathe leaves it out: where oneDNN convolves, nothing asks NNPACK for a result; where oneDNN is off,
+    /// training with NNPACK takes longer than without (docs/results/engine.md); and where NNPACK cannot run, it prints a warning for each layer.
     /// </summary>
-    public static void LeaveOutNnpack() => TrySet(SetNnpack, false);
+    public static void UseNnpack(bool use) => TrySet(SetNnpack, use);
 
     private static bool TrySet(string function, bool value)
     {

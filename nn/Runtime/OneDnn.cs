@@ -40,7 +40,7 @@ public static class OneDnn
     /// <summary>Puts a decision into force. Call after libtorch is loaded and before the first convolution.</summary>
     internal static void Apply(OneDnnState state)
     {
-        ConvolutionBackends.LeaveOutNnpack();
+        ConvolutionBackends.UseNnpack(false);
         // It is on unless somebody turned it off.
         if (!state.IsOn)
             ConvolutionBackends.UseOneDnn(false);

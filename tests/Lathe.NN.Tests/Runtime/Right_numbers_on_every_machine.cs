@@ -4,6 +4,7 @@ using Lathe.NN.Runtime;
 
 namespace Lathe.NN.Tests.Runtime;
 
+[Trait("oneDNN", "on and off")]
 public class Right_numbers_on_every_machine
 {
     private const uint AmdCaches = 0x8000_001D;
