@@ -22,8 +22,8 @@ internal sealed class KeyLocks(HostingSettings settings)
     public Task<IDisposable> EnterAsync(string key, Action waiting, CancellationToken stop)
     {
         Directory.CreateDirectory(_folder);
-        // Deleted while it is still locked. Whoever opened the deleted one at that moment may come to run beside whoever makes it anew, which
-        // costs a computation and no result.
+        // Deleted while it is still locked. A process that has just opened the deleted file may then run in parallel with one that creates it
+        // again. This costs a second computation but never changes a result.
         return FileLock.TakeAsync(() => [Path.Combine(_folder, key)], FileOptions.DeleteOnClose, waiting, stop);
     }
 }
