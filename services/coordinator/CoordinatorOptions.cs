@@ -20,7 +20,7 @@ public sealed record CoordinatorOptions
     /// <summary>Longest time between two sendings of one execution.</summary>
     public TimeSpan LongestSilence { get; init; } = TimeSpan.FromMinutes(10);
 
-    /// <summary>Number of transient failures that an execution may have.</summary>
+    /// <summary>An execution fails for good after this number of transient failures.</summary>
     public int Attempts { get; init; } = 3;
 
     /// <summary>Wait before the second attempt. It doubles with each further attempt.</summary>

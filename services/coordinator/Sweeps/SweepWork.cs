@@ -49,7 +49,7 @@ internal sealed class SweepWork(
 
     /// <summary>Stores a result in every execution that waits for it, and advances the executions after them.</summary>
     /// <param name="result">Verified.</param>
-    /// <param name="toOthers">True: also store it in sweeps that share results and that sent an execution with the same key themselves.</param>
+    /// <param name="toOthers">True: if the sweep is fresh, also store the result in the sweeps that share results and run the same key.</param>
     /// <param name="stop">Gives up.</param>
     public async Task CompleteAsync(StoredResult result, bool toOthers, CancellationToken stop)
     {
