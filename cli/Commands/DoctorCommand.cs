@@ -84,7 +84,7 @@ internal static class DoctorCommand
         }
     }
 
-    /// <summary>A data set that is not here is no fault: only some sweeps need it.</summary>
+    /// <summary>A missing data set is no problem, because only some sweeps need it.</summary>
     private static IEnumerable<DoctorCheck> DataSets(HostingSettings settings) =>
         DataSetFiles.ByName.Keys.Select(name => new DoctorCheck(
             name,

@@ -73,7 +73,7 @@ internal static class EvaluateCommand
         }
         catch (LatheException problem)
         {
-            // A checkpoint that came as a file has its ancestor elsewhere.
+            // The ancestor of a checkpoint that was given as a file may not be in this store.
             terminal.Say($"not compared with the dense ancestor: {problem.Message}");
             return null;
         }

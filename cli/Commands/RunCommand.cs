@@ -40,7 +40,7 @@ internal static class RunCommand
     {
         var terminal = new Terminal(machineReadable: json == "-");
         ResultsJson.Check(json);
-        // Before the data are fetched and anything trains.
+        // Before data are downloaded and anything trains.
         if (settings.Device.Kind == DeviceKind.Cuda) Devices.Find(settings.Device);
         var store = new CheckpointStore(settings);
         using var http = new HttpClient();
@@ -66,7 +66,7 @@ internal static class RunCommand
         }
         finally
         {
-            // Why an execution failed has been told with the results.
+            // The results already show why an execution failed.
             var told = ended?.Executions.Select(e => e.Error).OfType<string>().ToList() ?? [];
             foreach (var warning in log.Warnings.Where(w => !told.Exists(w.Contains))) terminal.Say($"warning: {warning}");
             if (log.Warnings.Count > 0) terminal.Say($"log: {log.Path}");
