@@ -16,7 +16,7 @@ internal static class DoctorCommand
 {
     public static Command Create()
     {
-        var command = new Command("doctor", "Looks at everything around Lathe that can be wrong on this machine, and says what to do. Exit code 1 where something is.");
+        var command = new Command("doctor", "Checks everything that Lathe needs on this machine, and says what to do about problems. Exit code 1 if there is one.");
         command.SetAction(RunAsync);
         return command;
     }

@@ -55,7 +55,7 @@ internal static partial class LatheCommand
         catch (Exception fault)
 #pragma warning restore CA1031
         {
-            Tell($"this should not have happened, and is a fault in Lathe: {fault.GetType().Name}: {fault.Message}");
+            Tell($"unexpected error, a bug in Lathe: {fault.GetType().Name}: {fault.Message}");
             Tell(call.GetValue(CommonOptions.Debug) ? fault.ToString() : "run it again with --debug for details");
             return Failure;
         }

@@ -21,7 +21,7 @@ internal static class RunCommand
         var json = ResultsCommand.Json();
         var command = new DetailedCommand(
             "run",
-            "Runs a sweep to its end and shows its results. Everything that was computed before is taken from the store.",
+            "Runs a sweep to its end and shows its results. Results that were computed before are reused.",
             """
             Without --broker all stages run in this process; with it, workers on the broker do the work, and stages without a worker run here.
             Exit code: 0 if every execution succeeded, 1 if one failed, 2 for bad input, 130 if interrupted.
@@ -60,8 +60,8 @@ internal static class RunCommand
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
-            terminal.Say($"stopped; what is finished and the state of what is not are kept in {settings.Home}. "
-                + $"The same command{(fresh ? " without --fresh" : "")} goes on from there");
+            terminal.Say($"stopped; finished results and training states are kept in {settings.Home}. "
+                + $"The same command{(fresh ? " without --fresh" : "")} resumes from there");
             return Interruption.ExitCode;
         }
         finally
