@@ -5,7 +5,7 @@ using Lathe.Hosting;
 
 namespace Lathe.Cli.Commands;
 
-/// <summary>Options that every command takes, before or after its name.</summary>
+/// <summary>Options that every command accepts, before or after its name.</summary>
 internal static class CommonOptions
 {
     public const string CoordinatorVariable = "LATHE_COORDINATOR";
@@ -57,7 +57,7 @@ internal static class CommonOptions
     public static readonly IReadOnlyList<Option> All = [Home, Store, Data, Device, Broker, Coordinator, Debug];
 
     /// <summary>The settings of this call: options over environment over defaults.</summary>
-    /// <exception cref="LatheException">One of them makes no sense.</exception>
+    /// <exception cref="LatheException">A setting is invalid.</exception>
     public static HostingSettings Settings(ParseResult call)
     {
         var args = new List<string>();
@@ -69,12 +69,12 @@ internal static class CommonOptions
         return HostingSettings.Load(args);
     }
 
-    /// <summary>Where <c>lathe coordinator</c> listens on this machine.</summary>
-    /// <exception cref="LatheException">The environment says otherwise, and no http address.</exception>
+    /// <summary>Address on which <c>lathe coordinator</c> listens on this machine.</summary>
+    /// <exception cref="LatheException">The environment sets something that is no http address.</exception>
     public static Uri DefaultCoordinator =>
         Address(Environment.GetEnvironmentVariable(CoordinatorHost.HttpVariable) is { Length: > 0 } http ? Reachable(http) : CoordinatorHost.DefaultHttp, CoordinatorHost.HttpVariable);
 
-    /// <summary>Address of the coordinator to ask, or null.</summary>
+    /// <summary>Address of the coordinator, or null.</summary>
     /// <exception cref="LatheException">Not an http address.</exception>
     public static Uri? CoordinatorAddress(ParseResult call)
     {
@@ -88,7 +88,7 @@ internal static class CommonOptions
             ? address
             : throw new LatheException($"{source} is '{text}', expected http://host:port");
 
-    /// <summary>A server that listens on every address is reached on this machine's own.</summary>
+    /// <summary>Replaces "every address", on which a server listens, with an address that a client can connect to.</summary>
     private static string Reachable(string listening) => listening
         .Replace("//*", "//127.0.0.1", StringComparison.Ordinal).Replace("//+", "//127.0.0.1", StringComparison.Ordinal)
         .Replace("//0.0.0.0", "//127.0.0.1", StringComparison.Ordinal);

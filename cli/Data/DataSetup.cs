@@ -10,8 +10,8 @@ internal static class DataSetup
     /// <summary>Finds every data set, and gets the one that can be had.</summary>
     /// <param name="sweep">Names the data sets.</param>
     /// <param name="settings">Where to look, and the home for what is downloaded.</param>
-    /// <param name="say">Takes one line for the user.</param>
-    /// <param name="stop">Calls it off.</param>
+    /// <param name="say">Prints one line for the user.</param>
+    /// <param name="stop">Cancels it.</param>
     /// <exception cref="LatheException">A data set is not here and cannot be had.</exception>
     public static async Task EnsureAsync(SweepDocument sweep, HostingSettings settings, Action<string> say, CancellationToken stop)
     {

@@ -3,7 +3,7 @@ using System.Diagnostics;
 namespace Lathe.Cli.Data;
 
 /// <summary>Installs a Debian package where this machine and this user can.</summary>
-/// <param name="say">Takes one line for the user.</param>
+/// <param name="say">Prints one line for the user.</param>
 internal sealed class DebianPackage(Action<string> say)
 {
     private const string Apt = "/usr/bin/apt-get";

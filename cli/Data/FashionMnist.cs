@@ -43,7 +43,7 @@ internal sealed class FashionMnist(HttpClient http, Uri address, Func<Cancellati
     /// <summary>Downloads the files; each is renamed to its place only when its digest was right.</summary>
     /// <param name="folder">Takes the files.</param>
     /// <param name="digests">File names without <c>.gz</c>, each with the SHA-256 of its decompressed content.</param>
-    /// <param name="stop">Calls it off.</param>
+    /// <param name="stop">Cancels it.</param>
     public async Task DownloadAsync(string folder, IReadOnlyDictionary<string, string> digests, CancellationToken stop)
     {
         say($"downloading Fashion-MNIST (30 MB) from {address} to {folder} ...");
@@ -81,7 +81,7 @@ internal sealed class FashionMnist(HttpClient http, Uri address, Func<Cancellati
         }
     }
 
-    /// <summary>SHA-256 of what the bytes decompress to; null where they do not.</summary>
+    /// <summary>SHA-256 of the decompressed bytes; null if they cannot be decompressed.</summary>
     private static string? ContentDigest(byte[] bytes)
     {
         try

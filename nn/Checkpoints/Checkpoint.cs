@@ -9,7 +9,7 @@ namespace Lathe.NN.Checkpoints;
 /// Exactly the tensors of <see cref="ParameterShapes.Of(NetworkGraph)"/>, float32, on the CPU. Whoever holds the checkpoint disposes
 /// them, directly or by TorchSharp's dispose scope.
 /// </param>
-/// <param name="Lineage">How it came about.</param>
+/// <param name="Lineage">Its history.</param>
 /// <param name="Formats">
 /// Fixed-point formats by tensor name (<c>conv1.weight</c>), for the weights of convolutions and linear layers that have one.
 /// </param>

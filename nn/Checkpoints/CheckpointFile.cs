@@ -15,7 +15,7 @@ namespace Lathe.NN.Checkpoints;
 public static class CheckpointFile
 {
     /// <summary>Reads a checkpoint from disk.</summary>
-    /// <exception cref="LatheException">Not there, damaged or no checkpoint; the message names the file and what is wrong.</exception>
+    /// <exception cref="LatheException">Missing, damaged or no checkpoint; the message names the file and the fault.</exception>
     public static Checkpoint Read(string path)
     {
         using var stream = SafeTensorsFile.Open(path);
@@ -87,7 +87,7 @@ public static class CheckpointFile
             CheckpointMetadata.Sizes(header.Metadata, header.DataStart), stream.Length);
     }
 
-    /// <summary>Writes a checkpoint. The stream's owner makes it whole or nothing (write aside, then rename).</summary>
+    /// <summary>Writes a checkpoint. The owner of the stream makes the write atomic (temporary file, then rename).</summary>
     /// <exception cref="LatheException">
     /// The tensors are not those of the graph, or a weight is not exactly what its format says.
     /// </exception>

@@ -37,7 +37,7 @@ internal sealed record CheckpointMetadata(
         };
     }
 
-    /// <summary>Bytes that a header takes in its file, by what is in it.</summary>
+    /// <summary>Bytes of a header in its file, by part.</summary>
     /// <param name="metadata">Its strings.</param>
     /// <param name="length">All of it.</param>
     public static CheckpointText Sizes(IReadOnlyDictionary<string, string> metadata, long length)

@@ -11,9 +11,9 @@ namespace Lathe.NN.Checkpoints;
 /// <param name="Seed">Seed it ran with.</param>
 /// <param name="Input">Checkpoint it started from; null for the first stage.</param>
 /// <param name="Data">Data set it used.</param>
-/// <param name="Versions">What it ran on: <c>lathe</c>, <c>torch</c>, <c>threads</c>.</param>
+/// <param name="Versions">Versions and settings it ran with: <c>lathe</c>, <c>torch</c>, <c>threads</c>.</param>
 /// <param name="Facts">Finite figures that it measured, for example the largest logit difference after surgery.</param>
-/// <param name="Records">What it saw on its way, in a form of its own, for pictures and tables; null: nothing.</param>
+/// <param name="Records">Records of its course, in the stage's own form, for plots and tables; null: none.</param>
 public sealed record LineageStep(
     string Stage,
     string Version,

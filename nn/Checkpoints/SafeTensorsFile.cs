@@ -10,7 +10,7 @@ namespace Lathe.NN.Checkpoints;
 /// A safetensors file in memory: named tensors and a string map (format: huggingface.co/docs/safetensors). The same content always
 /// gives the same bytes: data is ordered by element size, largest first, then by name, so every tensor is aligned to its type.
 /// </summary>
-/// <param name="Tensors">On the CPU. Whoever holds this disposes them, directly or by TorchSharp's dispose scope.</param>
+/// <param name="Tensors">On the CPU. The holder disposes them, directly or by TorchSharp's dispose scope.</param>
 /// <param name="Metadata">Strings about the file as a whole.</param>
 public sealed record SafeTensorsFile(IReadOnlyDictionary<string, Tensor> Tensors, IReadOnlyDictionary<string, string> Metadata)
     : IDisposable
@@ -18,7 +18,7 @@ public sealed record SafeTensorsFile(IReadOnlyDictionary<string, Tensor> Tensors
     private const int BlockBytes = 1 << 20;
 
     /// <summary>Reads a file from disk.</summary>
-    /// <exception cref="LatheException">Not there, or not sound; the message names the file and what is wrong.</exception>
+    /// <exception cref="LatheException">Missing or damaged; the message names the file and the fault.</exception>
     public static SafeTensorsFile Read(string path)
     {
         using var stream = Open(path);

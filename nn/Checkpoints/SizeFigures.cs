@@ -29,7 +29,7 @@ public static class SizeFigures
         return weights.Sum(w => (double)w.Values * (formats.TryGetValue(w.Name, out var format) ? format.Bits : 8 * sizeof(float))) / weights.Sum(w => w.Values);
     }
 
-    /// <summary>A stage's own figures and the size of what it made.</summary>
+    /// <summary>A stage's own figures and the size of its output.</summary>
     public static IReadOnlyDictionary<string, double> With(
         this IReadOnlyDictionary<string, double> facts, NetworkGraph graph, IReadOnlyDictionary<string, WeightFormat> formats)
     {

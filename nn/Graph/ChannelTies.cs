@@ -12,7 +12,7 @@ internal sealed class ChannelTies
     {
         _graph = graph;
         _shapes = GraphValidation.Check(graph);
-        // Element 0 stands for the whole image: whatever is tied to any of its channels cannot be removed.
+        // Element 0 is the whole image: channels that are tied to any of its channels cannot be removed.
         _parent.Add(0);
         _elements[NetworkGraph.InputName] = new int[graph.Input.Channels];
         foreach (var node in graph.Nodes)

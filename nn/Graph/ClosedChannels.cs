@@ -1,7 +1,7 @@
 namespace Lathe.NN.Graphs;
 
 /// <summary>
-/// Follows closed channels through a graph. What no layer reads but as zero can be cut out, and the network computes the same function.
+/// Follows closed channels through a graph. Channels that every layer reads as zero can be removed, and the network computes the same function.
 /// </summary>
 internal static class ClosedChannels
 {

@@ -1,6 +1,6 @@
 namespace Lathe.NN.Graphs;
 
-/// <summary>Writes a graph down node by node, each reading the one before unless told otherwise, with shapes known on the way.</summary>
+/// <summary>Builds a graph node by node. Each node reads the previous one unless an input is given, and its shape is known at once.</summary>
 /// <param name="name">Model name.</param>
 /// <param name="input">Shape of one image.</param>
 public sealed class GraphBuilder(string name, TensorShape input)
@@ -61,7 +61,7 @@ public sealed class GraphBuilder(string name, TensorShape input)
     /// <summary>Appends a product, in which either side may be [C, 1, 1].</summary>
     public string Mul(string node, string left, string right) => Append(new Mul(node, [left, right]));
 
-    /// <summary>Appends zero channels in front of and behind those of a tensor.</summary>
+    /// <summary>Adds zero channels before and after those of a tensor.</summary>
     public string Pad(string node, int before, int after, string? from = null) => Append(new Pad(node, [from ?? Last], before, after));
 
     public string Concat(string node, params string[] inputs) => Append(new Concat(node, inputs));

@@ -2,7 +2,7 @@ using Lathe.Contracts;
 
 namespace Lathe.NN.Graphs;
 
-/// <summary>Whether a graph is a network that everything else here can rely on.</summary>
+/// <summary>Checks that a graph is a valid network.</summary>
 public static class GraphValidation
 {
     private const int MaxNodes = 100_000;

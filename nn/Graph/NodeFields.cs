@@ -2,7 +2,7 @@ using Lathe.Contracts;
 
 namespace Lathe.NN.Graphs;
 
-/// <summary>Whether a node's own numbers make sense, whatever it reads.</summary>
+/// <summary>Checks a node's own numbers, independent of its inputs.</summary>
 internal static class NodeFields
 {
     /// <exception cref="LatheException">A field is out of range; the message names the node and the field.</exception>

@@ -1,6 +1,6 @@
 namespace Lathe.NN.Graphs;
 
-/// <summary>What a stored tensor is to its node.</summary>
+/// <summary>Role of a stored tensor in its node.</summary>
 public enum ParameterKind
 {
     /// <summary>Weight of a convolution or linear layer.</summary>
@@ -25,7 +25,7 @@ public enum ParameterKind
 /// <summary>One tensor that a graph needs.</summary>
 /// <param name="Name">As in PyTorch, for example <c>conv1.weight</c>.</param>
 /// <param name="Node">Name of the node it belongs to.</param>
-/// <param name="Kind">What it is to the node.</param>
+/// <param name="Kind">Its role in the node.</param>
 /// <param name="Shape">Extents.</param>
 public sealed record ParameterShape(string Name, string Node, ParameterKind Kind, IReadOnlyList<long> Shape)
 {

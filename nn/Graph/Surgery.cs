@@ -42,8 +42,8 @@ public static class Surgery
     }
 
     /// <summary>
-    /// What a cut leaves of tensors that are shaped like the network's, an optimizer's memory of them for one: float32 on the CPU, newly
-    /// made; nothing given is changed.
+    /// Cuts tensors that are shaped like the network's, for example an optimizer's state. The results are new float32 tensors on the CPU; the
+    /// given tensors are not changed.
     /// </summary>
     /// <param name="graph">The network.</param>
     /// <param name="tensors">By the names of the network's; not all of them need be there, and others are left out.</param>
@@ -114,7 +114,7 @@ public static class Surgery
         _ => node,
     };
 
-    /// <summary>A zero channel stays with the channels that it is tied to; what is neither in front nor the input's is behind.</summary>
+    /// <summary>A zero channel stays with the channels that it is tied to. A channel that is neither before nor of the input is after it.</summary>
     private static Pad Shrink(Pad pad, Dictionary<string, int[]> kept)
     {
         var before = kept[pad.Name].Count(c => c < pad.Before);

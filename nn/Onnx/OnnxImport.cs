@@ -9,8 +9,8 @@ namespace Lathe.NN.Onnx;
 
 /// <summary>A network that came from elsewhere.</summary>
 /// <param name="Graph">The network.</param>
-/// <param name="Tensors">Its tensors by name, float32 on the CPU. Whoever holds this disposes them, directly or by TorchSharp's dispose scope.</param>
-/// <param name="Notes">What a person should know of the import, a sentence each.</param>
+/// <param name="Tensors">Its tensors by name, float32 on the CPU. The holder disposes them, directly or by TorchSharp's dispose scope.</param>
+/// <param name="Notes">Notes about the import for the user, one sentence each.</param>
 public sealed record ImportedNetwork(NetworkGraph Graph, IReadOnlyDictionary<string, Tensor> Tensors, IReadOnlyList<string> Notes) : IDisposable
 {
     /// <summary>As a checkpoint without history, which shares the tensors.</summary>

@@ -38,7 +38,7 @@ internal sealed class OnnxQuantization
     private readonly Dictionary<string, BatchNorm> _normOf;
     private readonly HashSet<string> _folded;
 
-    // What float layers read is rounded in floats: behind a DequantizeLinear, runtimes round a layer's float weights too.
+    // Inputs of float layers are rounded in floats: after a DequantizeLinear, runtimes round a layer's float weights too.
     private readonly HashSet<string> _floatPoints;
 
     public OnnxQuantization(
@@ -53,7 +53,7 @@ internal sealed class OnnxQuantization
         _floatPoints = [.. network.Nodes.Where(node => node is Conv2d or Linear && !IsQuantized(node)).Select(node => _rounded.Before(node.Inputs[0])).OfType<Quantize>().Select(point => point.Name)];
     }
 
-    /// <summary>Writes a node where it has a form of its own here.</summary>
+    /// <summary>Writes a node that has its own form here.</summary>
     /// <returns>False: it is written as in a float model.</returns>
     public bool Write(OnnxGraphWriter to, Node node)
     {
@@ -107,7 +107,7 @@ internal sealed class OnnxQuantization
         var scales = new float[channels];
         for (var channel = 0; channel < channels; channel++)
         {
-            // A step size is above 0: what a gain below 0 turns round, the levels do.
+            // A step size is above 0. For a negative gain the levels change their sign instead.
             var gain = gains[channel];
             scales[channel] = (float)((gain == 0 ? 1 : Math.Abs(gain)) * format.StepSize / fine[channel]);
             for (var i = channel * perChannel; i < (channel + 1) * perChannel; i++)
@@ -175,7 +175,7 @@ internal sealed class OnnxQuantization
         return to.Append("DequantizeLinear", $"{node.Name}.bias.dequantized", [whole, scale], Messages.Attribute("axis", 0));
     }
 
-    /// <summary>A bias to be added by a node of its own: runtimes would round the layer's own to steps of the sums.</summary>
+    /// <summary>A bias that a separate node adds, because runtimes would round the layer's own bias to steps of the sums.</summary>
     private static string FloatBias(OnnxGraphWriter to, Node node, double[] bias) => to.Constant(Messages.Tensor(
         to.NewName($"{node.Name}.bias.float"), Array.ConvertAll(bias, value => (float)value), node is Conv2d ? [bias.Length, 1, 1] : [bias.Length]));
 

@@ -22,7 +22,7 @@ internal sealed partial class GraphImport
         return (least, most) switch
         {
             (0, 6) => Activate(node, ActivationKind.Relu6),
-            // Float32's largest stands for no bound in some exports.
+            // Some exports write float32's largest value for "no bound".
             (0, >= 3.4e38) => Activate(node, ActivationKind.Relu),
             _ => throw new LatheException($"it clips to [{least}, {most}]; expected [0, 6] or [0, no bound]"),
         };
@@ -37,7 +37,7 @@ internal sealed partial class GraphImport
             : throw new LatheException($"alpha is {alpha} and beta {beta}; expected 1/6 and 1/2");
     }
 
-    /// <summary>A hard sigmoid that stands for itself; the next to read it reads the same one.</summary>
+    /// <summary>A hard sigmoid as a node of its own; later readers read the same node.</summary>
     private FeatureValue HardSigmoid(string output, PartialValue partial)
     {
         var made = Append(new Activation(NewName(partial.Name), [partial.Of.Tensor], ActivationKind.HardSigmoid), partial.Of);

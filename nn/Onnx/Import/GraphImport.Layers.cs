@@ -77,7 +77,7 @@ internal sealed partial class GraphImport
         return made;
     }
 
-    /// <summary>A constant added to each channel of what a layer has just made, and nobody else reads, is part of the layer's bias.</summary>
+    /// <summary>A constant that is added to each channel of a layer's output becomes part of the layer's bias if no other node reads that output.</summary>
     private FeatureValue AddBias(NodeProto node, int index, FeatureValue x)
     {
         var layer = _places.TryGetValue(x.Tensor, out var place) ? _nodes[place] : null;
@@ -86,7 +86,7 @@ internal sealed partial class GraphImport
         var tensor = Constant(node, index);
         var extents = OnnxConstants.Shape(tensor);
         var channels = x.Shape.Channels;
-        // Broadcasting aligns extents from behind.
+        // Broadcasting aligns extents from the last one.
         var axis = x.Shape.IsFlat || x.ChannelsLast ? 1 : 3;
         var isForChannels = extents.Length >= axis && extents[^axis] == channels && extents.Where((_, i) => i != extents.Length - axis).All(e => e == 1);
         if (!(isForChannels || Array.TrueForAll(extents, e => e == 1)) || extents.Length > (x.Shape.IsFlat ? 2 : 4))

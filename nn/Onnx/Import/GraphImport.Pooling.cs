@@ -4,7 +4,7 @@ using Lathe.NN.Onnx.Format;
 
 namespace Lathe.NN.Onnx;
 
-/// <content>Poolings, and what is one in other words.</content>
+/// <content>Poolings, and operators that are equivalent to one.</content>
 internal sealed partial class GraphImport
 {
     private FeatureValue MaxPool(NodeProto node)

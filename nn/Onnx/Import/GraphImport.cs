@@ -6,8 +6,8 @@ using static TorchSharp.torch;
 namespace Lathe.NN.Onnx;
 
 /// <summary>
-/// One pass over an ONNX graph, which makes a network node by node. What cannot be imported is collected: the pass goes on behind it, so
-/// that the user is told of everything at once.
+/// One pass over an ONNX graph, which makes a network node by node. The pass collects the nodes that cannot be imported and continues after them, so that
+/// one error names all of them.
 /// </summary>
 internal sealed partial class GraphImport
 {
@@ -112,7 +112,7 @@ internal sealed partial class GraphImport
         if (node.Output.Count == 0 || node.Output[0].Length == 0)
             throw new LatheException($"{OnnxText.Describe(node)} makes nothing");
         Define(node.Output[0], made);
-        // Masks of dropout, indices of pooling: whoever reads one is told.
+        // Masks of dropout, indices of pooling: a node that reads one is reported.
         foreach (var other in node.Output.Skip(1).Where(o => o.Length > 0 && _readers.ContainsKey(o)))
         {
             if (made != UnknownValue.Instance)
@@ -218,7 +218,7 @@ internal sealed partial class GraphImport
 
     private static LatheException Unfinished(PartialValue partial) => new($"it reads {partial.By}, which must be followed by {partial.Expected}");
 
-    /// <summary>The same, with the channels in the second place and no reordering under way.</summary>
+    /// <summary>The same, with the channels in the second place and no pending reordering.</summary>
     private FeatureValue Plain(NodeProto node, int index) => Feature(node, index) is var feature && !feature.ChannelsLast && feature.Unrolled is null
         ? feature
         : throw new LatheException("it works on tensors whose channels come last; expected [N, C, H, W]");

@@ -4,7 +4,7 @@ using Lathe.NN.Onnx.Format;
 
 namespace Lathe.NN.Onnx;
 
-/// <summary>A node's attributes, checked against what a network's nodes can say: squares, the same on all sides.</summary>
+/// <summary>A node's attributes, checked against the limits of a network's nodes: square, and the same on all sides.</summary>
 /// <param name="node">The node.</param>
 internal sealed class OnnxAttributes(NodeProto node)
 {

@@ -3,10 +3,10 @@ using Lathe.NN.Onnx.Format;
 
 namespace Lathe.NN.Onnx;
 
-/// <summary>What a name of an ONNX graph stands for while it is read.</summary>
+/// <summary>Meaning of a name of an ONNX graph while it is read.</summary>
 internal abstract record OnnxValue;
 
-/// <summary>Made by a node that cannot be imported, of which the user is told once.</summary>
+/// <summary>Made by a node that cannot be imported, which is reported once.</summary>
 internal sealed record UnknownValue : OnnxValue
 {
     public static UnknownValue Instance { get; } = new();
@@ -36,7 +36,7 @@ internal sealed record FeatureValue(string Tensor, TensorShape Shape, bool Chann
         : [null, Shape.Channels, Shape.Height, Shape.Width];
 }
 
-/// <summary>What is only part of an operation that a network has.</summary>
+/// <summary>A part of an operation of the network.</summary>
 internal enum Part
 {
     /// <summary>x + 3, of a hard swish.</summary>
@@ -66,13 +66,13 @@ internal enum Part
 
 /// <summary>The first steps of an operation that takes several ONNX nodes.</summary>
 /// <param name="Part">Which.</param>
-/// <param name="Of">What it was made from.</param>
+/// <param name="Of">Its input.</param>
 /// <param name="By">Operator and name of the node, for messages.</param>
 /// <param name="Amount">Pixels of border, stride, or rows.</param>
-/// <param name="Name">What it would be called as a node of its own.</param>
+/// <param name="Name">Its name if it were a separate node.</param>
 internal sealed record PartialValue(Part Part, FeatureValue Of, string By, int Amount = 0, string Name = "") : OnnxValue
 {
-    /// <summary>What it would have to be followed by.</summary>
+    /// <summary>The node that would have to follow it.</summary>
     public string Expected => Part switch
     {
         Part.Bordered => "a convolution or an average pooling",
