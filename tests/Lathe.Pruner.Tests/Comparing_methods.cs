@@ -67,7 +67,7 @@ public sealed class Comparing_methods : IDisposable
         Assert.Equal(3, stops);
         Assert.Equal(undisturbed.Output, outcome.Output);
 
-        var step = CheckpointFile.ReadHeader(trial.Checkpoints.PathOf(outcome.Output)).Lineage.Steps[^1];
+        var step = CheckpointHeader.Read(trial.Checkpoints.PathOf(outcome.Output)).Lineage.Steps[^1];
         var record = step.Records!.Value.Deserialize<PruningRecord>(LatheJson.Options)!;
         Assert.Equal(Enumerable.Range(1, record.Training!.Epochs.Count), record.Training.Epochs);
         Assert.Equal(["features.0", "features.4", "classifier.0", "classifier.3"], record.Layers.Select(l => l.Layer));

@@ -131,7 +131,7 @@ public sealed class Pruning_every_architecture
                 }
 
                 var folded = gates.Fold(module.Snapshot());
-                var (small, tensors) = Surgery.Cut(graph, folded, groups, live);
+                var (small, tensors) = TensorSurgery.Cut(graph, folded, groups, live);
                 using var gated = GraphModule.FromTensors(graph, folded);
                 using var cut = GraphModule.FromTensors(small, tensors);
                 SurgeryProof.Compare(gated, cut, randn([4, graph.Input.Channels, graph.Input.Height, graph.Input.Width], generator: new Generator(1)));
@@ -166,7 +166,7 @@ public sealed class Pruning_every_architecture
 
         gates.Freeze([.. groups.Groups.Select(g => g.Gates.Select(gate => live[gate]).ToArray())]);
         var folded = gates.Fold(module.Snapshot());
-        var (small, tensors) = Surgery.Cut(graph, folded, groups, live);
+        var (small, tensors) = TensorSurgery.Cut(graph, folded, groups, live);
         Assert.True(Complexity.Of(small).Parameters < 0.7 * Complexity.Of(graph).Parameters);
         using var gated = GraphModule.FromTensors(graph, folded);
         using var cut = GraphModule.FromTensors(small, tensors);

@@ -38,7 +38,7 @@ public class CheckpointTests
             }
 
             Assert.Equal(bytes, Write(read));
-            var header = CheckpointFile.ReadHeader(new MemoryStream(bytes), "file");
+            var header = CheckpointHeader.Read(new MemoryStream(bytes), "file");
             Assert.Equal(header.Stored.Sum(t => t.Bytes), header.Size.Total);
             Assert.Equal(bytes.Length, header.FileBytes);
             Assert.Equal(bytes.Length, header.Text.Graph + header.Text.History + header.Text.Index + header.Size.Total);

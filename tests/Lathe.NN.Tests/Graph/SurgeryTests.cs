@@ -1,4 +1,5 @@
 using Lathe.Contracts;
+using Lathe.NN.Execution;
 using Lathe.NN.Graphs;
 using Lathe.NN.Models;
 using Lathe.NN.Runtime;
@@ -94,7 +95,7 @@ public class SurgeryTests
         }
 
         var before = tensors.ToDictionary(t => t.Key, t => t.Value.clone());
-        var (small, cut) = Surgery.Cut(graph, tensors, groups, live);
+        var (small, cut) = TensorSurgery.Cut(graph, tensors, groups, live);
         Assert.All(tensors, t => Assert.True(t.Value.equal(before[t.Key]).all().item<bool>()));
         Assert.Equal(
             ParameterShapes.Of(small).Select(p => (p.Name, string.Join(',', p.Shape))),

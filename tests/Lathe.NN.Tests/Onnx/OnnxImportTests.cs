@@ -44,7 +44,7 @@ public sealed class OnnxImportTests
             default: net.Then("Clip", [net.Single("least", 0)]); break;
         }
 
-        using var network = End(net, 3 * 4 * 4).Import();
+        var network = End(net, 3 * 4 * 4).Import();
         Assert.Equal(kind, Assert.Single(network.Graph.Nodes.OfType<Activation>()).Kind);
         Assert.Equal(4, network.Graph.Nodes.Count);
     }
@@ -72,10 +72,10 @@ public sealed class OnnxImportTests
         }
 
         net.Then("Gemm", [net.Floats("fc.weight", 3, 5), net.Floats("fc.bias", 5)]);
-        using var network = net.Import();
+        var network = net.Import();
         Assert.Equal(["Conv2d", "GlobalAvgPool", "Flatten", "Linear"], network.Graph.Nodes.Select(n => n.GetType().Name));
         // transB is 0: the weight lies the other way round.
-        Assert.Equal([-1f, -0.95f, -0.9f, -0.99f], network.Tensors["fc.weight"].data<float>().ToArray().Take(4).Select(v => MathF.Round(v, 2)));
+        Assert.Equal([-1f, -0.95f, -0.9f, -0.99f], network.Values["fc.weight"].Take(4).Select(v => MathF.Round(v, 2)));
     }
 
     [Fact]
@@ -84,9 +84,9 @@ public sealed class OnnxImportTests
         var net = new HandMade().Conv("conv", 2, 3);
         net.Then("Add", [net.Floats("c", 1, 3, 1, 1)]).Then("Flatten").Then("MatMul", [net.Floats("w", 48, 4)]);
         net.Of("Add", [net.Floats("b", 4), net.Last]);
-        using var network = net.Import();
+        var network = net.Import();
         Assert.Equal([true, true], [network.Graph.Nodes.OfType<Conv2d>().Single().Bias, network.Graph.Nodes.OfType<Linear>().Single().Bias]);
-        Assert.Equal([-1f, -0.99f, -0.98f], network.Tensors["conv.bias"].data<float>().ToArray());
+        Assert.Equal([-1f, -0.99f, -0.98f], network.Values["conv.bias"]);
     }
 
     [Fact]
@@ -112,14 +112,14 @@ public sealed class OnnxImportTests
 
         using var scope = NewDisposeScope();
         using var noGradient = no_grad();
-        using var one = usual.Import();
-        using var other = keras.Import();
+        var one = usual.Import();
+        var other = keras.Import();
         Assert.Equal(new TensorShape(2, 5, 4), other.Graph.Input);
         Assert.Single(other.Notes);
         var images = rand([2, 2, 5, 4], generator: new Generator(1)) - 2;
         // Both conv outputs are positive for this, so that the relu in between does nothing.
-        using var first = GraphModule.FromTensors(one.Graph, one.Tensors);
-        using var second = GraphModule.FromTensors(other.Graph, other.Tensors);
+        using var first = GraphModule.FromTensors(one.Graph, one.ToCheckpoint().Tensors);
+        using var second = GraphModule.FromTensors(other.Graph, other.ToCheckpoint().Tensors);
         Assert.True(first.Forward(images, training: false).allclose(second.Forward(images, training: false), 1e-4, 1e-4));
     }
 
@@ -135,9 +135,9 @@ public sealed class OnnxImportTests
         @double.DoubleData.Add(Enumerable.Range(0, 72).Select(i => i / 4.0));
         net.Model.Graph.Initializer.Add([half, @double]);
         net.Then("Conv", ["conv.weight"]).Then("Flatten").Then("Gemm", ["fc.weight"], HandMade.Int("transB", 1));
-        using var network = net.Import();
-        Assert.Equal([1f, -2.5f], network.Tensors["conv.weight"].data<float>().ToArray());
-        Assert.Equal(17.75f, network.Tensors["fc.weight"].data<float>().ToArray()[^1]);
+        var network = net.Import();
+        Assert.Equal([1f, -2.5f], network.Values["conv.weight"]);
+        Assert.Equal(17.75f, network.Values["fc.weight"][^1]);
         Assert.False(network.Graph.Nodes.OfType<Linear>().Single().Bias);
     }
 
@@ -279,7 +279,7 @@ public sealed class OnnxImportTests
             tried++;
             try
             {
-                using var network = OnnxImport.Read(bytes, "damaged.onnx", "damaged");
+                var network = OnnxImport.Read(bytes, "damaged.onnx", "damaged");
                 GraphValidation.Check(network.Graph);
             }
             catch (LatheException fault)
