@@ -3,7 +3,7 @@ using Lathe.NN.FixedPoint;
 using Lathe.NN.Graphs;
 using Lathe.NN.Models;
 using Lathe.NN.Runtime;
-using Lathe.NN.Tests.Graphs;
+using Lathe.Testing;
 using static TorchSharp.torch;
 
 namespace Lathe.NN.Tests.FixedPoint;
@@ -79,7 +79,7 @@ public sealed class Rounding_ties
     {
         NetworkGraph[] networks =
         [
-            .. Enumerable.Range(0, 40).Select(seed => RandomNetworks.Network(seed)),
+            .. Enumerable.Range(0, 40).Select(seed => RandomNetworks.Small.Example(seed)),
             Zoo.Build("resnet20@0.5", new TensorShape(3, 16, 16), 10),
             Zoo.Build("mobilenetv2@0.2", new TensorShape(3, 40, 40), 10),
             Zoo.Build("densenet76-12@0.5", new TensorShape(3, 12, 12), 10),
