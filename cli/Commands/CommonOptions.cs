@@ -26,7 +26,7 @@ internal static class CommonOptions
 
     public static readonly Option<string?> Data = new("--data")
     {
-        Description = "Folder of the data set, or of one folder for each, or the same in a bucket (s3://BUCKET/PREFIX); no other is looked at. [LATHE_DATA]",
+        Description = "Folder of the data set, or of one folder for each, or the same in a bucket (s3://BUCKET/PREFIX). What is not there is looked for in HOME/data and /usr/share/datasets. [LATHE_DATA]",
         HelpName = "PLACE",
         Recursive = true,
     };

@@ -8,6 +8,7 @@ using static TorchSharp.torch;
 
 namespace Lathe.NN.Tests.Graphs;
 
+[Trait("oneDNN", "on and off")]
 public class TensorSurgeryTests
 {
     public TensorSurgeryTests() => TorchRuntime.Configure();
