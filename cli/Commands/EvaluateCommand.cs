@@ -10,6 +10,7 @@ using Lathe.Hosting;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Data;
 using Lathe.NN.Models;
+using Lathe.NN.Onnx;
 using Lathe.NN.Runtime;
 
 namespace Lathe.Cli.Commands;

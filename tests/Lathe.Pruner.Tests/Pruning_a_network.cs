@@ -42,7 +42,7 @@ public sealed class Pruning_a_network : IDisposable
     {
         var trial = new StageTrial(Settings);
         var outcome = trial.Run<PruneStage, PruneParameters>(Parameters, "mnist", _dense);
-        var size = Complexity.Of(CheckpointFile.ReadHeader(trial.Checkpoints.PathOf(outcome.Output)).Graph);
+        var size = Complexity.Of(CheckpointHeader.Read(trial.Checkpoints.PathOf(outcome.Output)).Graph);
         Assert.InRange(size.Multiplications, 1, 0.4 * 3_024_384);
         Assert.InRange(size.Parameters, 1, 0.5 * 215_546);
         Assert.Equal((size.Parameters, size.Multiplications), (outcome.Metrics["parameters"], outcome.Metrics["multiplications"]));

@@ -39,7 +39,7 @@ public sealed class Pruning_small_networks : IDisposable
         var parameters = Parameters(method, new { });
         var trial = new StageTrial(Settings("undisturbed"));
         var undisturbed = trial.Run<PruneStage, PruneParameters>(parameters, "mnist", dense);
-        var (before, after) = (Complexity.Of(Graph(network)), Complexity.Of(CheckpointFile.ReadHeader(trial.Checkpoints.PathOf(undisturbed.Output)).Graph));
+        var (before, after) = (Complexity.Of(Graph(network)), Complexity.Of(CheckpointHeader.Read(trial.Checkpoints.PathOf(undisturbed.Output)).Graph));
         Assert.InRange(after.Multiplications, 1, 0.4 * before.Multiplications);
         Assert.InRange(after.Parameters, 1, 0.5 * before.Parameters);
         Assert.InRange(undisturbed.Metrics["surgeryLogitDifference"], 0, SurgeryProof.Bound);
@@ -56,7 +56,7 @@ public sealed class Pruning_small_networks : IDisposable
         var trial = new StageTrial(Settings("home"));
         var made = trial.Run<PruneStage, PruneParameters>(Parameters(PruneMethod.L1, new { epochs = 1 }), "mnist", Dense("rounded"));
         Assert.InRange(made.Metrics["surgeryLogitDifference"], 0, SurgeryProof.Bound);
-        Assert.Contains(CheckpointFile.ReadHeader(trial.Checkpoints.PathOf(made.Output)).Graph.Nodes, node => node is Quantize);
+        Assert.Contains(CheckpointHeader.Read(trial.Checkpoints.PathOf(made.Output)).Graph.Nodes, node => node is Quantize);
     }
 
     [Fact]
