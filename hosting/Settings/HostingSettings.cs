@@ -19,6 +19,8 @@ public sealed record HostingSettings
     public const string DrainVariable = "LATHE_DRAIN";
     public const string HealthPortVariable = "LATHE_HEALTH_PORT";
 
+    private readonly int? _threads;
+
     /// <summary>Folder of everything that lasts, absolute. <c>LATHE_HOME</c>, <c>--home</c>; default <c>.lathe</c> in the current folder.</summary>
     public required string Home { get; init; }
 
@@ -32,7 +34,8 @@ public sealed record HostingSettings
     public required string Store { get; init; }
 
     /// <summary>
-    /// Folder of the data set, or of one folder for each data set, absolute, or the same in a bucket; null: the usual places.
+    /// Folder of the data set, or of one folder for each data set, absolute, or the same in a bucket; null: none. What is not there is looked for
+    /// in the usual places: <c>data</c> in <see cref="Home"/>, and /usr/share/datasets.
     /// <c>LATHE_DATA</c>, <c>--data</c>.
     /// </summary>
     public string? Data { get; init; }
@@ -44,7 +47,14 @@ public sealed record HostingSettings
     /// Threads of one computation, at least 1, where its sweep does not say. <c>LATHE_THREADS</c>, <c>--threads</c>; default: the CPUs this
     /// process may use.
     /// </summary>
-    public int Threads { get; init; } = Environment.ProcessorCount;
+    public int Threads
+    {
+        get => _threads ?? Cpus;
+        init => _threads = value;
+    }
+
+    /// <summary>CPUs that this process may use, at least 1.</summary>
+    public int Cpus { get; init; } = CpuBudget.OfProcess;
 
     /// <summary>What this process computes on. <c>LATHE_DEVICE</c>, <c>--device</c>; default: a GPU where libtorch can use one, else the CPU.</summary>
     public ComputeDevice Device { get; init; }
@@ -68,7 +78,7 @@ public sealed record HostingSettings
     public string SlotFolder { get; init; } = Path.Combine(Path.GetTempPath(), $"lathe-compute-slots-{Environment.UserName}");
 
     /// <summary>Computations of so many threads that this machine takes at a time, at least 1.</summary>
-    public int SlotsFor(int threads) => ComputeSlots ?? Math.Max(1, Environment.ProcessorCount / threads);
+    public int SlotsFor(int threads) => ComputeSlots ?? Math.Max(1, Cpus / threads);
 
     /// <summary>Settings that live in one folder, everything else at its default: the start for tests and tools.</summary>
     public static HostingSettings In(string home) =>
@@ -77,12 +87,13 @@ public sealed record HostingSettings
     /// <summary>Reads a command line that holds these options alone, and the environment.</summary>
     /// <param name="args">Options as <c>--name value</c> or <c>--name=value</c>.</param>
     /// <param name="environment">Looks up an environment variable; by default this process's.</param>
+    /// <param name="cpus">CPUs that this process may use; by default <see cref="CpuBudget.OfProcess"/>.</param>
     /// <exception cref="LatheException">An option is unknown or a value is not usable; the message names it.</exception>
-    public static HostingSettings Load(IReadOnlyList<string> args, Func<string, string?>? environment = null) =>
-        Load(SettingsOptions.Parse(args), environment);
+    public static HostingSettings Load(IReadOnlyList<string> args, Func<string, string?>? environment = null, int? cpus = null) =>
+        Load(SettingsOptions.Parse(args), environment, cpus);
 
     /// <summary>The same for a command line that has been parsed, with any of <see cref="SettingsOptions"/>.</summary>
-    public static HostingSettings Load(ParseResult call, Func<string, string?>? environment = null)
+    public static HostingSettings Load(ParseResult call, Func<string, string?>? environment = null, int? cpus = null)
     {
         environment ??= Environment.GetEnvironmentVariable;
         T Of<T>(Setting<T> setting, T absent) => setting.Of(call, environment, absent);
@@ -93,7 +104,8 @@ public sealed record HostingSettings
             Broker = Of(SettingsOptions.Broker, null),
             Store = Of(SettingsOptions.Store, null) ?? Path.Combine(home, "checkpoints"),
             Data = Of(SettingsOptions.Data, null),
-            Threads = Of(SettingsOptions.Threads, null) ?? Environment.ProcessorCount,
+            Cpus = cpus ?? CpuBudget.OfProcess,
+            Threads = Of(SettingsOptions.Threads, null) ?? cpus ?? CpuBudget.OfProcess,
             Device = Of(SettingsOptions.Device, default),
             ComputeSlots = Of(SettingsOptions.ComputeSlots, null),
             Drain = Of(SettingsOptions.Drain, null),

@@ -18,7 +18,7 @@ public static class SettingsOptions
 
     public static readonly Setting<string?> Data = new(
         "--data", HostingSettings.DataVariable, "PLACE",
-        "Folder of the data set, or of one folder for each, or the same in a bucket (s3://BUCKET/PREFIX); no other is looked at. [LATHE_DATA]",
+        "Folder of the data set, or of one folder for each, or the same in a bucket (s3://BUCKET/PREFIX). What is not there is looked for in HOME/data and /usr/share/datasets. [LATHE_DATA]",
         FolderOrBucket);
 
     public static readonly Setting<ComputeDevice> Device = new(
@@ -32,7 +32,7 @@ public static class SettingsOptions
 
     public static readonly Setting<int?> Threads = new(
         "--threads", HostingSettings.ThreadsVariable, "NUMBER",
-        "Threads of one computation whose sweep does not say. [LATHE_THREADS; default: the CPUs of the process]", Whole(1, 1024));
+        "Threads of one computation whose sweep does not say. [LATHE_THREADS; default: the CPUs that the process may use]", Whole(1, 1024));
 
     public static readonly Setting<int?> ComputeSlots = new(
         "--compute-slots", HostingSettings.ComputeSlotsVariable, "NUMBER",

@@ -5,7 +5,7 @@ using Polly.Retry;
 
 namespace Lathe.Coordinator;
 
-/// <summary>Makes the tables before anything else starts, and waits a while for a database that is still starting.</summary>
+/// <summary>Creates the tables before anything else starts. Waits for a database that is still starting.</summary>
 internal sealed class DatabasePreparation(CoordinatorStore store, CoordinatorOptions options, TimeProvider time, ILogger<DatabasePreparation> log)
     : IHostedLifecycleService
 {

@@ -14,8 +14,22 @@ public sealed class HostingSettingsTests
         Assert.Equal(Path.GetFullPath(".lathe"), settings.Home);
         Assert.Equal(Path.Combine(settings.Home, "checkpoints"), settings.Store);
         Assert.Null(settings.Broker);
-        Assert.Equal((Environment.ProcessorCount, null), (settings.Threads, settings.ComputeSlots));
-        Assert.Equal((1, Environment.ProcessorCount), (settings.SlotsFor(settings.Threads), settings.SlotsFor(1)));
+        Assert.Equal((CpuBudget.OfProcess, null), (settings.Threads, settings.ComputeSlots));
+        Assert.Equal((1, CpuBudget.OfProcess), (settings.SlotsFor(settings.Threads), settings.SlotsFor(1)));
+    }
+
+    [Fact]
+    public void Threads_and_slots_are_as_many_as_the_process_may_use_CPUs_whatever_the_machine_has()
+    {
+        foreach (var cpus in (int[])[1, 96])
+        {
+            var settings = HostingSettings.Load([], _ => null, cpus);
+            Assert.Equal((cpus, 1, cpus), (settings.Threads, settings.SlotsFor(settings.Threads), settings.SlotsFor(1)));
+            Assert.Equal(3, HostingSettings.Load(["--threads", "3"], _ => null, cpus).Threads);
+            Assert.Equal(cpus, (HostingSettings.In("/tmp/h") with { Cpus = cpus }).Threads);
+            Assert.StartsWith(cpus == 1 ? "1 CPU, 1 thread for one computation at a time" : "96 CPUs, 96 threads for one ", Doctor.Processors(settings).Message, StringComparison.Ordinal);
+            Assert.Equal(cpus == 96, Doctor.Processors(settings with { Threads = 2 }).Ok);
+        }
     }
 
     [Fact]
