@@ -21,8 +21,7 @@ internal static class DataSetup
             if (name == FashionMnist.Name && DataPlaces.Locate(name, settings) is null)
             {
                 using var http = new HttpClient { Timeout = TimeSpan.FromMinutes(5) };
-                var debian = new DebianPackage(say);
-                await new FashionMnist(http, FashionMnist.Official, s => debian.InstallAsync("dataset-fashion-mnist", s), say).GetAsync(settings, stop);
+                await new FashionMnist(http, FashionMnist.Official, say).GetAsync(settings, stop);
             }
         }
 
