@@ -43,7 +43,8 @@ public static class Figures
         < 0.001 => Text(seconds * 1e6, "0.0") + " µs",
         < 1 => Text(seconds * 1e3, "0.0") + " ms",
         < 60 => Text(seconds, "0.00") + " s",
-        _ => Time(seconds.Value),
+        < 1e9 => Time(seconds.Value),
+        _ => Number(seconds) + " s",
     };
 
     /// <summary>A fraction of 1 in percent with two decimals, without the sign: 0.91234 is <c>91.23</c>.</summary>

@@ -14,7 +14,7 @@ internal sealed record Axis(double Low, double High, double From, double To, boo
     /// <summary>An axis that holds all values with some room around them.</summary>
     public static Axis Around(IEnumerable<double> values, double from, double to, bool isLogarithmic = false)
     {
-        var finite = values.Where(v => double.IsFinite(v) && (!isLogarithmic || v > 0)).DefaultIfEmpty(1).ToList();
+        var finite = values.Where(v => double.IsFinite(v) && (!isLogarithmic || Numbers.HasLogarithm(v))).DefaultIfEmpty(1).ToList();
         var (low, high) = (finite.Min(), finite.Max());
         if (isLogarithmic)
         {
@@ -26,10 +26,11 @@ internal sealed record Axis(double Low, double High, double From, double To, boo
         return new Axis(low >= 0 ? Math.Max(0, low - margin) : low - margin, high + margin, from, to);
     }
 
-    /// <summary>Where a value lies.</summary>
+    /// <summary>Where a value lies; what is beyond the ends, or has no logarithm, at the end.</summary>
     public double Place(double value)
     {
-        var share = IsLogarithmic ? Math.Log(value / Low) / Math.Log(High / Low) : (value - Low) / (High - Low);
+        var share = IsLogarithmic && !Numbers.HasLogarithm(value) ? 0
+            : IsLogarithmic ? Math.Log(value / Low) / Math.Log(High / Low) : (value - Low) / (High - Low);
         return From + (Math.Clamp(share, 0, 1) * (To - From));
     }
 

@@ -15,7 +15,7 @@ internal static class ScatterDrawing
     public static Drawing? Of(ScatterChart chart)
     {
         var (xLog, yLog) = (chart.X.Scale == AxisScale.Logarithmic, chart.Y.Scale == AxisScale.Logarithmic);
-        var sound = chart.Points.Where(p => Numbers.IsSound(p.X) && Numbers.IsSound(p.Y) && (!xLog || p.X > 0) && (!yLog || p.Y > 0)).ToList();
+        var sound = chart.Points.Where(p => Numbers.IsSound(p.X) && Numbers.IsSound(p.Y) && (!xLog || Numbers.HasLogarithm(p.X)) && (!yLog || Numbers.HasLogarithm(p.Y))).ToList();
         if (sound.Count == 0) return null;
         var x = Axis.Around(sound.Select(p => p.X).Concat(chart.X.FromZero && !xLog ? [0.0] : []), Frame.Left, Frame.Right, xLog);
         var y = Axis.Around(sound.SelectMany(Heights).Concat(chart.Y.FromZero && !yLog ? [0.0] : []), Frame.Bottom, Frame.Top, yLog);

@@ -8,6 +8,7 @@ internal static class TextWidth
 {
     private const string Thin = "ijlI.,:;'|! ";
     private const string Narrow = "frt()[]{}/\\\"`-";
+    private const string Wide = "w<>+=~^#";
     private const string Broad = "mMW@%—…&";
     private const char Ellipsis = '…';
 
@@ -40,7 +41,7 @@ internal static class TextWidth
     {
         < 128 when Thin.Contains((char)rune.Value, StringComparison.Ordinal) => 0.41,
         < 128 when Narrow.Contains((char)rune.Value, StringComparison.Ordinal) => 0.47,
-        'w' => 0.83,
+        < 128 when Wide.Contains((char)rune.Value, StringComparison.Ordinal) => 0.85,
         < 0x2100 when Broad.Contains((char)rune.Value, StringComparison.Ordinal) => 1.02,
         >= 'A' and <= 'Z' => 0.79,
         < 128 => 0.65,

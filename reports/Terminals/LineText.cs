@@ -66,7 +66,7 @@ internal static class LineText
     private static List<Place> Points(Line line) =>
         [.. line.X.Zip(line.Y).Where(p => Numbers.IsSound(p.First) && p.Second is { } y && Numbers.IsSound(y)).Select(p => new Place(p.First, p.Second!.Value))];
 
-    private static double? Height(double value, bool isLogarithmic) => !isLogarithmic ? value : value > 0 ? Math.Log(value) : null;
+    private static double? Height(double value, bool isLogarithmic) => !isLogarithmic ? value : Numbers.HasLogarithm(value) ? Math.Log(value) : null;
 
     /// <summary>As many values as there is room for, evenly spaced, the first and the last among them.</summary>
     private static IEnumerable<double> Sampled(IReadOnlyList<double> values, int most)

@@ -10,12 +10,13 @@ public sealed class DependencyArrows
         ["Lathe.Contracts"] = [],
         ["Lathe.NN"] = ["Lathe.Contracts"],
         ["Lathe.Hosting"] = ["Lathe.Contracts"],
+        ["Lathe.Reports"] = ["Lathe.Contracts"],
         ["Lathe.Trainer"] = ["Lathe.Contracts", "Lathe.NN", "Lathe.Hosting"],
         ["Lathe.Pruner"] = ["Lathe.Contracts", "Lathe.NN", "Lathe.Hosting"],
         ["Lathe.Quantizer"] = ["Lathe.Contracts", "Lathe.NN", "Lathe.Hosting"],
         ["Lathe.Evaluator"] = ["Lathe.Contracts", "Lathe.NN", "Lathe.Hosting"],
         ["Lathe.Coordinator"] = ["Lathe.Contracts", "Lathe.Hosting"],
-        ["Lathe.Cli"] = ["Lathe.Contracts", "Lathe.NN", "Lathe.Hosting", .. StageServices, "Lathe.Coordinator"],
+        ["Lathe.Cli"] = ["Lathe.Contracts", "Lathe.NN", "Lathe.Hosting", "Lathe.Reports", .. StageServices, "Lathe.Coordinator"],
     };
 
     public static TheoryData<string> Projects => [.. Repository.Rooms.Keys.Order()];
@@ -35,6 +36,7 @@ public sealed class DependencyArrows
     [Theory]
     [InlineData("Lathe.Contracts")]
     [InlineData("Lathe.Hosting")]
+    [InlineData("Lathe.Reports")]
     [InlineData("Lathe.Coordinator")]
     public void Libtorch_stays_out_of(string project) =>
         Assert.DoesNotContain(Repository.Packages(project), package => package.Contains("torch", StringComparison.OrdinalIgnoreCase));

@@ -27,7 +27,7 @@ internal static class Bounds
         var usual = look.IsBold ? Fonts.Bold : Fonts.Regular;
         var width = label.Text.EnumerateRunes().Sum(rune =>
         {
-            using var font = new SKFont(Fonts.For(rune, usual), (float)look.Size);
+            using var font = new SKFont(Fonts.For(rune, usual), (float)look.Size) { Subpixel = true, LinearMetrics = true, Hinting = SKFontHinting.None };
             return font.MeasureText(rune.ToString());
         });
         var x = label.Anchor switch { Anchor.Middle => -width / 2, Anchor.End => -width, _ => 0 };

@@ -11,10 +11,10 @@ internal static class RandomPanels
         Gen.String[Gen.Char.AlphaNumeric, 0, 12],
         Gen.String[Gen.Char[" MWil.%/-"], 0, 90],
         Gen.String[Gen.Char["<>&\"'\u0001\t\n层é…Δ−"], 0, 40],
-        Gen.OneOfConst("</title><script>alert(1)</script>", "features.denseblock4.denselayer16.conv2", "😀😀 畳み込みニューラルネットワーク", ""));
+        Some("</title><script>alert(1)</script>", "features.denseblock4.denselayer16.conv2", "😀😀 畳み込みニューラルネットワーク", ""));
 
     private static readonly Gen<double> Values = Gen.OneOf(
-        Gen.Double[0, 1], Gen.Double[-1000, 1000], Gen.Double[0, 1e9], Gen.Int[0, 200].Select(i => (double)i), Gen.OneOfConst(0, 1e-12, -1e30, 1e300, 5e-324));
+        Gen.Double[0, 1], Gen.Double[-1000, 1000], Gen.Double[0, 1e9], Gen.Int[0, 200].Select(i => (double)i), Some(0, 1e-12, -1e30, 1e300, 5e-324));
 
     private static readonly Gen<AxisInfo> Axes = Gen.Select(Words, Gen.Enum<AxisScale>(), Gen.Bool, (title, scale, zero) => new AxisInfo(title, scale, zero));
 
@@ -67,4 +67,6 @@ internal static class RandomPanels
     {
         ["lines"] = LineCharts, ["scatter"] = ScatterCharts, ["bars"] = BarCharts, ["ridges"] = RidgeCharts, ["heat"] = HeatMaps, ["table"] = Tables,
     };
+
+    private static Gen<T> Some<T>(params T[] values) => Gen.Int[0, values.Length - 1].Select(i => values[i]);
 }

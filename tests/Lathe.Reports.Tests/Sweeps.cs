@@ -77,7 +77,7 @@ internal static class Sweeps
             Marks = [new AxisMark(-1, "−Δ"), new AxisMark(0, "0"), new AxisMark(1, Markup)], Section = section, IsDetail = true,
         },
         new HeatMap("confusion", "Confusion", Markup, "taken for", ["a", Markup], ["a", Markup], [[9, 1], [2, 8]]) { IsDiagonalRight = true, Section = section },
-        new TablePanel("classes", "Classes", [new TableColumn("class", IsText: true), new TableColumn("right %", MetricFormat.Percent)], [["a", 0.9], [Markup, isMeasured ? 0.5 : null]])
+        new TablePanel("classes", "Classes", [new TableColumn("class", IsText: true), new TableColumn("right %", MetricFormat.Percent)], [["a", 0.9], [Markup, isMeasured ? 0.5 : new TableCell()]])
         {
             Keys = 1, Merges = true, Section = section,
         },

@@ -1,9 +1,9 @@
 using System.Diagnostics;
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using Lathe.Cli.Report;
+using Lathe.Reports.Page;
 
-namespace Lathe.Cli.Tests.Report;
+namespace Lathe.Reports.Tests;
 
 /// <summary>The page as Debian's chromium lays it out.</summary>
 public sealed class Report_in_a_browser : IDisposable
@@ -23,7 +23,7 @@ public sealed class Report_in_a_browser : IDisposable
     public async Task It_fits_every_width_in_light_and_dark_and_loads_nothing(int width, bool dark)
     {
         Assert.SkipUnless(File.Exists(Chromium), "chromium is not installed");
-        var layout = await LookAsync(ReportPage.Html(Hostile.Report()), width, dark);
+        var layout = await LookAsync(ReportPage.Html(Sweeps.Report), width, dark);
         Assert.InRange(layout.PageWidth, 1, width);
         Assert.Equal((0, 0), (layout.Requests, layout.Alerts));
         Assert.Equal(dark ? "rgb(13, 17, 23)" : "rgb(255, 255, 255)", layout.Background);
