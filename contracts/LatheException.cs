@@ -11,7 +11,7 @@ public enum FailureKind
 }
 
 /// <summary>
-/// A fault whose message is written for the person who runs Lathe: what was wrong, where, what was expected, what to do.
+/// A fault whose message is for the user of Lathe: what was wrong, where, what was expected, what to do.
 /// It is shown without a stack trace.
 /// </summary>
 public sealed class LatheException : Exception

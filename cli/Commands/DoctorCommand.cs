@@ -44,10 +44,12 @@ internal static class DoctorCommand
         {
             var compute = ComputeSetup.Of(settings.Threads, settings.Device);
             var versions = compute.Versions();
+            var oneDnn = OneDnn.State;
             return new DoctorCheck(
                 "libtorch",
                 true,
-                $"{versions["torch"]} loads, computes on {Devices.Describe(compute.Device)} with {versions["threads"]} threads (TorchSharp {versions["torchsharp"]})");
+                $"{versions["torch"]} loads, computes on {Devices.Describe(compute.Device)} with {versions["threads"]} threads (TorchSharp {versions["torchsharp"]}); "
+                + $"its convolutions were checked and are right, {(oneDnn.IsOn ? "by" : "without")} oneDNN: {oneDnn.Why}; instructions {versions["instructions"]}");
         }
         catch (LatheException problem)
         {

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Lathe.Hosting;
 
-/// <summary>Runs a stage as a service of its own: a stage's whole program is one call.</summary>
+/// <summary>Runs a stage as its own service: one call is the whole program of a stage.</summary>
 public static class StageHost
 {
     /// <summary>Exit code of a user's mistake: a setting, a broker that is not there.</summary>

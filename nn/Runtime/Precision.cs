@@ -40,10 +40,17 @@ public static class Precisions
         _ => Precision.Float32,
     };
 
-    /// <summary>True where a device multiplies bfloat16 faster than float32: of NVIDIA's GPUs, those since Ampere.</summary>
+    /// <summary>Vector instructions of this processor that libtorch's kernels differ by: avx512-bf16, avx512, avx2 or older.</summary>
+    public static string Instructions { get; } =
+        HasFastBFloat16 ? "avx512-bf16" : Avx512F.IsSupported ? "avx512" : Avx2.IsSupported ? "avx2" : "older";
+
+    /// <summary>
+    /// True where a device multiplies bfloat16 faster than float32: of NVIDIA's GPUs, those since Ampere; CPUs by oneDNN alone, for
+    /// libtorch's own kernels take several times as long in bfloat16 (docs/results/engine.md).
+    /// </summary>
     public static bool IsBFloat16Fast(TorchSharp.torch.Device device) => device.type == TorchSharp.DeviceType.CUDA
         ? CudaDriver.ComputeCapability(device.index) >= Ampere
-        : HasFastBFloat16;
+        : HasFastBFloat16 && OneDnn.State.IsOn;
 
     private static bool Detect()
     {

@@ -28,6 +28,7 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
     {
         Check(parameters);
         var compute = ComputeSetup.Of(run.Threads, run.Device, parameters.Precision);
+        if (compute.Warning is { } warning) run.Logger.LogWarning("{Warning}", warning);
         using var checkpoint = CheckpointFile.Read(run.InputPath!);
         var data = DataSets.Open(run.Data.Name, run.DataPlace, new ImageOptions(checkpoint.Graph.Input.Height));
         var (train, validation) = data.Train.Validation(parameters.Validation, run.Seed);

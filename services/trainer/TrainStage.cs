@@ -21,6 +21,7 @@ public sealed class TrainStage : IStage<TrainParameters>
     public StageOutcome Run(StageRun run, TrainParameters parameters, CancellationToken stop)
     {
         var compute = ComputeSetup.Of(run.Threads, run.Device, parameters.Precision);
+        if (compute.Warning is { } warning) run.Logger.LogWarning("{Warning}", warning);
         var data = DataSets.Open(run.Data.Name, run.DataPlace, new ImageOptions(parameters.ImageSize));
         var (train, validation) = data.Train.Validation(parameters.Validation, run.Seed);
         using var module = Start(run, parameters, data, compute.Device);

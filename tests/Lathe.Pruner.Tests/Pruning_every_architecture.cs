@@ -13,6 +13,7 @@ using static TorchSharp.torch;
 
 namespace Lathe.Pruner.Tests;
 
+[Trait("oneDNN", "on and off")]
 public sealed class Pruning_every_architecture
 {
     public static TheoryData<string> Models => ["resnet56", "resnet50", "mobilenetv2", "densenet121"];

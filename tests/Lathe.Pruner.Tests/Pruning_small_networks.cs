@@ -12,6 +12,7 @@ using Lathe.Testing;
 namespace Lathe.Pruner.Tests;
 
 /// <summary>The whole stage with every method, on networks that tie channels and have layers without batch norm.</summary>
+[Trait("oneDNN", "on and off")]
 public sealed class Pruning_small_networks : IDisposable
 {
     // 448 images are left to train on.

@@ -12,6 +12,7 @@ using Lathe.Quantizer.Activations;
 namespace Lathe.Quantizer.Tests;
 
 /// <summary>The stage with <c>activations: 8</c>, on networks of one path and of several.</summary>
+[Trait("oneDNN", "on and off")]
 public sealed class Quantizing_activations
 {
     private static readonly TensorShape Image = new(1, 28, 28);

@@ -8,7 +8,7 @@ internal static class Leaves
 {
     private static readonly IReadOnlyDictionary<string, double> None = new Dictionary<string, double>();
 
-    /// <summary>One result for each execution that no other starts from, in the tree's order.</summary>
+    /// <summary>One result for each execution without children, in the order of the tree.</summary>
     /// <param name="executions">All executions of one sweep by index.</param>
     public static IReadOnlyList<LeafResult> Of(IReadOnlyList<ExecutionRow> executions)
     {

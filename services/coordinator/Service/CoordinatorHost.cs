@@ -8,7 +8,7 @@ using OpenTelemetry.Trace;
 namespace Lathe.Coordinator;
 
 /// <summary>
-/// Puts a coordinator into a process: into one of its own, with its HTTP interface, or beside the stages of an embedded run:
+/// Adds a coordinator to a process: to its own process, with its HTTP interface, or to the process of an embedded run with its stages:
 /// <code>
 /// services.AddLatheBus(settings, bus => bus.AddStage&lt;...&gt;().AddCoordinator(options));
 /// services.AddLatheCoordinator(settings, DatabaseAddress.Load(settings), options);
@@ -21,10 +21,10 @@ public static class CoordinatorHost
 
     public const string DefaultHttp = "http://127.0.0.1:5080";
 
-    /// <summary>A reply queue of this process's own, so that it never takes the reports of the cluster's coordinator.</summary>
+    /// <summary>A reply queue of this process, so that it never consumes the reports of the cluster's coordinator.</summary>
     public static string OwnQueue() => $"lathe.run.{Environment.MachineName}.{Environment.ProcessId}.{Guid.NewGuid():N}";
 
-    /// <summary>Has the bus bring reports and announcements to the coordinator.</summary>
+    /// <summary>Subscribes the coordinator to reports and announcements on the bus.</summary>
     public static LatheBusBuilder AddCoordinator(this LatheBusBuilder bus, CoordinatorOptions options) =>
         bus.AddReports<ReportConsumer>(options.ReplyQueue);
 
@@ -49,10 +49,10 @@ public static class CoordinatorHost
     }
 
     /// <summary>A coordinator with its HTTP interface.</summary>
-    /// <param name="settings">They must name a broker where no stage runs in this process.</param>
-    /// <param name="database">Where its state lies.</param>
+    /// <param name="settings">They must name a broker if no stage runs in this process.</param>
+    /// <param name="database">Holds its state.</param>
     /// <param name="http">Address to listen on; port 0 takes a free one.</param>
-    /// <param name="options">How it works.</param>
+    /// <param name="options">Its intervals and limits.</param>
     /// <param name="stages">Adds stages that run in this process.</param>
     public static WebApplication Build(
         HostingSettings settings,
@@ -93,7 +93,7 @@ public static class CoordinatorHost
     /// <returns>Exit code: 0, or 2 with one line on standard error.</returns>
     public static Task<int> RunAsync(string[] args) => GuardAsync(() => ServeAsync(HostingSettings.Load(args), default));
 
-    /// <summary>The same with settings at hand; database and HTTP address are taken from the environment.</summary>
+    /// <summary>The same with given settings; database and HTTP address come from the environment.</summary>
     public static Task<int> RunAsync(HostingSettings settings, CancellationToken stop = default) =>
         GuardAsync(() => ServeAsync(settings, stop));
 

@@ -3,7 +3,7 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace Lathe.Coordinator;
 
-/// <summary>Makes the tables before anything else starts, and waits a while for a database that is still starting.</summary>
+/// <summary>Creates the tables before anything else starts. Waits for a database that is still starting.</summary>
 internal sealed class DatabasePreparation(CoordinatorStore store, CoordinatorOptions options, TimeProvider time, ILogger<DatabasePreparation> log)
     : IHostedLifecycleService
 {

@@ -3,7 +3,7 @@ using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
 
 namespace Lathe.Coordinator;
 
-/// <summary>Sweeps, their executions, results by key, and stages. The database is the truth; the bus is only transport.</summary>
+/// <summary>Sweeps, their executions, results by key, and stages. The database is the source of truth; the bus is only transport.</summary>
 public sealed class CoordinatorDatabase(DbContextOptions<CoordinatorDatabase> options) : DbContext(options)
 {
     public DbSet<SweepRow> Sweeps => Set<SweepRow>();

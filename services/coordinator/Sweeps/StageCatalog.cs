@@ -5,7 +5,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Lathe.Coordinator;
 
-/// <summary>Stages that are known: announced to this process, or earlier and kept in the database.</summary>
+/// <summary>Known stages: announced to this process, or announced earlier and kept in the database.</summary>
 public sealed class StageCatalog(CoordinatorStore store, TimeProvider time)
 {
     private readonly ConcurrentDictionary<string, StageManifest> _manifests = new(StringComparer.Ordinal);
@@ -17,7 +17,7 @@ public sealed class StageCatalog(CoordinatorStore store, TimeProvider time)
     /// <summary>True where the stage announced itself to this process, so that its version is today's.</summary>
     public bool HasHeard(string stage) => _heardHere.ContainsKey(stage);
 
-    /// <summary>Takes stages that live in this process, or one that announced itself, and keeps them.</summary>
+    /// <summary>Adds the stages of this process, or one that announced itself, and stores them.</summary>
     public async Task AddAsync(StageManifest manifest, CancellationToken stop = default)
     {
         _manifests[manifest.Name] = manifest;
@@ -34,11 +34,11 @@ public sealed class StageCatalog(CoordinatorStore store, TimeProvider time)
         }
         catch (DbUpdateException)
         {
-            // Two announcements of one new stage at once: either may be the one that is kept.
+            // Two announcements of one new stage at the same time: either may be stored.
         }
     }
 
-    /// <summary>Reads the stages that earlier processes heard of.</summary>
+    /// <summary>Reads the stages that were announced to earlier processes.</summary>
     public async Task LoadAsync(CancellationToken stop = default)
     {
         await using var database = store.Open();

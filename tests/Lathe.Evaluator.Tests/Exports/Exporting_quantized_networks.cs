@@ -14,6 +14,7 @@ using static TorchSharp.torch;
 namespace Lathe.Evaluator.Tests.Exports;
 
 /// <summary>What ONNX Runtime computes from whole-number weights and activations is what the network computes.</summary>
+[Trait("oneDNN", "on and off")]
 public sealed class Exporting_quantized_networks
 {
     private static readonly IReadOnlyDictionary<string, string> NoMetadata = new Dictionary<string, string>();

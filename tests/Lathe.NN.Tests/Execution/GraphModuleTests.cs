@@ -8,6 +8,7 @@ using static TorchSharp.torch;
 
 namespace Lathe.NN.Tests.Execution;
 
+[Trait("oneDNN", "on and off")]
 public sealed class GraphModuleTests : IDisposable
 {
     private readonly DisposeScope _scope;

@@ -10,6 +10,7 @@ using Lathe.NN.Tests.Graphs;
 
 namespace Lathe.NN.Tests.FixedPoint;
 
+[Trait("oneDNN", "on and off")]
 public sealed class CExportTests : IDisposable
 {
     private const string Compiler = "/usr/bin/gcc";

@@ -10,6 +10,7 @@ using static TorchSharp.torch;
 
 namespace Lathe.NN.Tests.FixedPoint;
 
+[Trait("oneDNN", "on and off")]
 public sealed class FixedPointEngineTests
 {
     /// <summary>Every operation, every number of bits, every instruction set, one thread and three.</summary>

@@ -9,6 +9,7 @@ using static TorchSharp.torch;
 namespace Lathe.NN.Tests.FixedPoint;
 
 /// <summary>What is rounded never lies beside the middle between two steps, so that floats and whole numbers round alike.</summary>
+[Trait("oneDNN", "on and off")]
 public sealed class Rounding_ties
 {
     public Rounding_ties() => TorchRuntime.Configure(1);

@@ -4,6 +4,7 @@ using Lathe.NN.Models;
 
 namespace Lathe.NN.Tests.Graphs;
 
+[Trait("oneDNN", "on and off")]
 public class ChannelGroupsTests
 {
     private static GraphBuilder Net(int channels = 2) => new("test", new TensorShape(channels, 6, 6));

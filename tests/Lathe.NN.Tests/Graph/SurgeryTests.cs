@@ -7,6 +7,7 @@ using static TorchSharp.torch;
 
 namespace Lathe.NN.Tests.Graphs;
 
+[Trait("oneDNN", "on and off")]
 public class SurgeryTests
 {
     public SurgeryTests() => TorchRuntime.Configure();

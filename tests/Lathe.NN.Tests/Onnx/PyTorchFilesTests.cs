@@ -8,6 +8,7 @@ using static TorchSharp.torch;
 namespace Lathe.NN.Tests.Onnx;
 
 /// <summary>Files that PyTorch wrote (fixtures/make.py), whose logits it also gave.</summary>
+[Trait("oneDNN", "on and off")]
 public sealed class PyTorchFilesTests
 {
     private static readonly string Folder = Path.Combine(AppContext.BaseDirectory, "Onnx", "fixtures");

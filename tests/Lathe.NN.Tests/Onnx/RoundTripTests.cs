@@ -9,6 +9,7 @@ using static TorchSharp.torch;
 namespace Lathe.NN.Tests.Onnx;
 
 /// <summary>A network that is exported and imported again computes what it did.</summary>
+[Trait("oneDNN", "on and off")]
 public sealed class RoundTripTests
 {
     public RoundTripTests() => TorchRuntime.Configure(1);

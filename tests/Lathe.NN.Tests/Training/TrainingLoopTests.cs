@@ -12,6 +12,7 @@ using static TorchSharp.torch;
 
 namespace Lathe.NN.Tests.Training;
 
+[Trait("oneDNN", "on and off")]
 public class TrainingLoopTests
 {
     private static readonly TrainingRecipe Recipe = new(
