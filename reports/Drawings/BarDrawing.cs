@@ -11,7 +11,7 @@ internal static class BarDrawing
     private const double Top = 16;
     private const double Edge = 4;
     private const double LeastBar = 60;
-    private const double MostLabel = 90;
+    private const double MostLabel = 106;
 
     /// <summary>Lays it out; null where there is no bar.</summary>
     public static Drawing? Of(BarChart chart)

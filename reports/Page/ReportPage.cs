@@ -10,6 +10,7 @@ namespace Lathe.Reports.Page;
 /// <summary>A sweep as one page of HTML that asks for nothing from anywhere, and is well-formed XML too.</summary>
 public static class ReportPage
 {
+    private const string CostNote = "Numbers are those of the table. Where results crowd, only some have one, those on the front first.";
     private const string Policy = "default-src 'none'; style-src 'unsafe-inline'";
 
     /// <summary>The whole page.</summary>
@@ -27,7 +28,7 @@ public static class ReportPage
             Markup.Styled("p", "soft", About(report)),
             .. report.Executions.Where(e => e.Problem is not null).Select(Note),
             Markup.Section("Results", ResultSection.Of(report.Results)),
-            Markup.Section("Accuracy and cost", Plots(CostCharts.Of(report.Results).Select(c => Markup.Panel(c, c.Title)))),
+            Markup.Section("Accuracy and cost", Costs(report.Results)),
             .. PanelSection.Of(report).Select(s => Markup.Section(s.Title, Panels(s))),
             Markup.Section("Lineage", LineageSection.Of(report)),
             Markup.Section("Made with", LineageSection.Versions(report)),
@@ -39,6 +40,12 @@ public static class ReportPage
     /// <summary>Every panel of the page with the name of its file and its title, each name once.</summary>
     public static IReadOnlyList<ShownPanel> Panels(SweepReport report) =>
         [.. CostCharts.Of(report.Results).Select(c => new ShownPanel(c.Id, c.Title, c)), .. PanelSection.Of(report).SelectMany(s => s.Panels)];
+
+    private static IEnumerable<XElement?> Costs(ShownResults results)
+    {
+        var plots = Plots(CostCharts.Of(results).Select(c => Markup.Panel(c, c.Title))).ToList();
+        return plots.Count == 0 ? [] : [Markup.Styled("p", "soft", CostNote), .. plots];
+    }
 
     private static string About(SweepReport report)
     {

@@ -41,7 +41,6 @@ public static class CostCharts
             Groups = ["dense", bits is null ? "not dense" : "float", .. widths.Select(w => $"{Figures.Bits(w)} {bits!.Metric.Title}")],
             FrontName = "Pareto front: no other beats it in both",
             IntervalName = $"95% interval of {goal.Metric.Title}",
-            Caption = "Numbers are those of the table; where results crowd, only some have one, those on the front first.",
         };
 
         int Group(LeafResult leaf) => ShownResults.IsDense(leaf) ? DenseGroup : bits?.Value(leaf) is { } width ? FloatGroup + 1 + widths.IndexOf(width) : FloatGroup;

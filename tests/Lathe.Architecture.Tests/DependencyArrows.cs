@@ -41,6 +41,15 @@ public sealed class DependencyArrows
     public void Libtorch_stays_out_of(string project) =>
         Assert.DoesNotContain(Repository.Packages(project), package => package.Contains("torch", StringComparison.OrdinalIgnoreCase));
 
+    [Theory]
+    [InlineData("reports")]
+    [InlineData("cli/Output")]
+    public void What_shows_results_knows_no_stage_and_no_metric_by_name(string folder)
+    {
+        foreach (var file in Directory.EnumerateFiles(Path.Combine(Repository.Root, folder), "*.cs", SearchOption.AllDirectories))
+            Assert.DoesNotMatch("\"(top1\\w*|top5|train|prune|quantize|evaluate)\"", File.ReadAllText(file));
+    }
+
     [Fact]
     public void The_network_engine_knows_no_bus_and_no_bucket() =>
         Assert.DoesNotContain(
