@@ -1,6 +1,8 @@
 using System.CommandLine;
+using Lathe.Cli.Embedded;
 using Lathe.Cli.Output;
 using Lathe.Cli.Sources;
+using Lathe.Reports.Terminals;
 
 namespace Lathe.Cli.Commands;
 
@@ -44,7 +46,7 @@ internal static class ResultsCommand
     /// <summary>Prints the table, and writes the JSON where it was asked for.</summary>
     public static void Show(Terminal terminal, IReadOnlyList<Contracts.LeafResult> leaves, string? json, bool showCheckpoints = false)
     {
-        terminal.Write(ResultsTable.Render(leaves, terminal.Width, showCheckpoints));
+        terminal.Write(ResultText.Of(BuiltInStages.Show(leaves), terminal.Width, showCheckpoints));
         if (json is not null) ResultsJson.Write(leaves, json);
     }
 }
