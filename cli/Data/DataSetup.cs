@@ -10,8 +10,8 @@ internal static class DataSetup
     /// <summary>Finds every data set, and gets the one that can be had.</summary>
     /// <param name="sweep">Names the data sets.</param>
     /// <param name="settings">Where to look, and the home for what is downloaded.</param>
-    /// <param name="say">Takes one line for the user.</param>
-    /// <param name="stop">Calls it off.</param>
+    /// <param name="say">Prints one line for the user.</param>
+    /// <param name="stop">Cancels it.</param>
     /// <exception cref="LatheException">A data set is not here and cannot be had.</exception>
     public static async Task EnsureAsync(SweepDocument sweep, HostingSettings settings, Action<string> say, CancellationToken stop)
     {
@@ -21,8 +21,7 @@ internal static class DataSetup
             if (name == FashionMnist.Name && DataPlaces.Locate(name, settings) is null)
             {
                 using var http = new HttpClient { Timeout = TimeSpan.FromMinutes(5) };
-                var debian = new DebianPackage(say);
-                await new FashionMnist(http, FashionMnist.Official, s => debian.InstallAsync("dataset-fashion-mnist", s), say).GetAsync(settings, stop);
+                await new FashionMnist(http, FashionMnist.Official, say).GetAsync(settings, stop);
             }
         }
 

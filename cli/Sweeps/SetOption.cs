@@ -13,7 +13,7 @@ internal sealed record SetOption(string Text, string? Stage, string Name, YamlVa
     private static readonly string[] SweepKeys = ["name", "model", "dataset", "seed", "threads", "device"];
 
     /// <summary>Reads all options; the last of two for the same name wins.</summary>
-    /// <exception cref="LatheException">Everything that is wrong, one line each.</exception>
+    /// <exception cref="LatheException">All problems, one line each.</exception>
     public static IReadOnlyList<SetOption> ParseAll(IReadOnlyList<string> texts)
     {
         var options = new List<SetOption>();

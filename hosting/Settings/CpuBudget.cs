@@ -59,7 +59,7 @@ public static class CpuBudget
             if (FindMount(self, isVersion2) is not { } mount)
                 continue;
 
-            // A container often sees its own group as the mount's root, whatever the path says.
+            // A container often sees its own group as the root of the mount, although the path says otherwise.
             var path = mount.Root.Length > 1 && parts[2].StartsWith(mount.Root, StringComparison.Ordinal)
                 ? parts[2][mount.Root.Length..]
                 : parts[2];

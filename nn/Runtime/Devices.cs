@@ -3,7 +3,7 @@ using TorchSharp;
 
 namespace Lathe.NN.Runtime;
 
-/// <summary>Finds the device that a worker was told to compute on.</summary>
+/// <summary>Finds the device that a worker is set to.</summary>
 public static class Devices
 {
     private const string ComputeOnCpu = "Compute on the CPU (--device cpu or LATHE_DEVICE, and no device: cuda in the sweep), or start the worker where a GPU is.";
@@ -11,7 +11,7 @@ public static class Devices
         "Put a libtorch that is built for CUDA in the place of the one that came with Lathe (docs/cluster.md says how), or compute on the CPU (--device cpu, and no device: cuda in the sweep).";
 
     /// <summary>The device as libtorch names it.</summary>
-    /// <param name="wanted">What the worker was told.</param>
+    /// <param name="wanted">The worker's setting.</param>
     /// <exception cref="LatheException">A GPU is asked for that is not there or that this libtorch cannot use; the message says which.</exception>
     public static torch.Device Find(ComputeDevice wanted)
     {
@@ -35,7 +35,7 @@ public static class Devices
         ? $"{new ComputeDevice(DeviceKind.Cuda, device.index)} {CudaDriver.Name(device.index)}".TrimEnd()
         : "cpu";
 
-    /// <summary>The tensor on a device: itself where it lies there, else a copy that belongs to the current dispose scope.</summary>
+    /// <summary>The tensor on a device: itself if it is there, otherwise a copy that belongs to the current dispose scope.</summary>
     public static torch.Tensor On(this torch.Tensor tensor, torch.Device device) =>
         tensor.device_type == device.type && (device.type == DeviceType.CPU || tensor.device_index == device.index) ? tensor : tensor.to(device);
 

@@ -79,6 +79,10 @@ public sealed class ProgramTests : IDisposable
         { ["report", "nothing", "--out", "none/report.html"], "lathe: --out none/report.html: there is no folder " },
         { ["worker", "prnue"], "lathe: there is no stage 'prnue' (did you mean 'prune'?); expected one of train, prune, quantize, evaluate" },
         { ["worker", "prune"], "lathe worker prune: a worker needs a broker" },
+        { ["worker", "prune", "--threads", "0"], "lathe: --threads is '0'; expected a whole number from 1 to 1024" },
+        { ["worker", "prune", "--health-prot", "0"], "lathe: --health-prot: no such option (did you mean '--health-port'?)" },
+        { ["status", "--home"], "lathe: --home needs a value" },
+        { ["status", "--home", "a", "--home", "b"], "lathe: --home is given twice" },
         { ["coordinator"], "lathe coordinator: a coordinator needs a broker" },
     };
 

@@ -108,7 +108,6 @@ public sealed class Running_a_sweep
         using var bench = await Workbench.StartAsync();
         await bench.SubmitAsync(Grid);
         await bench.FinishAllAsync();
-        await using (var database = bench.Store.Open()) database.Results.RemoveRange(database.Results);
         await using (var database = bench.Store.Open())
         {
             database.Results.RemoveRange(database.Results);
@@ -276,12 +275,16 @@ public sealed class Running_a_sweep
     public async Task A_report_about_nothing_known_is_taken_without_complaint()
     {
         using var bench = await Workbench.StartAsync();
-        await bench.SubmitAsync(Sweep(("train", "{}")));
+        var id = await bench.SubmitAsync(Sweep(("train", "{}")));
         var stranger = bench.Bus.Take()[0] with { Key = new string('f', 64), SweepId = Guid.NewGuid() };
 
         await bench.HearAsync(stranger);
         await bench.FailAsync(stranger, FailureKind.Permanent);
         await bench.FinishAsync(stranger);
+
+        Assert.Equal([ExecutionState.Queued], await bench.StatesAsync(id));
+        Assert.Equal(SweepState.Running, (await bench.StatusAsync(id)).State);
+        Assert.Empty(bench.Bus.Take());
     }
 
     [Fact]
