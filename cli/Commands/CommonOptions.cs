@@ -10,34 +10,6 @@ internal static class CommonOptions
 {
     public const string CoordinatorVariable = "LATHE_COORDINATOR";
 
-    public static readonly Option<string?> Home = new("--home")
-    {
-        Description = "Folder of everything that lasts: database, checkpoints, caches, training states, logs. [LATHE_HOME; default .lathe]",
-        HelpName = "FOLDER",
-        Recursive = true,
-    };
-
-    public static readonly Option<string?> Store = new("--store")
-    {
-        Description = "Folder or bucket (s3://BUCKET/PREFIX) of checkpoints, results and training states. [LATHE_STORE; default in the home]",
-        HelpName = "PLACE",
-        Recursive = true,
-    };
-
-    public static readonly Option<string?> Data = new("--data")
-    {
-        Description = "Folder of the data set, or of one folder for each, or the same in a bucket (s3://BUCKET/PREFIX); no other is looked at. [LATHE_DATA]",
-        HelpName = "PLACE",
-        Recursive = true,
-    };
-
-    public static readonly Option<string?> Broker = new("--broker")
-    {
-        Description = "RabbitMQ, amqp://user:password@host:port/vhost. Without it everything runs in one process. [LATHE_BROKER]",
-        HelpName = "ADDRESS",
-        Recursive = true,
-    };
-
     public static readonly Option<string?> Coordinator = new("--coordinator")
     {
         Description = "A running coordinator, http://host:port, for submit, status and results. [LATHE_COORDINATOR; submit: default this machine's]",
@@ -45,29 +17,13 @@ internal static class CommonOptions
         Recursive = true,
     };
 
-    public static readonly Option<string?> Device = new("--device")
-    {
-        Description = "What to compute on: auto, cpu, cuda or cuda:N. [LATHE_DEVICE; default auto: a GPU where libtorch can use one]",
-        HelpName = "DEVICE",
-        Recursive = true,
-    };
-
     public static readonly Option<bool> Debug = new("--debug") { Description = "Print stack traces.", Hidden = true, Recursive = true };
 
-    public static readonly IReadOnlyList<Option> All = [Home, Store, Data, Device, Broker, Coordinator, Debug];
+    public static readonly IReadOnlyList<Option> All = [.. SettingsOptions.OfAll, Coordinator, Debug];
 
     /// <summary>The settings of this call: options over environment over defaults.</summary>
     /// <exception cref="LatheException">A setting is invalid.</exception>
-    public static HostingSettings Settings(ParseResult call)
-    {
-        var args = new List<string>();
-        foreach (var option in (Option<string?>[])[Home, Store, Data, Device, Broker])
-        {
-            if (call.GetValue(option) is { } value) args.AddRange([option.Name, value]);
-        }
-
-        return HostingSettings.Load(args);
-    }
+    public static HostingSettings Settings(ParseResult call) => HostingSettings.Load(call);
 
     /// <summary>Address on which <c>lathe coordinator</c> listens on this machine.</summary>
     /// <exception cref="LatheException">The environment sets something that is no http address.</exception>

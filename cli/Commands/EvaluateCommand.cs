@@ -10,6 +10,7 @@ using Lathe.Hosting;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Data;
 using Lathe.NN.Models;
+using Lathe.NN.Onnx;
 using Lathe.NN.Runtime;
 
 namespace Lathe.Cli.Commands;
@@ -50,7 +51,9 @@ internal static class EvaluateCommand
         using var checkpoint = ImportedModels.IsOne(path) ? ImportedModels.Read(path).ToCheckpoint() : CheckpointFile.Read(path);
         var wanted = dataset ?? (checkpoint.Lineage.Steps is [.., var last] ? last.Data.Name : null)
             ?? throw new LatheException($"{path} does not say what it was trained on; name the data set with --dataset");
-        var data = DataSets.Open(wanted, DataPlaces.Find(wanted, settings), new ImageOptions(checkpoint.Graph.Input.Height));
+        var place = DataPlaces.Find(wanted, settings);
+        if (DataPlaces.Elsewhere(wanted, place, settings) is { } elsewhere) terminal.Say(elsewhere);
+        var data = DataSets.Open(wanted, place, new ImageOptions(checkpoint.Graph.Input.Height));
         OwnNetwork.CheckFits(checkpoint.Graph, data.Input, data.Classes);
         if (MadeOn.Warning(checkpoint.Lineage, wanted, settings) is { } other) terminal.Say($"warning: {other}");
 

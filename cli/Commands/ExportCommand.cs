@@ -57,7 +57,7 @@ internal static class ExportCommand
             if (count < 1) throw new LatheException($"--images {count}: expected at least 1");
             var settings = CommonOptions.Settings(call);
             var path = CheckpointSource.PathOf(call.GetValue(checkpoint)!, settings);
-            Run(path, wanted, call.GetValue(file)!, type, count, call.GetValue(CommonOptions.Data) is not null, settings, stop);
+            Run(path, wanted, call.GetValue(file)!, type, count, call.GetValue(SettingsOptions.Data) is not null, settings, stop);
             return LatheCommand.Success;
         }, stop));
         return command;

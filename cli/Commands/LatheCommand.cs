@@ -28,7 +28,7 @@ internal static partial class LatheCommand
             // Of several unknown words the first is the mistake, and the others are its arguments. For an unknown command the parser also
             // reports that no command was given.
             if (call.UnmatchedTokens is [var first, ..]) Tell($"{first}: no such {(first.StartsWith('-') ? "option" : "command or argument")}{Near(first, call.CommandResult.Command)}");
-            else foreach (var error in call.Errors) Tell(OfType().Replace(error.Message, "$2 $1: expected a whole number"));
+            else foreach (var error in call.Errors) Tell(OfType().Replace(SettingsOptions.Words(error), "$2 $1: expected a whole number"));
             var name = string.Join(' ', Names(call.CommandResult.Command));
             Tell($"see {name} --help");
             return BadInput;

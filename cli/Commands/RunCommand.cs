@@ -45,6 +45,7 @@ internal static class RunCommand
         var store = new CheckpointStore(settings);
         using var http = new HttpClient();
         var document = await TakenIn.ReadAsync(file, sets, store, http, terminal.Say, stop);
+        if (settings.Broker is null) CheckDevice(document, settings);
         var plan = Preflight.Plan(document, onlyBuiltIn: settings.Broker is null);
         await DataSetup.EnsureAsync(document, settings, terminal.Say, stop);
         if (plan is not null) Preflight.CheckNetworks(document, plan, store, (name, options) => DataSets.FormOf(name) ?? DataSets.Open(name, DataPlaces.Find(name, settings), options).Form);
@@ -71,6 +72,18 @@ internal static class RunCommand
             foreach (var warning in log.Warnings.Where(w => !told.Exists(w.Contains))) terminal.Say($"warning: {warning}");
             if (log.Warnings.Count > 0) terminal.Say($"log: {log.Path}");
         }
+    }
+
+    /// <summary>Without a broker this process computes everything.</summary>
+    private static void CheckDevice(SweepDocument document, HostingSettings settings)
+    {
+        var device = settings.Device.Fit(document.Spec.Device) ?? throw document.Sources.Fault(
+        [
+            new SweepProblem(
+                "/device",
+                $"the sweep asks for {document.Spec.Device!.Value.ToString().ToLowerInvariant()}, and this run computes on {settings.Device} (--device or {HostingSettings.DeviceVariable})"),
+        ]);
+        if (device.Kind == DeviceKind.Cuda) Devices.Find(device);
     }
 
     private static async Task<SweepStatus> FollowAsync(

@@ -19,6 +19,7 @@ internal static class WorkerCommand
             Example:
               lathe worker prune --broker amqp://guest:guest@localhost
             """) { stage };
+        foreach (var option in SettingsOptions.OfWorkers) command.Options.Add(option);
         command.SetAction((call, stop) =>
         {
             var name = call.GetValue(stage)!;

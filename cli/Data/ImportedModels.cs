@@ -79,9 +79,10 @@ internal sealed class ImportedModels(CheckpointStore store, Download download, A
     private CheckpointRef TakeIn(string path, string written)
     {
         if (IsCheckpoint(written)) return TakeInCheckpoint(path, written);
-        using var network = Read(path);
+        var network = Read(path);
         foreach (var note in network.Notes) say($"{written}: {note}");
-        return store.Write(to => CheckpointFile.Write(to, network.ToCheckpoint()));
+        using var checkpoint = network.ToCheckpoint();
+        return store.Write(to => CheckpointFile.Write(to, checkpoint));
     }
 
     /// <summary>Copies it unchanged, so that it keeps its digest.</summary>

@@ -85,10 +85,7 @@ internal sealed class LocalCoordinator : IAsyncDisposable
         HostingSettings settings, IReadOnlyCollection<string> wanted, CoordinatorOptions options, LogFile log, Action<string> say, CancellationToken stop)
     {
         var catalog = Services.GetRequiredService<StageCatalog>();
-        await Services.GetRequiredService<IStageBus>().AskForStagesAsync(options.ReplyQueue, stop);
-        var asked = TimeProvider.System.GetTimestamp();
-        while (!wanted.All(catalog.HasHeard) && TimeProvider.System.GetElapsedTime(asked) < Patience) await Task.Delay(50, stop);
-
+        await catalog.AskAsync(Services.GetRequiredService<IStageBus>(), options.ReplyQueue, wanted, Patience, stop);
         var missing = wanted.Where(name => !catalog.HasHeard(name) && BuiltInStages.ByName.ContainsKey(name)).Select(name => BuiltInStages.ByName[name]).ToList();
         if (missing.Count == 0) return missing;
         say($"no worker answered for {string.Join(", ", missing.Select(s => s.Manifest.Name))}: running {(missing.Count == 1 ? "it" : "them")} here");

@@ -163,7 +163,7 @@ internal static class Preflight
         try
         {
             if (StoredModel.TryParse(model) is not { } stored) return Zoo.Build(model, data.Input, data.Classes);
-            var graph = CheckpointFile.ReadHeader(store.PathOf(store.Find(stored.Sha256))).Graph;
+            var graph = CheckpointHeader.Read(store.PathOf(store.Find(stored.Sha256))).Graph;
             OwnNetwork.CheckFits(graph, data.Input, data.Classes);
             return graph;
         }

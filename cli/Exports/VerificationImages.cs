@@ -19,7 +19,7 @@ internal sealed record VerificationImages(string Kind, Func<IEnumerable<Tensor>>
     /// <summary>Test images of the data set that a checkpoint was made with, if it is found, otherwise random images.</summary>
     /// <param name="checkpoint">The checkpoint.</param>
     /// <param name="settings">Where data sets lie.</param>
-    /// <param name="isAsked">The user named a place of the data: it has to be there.</param>
+    /// <param name="isAsked">The user named a place of the data: it has to be there or in a usual place.</param>
     /// <param name="count">How many at most.</param>
     /// <exception cref="LatheException">The data set has images of another size, or it was requested and is missing.</exception>
     public static VerificationImages For(Checkpoint checkpoint, HostingSettings settings, bool isAsked, int count)
@@ -32,10 +32,12 @@ internal sealed record VerificationImages(string Kind, Func<IEnumerable<Tensor>>
         }
 
         if (!isAsked && DataPlaces.Locate(name, settings) is null) return Random(checkpoint.Graph.Input, count);
-        var data = DataSets.Open(name, DataPlaces.Find(name, settings), new ImageOptions(checkpoint.Graph.Input.Height));
+        var place = DataPlaces.Find(name, settings);
+        var data = DataSets.Open(name, place, new ImageOptions(checkpoint.Graph.Input.Height));
         if (data.Input != checkpoint.Graph.Input)
             throw new LatheException($"--data: the images of {name} are {data.Input}; the checkpoint's network reads {checkpoint.Graph.Input}");
-        return new VerificationImages($"test images of {name}", () => TestBatches(data.Test, count), data.Normalization);
+        var where = DataPlaces.Elsewhere(name, place, settings) is null ? "" : $" in {place}";
+        return new VerificationImages($"test images of {name}{where}", () => TestBatches(data.Test, count), data.Normalization);
     }
 
     /// <summary>The same images, which end when cancellation is requested.</summary>

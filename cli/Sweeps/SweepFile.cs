@@ -14,7 +14,7 @@ internal static class SweepFile
 {
     private const int LargestFile = 1 << 20;
     private const long DefaultSeed = 1;
-    private static readonly string[] Keys = ["name", "model", "dataset", "seed", "threads", "stages"];
+    private static readonly string[] Keys = ["name", "model", "dataset", "seed", "threads", "device", "stages"];
 
     /// <summary>Reads a file and applies the <c>--set</c> options.</summary>
     /// <param name="file">Path as the user gave it; messages repeat it.</param>
@@ -91,10 +91,11 @@ internal static class SweepFile
             var datasets = Names("dataset", Value("dataset"), "a data set's name or a list of them");
             var seeds = Value("seed") is { } seed ? Seeds(seed) : [DefaultSeed];
             var threads = Value("threads") is { } count ? Threads(count) : null;
+            var device = Value("device") is { } kind ? Device(kind) : null;
             var stages = Stages(Value("stages"), [.. sets.Where(s => s.Stage is not null)]);
 
             if (_problems.Count > 0) throw new LatheException(string.Join('\n', _problems));
-            return new SweepDocument(new SweepSpec(name, models, datasets, seeds, stages, threads), sources);
+            return new SweepDocument(new SweepSpec(name, models, datasets, seeds, stages, threads, device), sources);
         }
 
         private string WrongName(YamlValue value)
@@ -120,6 +121,14 @@ internal static class SweepFile
             // The planner checks the number of threads.
             if (value is YamlScalar scalar && scalar.ToJson() is JsonValue json && json.TryGetValue<long>(out var number) && number == (int)number) return (int)number;
             Wrong("/threads", $"is {value.Describe()}, expected a whole number: the CPU threads of each computation");
+            return null;
+        }
+
+        private DeviceKind? Device(YamlValue value)
+        {
+            if (value is YamlScalar { Text: "cpu" }) return DeviceKind.Cpu;
+            if (value is YamlScalar { Text: "cuda" }) return DeviceKind.Cuda;
+            Wrong("/device", $"is {value.Describe()}, expected cpu or cuda; without the key every worker computes on what it has");
             return null;
         }
 

@@ -21,7 +21,7 @@ public sealed record SafeTensorsFile(IReadOnlyDictionary<string, Tensor> Tensors
     /// <exception cref="LatheException">Missing or damaged; the message names the file and the fault.</exception>
     public static SafeTensorsFile Read(string path)
     {
-        using var stream = Open(path);
+        using var stream = ReadableFile.Open(path);
         return Read(stream, path);
     }
 
@@ -45,24 +45,6 @@ public sealed record SafeTensorsFile(IReadOnlyDictionary<string, Tensor> Tensors
             if (e is IOException)
                 throw new LatheException($"{source} cannot be read: {e.Message}", FailureKind.Transient, e);
             throw;
-        }
-    }
-
-    /// <summary>Opens a file for reading.</summary>
-    /// <exception cref="LatheException">It is not there or not readable.</exception>
-    internal static FileStream Open(string path)
-    {
-        try
-        {
-            return new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, BlockBytes, FileOptions.SequentialScan);
-        }
-        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
-        {
-            throw new LatheException($"there is no file {path}", inner: e);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new LatheException($"{path} cannot be opened: {e.Message}", inner: e);
         }
     }
 

@@ -151,7 +151,7 @@ public sealed class BatchLoader
         return tensor;
     }
 
-    private static int UsualTasks(Split split) => split.IsDecoded ? Math.Min(CpuBudget.Read(), MostTasks) : 1;
+    private static int UsualTasks(Split split) => split.IsDecoded ? Math.Min(Environment.ProcessorCount, MostTasks) : 1;
 
     private static int ImageLength(Split split) => split.Shape.Channels * split.Shape.Height * split.Shape.Width;
 

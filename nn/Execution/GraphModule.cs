@@ -32,7 +32,7 @@ public sealed class GraphModule : IDisposable
         TorchRuntime.Configure();
         Graph = graph;
         Device = device ?? CPU;
-        _lastReader = GraphExecution.LastReaders(graph);
+        _lastReader = TensorLifetimes.LastReaders(graph);
         foreach (var (node, shape) in graph.Nodes.SelectMany(node => ParameterShapes.Of(node).Select(shape => (node, shape))))
         {
             using var scope = NewDisposeScope();

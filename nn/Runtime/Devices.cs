@@ -6,9 +6,9 @@ namespace Lathe.NN.Runtime;
 /// <summary>Finds the device that a worker is set to.</summary>
 public static class Devices
 {
-    private const string ComputeOnCpu = "Compute with --device cpu (LATHE_DEVICE), or start the worker where a GPU is.";
+    private const string ComputeOnCpu = "Compute on the CPU (--device cpu or LATHE_DEVICE, and no device: cuda in the sweep), or start the worker where a GPU is.";
     private const string Remedy =
-        "Put a libtorch that is built for CUDA in the place of the one that came with Lathe (docs/cluster.md says how), or compute with --device cpu.";
+        "Put a libtorch that is built for CUDA in the place of the one that came with Lathe (docs/cluster.md says how), or compute on the CPU (--device cpu, and no device: cuda in the sweep).";
 
     /// <summary>The device as libtorch names it.</summary>
     /// <param name="wanted">The worker's setting.</param>
@@ -50,11 +50,11 @@ public static class Devices
     private static void CheckGpu(ComputeDevice wanted)
     {
         if (!CudaDriver.IsPresent)
-            throw new LatheException($"The device is {wanted}, and NVIDIA's driver (libcuda.so.1) is not installed here or finds no GPU. {ComputeOnCpu}");
+            throw new LatheException($"The device is {wanted}, and NVIDIA's driver (libcuda.so.1) is not installed here or finds no GPU. {ComputeOnCpu}", FailureKind.Elsewhere);
         if (!torch.cuda.is_available())
-            throw new LatheException($"The device is {wanted}, and this libtorch is built without CUDA. {Remedy}");
+            throw new LatheException($"The device is {wanted}, and this libtorch is built without CUDA. {Remedy}", FailureKind.Elsewhere);
         var count = torch.cuda.device_count();
         if (wanted.Index >= count)
-            throw new LatheException($"The device is {wanted}, and there are {count} GPUs here: the last is cuda:{count - 1}.");
+            throw new LatheException($"The device is {wanted}, and there are {count} GPUs here: the last is cuda:{count - 1}.", FailureKind.Elsewhere);
     }
 }

@@ -13,7 +13,7 @@ public static class WeightFile
     /// <exception cref="LatheException">Not there, or not sound.</exception>
     public static IReadOnlyDictionary<string, IReadOnlyList<long>> Shapes(string path)
     {
-        using var stream = SafeTensorsFile.Open(path);
+        using var stream = ReadableFile.Open(path);
         return SafeTensorsHeader.Read(stream, path).Tensors.ToDictionary(t => t.Name, t => (IReadOnlyList<long>)[.. t.Shape]);
     }
 

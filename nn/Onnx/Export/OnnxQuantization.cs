@@ -8,19 +8,6 @@ using Messages = Lathe.NN.Onnx.OnnxMessages;
 
 namespace Lathe.NN.Onnx;
 
-/// <summary>How a model's whole-number weights are stored.</summary>
-public enum OnnxWeightType
-{
-    /// <summary>One byte each, which ONNX Runtime multiplies as they are.</summary>
-    Int8,
-
-    /// <summary>Two in a byte, for weights of up to 4 bits; ONNX Runtime makes floats of them when it loads the model.</summary>
-    Int4,
-
-    /// <summary>Four in a byte, for weights of 2 bits; of the newest runtimes, which make floats of them too.</summary>
-    Int2,
-}
-
 /// <summary>
 /// Layers of whole-number weights in ONNX's QuantizeLinear and DequantizeLinear form. A batch norm that alone reads a layer becomes part of
 /// it: its gains are a step size of weights for each channel, its shift the bias, so that a runtime has one layer to compute on integers.

@@ -3,24 +3,14 @@ using Lathe.Contracts;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Graphs;
 using Lathe.NN.Onnx.Format;
-using static TorchSharp.torch;
 
 namespace Lathe.NN.Onnx;
 
 /// <summary>A network that came from elsewhere.</summary>
 /// <param name="Graph">The network.</param>
-/// <param name="Tensors">Its tensors by name, float32 on the CPU. The holder disposes them, directly or by TorchSharp's dispose scope.</param>
+/// <param name="Values">Values of its tensors by name, row by row in the shapes of <see cref="ParameterShapes"/>.</param>
 /// <param name="Notes">Notes about the import for the user, one sentence each.</param>
-public sealed record ImportedNetwork(NetworkGraph Graph, IReadOnlyDictionary<string, Tensor> Tensors, IReadOnlyList<string> Notes) : IDisposable
-{
-    /// <summary>As a checkpoint without history, which shares the tensors.</summary>
-    public Checkpoint ToCheckpoint() => new(Graph, Tensors, Lineage.Empty, new Dictionary<string, WeightFormat>());
-
-    public void Dispose()
-    {
-        foreach (var tensor in Tensors.Values) tensor.Dispose();
-    }
-}
+public sealed record ImportedNetwork(NetworkGraph Graph, IReadOnlyDictionary<string, float[]> Values, IReadOnlyList<string> Notes);
 
 /// <summary>
 /// Reads a classification network from an ONNX file, operator set 11 or newer, as PyTorch, timm and Keras (tf2onnx) export them. The whole
@@ -42,7 +32,7 @@ public static class OnnxImport
     /// <exception cref="LatheException">Not there, damaged, or with operators that a network cannot have: all of them are named.</exception>
     public static ImportedNetwork Read(string path)
     {
-        using var stream = SafeTensorsFile.Open(path);
+        using var stream = ReadableFile.Open(path);
         if (stream.Length > Array.MaxLength)
             throw new LatheException($"{path} has {stream.Length} bytes; an ONNX file has at most {Array.MaxLength}");
         var bytes = new byte[stream.Length];

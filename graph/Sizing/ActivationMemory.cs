@@ -1,11 +1,10 @@
-using Lathe.NN.Execution;
 using Lathe.NN.Graphs;
 
 namespace Lathe.NN.Sizing;
 
 /// <summary>
 /// Memory for the activations of one image. Tensors live from the node that makes them to the one that reads them last, as in
-/// <see cref="GraphModule"/>, and a node's inputs and its output live side by side. The image counts, what kernels use within a node
+/// execution, and a node's inputs and its output live side by side. The image counts, what kernels use within a node
 /// does not. Dropout hands on its input's memory, and so does a flattening that moves nothing.
 /// </summary>
 public static class ActivationMemory
@@ -15,9 +14,9 @@ public static class ActivationMemory
     public static long PeakValues(NetworkGraph graph)
     {
         var shapes = ShapeInference.Infer(graph);
-        var lastReaders = GraphExecution.LastReaders(graph);
+        var lastReaders = TensorLifetimes.LastReaders(graph);
         var owners = new Dictionary<string, string> { [NetworkGraph.InputName] = NetworkGraph.InputName };
-        var ends = new Dictionary<string, int> { [NetworkGraph.InputName] = GraphExecution.LastReader(graph, NetworkGraph.InputName) };
+        var ends = new Dictionary<string, int> { [NetworkGraph.InputName] = TensorLifetimes.LastReader(graph, NetworkGraph.InputName) };
         for (var i = 0; i < graph.Nodes.Count; i++)
         {
             var node = graph.Nodes[i];

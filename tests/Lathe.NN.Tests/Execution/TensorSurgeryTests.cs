@@ -1,16 +1,17 @@
-using Lathe.Contracts;
+using Lathe.NN.Execution;
 using Lathe.NN.Graphs;
 using Lathe.NN.Models;
 using Lathe.NN.Runtime;
+using Lathe.Testing;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Lathe.NN.Tests.Graphs;
 
 [Trait("oneDNN", "on and off")]
-public class SurgeryTests
+public class TensorSurgeryTests
 {
-    public SurgeryTests() => TorchRuntime.Configure();
+    public TensorSurgeryTests() => TorchRuntime.Configure();
 
     // Seeds are fixed here, because a bound on rounding errors holds for almost every network, not for all.
     [Fact]
@@ -19,7 +20,7 @@ public class SurgeryTests
         for (var seed = 0; seed < 100; seed++)
         {
             using var scope = NewDisposeScope();
-            Compare(RandomNetworks.Network(seed), seed, zeroProducers: true);
+            Compare(RandomNetworks.Small.Example(seed), seed, zeroProducers: true);
         }
     }
 
@@ -29,7 +30,7 @@ public class SurgeryTests
         for (var seed = 150; seed < 250; seed++)
         {
             using var scope = NewDisposeScope();
-            Compare(RandomNetworks.Network(seed), seed, zeroProducers: false);
+            Compare(RandomNetworks.Small.Example(seed), seed, zeroProducers: false);
         }
     }
 
@@ -50,34 +51,10 @@ public class SurgeryTests
         Compare(graph, 7, zeroProducers: false);
     }
 
-    [Fact]
-    public void A_whole_group_is_never_removed()
-    {
-        var graph = Zoo.Build("lenet5", new(1, 28, 28), 10);
-        var groups = ChannelGroups.Of(graph);
-        var live = new bool[groups.Gates.Count];
-        Array.Fill(live, true);
-        foreach (var gate in groups.Groups[1].Gates) live[gate] = false;
-        var e = Assert.Throws<LatheException>(() => Surgery.Shrink(graph, groups, live));
-        Assert.Equal("all 32 channels of channel group 1 (features.4) would be removed; at least one must stay", e.Message);
-    }
-
-    [Fact]
-    public void Logits_are_never_removed()
-    {
-        var graph = Zoo.Build("lenet5", new(1, 28, 28), 10);
-        var groups = ChannelGroups.Of(graph);
-        var live = new bool[groups.Gates.Count];
-        Array.Fill(live, true);
-        live[^1] = false;
-        var e = Assert.Throws<LatheException>(() => Surgery.Shrink(graph, groups, live));
-        Assert.Contains("(classifier.3) is not prunable", e.Message, StringComparison.Ordinal);
-    }
-
     private static void Compare(NetworkGraph graph, int seed, bool zeroProducers)
     {
         var groups = ChannelGroups.Of(graph);
-        var live = RandomNetworks.Live(groups, new Random(seed));
+        var live = RandomNetworks.Live(groups).Example(seed);
         if (!zeroProducers)
         {
             foreach (var group in groups.Groups.Where(g => !g.ClosesByBatchNorm))
@@ -95,7 +72,7 @@ public class SurgeryTests
         }
 
         var before = tensors.ToDictionary(t => t.Key, t => t.Value.clone());
-        var (small, cut) = Surgery.Cut(graph, tensors, groups, live);
+        var (small, cut) = TensorSurgery.Cut(graph, tensors, groups, live);
         Assert.All(tensors, t => Assert.True(t.Value.equal(before[t.Key]).all().item<bool>()));
         Assert.Equal(
             ParameterShapes.Of(small).Select(p => (p.Name, string.Join(',', p.Shape))),

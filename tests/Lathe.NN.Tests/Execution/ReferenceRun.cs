@@ -13,8 +13,8 @@ internal static class ReferenceRun
         var generator = new Generator((ulong)seed);
         return ParameterShapes.Of(graph).ToDictionary(p => p.Name, p => p.Kind switch
         {
-            ParameterKind.RunningVariance => rand([.. p.Shape], generator: generator) + 0.5,
-            ParameterKind.Weight => randn([.. p.Shape], generator: generator) * Math.Sqrt(2.0 * p.Shape[0] / p.Values),
+            ParameterKind.RunningVariance => rand([.. p.Shape], generator: generator).Plus(0.5),
+            ParameterKind.Weight => randn([.. p.Shape], generator: generator).Times(Math.Sqrt(2.0 * p.Shape[0] / p.Values)),
             _ => randn([.. p.Shape], generator: generator),
         });
     }
@@ -46,7 +46,7 @@ internal static class ReferenceRun
             [.. Windows(p.Height, x[0].shape[2]).Select(rows => cat(
                 [.. Windows(p.Width, x[0].shape[3]).Select(columns => x[0].slice(2, rows.From, rows.To, 1)
                     .slice(3, columns.From, columns.To, 1).mean([2, 3], keepdim: true))], 3))], 2),
-        Add => x.Aggregate((a, b) => a + b),
+        Add => x.Aggregate((a, b) => a.Plus(b)),
         Mul => x[0] * x[1],
         Pad p => cat([Zeros(x[0], p.Before), x[0], Zeros(x[0], p.After)], 1),
         Concat => cat(x, 1),

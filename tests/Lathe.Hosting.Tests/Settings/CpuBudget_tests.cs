@@ -1,6 +1,4 @@
-using Lathe.NN.Runtime;
-
-namespace Lathe.NN.Tests.Runtime;
+namespace Lathe.Hosting.Tests;
 
 public sealed class CpuBudgetTests : IDisposable
 {
@@ -57,7 +55,22 @@ public sealed class CpuBudgetTests : IDisposable
     [Fact]
     public void This_machine_has_at_least_one()
     {
-        Assert.InRange(CpuBudget.Read(), 1, Environment.ProcessorCount);
+        Assert.InRange(CpuBudget.OfProcess, 1, Environment.ProcessorCount);
+    }
+
+    [Fact]
+    public void A_quota_that_the_kernel_keeps_is_rounded_down()
+    {
+        using var group = QuotaGroup.Make(cpus: 1.5);
+        Assert.SkipWhen(group is null, "no control group with a CPU quota can be made here: that needs root and a cpu controller that can be written");
+        var member = group.Start();
+        // This process stays outside: what it sees of the other as its own is the kernel's own files.
+        Directory.CreateDirectory(Path.Combine(_root.FullName, "proc"));
+        File.CreateSymbolicLink(Path.Combine(_root.FullName, "proc", "self"), $"/proc/{member.Id}");
+        File.CreateSymbolicLink(Path.Combine(_root.FullName, "sys"), "/sys");
+        Assert.Equal(1, CpuBudget.Read(_root.FullName));
+        group.Allow(cpus: 2.5);
+        Assert.Equal(Math.Min(2, Environment.ProcessorCount), CpuBudget.Read(_root.FullName));
     }
 
     private void Write(string path, string text)

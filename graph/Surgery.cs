@@ -1,16 +1,20 @@
 using Lathe.Contracts;
-using TorchSharp;
-using static TorchSharp.torch;
 
 namespace Lathe.NN.Graphs;
 
+/// <summary>What a cut leaves of a tensor.</summary>
+/// <param name="Parameter">The whole tensor.</param>
+/// <param name="Rows">Positions on its first axis that stay.</param>
+/// <param name="Columns">Positions on its second axis that stay; null: all of them.</param>
+public sealed record KeptPart(ParameterShape Parameter, IReadOnlyList<int> Rows, IReadOnlyList<int>? Columns);
+
 /// <summary>
-/// Cuts closed channels out of a network: out of every tensor that makes, normalizes or reads them. Where they were exactly zero the
+/// Cuts closed channels out of a network: out of every node that makes, normalizes or reads them. Where they were exactly zero the
 /// smaller network computes the same function.
 /// </summary>
 public static class Surgery
 {
-    /// <summary>The smaller graph alone.</summary>
+    /// <summary>The smaller graph.</summary>
     /// <param name="graph">The network.</param>
     /// <param name="groups">Its channel groups.</param>
     /// <param name="live">For each gate whether it stays.</param>
@@ -25,51 +29,21 @@ public static class Surgery
         return small;
     }
 
-    /// <summary>The smaller graph and its tensors, float32 on the CPU, newly made; nothing given is changed.</summary>
+    /// <summary>What a cut leaves of each of the network's tensors, in the order of <see cref="ParameterShapes"/>.</summary>
     /// <param name="graph">The network.</param>
-    /// <param name="tensors">Its tensors by name.</param>
     /// <param name="groups">Its channel groups.</param>
     /// <param name="live">For each gate whether it stays.</param>
-    /// <exception cref="LatheException">A whole group, or a gate that must stay, would be removed.</exception>
-    public static (NetworkGraph Graph, IReadOnlyDictionary<string, Tensor> Tensors) Cut(
-        NetworkGraph graph, IReadOnlyDictionary<string, Tensor> tensors, ChannelGroups groups, ReadOnlySpan<bool> live)
+    public static IReadOnlyList<KeptPart> Parts(NetworkGraph graph, ChannelGroups groups, ReadOnlySpan<bool> live)
     {
-        var small = Shrink(graph, groups, live);
-        using var scope = NewDisposeScope();
-        using var noGradient = no_grad();
-        var kept = Keep(graph, ParameterShapes.Of(graph).ToDictionary(p => p.Name, p => tensors[p.Name]), groups, live);
-        return (small, kept.ToDictionary(p => p.Key, p => p.Value.MoveToOuterDisposeScope()));
-    }
-
-    /// <summary>
-    /// Cuts tensors that are shaped like the network's, for example an optimizer's state. The results are new float32 tensors on the CPU; the
-    /// given tensors are not changed.
-    /// </summary>
-    /// <param name="graph">The network.</param>
-    /// <param name="tensors">By the names of the network's; not all of them need be there, and others are left out.</param>
-    /// <param name="groups">Its channel groups.</param>
-    /// <param name="live">For each gate whether it stays.</param>
-    public static IReadOnlyDictionary<string, Tensor> Keep(
-        NetworkGraph graph, IReadOnlyDictionary<string, Tensor> tensors, ChannelGroups groups, ReadOnlySpan<bool> live)
-    {
-        var result = new Dictionary<string, Tensor>();
-        using var scope = NewDisposeScope();
-        using var noGradient = no_grad();
+        var parts = new List<KeptPart>();
         foreach (var node in graph.Nodes)
         {
             var rows = Positions(groups.GatesOf[node.Name], live);
             foreach (var parameter in ParameterShapes.Of(node))
-            {
-                if (!tensors.TryGetValue(parameter.Name, out var whole)) continue;
-                var tensor = Select(whole.detach().cpu().to(ScalarType.Float32), 0, rows);
-                if (parameter.Kind == ParameterKind.Weight && Columns(node, groups, live) is { } columns)
-                    tensor = Select(tensor, 1, columns);
-                // A selection of everything is the caller's own memory still.
-                result.Add(parameter.Name, tensor.clone().MoveToOuterDisposeScope());
-            }
+                parts.Add(new KeptPart(parameter, rows, parameter.Kind == ParameterKind.Weight ? Columns(node, groups, live) : null));
         }
 
-        return result;
+        return parts;
     }
 
     private static void Check(ChannelGroups groups, ReadOnlySpan<bool> live)
@@ -129,8 +103,4 @@ public static class Surgery
         // Gates are tied across the groups of a convolution, so the first group speaks for all.
         return Positions(groups.GatesOf[conv.Inputs[0]][..(conv.InChannels / conv.Groups)], live);
     }
-
-    private static Tensor Select(Tensor tensor, long dimension, int[] positions) => tensor.shape[dimension] == positions.Length
-        ? tensor
-        : tensor.index_select(dimension, torch.tensor(Array.ConvertAll(positions, p => (long)p)));
 }

@@ -2,21 +2,25 @@ using CsCheck;
 using Lathe.NN.Graphs;
 using Lathe.NN.Models;
 using Lathe.NN.Sizing;
-using Lathe.NN.Tests.Graphs;
+using Lathe.Testing;
 
 namespace Lathe.NN.Tests.Sizing;
 
 public class SizeModelTests
 {
+    private static readonly Gen<(NetworkGraph Graph, bool[] Live)> Cuts =
+        from graph in RandomNetworks.Small
+        from live in RandomNetworks.Live(ChannelGroups.Of(graph))
+        select (graph, live);
+
     [Fact]
-    public void The_model_counts_exactly_what_surgery_leaves() => Gen.Int[0, 1_000_000].Sample(
-        seed =>
+    public void The_model_counts_exactly_what_surgery_leaves() => Cuts.Sample(
+        cut =>
         {
-            var graph = RandomNetworks.Network(seed);
+            var (graph, live) = cut;
             var groups = ChannelGroups.Of(graph);
             var model = SizeModel.Of(graph, groups);
-            var live = RandomNetworks.Live(groups, new Random(seed));
-            var counts = RandomNetworks.Counts(groups, live);
+            int[] counts = [.. groups.Groups.Select(g => g.Gates.Count(gate => live[gate]))];
             var left = Complexity.Of(Surgery.Shrink(graph, groups, live));
             Assert.Equal((left.Parameters, left.Multiplications), model.Count(counts));
             Assert.Equal((left.Parameters, left.Multiplications), model.Evaluate([.. counts.Select(c => (double)c)]));
@@ -24,13 +28,13 @@ public class SizeModelTests
             Assert.Equal((dense.Parameters, dense.Multiplications), model.Count([.. model.DenseCounts]));
         },
         iter: 1000,
-        threads: 1);
+        threads: 1,
+        print: cut => GraphJson.Write(cut.Graph));
 
     [Fact]
-    public void The_gradient_is_that_of_the_polynomial() => Gen.Int[0, 1_000_000].Sample(
-        seed =>
+    public void The_gradient_is_that_of_the_polynomial() => RandomNetworks.Small.Sample(
+        graph =>
         {
-            var graph = RandomNetworks.Network(seed);
             var model = SizeModel.Of(graph, ChannelGroups.Of(graph));
             double[] n = [.. model.DenseCounts.Select(c => (double)c)];
             var (dP, dM) = model.Gradient(n);
@@ -47,7 +51,8 @@ public class SizeModelTests
             }
         },
         iter: 500,
-        threads: 1);
+        threads: 1,
+        print: GraphJson.Write);
 
     [Fact]
     public void Evaluating_into_spans_allocates_nothing()

@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Lathe.NN.Runtime;
+namespace Lathe.Hosting;
 
 /// <summary>
 /// How many CPUs this process may really use: the smaller of its affinity and its control groups' quota, rounded down, at least 1.
@@ -8,10 +8,10 @@ namespace Lathe.NN.Runtime;
 /// </summary>
 public static class CpuBudget
 {
-    /// <summary>Reads the budget of this process.</summary>
-    public static int Read() => OperatingSystem.IsLinux() ? Read("/") : Environment.ProcessorCount;
+    /// <summary>The budget of this process, read once.</summary>
+    public static int OfProcess { get; } = OperatingSystem.IsLinux() ? Read("/") : Environment.ProcessorCount;
 
-    /// <summary>Reads it from a file system of one's own.</summary>
+    /// <summary>Reads it from another file system.</summary>
     /// <param name="root">Folder that holds <c>proc/self</c> and what its <c>mountinfo</c> names.</param>
     internal static int Read(string root)
     {

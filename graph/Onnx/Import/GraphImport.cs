@@ -1,7 +1,6 @@
 using Lathe.Contracts;
 using Lathe.NN.Graphs;
 using Lathe.NN.Onnx.Format;
-using static TorchSharp.torch;
 
 namespace Lathe.NN.Onnx;
 
@@ -157,15 +156,7 @@ internal sealed partial class GraphImport
         GraphValidation.Check(graph);
         var parameters = ParameterShapes.Of(graph);
         if (parameters.Count == 0) throw new LatheException("it has no weights");
-        return new ImportedNetwork(graph, Tensors(parameters), _notes);
-    }
-
-    private Dictionary<string, Tensor> Tensors(IReadOnlyList<ParameterShape> parameters)
-    {
-        using var scope = NewDisposeScope();
-        var tensors = parameters.ToDictionary(p => p.Name, p => Execution.GraphModule.FloatTensor(_parameters[p.Name], [.. p.Shape]));
-        foreach (var tensor in tensors.Values) tensor.MoveToOuterDisposeScope();
-        return tensors;
+        return new ImportedNetwork(graph, parameters.ToDictionary(p => p.Name, p => _parameters[p.Name]), _notes);
     }
 
     /// <summary>Appends a node to the network.</summary>
