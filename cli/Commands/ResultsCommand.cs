@@ -41,7 +41,7 @@ internal static class ResultsCommand
         return command;
     }
 
-    /// <summary>Prints the table, and writes the JSON where it was asked for.</summary>
+    /// <summary>Prints the table, and writes the JSON file if it was requested.</summary>
     public static void Show(Terminal terminal, IReadOnlyList<Contracts.LeafResult> leaves, string? json, bool showCheckpoints = false)
     {
         terminal.Write(ResultsTable.Render(leaves, terminal.Width, showCheckpoints));
