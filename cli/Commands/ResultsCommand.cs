@@ -43,7 +43,7 @@ internal static class ResultsCommand
         return command;
     }
 
-    /// <summary>Prints the table, and writes the JSON where it was asked for.</summary>
+    /// <summary>Prints the table, and writes the JSON file if it was requested.</summary>
     public static void Show(Terminal terminal, IReadOnlyList<Contracts.LeafResult> leaves, string? json, bool showCheckpoints = false)
     {
         terminal.Write(ResultText.Of(BuiltInStages.Show(leaves), terminal.Width, showCheckpoints));

@@ -68,7 +68,7 @@ internal static class SubmitCommand
         return Finish(terminal, status, await client.ResultsAsync(sweep.ToString(), stop), json);
     }
 
-    /// <summary>Results, reasons of failures, and the exit code of a sweep that is over.</summary>
+    /// <summary>Prints results and reasons of failures of a finished sweep, and returns its exit code.</summary>
     public static int Finish(Terminal terminal, SweepStatus sweep, IReadOnlyList<LeafResult> leaves, string? json)
     {
         terminal.Line("");

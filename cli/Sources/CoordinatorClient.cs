@@ -22,7 +22,7 @@ internal sealed class CoordinatorClient(Uri address) : ISweepReader, IDisposable
     /// <summary>Stages that have announced themselves, for <c>lathe doctor</c>.</summary>
     public Task<IReadOnlyList<StageManifest>> StagesAsync(CancellationToken stop) => GetAsync<IReadOnlyList<StageManifest>>("stages", stop);
 
-    /// <summary>Has a sweep run.</summary>
+    /// <summary>Submits a sweep.</summary>
     /// <returns>Its id, or what is wrong with it.</returns>
     public async Task<(Guid? Id, IReadOnlyList<SweepProblem> Problems)> SubmitAsync(SweepSubmission submission, CancellationToken stop)
     {
