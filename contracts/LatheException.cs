@@ -8,6 +8,9 @@ public enum FailureKind
 
     /// <summary>The request itself cannot succeed: bad parameters, impossible targets, damaged input.</summary>
     Permanent,
+
+    /// <summary>This machine lacks what the work asks for, a GPU for example; another worker may have it: sent again until one takes it.</summary>
+    Elsewhere,
 }
 
 /// <summary>

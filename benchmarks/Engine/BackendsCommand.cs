@@ -1,5 +1,6 @@
 using System.Globalization;
 using Lathe.Contracts;
+using Lathe.Hosting;
 using Lathe.NN.Data;
 using Lathe.NN.Execution;
 using Lathe.NN.Graphs;
@@ -21,7 +22,7 @@ internal sealed record BackendsOptions(int Threads, int Steps, int Rounds, IRead
     {
         var switches = new Switches("backends", words);
         var options = new BackendsOptions(
-            switches.Number("threads", CpuBudget.Read()), switches.Number("steps", 3), switches.Number("rounds", 5), switches.Text("models")?.Split(',') ?? ["lenet5", "resnet20"]);
+            switches.Number("threads", CpuBudget.OfProcess), switches.Number("steps", 3), switches.Number("rounds", 5), switches.Text("models")?.Split(',') ?? ["lenet5", "resnet20"]);
         switches.RefuseOthers("--threads, --steps, --rounds and --models");
         return options;
     }

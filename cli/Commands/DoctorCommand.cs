@@ -17,7 +17,7 @@ internal static class DoctorCommand
 {
     public static Command Create()
     {
-        var command = new Command("doctor", "Looks at everything around Lathe that can be wrong on this machine, and says what to do. Exit code 1 where something is.");
+        var command = new Command("doctor", "Checks everything that Lathe needs on this machine, and says what to do about problems. Exit code 1 if there is one.");
         command.SetAction(RunAsync);
         return command;
     }
@@ -87,7 +87,7 @@ internal static class DoctorCommand
         }
     }
 
-    /// <summary>A data set that is not here is no fault: only some sweeps need it.</summary>
+    /// <summary>A missing data set is no problem, because only some sweeps need it.</summary>
     private static IEnumerable<DoctorCheck> DataSets(HostingSettings settings) =>
         DataSetFiles.ByName.Keys.Select(name => new DoctorCheck(
             name,

@@ -21,7 +21,7 @@ namespace Lathe.Cli.Embedded;
 internal static class Preflight
 {
     /// <summary>Checks the sweep against the stages that come with Lathe. One that names another stage is left to the coordinator.</summary>
-    /// <exception cref="LatheException">Everything that is wrong, one line each with its place.</exception>
+    /// <exception cref="LatheException">All problems, one line each with its place.</exception>
     public static SweepPlan? Plan(SweepDocument sweep, bool onlyBuiltIn)
     {
         if (!onlyBuiltIn && sweep.Spec.Stages.Any(s => !BuiltInStages.ByName.ContainsKey(s.Stage))) return null;
@@ -35,7 +35,7 @@ internal static class Preflight
     /// <param name="plan">Its tree.</param>
     /// <param name="store">Holds the networks and weights that trainings start from.</param>
     /// <param name="formOf">What is known of a data set here; null where that is nothing: then its workers will see.</param>
-    /// <exception cref="LatheException">Everything that is wrong, one line each with its place.</exception>
+    /// <exception cref="LatheException">All problems, one line each with its place.</exception>
     public static void CheckNetworks(SweepDocument sweep, SweepPlan plan, CheckpointStore store, Func<string, ImageOptions, DataSetForm?> formOf)
     {
         var problems = new List<SweepProblem>();
@@ -163,7 +163,7 @@ internal static class Preflight
         try
         {
             if (StoredModel.TryParse(model) is not { } stored) return Zoo.Build(model, data.Input, data.Classes);
-            var graph = CheckpointFile.ReadHeader(store.PathOf(store.Find(stored.Sha256))).Graph;
+            var graph = CheckpointHeader.Read(store.PathOf(store.Find(stored.Sha256))).Graph;
             OwnNetwork.CheckFits(graph, data.Input, data.Classes);
             return graph;
         }

@@ -20,7 +20,7 @@ internal static class ReportSource
         // By its id: a sweep of the same name may have begun in the meantime.
         var leaves = ResultRecords.AddTo(await reader.ResultsAsync(sweep.Id.ToString(), stop), settings);
         var store = new CheckpointStore(settings);
-        return Of(sweep, leaves, checkpoint => CheckpointFile.ReadHeader(store.PathOf(checkpoint)).Lineage);
+        return Of(sweep, leaves, checkpoint => CheckpointHeader.Read(store.PathOf(checkpoint)).Lineage);
     }
 
     /// <summary>Puts it together.</summary>

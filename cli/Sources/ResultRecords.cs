@@ -3,10 +3,10 @@ using Lathe.Hosting;
 
 namespace Lathe.Cli.Sources;
 
-/// <summary>What stages kept beside their figures: it lies in the store, not in the coordinator's database.</summary>
+/// <summary>Records of stages. They are in the store, not in the coordinator's database.</summary>
 internal static class ResultRecords
 {
-    /// <summary>Adds the records of every stage that has some; without a store that has them the results stay as they are.</summary>
+    /// <summary>Adds the records of every stage that has some. If the store has none, the results stay unchanged.</summary>
     public static IReadOnlyList<LeafResult> AddTo(IReadOnlyList<LeafResult> leaves, HostingSettings settings)
     {
         var results = new ResultStore(settings);

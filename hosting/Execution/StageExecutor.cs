@@ -85,6 +85,8 @@ internal sealed class StageExecutor(
     {
         var (kind, text) = e switch
         {
+            // Without a broker there is no other worker.
+            LatheException { Kind: FailureKind.Elsewhere } here when settings.Broker is null => (FailureKind.Permanent, here.Message),
             LatheException known => (known.Kind, known.Message),
             // Trying again fills no less.
             IOException { HResult: NoSpaceLeft } => (FailureKind.Permanent, "the disk is full; make room where checkpoints and states are kept (lathe doctor shows where), and run the same again"),
@@ -101,6 +103,7 @@ internal sealed class StageExecutor(
     {
         CheckVersion(stage.Manifest, command);
         if (Accepted(command) is { } known) return known;
+        CheckDevice(command);
         var worker = WorkerName.Of(stage.Manifest.Name);
         await reports.SendAsync(
             command.ReplyTo, new StageStarted(command.SweepId, command.Key, command.Stage, worker, queued), null, shutdown.Stopping);
@@ -171,6 +174,7 @@ internal sealed class StageExecutor(
     {
         var tag = new KeyValuePair<string, object?>(LatheTelemetry.Stage, command.Stage);
         var place = DataPlaces.Find(command.Data.Name, settings);
+        if (DataPlaces.Elsewhere(command.Data.Name, place, settings) is { } elsewhere) logger.LogInformation("{Found}", elsewhere);
         var found = DataFingerprint.Compute(command.Data.Name, place, settings);
         if (found != command.Data)
         {
@@ -191,7 +195,7 @@ internal sealed class StageExecutor(
             DataPlace = place,
             Seed = command.Seed,
             Threads = Threads(command),
-            Device = settings.Device,
+            Device = settings.Device.Fit(command.Device) ?? settings.Device,
             State = attempt,
             Progress = new MeasuredProgress(progress, tag),
             Logger = logger,
@@ -227,6 +231,17 @@ internal sealed class StageExecutor(
             throw new LatheException(
                 $"the sweep asks for stage {command.Stage} version {command.Version}; this worker runs {manifest.Name} version {manifest.Version}. "
                 + "Start workers and coordinator of the same release and submit the sweep again");
+        }
+    }
+
+    private void CheckDevice(ExecuteStage command)
+    {
+        if (settings.Device.Fit(command.Device) is null)
+        {
+            throw new LatheException(
+                $"the sweep asks for device {command.Device!.Value.ToString().ToLowerInvariant()}, and this worker ({Environment.MachineName}) computes on {settings.Device} "
+                + $"({HostingSettings.DeviceVariable} or --device). Start a worker of {command.Stage} that computes there, or take device out of the sweep",
+                FailureKind.Elsewhere);
         }
     }
 

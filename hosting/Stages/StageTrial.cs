@@ -35,7 +35,7 @@ public sealed class StageTrial(HostingSettings settings)
         var filled = ParametersSchema.WithDefaults(manifest.ParametersSchema!.Value, parameters);
         var place = DataPlaces.Find(data, settings);
         var fingerprint = DataFingerprint.Compute(data, place, settings);
-        var key = ExecutionKey.Compute(manifest, filled, input, fingerprint, seed);
+        var key = ExecutionKey.Compute(manifest, filled, input, fingerprint, seed, settings.Threads, settings.Device.Kind is DeviceKind.Auto ? null : settings.Device.Kind);
         var attempt = new TrainingStateStore(settings).Begin(key, freshFor: null, TimeProvider.System, Logger);
         var run = new StageRun(Checkpoints, OnImages)
         {

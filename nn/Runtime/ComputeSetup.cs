@@ -13,8 +13,8 @@ public sealed record ComputeSetup(torch.Device Device, Precision Precision, stri
 
     /// <summary>Sets up the calling thread.</summary>
     /// <param name="threads">CPU threads, at least 1.</param>
-    /// <param name="device">What the worker was told to compute on.</param>
-    /// <param name="precision">What the stage was told to compute with.</param>
+    /// <param name="device">Device that the worker is set to.</param>
+    /// <param name="precision">Precision that the stage asks for.</param>
     /// <exception cref="LatheException">libtorch cannot be loaded or computes wrong sums here, or the device is not here.</exception>
     public static ComputeSetup Of(int threads, ComputeDevice device, PrecisionChoice precision = PrecisionChoice.Float32)
     {

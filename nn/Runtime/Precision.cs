@@ -2,7 +2,7 @@ using System.Runtime.Intrinsics.X86;
 
 namespace Lathe.NN.Runtime;
 
-/// <summary>What a training stage's <c>precision</c> may say.</summary>
+/// <summary>Values of a training stage's <c>precision</c>.</summary>
 public enum PrecisionChoice
 {
     /// <summary>Everything in float32.</summary>
@@ -13,7 +13,7 @@ public enum PrecisionChoice
     /// </summary>
     Bfloat16,
 
-    /// <summary>bfloat16 where the device multiplies it faster than float32, else float32.</summary>
+    /// <summary>bfloat16 if the device multiplies it faster than float32, otherwise float32.</summary>
     Auto,
 }
 
@@ -32,7 +32,7 @@ public static class Precisions
     /// <summary>True where this processor has instructions that multiply bfloat16: AVX512-BF16 or AMX.</summary>
     public static bool HasFastBFloat16 { get; } = Detect();
 
-    /// <summary>What a choice means on this machine.</summary>
+    /// <summary>Resolves a choice on this machine.</summary>
     public static Precision On(this PrecisionChoice choice, bool hasFastBFloat16) => choice switch
     {
         PrecisionChoice.Bfloat16 => Precision.Bfloat16,

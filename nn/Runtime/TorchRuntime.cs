@@ -17,7 +17,7 @@ public static class TorchRuntime
     private static int _threads;
 
     /// <summary>
-    /// Threads that libtorch computes with on behalf of the calling thread; as <see cref="CpuBudget"/> allows if nobody has set them.
+    /// Threads that libtorch computes with on behalf of the calling thread; as many as .NET counts CPUs if nobody has set them.
     /// </summary>
     public static int Threads
     {
@@ -32,13 +32,13 @@ public static class TorchRuntime
     /// Loads libtorch and sets how many threads compute what the calling thread asks for. Each thread has a number of its own, so
     /// computations side by side do not disturb one another; the bits of a result depend on it. The first call checks libtorch's arithmetic.
     /// </summary>
-    /// <param name="threads">At least 1; null: as set before on this thread, else as many CPUs as the process may use.</param>
+    /// <param name="threads">At least 1; null: as set before on this thread, else as many as .NET counts CPUs. It counts a quota of 1.5 CPUs as 2, so a worker says its own number.</param>
     /// <exception cref="LatheException">Out of range, libtorch cannot be loaded, or it computes wrong sums here.</exception>
     public static void Configure(int? threads = null)
     {
         if (threads is < 1 or > SweepSpec.MostThreads)
             throw new LatheException($"The number of compute threads is {threads}; it must be between 1 and {SweepSpec.MostThreads}.");
-        var count = threads ?? (_threads > 0 ? _threads : CpuBudget.Read());
+        var count = threads ?? (_threads > 0 ? _threads : Environment.ProcessorCount);
         if (count == _threads)
             return;
         lock (Gate)

@@ -50,7 +50,7 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
                 TaskLoss = distillation is null ? null : distillation.Loss,
                 AfterStep = hooks.AfterStep + (_ => run.CountImages(parameters.BatchSize)),
             };
-            training = TrainingLoop.Run(module, train, Recipe(parameters, data, compute.Precision), run.Seed, history.AddTo(hooks), run.State, run.Progress, stop);
+            training = TrainingLoop.Run(module, train, parameters.Recipe(data.UsualAugmentation, compute.Precision), run.Seed, history.AddTo(hooks), run.State, run.Progress, stop);
         }
 
         var facts = new Dictionary<string, double> { ["residual"] = weights.Residual() };
@@ -94,15 +94,4 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
 
     private static Dictionary<string, Tensor> Tensors(GraphModule module) =>
         module.Parameters.Select(p => KeyValuePair.Create(p.Key, (Tensor)p.Value)).Concat(module.Buffers).ToDictionary();
-
-    private static TrainingRecipe Recipe(QuantizeParameters parameters, DataSet data, Precision precision) => new(
-        Epochs: parameters.Epochs,
-        BatchSize: parameters.BatchSize,
-        LearningRate: parameters.LearningRate,
-        FinalLearningRate: parameters.FinalLearningRate,
-        Schedule: LearningRateSchedule.Linear,
-        Momentum: parameters.Momentum,
-        WeightDecay: parameters.WeightDecay,
-        Precision: precision,
-        Augmentation: parameters.Augment ? data.UsualAugmentation : null);
 }

@@ -33,7 +33,7 @@ public sealed class TrainStage : IStage<TrainParameters>
         };
         var history = parameters.Epochs == 0
             ? new TrainingHistory([])
-            : TrainingLoop.Run(module, train, Recipe(parameters, data.UsualAugmentation, compute.Precision), run.Seed, hooks, run.State, run.Progress, stop);
+            : TrainingLoop.Run(module, train, parameters.Recipe(data.UsualAugmentation, compute.Precision), run.Seed, hooks, run.State, run.Progress, stop);
 
         var facts = new Dictionary<string, double>();
         if (history.Epochs is [.., var last]) (facts["trainingLoss"], facts["trainingTop1"]) = (last.Loss, last.Accuracy);
@@ -70,30 +70,6 @@ public sealed class TrainStage : IStage<TrainParameters>
     /// <exception cref="LatheException">Names the parameter, its value and what it has to be.</exception>
     public static void Check(TrainParameters parameters)
     {
-        if (parameters.Epochs > 0) Recipe(parameters, new Augmentation(), Precision.Float32).Check();
+        if (parameters.Epochs > 0) parameters.Recipe(new Augmentation(), Precision.Float32).Check();
     }
-
-    private static TrainingRecipe Recipe(TrainParameters parameters, Augmentation usual, Precision precision) => new(
-        Epochs: parameters.Epochs,
-        BatchSize: parameters.BatchSize,
-        LearningRate: parameters.LearningRate,
-        FinalLearningRate: parameters.FinalLearningRate,
-        WarmupEpochs: parameters.WarmupEpochs,
-        Momentum: parameters.Momentum,
-        Nesterov: parameters.Nesterov,
-        WeightDecay: parameters.WeightDecay,
-        LabelSmoothing: parameters.LabelSmoothing,
-        Optimizer: parameters.Optimizer,
-        Schedule: parameters.Schedule,
-        StepEpochs: parameters.StepEpochs,
-        StepFactor: parameters.StepFactor,
-        GradientClip: parameters.GradientClip,
-        AverageDecay: parameters.AverageDecay,
-        Precision: precision,
-        Augmentation: (parameters.Augment ? usual : new Augmentation()) with
-        {
-            Cutout = parameters.Cutout,
-            Colours = parameters.ColourJitter > 0 ? new(parameters.ColourJitter, parameters.ColourJitter, parameters.ColourJitter) : null,
-            Mixup = parameters.Mixup,
-        });
 }

@@ -35,6 +35,8 @@ public static class SweepPlanner
         if (spec.Seeds is not { Count: > 0 }) problems.Add(new SweepProblem("/seeds", "no seed; expected one or more whole numbers"));
         if (spec.Threads is < 1 or > SweepSpec.MostThreads)
             problems.Add(new SweepProblem("/threads", $"is {spec.Threads}, expected a whole number from 1 to {SweepSpec.MostThreads}"));
+        if (spec.Device is not (null or DeviceKind.Cpu or DeviceKind.Cuda))
+            problems.Add(new SweepProblem("/device", $"is {spec.Device.ToString()!.ToLowerInvariant()}, expected cpu or cuda; without the key every worker computes on what it has"));
         for (var i = 0; i < (spec.Models?.Count ?? 0); i++)
         {
             if (string.IsNullOrWhiteSpace(spec.Models![i])) problems.Add(new SweepProblem($"/models/{i}", "the model has no name"));

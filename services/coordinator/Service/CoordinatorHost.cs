@@ -1,7 +1,6 @@
 using Lathe.Contracts;
 using Lathe.Hosting;
 using Microsoft.AspNetCore.Connections;
-using Microsoft.AspNetCore.Diagnostics.HealthChecks;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using OpenTelemetry.Trace;
 
@@ -83,13 +82,12 @@ public static class CoordinatorHost
         var app = builder.Build();
         app.UseRouting();
         app.MapSweeps();
-        app.MapHealthChecks("/health/live", new HealthCheckOptions { Predicate = _ => false });
-        app.MapHealthChecks("/health/ready");
+        app.MapHealth();
         return app;
     }
 
     /// <summary>Runs the coordinator until the process is told to end.</summary>
-    /// <param name="args">See <see cref="HostingSettings.Load"/>.</param>
+    /// <param name="args">See <see cref="SettingsOptions"/>.</param>
     /// <returns>Exit code: 0, or 2 with one line on standard error.</returns>
     public static Task<int> RunAsync(string[] args) => GuardAsync(() => ServeAsync(HostingSettings.Load(args), default));
 

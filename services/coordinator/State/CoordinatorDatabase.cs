@@ -19,6 +19,7 @@ public sealed class CoordinatorDatabase(DbContextOptions<CoordinatorDatabase> op
         var sweep = modelBuilder.Entity<SweepRow>().ToTable("sweeps");
         sweep.HasKey(s => s.Id);
         sweep.Property(s => s.State).HasConversion<string>();
+        sweep.Property(s => s.Device).HasConversion<string>();
         sweep.HasIndex(s => new { s.Owner, s.State });
         sweep.HasIndex(s => s.SubmittedAt);
 

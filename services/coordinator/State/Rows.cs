@@ -23,6 +23,9 @@ public sealed class SweepRow
     /// <summary>CPU threads of each computation; null: as many as its worker has.</summary>
     public int? Threads { get; init; }
 
+    /// <summary>Kind of processor that computes; null: whichever its worker has.</summary>
+    public DeviceKind? Device { get; init; }
+
     /// <summary>Reply queue of the coordinator that runs it. No other coordinator touches it.</summary>
     public required string Owner { get; init; }
 

@@ -55,6 +55,7 @@ public sealed class Orchestrator(
             SubmittedAt = time.GetUtcNow(),
             Fresh = submission.Fresh,
             Threads = spec.Threads,
+            Device = spec.Device,
             Owner = options.ReplyQueue,
             OwnerSeenAt = time.GetUtcNow(),
             TraceParent = span?.Id ?? traceParent ?? Activity.Current?.Id,
@@ -246,22 +247,15 @@ public sealed class Orchestrator(
 
     private async Task HearOfStagesAsync(SweepSpec spec, CancellationToken stop)
     {
-        var wanted = (spec.Stages ?? []).Select(s => s?.Stage ?? "").Distinct().ToList();
-        if (wanted.TrueForAll(stages.HasHeard)) return;
-        var asked = time.GetTimestamp();
         try
         {
-            using var patience = CancellationTokenSource.CreateLinkedTokenSource(stop);
-            patience.CancelAfter(options.StageWait);
-            await bus.AskForStagesAsync(options.ReplyQueue, patience.Token);
+            var wanted = (spec.Stages ?? []).Select(s => s?.Stage ?? "").Distinct().ToList();
+            await stages.AskAsync(bus, options.ReplyQueue, wanted, options.StageWait, stop);
         }
         catch (Exception e) when (e is not OutOfMemoryException && !stop.IsCancellationRequested)
         {
             log.LogWarning("Could not ask the workers for their stages: {Reason}", e.Message);
         }
-
-        while (!wanted.TrueForAll(stages.HasHeard) && time.GetElapsedTime(asked) < options.StageWait)
-            await Task.Delay(TimeSpan.FromMilliseconds(50), time, stop);
     }
 
     private (Dictionary<string, DataRef> Data, List<SweepProblem> Missing) FindData(SweepSpec spec)

@@ -16,6 +16,9 @@ internal sealed record Dispatch(ExecuteStage Command, string? TraceParent);
 internal sealed class SweepWork(
     CoordinatorDatabase database, CoordinatorOptions options, CheckpointStore checkpoints, ResultStore results, DateTimeOffset now)
 {
+    // 5 seconds to 80: a worker that fits is found soon, and thousands of executions that wait for one keep nobody busy.
+    private const int MostDoublings = 4;
+
     private readonly Dictionary<Guid, SweepRow> _sweeps = [];
     private readonly HashSet<Guid> _touched = [];
 
@@ -74,14 +77,16 @@ internal sealed class SweepWork(
         if (rows.Find(r => r.Attempt > 0) is not { } sent) return;
         // A duplicate report must not count twice.
         if (sent.SendAgainAt is not null) return;
-        sent.Failures++;
-        if (kind == FailureKind.Transient && sent.Failures < options.Attempts)
+        // A worker of another kind says nothing about the work: the next one that takes it may be the right one, today or tomorrow.
+        if (kind != FailureKind.Elsewhere) sent.Failures++;
+        if (kind == FailureKind.Elsewhere || (kind == FailureKind.Transient && sent.Failures < options.Attempts))
         {
             sent.State = ExecutionState.Queued;
             sent.Error = message;
             sent.HeardAt = now;
             HasRetry = true;
-            sent.SendAgainAt = now + options.RetryDelay * Math.Pow(2, sent.Failures - 1);
+            var doublings = kind == FailureKind.Elsewhere ? Math.Min(sent.Attempt - 1, MostDoublings) : sent.Failures - 1;
+            sent.SendAgainAt = now + options.RetryDelay * Math.Pow(2, doublings);
             await SaveAsync(sent, stop);
             return;
         }
@@ -193,7 +198,7 @@ internal sealed class SweepWork(
         row.InputBytes = parent?.OutputBytes;
         row.TraceParent = parent?.TraceParent ?? sweep.TraceParent;
         var stage = new StageManifest(row.Stage, row.Version, "", StageInput.Checkpoint, StageOutput.Checkpoint);
-        row.Key = ExecutionKey.Compute(stage, row.ParametersJson(), row.Input(), row.Data(), row.Seed);
+        row.Key = ExecutionKey.Compute(stage, row.ParametersJson(), row.Input(), row.Data(), row.Seed, sweep.Threads, sweep.Device);
     }
 
     private async Task<StoredResult?> RecordedAsync(ExecutionRow row, SweepRow sweep, CancellationToken stop)
@@ -245,7 +250,7 @@ internal sealed class SweepWork(
         row.SendAgainAt = null;
         var command = new ExecuteStage(
             row.SweepId, row.Key!, row.Stage, row.Version, row.ParametersJson(), row.Input(), row.Data(), row.Seed,
-            row.Attempt, sweep.Fresh, options.ReplyQueue, sweep.Threads, now);
+            row.Attempt, sweep.Fresh, options.ReplyQueue, sweep.Threads, sweep.Device, now);
         Outbox.Add(new Dispatch(command, row.TraceParent));
     }
 

@@ -9,15 +9,19 @@ using Lathe.NN.Runtime;
 namespace Lathe.NN.Tests.Runtime;
 
 /// <summary>
-/// Runs this test program as a process of its own on a machine that seems to hide its caches from oneDNN: oneDNN's function for the
-/// size of a cache is overwritten, in that process's memory, by one that answers 1 byte, as it does on such machines.
+/// Runs this test program as a process of its own on a machine that seems to hide its caches: oneDNN's function for the size of a cache is
+/// overwritten, in that process's memory, by one that answers 1 byte, or NNPACK's start by one that answers "unsupported hardware", as they do on
+/// such machines.
 /// </summary>
 internal static partial class HiddenCaches
 {
     private const string Scene = "LATHE_TEST_SCENE";
     private const string Hidden = "hidden";
     private const string Wrong = "wrong";
+    private const string WithoutNnpack = "nnpack";
     private const string CacheSize = "_ZN4dnnl4impl3cpu8platform23get_per_core_cache_sizeEi";
+    private const string StartOfNnpack = "nnp_initialize";
+    private const byte UnsupportedHardware = 51;
     private const string Anchor = "_ZN2at13globalContextEv";
 
     /// <summary>What the process printed, a line each, in the scene of hidden caches.</summary>
@@ -25,6 +29,9 @@ internal static partial class HiddenCaches
 
     /// <summary>The same where every convolution is a little wrong, by whatever library.</summary>
     public static Task<string[]> PlayWrong() => Play(Wrong, null);
+
+    /// <summary>What the process printed, errors too, while it convolved single images where NNPACK cannot run.</summary>
+    public static Task<string[]> PlayWithoutNnpack() => Play(WithoutNnpack, "off");
 
     private static async Task<string[]> Play(string scene, string? oneDnn)
     {
@@ -41,7 +48,7 @@ internal static partial class HiddenCaches
             process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken));
         await process.WaitForExitAsync(TestContext.Current.CancellationToken);
         Assert.True(process.ExitCode == 0, string.Concat(output));
-        return output[0].Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        return string.Concat(output).Split('\n', StringSplitOptions.RemoveEmptyEntries);
     }
 
 #pragma warning disable CA2255 // The scene has to be played before the test runner starts.
@@ -54,9 +61,12 @@ internal static partial class HiddenCaches
         Libtorch.EnsureLoaded();
         if (scene == Wrong)
             ComputeWrongly();
-        else if (OneDnn.State.IsOn && !HideCaches())
+        else if (scene == WithoutNnpack ? !Answer(StartOfNnpack, UnsupportedHardware) : OneDnn.State.IsOn && !Answer(CacheSize, 1))
             Environment.Exit(0);
-        Report();
+        if (scene == WithoutNnpack)
+            ConvolveOneImage();
+        else
+            Report();
         Environment.Exit(0);
     }
 
@@ -66,6 +76,15 @@ internal static partial class HiddenCaches
         sums.Output[^1] *= 1.5;
         return sums;
     };
+
+    private static void ConvolveOneImage()
+    {
+        TorchRuntime.Configure(1);
+        using var image = TorchSharp.torch.ones(1, 3, 8, 8);
+        using var weight = TorchSharp.torch.ones(4, 3, 3, 3);
+        using var output = TorchSharp.torch.nn.functional.conv2d(image, weight);
+        Console.WriteLine($"{output.shape[1]} channels");
+    }
 
     private static void Report()
     {
@@ -95,18 +114,21 @@ internal static partial class HiddenCaches
         }
     }
 
-    /// <summary>False, and a line that says why, where this libtorch or this system does not let it be done.</summary>
-    private static unsafe bool HideCaches()
+    /// <summary>
+    /// Makes a function of libtorch answer a small number at once. False, and a line that says why, where this libtorch or this system does not
+    /// let it be done.
+    /// </summary>
+    private static unsafe bool Answer(string function, byte number)
     {
         var file = Path.Combine(AppContext.BaseDirectory, "runtimes", "linux-x64", "native", "libtorch_cpu.so");
-        var symbols = Symbols(file, Anchor, CacheSize);
-        if (!symbols.TryGetValue(CacheSize, out var cacheSize) || !symbols.TryGetValue(Anchor, out var anchor))
+        var symbols = Symbols(file, Anchor, function);
+        if (!symbols.TryGetValue(function, out var place) || !symbols.TryGetValue(Anchor, out var anchor))
         {
-            Console.WriteLine("cannot: this libtorch_cpu.so does not name the function");
+            Console.WriteLine($"cannot: this libtorch_cpu.so does not name {function}");
             return false;
         }
 
-        var code = (byte*)(NativeLibrary.GetExport(NativeLibrary.Load(file), Anchor) + (nint)(cacheSize - anchor));
+        var code = (byte*)(NativeLibrary.GetExport(NativeLibrary.Load(file), Anchor) + (nint)(place - anchor));
         var page = (nint)code & ~(nint)(Environment.SystemPageSize - 1);
         const int ReadWriteExecute = 7;
         if (mprotect(page, 2 * Environment.SystemPageSize, ReadWriteExecute) != 0)
@@ -115,8 +137,8 @@ internal static partial class HiddenCaches
             return false;
         }
 
-        // mov eax, 1; ret
-        ((ReadOnlySpan<byte>)[0xB8, 1, 0, 0, 0, 0xC3]).CopyTo(new Span<byte>(code, 6));
+        // mov eax, number; ret
+        ((ReadOnlySpan<byte>)[0xB8, number, 0, 0, 0, 0xC3]).CopyTo(new Span<byte>(code, 6));
         return true;
     }
 
@@ -135,12 +157,14 @@ internal static partial class HiddenCaches
             var strings = BitConverter.ToInt32(sections, at + 0x28) * SectionHeader;
             var text = Read(elf, BitConverter.ToInt64(sections, strings + 0x18), (int)BitConverter.ToInt64(sections, strings + 0x20));
             var table = Read(elf, BitConverter.ToInt64(sections, at + 0x18), (int)BitConverter.ToInt64(sections, at + 0x20));
-            foreach (var name in names)
+            // A name may lie at the end of a longer one, so each symbol's is looked at.
+            var wanted = names.Select(name => (Name: name, Bytes: Encoding.ASCII.GetBytes($"{name}\0"))).ToList();
+            for (var entry = 0; entry < table.Length; entry += SymbolEntry)
             {
-                var place = text.AsSpan().IndexOf(Encoding.ASCII.GetBytes($"\0{name}\0")) + 1;
-                for (var entry = 0; place > 0 && entry < table.Length; entry += SymbolEntry)
+                var named = text.AsSpan((int)BitConverter.ToUInt32(table, entry));
+                foreach (var (name, bytes) in wanted)
                 {
-                    if (BitConverter.ToUInt32(table, entry) == place)
+                    if (named.StartsWith(bytes))
                         found[name] = BitConverter.ToUInt64(table, entry + 8);
                 }
             }

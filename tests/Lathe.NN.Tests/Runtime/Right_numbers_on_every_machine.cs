@@ -151,6 +151,14 @@ public class Right_numbers_on_every_machine
     }
 
     [Fact]
+    public async Task Where_NNPACK_cannot_run_nothing_is_printed_about_it()
+    {
+        var said = await HiddenCaches.PlayWithoutNnpack();
+        Assert.SkipWhen(said[0].StartsWith("cannot:", StringComparison.Ordinal), said[0]);
+        Assert.Equal(["4 channels"], said);
+    }
+
+    [Fact]
     public async Task A_process_whose_convolutions_are_wrong_refuses_to_compute()
     {
         var said = await HiddenCaches.PlayWrong();
