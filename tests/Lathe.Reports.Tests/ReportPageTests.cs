@@ -71,8 +71,15 @@ public sealed class ReportPageTests
     }
 
     [Fact]
-    public void A_sweep_without_any_result_yet_has_a_page_too() =>
-        Parse(ReportPage.Html(SweepReport.Of(Sweeps.Status, ShownResults.Of([], Sweeps.Metrics, Sweeps.Measuring), Sweeps.Read, (_, _) => [])));
+    public void A_sweep_without_any_result_yet_has_a_page_too()
+    {
+        var empty = SweepReport.Of(Sweeps.Status, ShownResults.Of([], Sweeps.Metrics, Sweeps.Measuring), Sweeps.Read, (_, _) => []);
+        var page = Parse(ReportPage.Html(empty)).Descendants().ToList();
+        Assert.Equal(Written, page.Single(e => e.Name.LocalName == "h1").Value);
+        Assert.DoesNotContain(page, e => e.Name.LocalName == "figure");
+        // The head of the table of results.
+        Assert.Single(page.First(e => e.Name.LocalName == "table").Descendants(), e => e.Name.LocalName == "tr");
+    }
 
     [Fact]
     public void Each_panel_is_shown_once_under_a_name_of_its_own()
