@@ -31,12 +31,12 @@ internal static class ResultsTable
 
     private static string[] Row(LeafResult leaf, double? denseBytes) =>
     [
-        leaf.Top1 is null && leaf.State is not (ExecutionState.Completed or ExecutionState.Cached) ? Words.Of(leaf.State) : Figures.Percent(leaf.Top1),
-        Figures.Points(leaf.Top1 - leaf.Top1Dense),
-        $"{Figures.Count(leaf.Parameters)}\n{Figures.Ratio(leaf.ParametersRatio)}",
-        $"{Figures.Count(leaf.Multiplications)}\n{Figures.Ratio(leaf.MultiplicationsRatio)}",
-        leaf.Parameters is null ? "-" : Figures.Bits(leaf.Bits),
-        $"{Figures.Kilobytes(leaf.Bytes)}\n{Figures.Times(denseBytes / leaf.Bytes)}",
+        leaf.Figure("top1") is null && leaf.State is not (ExecutionState.Completed or ExecutionState.Cached) ? Words.Of(leaf.State) : Figures.Percent(leaf.Figure("top1")),
+        Figures.Points(leaf.Figure("top1") - leaf.Figure("top1Dense")),
+        $"{Figures.Count(leaf.Figure("parameters"))}\n{Figures.Ratio(leaf.Figure("parametersRatio"))}",
+        $"{Figures.Count(leaf.Figure("multiplications"))}\n{Figures.Ratio(leaf.Figure("multiplicationsRatio"))}",
+        leaf.Figure("parameters") is null ? "-" : Figures.Bits(leaf.Figure("bits")),
+        $"{Figures.Kilobytes(leaf.Figure("bytes"))}\n{Figures.Times(denseBytes / leaf.Figure("bytes"))}",
         Time(leaf),
     ];
 
@@ -51,7 +51,7 @@ internal static class ResultsTable
 
     /// <summary>Bytes of the dense ancestor: as measured, else four for each of its parameters.</summary>
     private static double? DenseBytes(LeafResult leaf) =>
-        leaf.Stages.Count > 0 && leaf.Stages[^1].Metrics.TryGetValue("bytesDense", out var bytes) ? bytes : 4 * leaf.Parameters / leaf.ParametersRatio;
+        leaf.Stages.Count > 0 && leaf.Stages[^1].Metrics.TryGetValue("bytesDense", out var bytes) ? bytes : 4 * leaf.Figure("parameters") / leaf.Figure("parametersRatio");
 
     private static string Way(IReadOnlyList<string> stages, int width)
     {

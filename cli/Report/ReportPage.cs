@@ -74,7 +74,7 @@ internal static class ReportPage
 
     private static string Results(SweepReport report)
     {
-        var best = report.Leaves.Select(l => l.Top1).Max();
+        var best = report.Leaves.Select(l => l.Figure("top1")).Max();
         return Table(["#", "way", "top-1 %", "points", "params", "mults", "bits", "KiB", "peak KiB", "time"], report.Leaves.Select((leaf, i) => Row(report, leaf, i, best)))
             + "<p class=\"soft\">Below a way: its checkpoint. Below a figure: of top-1 the 95% interval, else its share of the dense network's. Points are lost or won against the dense network on the same images. "
             + "KiB are stored tensors, peak KiB the activations of one image. The most accurate result is bold.</p>";
@@ -84,16 +84,16 @@ internal static class ReportPage
     {
         var metrics = leaf.Stages.Count > 0 ? leaf.Stages[^1].Metrics : new Dictionary<string, double>();
         double? Metric(string name) => metrics.TryGetValue(name, out var value) ? value : null;
-        var denseBytes = Metric("bytesDense") ?? 4 * leaf.Parameters / leaf.ParametersRatio;
+        var denseBytes = Metric("bytesDense") ?? 4 * leaf.Figure("parameters") / leaf.Figure("parametersRatio");
         var interval = Metric("top1Low") is { } low ? $"{Figures.Percent(low)} to {Figures.Percent(Metric("top1High"))}" : "";
-        var state = leaf.Top1 is null && leaf.State is not (ExecutionState.Completed or ExecutionState.Cached) ? Words.Of(leaf.State) : Figures.Percent(leaf.Top1);
-        return $"<tr{(leaf.Top1 is not null && leaf.Top1 == best ? " class=\"best\"" : "")}><td>{i + 1}</td><td class=\"way\">{Text(report.Names[i])}{(Ways.Checkpoint(leaf) is { } made ? $"<small>{Text(Figures.Digest(made.Sha256))}</small>" : "")}</td>"
+        var state = leaf.Figure("top1") is null && leaf.State is not (ExecutionState.Completed or ExecutionState.Cached) ? Words.Of(leaf.State) : Figures.Percent(leaf.Figure("top1"));
+        return $"<tr{(leaf.Figure("top1") is not null && leaf.Figure("top1") == best ? " class=\"best\"" : "")}><td>{i + 1}</td><td class=\"way\">{Text(report.Names[i])}{(Ways.Checkpoint(leaf) is { } made ? $"<small>{Text(Figures.Digest(made.Sha256))}</small>" : "")}</td>"
             + Cell(state, interval)
-            + Cell(Figures.Points(leaf.Top1 - leaf.Top1Dense), Metric("changedPredictions") is { } changed ? $"{Figures.Percent(changed)}% changed" : "")
-            + Cell(Figures.Count(leaf.Parameters), Figures.Ratio(leaf.ParametersRatio))
-            + Cell(Figures.Count(leaf.Multiplications), Figures.Ratio(leaf.MultiplicationsRatio))
-            + Cell(leaf.Parameters is null ? "-" : Figures.Bits(leaf.Bits))
-            + Cell(Figures.Kilobytes(leaf.Bytes), Figures.Times(denseBytes / leaf.Bytes))
+            + Cell(Figures.Points(leaf.Figure("top1") - leaf.Figure("top1Dense")), Metric("changedPredictions") is { } changed ? $"{Figures.Percent(changed)}% changed" : "")
+            + Cell(Figures.Count(leaf.Figure("parameters")), Figures.Ratio(leaf.Figure("parametersRatio")))
+            + Cell(Figures.Count(leaf.Figure("multiplications")), Figures.Ratio(leaf.Figure("multiplicationsRatio")))
+            + Cell(leaf.Figure("parameters") is null ? "-" : Figures.Bits(leaf.Figure("bits")))
+            + Cell(Figures.Kilobytes(leaf.Figure("bytes")), Figures.Times(denseBytes / leaf.Figure("bytes")))
             + Cell(Figures.Kilobytes(Metric("peakActivationBytes")), Figures.Ratio(Metric("peakActivationBytes") / Metric("peakActivationBytesDense")))
             + Cell(leaf.Stages.All(s => s.Seconds is null) ? "-" : Figures.Time(leaf.Stages.Sum(s => s.Seconds ?? 0)), leaf.Stages.All(s => s.Cached) ? "cached" : "")
             + "</tr>\n";

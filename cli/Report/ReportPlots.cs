@@ -29,8 +29,8 @@ internal static class ReportPlots
     public static IReadOnlyList<ReportPlot> Costs(SweepReport report)
     {
         var plots = new List<ReportPlot>();
-        Add("accuracy-multiplications", "Accuracy against multiplications", "multiplications for one image", leaf => leaf.Multiplications);
-        Add("accuracy-bytes", "Accuracy against size", "bytes of stored tensors", leaf => leaf.Bytes);
+        Add("accuracy-multiplications", "Accuracy against multiplications", "multiplications for one image", leaf => leaf.Figure("multiplications"));
+        Add("accuracy-bytes", "Accuracy against size", "bytes of stored tensors", leaf => leaf.Figure("bytes"));
         return plots;
 
         void Add(string file, string title, string cost, Func<LeafResult, double?> of)
@@ -92,9 +92,9 @@ internal static class ReportPlots
 
     /// <summary>Confusion matrices, of the most accurate result first.</summary>
     public static IReadOnlyList<ReportPlot> Confusions(SweepReport report) =>
-        [.. report.Leaves.Select((leaf, i) => (leaf, i, Record: Evaluation(leaf))).Where(l => l.Record?.Confusion is not null).OrderByDescending(l => l.leaf.Top1).Select(l =>
+        [.. report.Leaves.Select((leaf, i) => (leaf, i, Record: Evaluation(leaf))).Where(l => l.Record?.Confusion is not null).OrderByDescending(l => l.leaf.Figure("top1")).Select(l =>
             new ReportPlot($"confusion{Suffix(l.i)}", $"{l.i + 1}: {report.Names[l.i]}", ConfusionPlot.Draw(l.Record!.Confusion!, l.Record.Images, c => ClassNames.Of(l.leaf.Dataset, c)),
-                $"{Output.Figures.Percent(l.leaf.Top1)}% right."))];
+                $"{Output.Figures.Percent(l.leaf.Figure("top1"))}% right."))];
 
     /// <summary>What the last stage of a way kept of its evaluation.</summary>
     public static EvaluationRecord? Evaluation(LeafResult leaf) => leaf.Stages.Count == 0 ? null : EvaluationRecord.TryRead(leaf.Stages[^1].Records);

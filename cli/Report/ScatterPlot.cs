@@ -29,8 +29,8 @@ internal static class ScatterPlot
     /// <param name="names">The way to each.</param>
     /// <param name="cost">Which cost.</param>
     public static IReadOnlyList<ResultPoint> Points(IReadOnlyList<LeafResult> leaves, IReadOnlyList<string> names, Func<LeafResult, double?> cost) =>
-        [.. leaves.Select((leaf, i) => (leaf, i)).Where(l => l.leaf.Top1 is not null && cost(l.leaf) > 0).Select(l => new ResultPoint(
-            l.i + 1, names[l.i], cost(l.leaf)!.Value, l.leaf.Top1!.Value, Metric(l.leaf, "top1Low"), Metric(l.leaf, "top1High"), l.leaf.Bits, SweepReport.IsDense(l.leaf)))];
+        [.. leaves.Select((leaf, i) => (leaf, i)).Where(l => l.leaf.Figure("top1") is not null && cost(l.leaf) > 0).Select(l => new ResultPoint(
+            l.i + 1, names[l.i], cost(l.leaf)!.Value, l.leaf.Figure("top1")!.Value, Metric(l.leaf, "top1Low"), Metric(l.leaf, "top1High"), l.leaf.Figure("bits"), SweepReport.IsDense(l.leaf)))];
 
     /// <summary>Draws the plot.</summary>
     /// <param name="points">At least one.</param>

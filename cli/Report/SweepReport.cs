@@ -1,6 +1,7 @@
 using Lathe.Cli.Output;
 using Lathe.Cli.Sources;
 using Lathe.Contracts;
+using Lathe.Coordinator;
 using Lathe.Hosting;
 using Lathe.NN.Checkpoints;
 
@@ -32,7 +33,7 @@ internal sealed record SweepReport(SweepStatus Sweep, IReadOnlyList<LeafResult> 
     {
         var sweep = await reader.StatusAsync(reference, stop);
         // By its id: a sweep of the same name may have begun in the meantime.
-        var leaves = ResultRecords.AddTo(await reader.ResultsAsync(sweep.Id.ToString(), stop), settings);
+        var leaves = StoredDetails.AddTo(await reader.ResultsAsync(sweep.Id.ToString(), stop), new ResultStore(settings)).Leaves;
         return Of(sweep, leaves, checkpoint => CheckpointFile.ReadHeader(new CheckpointStore(settings).PathOf(checkpoint)));
     }
 
@@ -60,7 +61,7 @@ internal sealed record SweepReport(SweepStatus Sweep, IReadOnlyList<LeafResult> 
 
     /// <summary>True for a result that no stage made smaller.</summary>
     public static bool IsDense(LeafResult leaf) =>
-        leaf is { Bits: null, ParametersRatio: null or 1, MultiplicationsRatio: null or 1 }
+        leaf.Figure("bits") is null && leaf.Figure("parametersRatio") is null or 1 && leaf.Figure("multiplicationsRatio") is null or 1
         && leaf.Stages.Select(s => s.Checkpoint?.Sha256).OfType<string>().Distinct().Count() <= 1;
 
     private static IEnumerable<string> StepNames(IReadOnlyList<LeafResult> ways) => Ways.Of(ways).Zip(ways, (way, leaf) =>

@@ -11,7 +11,9 @@ namespace Lathe.Contracts.Panels;
 /// identifier from several executions belong together.
 /// </param>
 /// <param name="Title">What it shows.</param>
-[JsonPolymorphic(TypeDiscriminatorPropertyName = "kind", UnknownDerivedTypeHandling = JsonUnknownDerivedTypeHandling.FallBackToBaseType)]
+[JsonPolymorphic(
+    TypeDiscriminatorPropertyName = "kind", IgnoreUnrecognizedTypeDiscriminators = true,
+    UnknownDerivedTypeHandling = JsonUnknownDerivedTypeHandling.FallBackToBaseType)]
 [JsonDerivedType(typeof(LineChart), "lines")]
 [JsonDerivedType(typeof(ScatterChart), "scatter")]
 [JsonDerivedType(typeof(BarChart), "bars")]

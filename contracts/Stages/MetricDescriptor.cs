@@ -32,7 +32,7 @@ public enum MetricFormat
     /// <summary>A ratio to something else, three decimals: <c>0.490</c>.</summary>
     Ratio,
 
-    /// <summary>Bits of a weight; 0 stands for float.</summary>
+    /// <summary>Bits of a weight; a finished result without it has float weights.</summary>
     Bits,
 }
 

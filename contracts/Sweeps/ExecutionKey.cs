@@ -11,10 +11,10 @@ public static class ExecutionKey
     /// <param name="manifest">Stage that runs; its name and version enter.</param>
     /// <param name="parameters">Every parameter, defaults filled in.</param>
     /// <param name="input">Input checkpoint, or null.</param>
-    /// <param name="data">Data set, by content.</param>
+    /// <param name="data">Data set, by content; null for a stage that reads none.</param>
     /// <param name="seed">Seed.</param>
     /// <returns>64 lower-case hexadecimal characters.</returns>
-    public static string Compute(StageManifest manifest, JsonElement parameters, CheckpointRef? input, DataRef data, long seed)
+    public static string Compute(StageManifest manifest, JsonElement parameters, CheckpointRef? input, DataRef? data, long seed)
     {
         // One field a line; no field can hold a line break, so no two different inputs share a text.
         var text = string.Join('\n',
@@ -23,8 +23,8 @@ public static class ExecutionKey
             manifest.Version,
             CanonicalJson.Write(parameters),
             input?.Sha256 ?? "-",
-            data.Name,
-            data.Fingerprint,
+            data?.Name ?? "-",
+            data?.Fingerprint ?? "-",
             seed.ToString(System.Globalization.CultureInfo.InvariantCulture));
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
     }

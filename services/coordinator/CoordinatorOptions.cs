@@ -29,6 +29,9 @@ public sealed record CoordinatorOptions
     /// <summary>How long a submission waits for stages that have not announced themselves.</summary>
     public TimeSpan StageWait { get; init; } = TimeSpan.FromSeconds(5);
 
+    /// <summary>How long a submission waits for a stage's worker to check parameters.</summary>
+    public TimeSpan CheckPatience { get; init; } = TimeSpan.FromSeconds(10);
+
     /// <summary>Sweeps of another coordinator with a queue of its own, unattended for so long, are interrupted ones.</summary>
     public TimeSpan AbandonedAfter { get; init; } = TimeSpan.FromMinutes(1);
 

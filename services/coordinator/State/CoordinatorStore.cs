@@ -14,7 +14,7 @@ namespace Lathe.Coordinator;
 public sealed class CoordinatorStore
 {
     /// <summary>Changes with every change of the tables.</summary>
-    public const int SchemaVersion = 2;
+    public const int SchemaVersion = 3;
 
     // Any number that other programs on the same server are unlikely to lock.
     private const long LockNumber = 0x4C61746865;

@@ -64,11 +64,7 @@ public sealed class OutputTests
     [Fact]
     public void A_result_that_failed_says_so_instead_of_figures()
     {
-        var failed = Samples.Leaves[1] with
-        {
-            State = ExecutionState.Skipped, Top1 = null, Top1Dense = null, Parameters = null, ParametersRatio = null,
-            Multiplications = null, MultiplicationsRatio = null, Bits = null, Bytes = null,
-        };
+        var failed = (Samples.Leaves[1] with { State = ExecutionState.Skipped }).With([]);
         Assert.Matches(@"^prune multiplications=0\.5 +skipped +- +- +- +- +- +2:18$", Samples.Draw(ResultsTable.Render([Samples.Leaves[0], failed, Samples.Leaves[2]], 80), 80)[3]);
     }
 
@@ -184,10 +180,10 @@ public sealed class OutputTests
 
         Assert.Equal(4, json.GetArrayLength());
         Assert.Equal(
-            ["model", "dataset", "seed", "top1", "top1Dense", "loss", "parameters", "parametersRatio", "multiplications", "multiplicationsRatio", "bits", "bytes", "state", "stages"],
+            ["model", "dataset", "seed", "state", "top1", "top1Dense", "loss", "parameters", "parametersRatio", "multiplications", "multiplicationsRatio", "bits", "bytes", "stages"],
             json[0].EnumerateObject().Select(p => p.Name));
         Assert.Equal(
-            ["stage", "parameters", "key", "checkpoint", "seconds", "cached", "metrics"],
+            ["stage", "parameters", "key", "checkpoint", "seconds", "cached", "metrics", "onlyMeasures"],
             json[0].GetProperty("stages")[0].EnumerateObject().Select(p => p.Name));
         Assert.Equal(["sha256", "bytes"], json[0].GetProperty("stages")[0].GetProperty("checkpoint").EnumerateObject().Select(p => p.Name));
         Assert.Equal(JsonValueKind.Null, json[0].GetProperty("bits").ValueKind);

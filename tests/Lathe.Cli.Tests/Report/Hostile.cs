@@ -82,8 +82,10 @@ internal static class Hostile
     private static StageResult Measured(CheckpointRef of) => new(
         "evaluate", Output.Samples.Json("{}"), null, of, 1, false,
         new Dictionary<string, double> { ["bytesDense"] = 862_952, ["top1Low"] = 0.88, ["top1High"] = 0.93, ["changedPredictions"] = 0.04, ["peakActivationBytes"] = 100_000, ["peakActivationBytesDense"] = 100_352 },
-        new EvaluationRecord([10, 10, 0], [9, 8, 0], [new Mistake(1, 0, 2)], [[9, 1, 0], [2, 8, 0], [0, 0, 0]]).ToJson());
+        OnlyMeasures: true,
+        Records: new EvaluationRecord([10, 10, 0], [9, 8, 0], [new Mistake(1, 0, 2)], [[9, 1, 0], [2, 8, 0], [0, 0, 0]]).ToJson());
 
-    private static LeafResult Leaf(double? top1, int? bits, double? ratio, StageResult[] stages) => new(
-        Markup, Markup, 1, top1, top1 is null ? null : 0.92, 0.3, ratio * 200_000, ratio, ratio * 3e6, ratio, bits, ratio * 800_000 * (bits ?? 32) / 32, ExecutionState.Completed, stages);
+    private static LeafResult Leaf(double? top1, int? bits, double? ratio, StageResult[] stages) =>
+        new LeafResult(Markup, Markup, 1, ExecutionState.Completed, stages).With(Output.Samples.Figures(
+            top1, top1 is null ? null : 0.92, 0.3, ratio * 200_000, ratio, ratio * 3e6, ratio, bits, ratio * 800_000 * (bits ?? 32) / 32));
 }
