@@ -115,7 +115,7 @@ public sealed class ProgramTests : IDisposable
         Assert.StartsWith("s.yaml:5:37: stages[1].prune.multiplications[1]: ", lines[0]);
         Assert.Contains("cannot be reached", lines[0]);
         Assert.StartsWith("s.yaml:6:17: stages[2].quantize.exclude: the network has no layer 'fc'; its layers are features.0, ", lines[1]);
-        Assert.Equal("[]", (await RunAsync("status", "--json")).Output.Trim());
+        Assert.StartsWith("no sweeps yet", (await RunAsync("status")).Output);
     }
 
     [Fact]
