@@ -70,7 +70,7 @@ public sealed class StageSender
             });
             return (await handle.GetResponse<StageChecked>()).Message;
         }
-        catch (MessageReturnedException)
+        catch (RequestException e) when (e.InnerException is MessageReturnedException)
         {
             throw Unanswered("is up");
         }
@@ -81,6 +81,10 @@ public sealed class StageSender
         catch (RequestFaultException e)
         {
             throw new LatheException($"its check ended with a fault: {(e.Fault?.Exceptions is [var first, ..] ? first.Message : e.Message)}", FailureKind.Transient, e);
+        }
+        catch (RequestException e)
+        {
+            throw new LatheException($"the bus did not take the question: {e.GetBaseException().Message}", FailureKind.Transient, e);
         }
 
         LatheException Unanswered(string what) => new($"no worker of stage {request.Stage} version {request.Version} {what}", FailureKind.Transient);

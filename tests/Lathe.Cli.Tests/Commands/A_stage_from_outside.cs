@@ -103,11 +103,11 @@ public sealed class A_stage_from_outside(RabbitMqBroker broker) : IClassFixture<
 
         var (code, _, errors) = await SubmitAsync("  - train: { epochs: 0 }\n  - noise: { layer: [features.0, fc], amount: 0.5 }\n");
         Assert.Equal(2, code);
-        Assert.StartsWith("s.yaml:5:33: stages[1].noise.layer[1]: the network has no layer 'fc'; ", errors);
+        Assert.StartsWith("s.yaml:5:34: stages[1].noise.layer[1]: the network has no layer 'fc'; ", errors);
 
         (code, _, errors) = await SubmitAsync("  - train: { epochs: 0 }\n  - noise: { layer: features.0, amount: 2 }\n");
         Assert.Equal(2, code);
-        Assert.StartsWith("s.yaml:5:32: stages[1].noise.amount: is 2, expected a number at least 0 and at most 1", errors);
+        Assert.StartsWith("s.yaml:5:33: stages[1].noise.amount: is 2, expected a number at least 0 and at most 1", errors);
         Assert.Equal("[]", await http.GetStringAsync("/sweeps"));
     }
 
