@@ -26,6 +26,9 @@ try
         case ["memory", .. var rest]:
             MemoryCommand.Run(MemoryOptions.Parse(rest));
             break;
+        case ["backends", .. var rest]:
+            BackendsCommand.Run(BackendsOptions.Parse(rest));
+            break;
         case ["photographs", ..]:
             PhotographLoading.Run(args);
             break;

@@ -8,10 +8,13 @@ public enum FailureKind
 
     /// <summary>The request itself cannot succeed: bad parameters, impossible targets, damaged input.</summary>
     Permanent,
+
+    /// <summary>This machine lacks what the work asks for, a GPU for example; another worker may have it: sent again until one takes it.</summary>
+    Elsewhere,
 }
 
 /// <summary>
-/// A fault whose message is written for the person who runs Lathe: what was wrong, where, what was expected, what to do.
+/// A fault whose message is for the user of Lathe: what was wrong, where, what was expected, what to do.
 /// It is shown without a stack trace.
 /// </summary>
 public sealed class LatheException : Exception

@@ -15,6 +15,7 @@ internal sealed class Contestant : IDisposable
     private readonly SemaphoreSlim _done = new(0);
     private readonly Stopwatch _watch = new();
     private readonly List<double> _milliseconds = [];
+    private readonly Action? _enter;
     private Exception? _fault;
     private int _left;
     private bool _stopping;
@@ -24,10 +25,12 @@ internal sealed class Contestant : IDisposable
     /// <param name="precision">What its layers compute with.</param>
     /// <param name="threads">Threads that libtorch computes with.</param>
     /// <param name="train">Trains, calling its argument after each step: a step lasts from one call to the next.</param>
-    public Contestant(string variant, Precision precision, int threads, Action<Action> train)
+    /// <param name="enter">Sets the process up at the beginning of each turn; null: nothing is to be set.</param>
+    public Contestant(string variant, Precision precision, int threads, Action<Action> train, Action? enter = null)
     {
         Variant = variant;
         Precision = precision;
+        _enter = enter;
         _thread = new Thread(() => Work(threads, train)) { IsBackground = true, Name = variant };
         _thread.Start();
     }
@@ -102,6 +105,7 @@ internal sealed class Contestant : IDisposable
         _go.Wait();
         if (_stopping)
             throw new OperationCanceledException();
+        _enter?.Invoke();
         _watch.Restart();
     }
 }

@@ -1,4 +1,5 @@
 using Lathe.Contracts;
+using Lathe.Hosting;
 using Lathe.NN.Runtime;
 using Lathe.NN.Sizing;
 using TorchSharp;
@@ -22,7 +23,7 @@ internal static class EngineCommand
             "lathe",
             torch.__version__,
             Processor(),
-            CpuBudget.Read(),
+            CpuBudget.OfProcess,
             options.Threads,
             products.Rates.ToDictionary(rate => Name(rate.Key), rate => rate.Value),
             [.. measured.Select(way => Result(way, measured, products))]);

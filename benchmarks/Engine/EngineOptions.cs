@@ -1,5 +1,5 @@
 using Lathe.Contracts;
-using Lathe.NN.Runtime;
+using Lathe.Hosting;
 
 namespace Lathe.Benchmarks.Engine;
 
@@ -21,7 +21,7 @@ internal sealed record EngineOptions(
     {
         var switches = new Switches("engine", words);
         var options = new EngineOptions(
-            switches.Number("threads", CpuBudget.Read()),
+            switches.Number("threads", CpuBudget.OfProcess),
             switches.Number("steps", 3),
             switches.Number("rounds", 5),
             switches.Number("warmup", 2),

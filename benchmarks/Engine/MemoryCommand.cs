@@ -1,5 +1,6 @@
 using System.Globalization;
 using Lathe.Contracts;
+using Lathe.Hosting;
 using Lathe.NN.Execution;
 using Lathe.NN.Runtime;
 using Lathe.NN.Training;
@@ -21,7 +22,7 @@ internal sealed record MemoryOptions(int Epochs, int Steps, int Threads, string 
         var options = new MemoryOptions(
             switches.Number("epochs", 20, least: 2),
             switches.Number("steps", 10),
-            switches.Number("threads", CpuBudget.Read()),
+            switches.Number("threads", CpuBudget.OfProcess),
             switches.Text("model") ?? "resnet20",
             switches.Text("precision") switch
             {

@@ -5,38 +5,10 @@ using Lathe.Hosting;
 
 namespace Lathe.Cli.Commands;
 
-/// <summary>Options that every command takes, before or after its name.</summary>
+/// <summary>Options that every command accepts, before or after its name.</summary>
 internal static class CommonOptions
 {
     public const string CoordinatorVariable = "LATHE_COORDINATOR";
-
-    public static readonly Option<string?> Home = new("--home")
-    {
-        Description = "Folder of everything that lasts: database, checkpoints, caches, training states, logs. [LATHE_HOME; default .lathe]",
-        HelpName = "FOLDER",
-        Recursive = true,
-    };
-
-    public static readonly Option<string?> Store = new("--store")
-    {
-        Description = "Folder or bucket (s3://BUCKET/PREFIX) of checkpoints, results and training states. [LATHE_STORE; default in the home]",
-        HelpName = "PLACE",
-        Recursive = true,
-    };
-
-    public static readonly Option<string?> Data = new("--data")
-    {
-        Description = "Folder of the data set, or of one folder for each, or the same in a bucket (s3://BUCKET/PREFIX); no other is looked at. [LATHE_DATA]",
-        HelpName = "PLACE",
-        Recursive = true,
-    };
-
-    public static readonly Option<string?> Broker = new("--broker")
-    {
-        Description = "RabbitMQ, amqp://user:password@host:port/vhost. Without it everything runs in one process. [LATHE_BROKER]",
-        HelpName = "ADDRESS",
-        Recursive = true,
-    };
 
     public static readonly Option<string?> Coordinator = new("--coordinator")
     {
@@ -45,36 +17,20 @@ internal static class CommonOptions
         Recursive = true,
     };
 
-    public static readonly Option<string?> Device = new("--device")
-    {
-        Description = "What to compute on: auto, cpu, cuda or cuda:N. [LATHE_DEVICE; default auto: a GPU where libtorch can use one]",
-        HelpName = "DEVICE",
-        Recursive = true,
-    };
-
     public static readonly Option<bool> Debug = new("--debug") { Description = "Print stack traces.", Hidden = true, Recursive = true };
 
-    public static readonly IReadOnlyList<Option> All = [Home, Store, Data, Device, Broker, Coordinator, Debug];
+    public static readonly IReadOnlyList<Option> All = [.. SettingsOptions.OfAll, Coordinator, Debug];
 
     /// <summary>The settings of this call: options over environment over defaults.</summary>
-    /// <exception cref="LatheException">One of them makes no sense.</exception>
-    public static HostingSettings Settings(ParseResult call)
-    {
-        var args = new List<string>();
-        foreach (var option in (Option<string?>[])[Home, Store, Data, Device, Broker])
-        {
-            if (call.GetValue(option) is { } value) args.AddRange([option.Name, value]);
-        }
+    /// <exception cref="LatheException">A setting is invalid.</exception>
+    public static HostingSettings Settings(ParseResult call) => HostingSettings.Load(call);
 
-        return HostingSettings.Load(args);
-    }
-
-    /// <summary>Where <c>lathe coordinator</c> listens on this machine.</summary>
-    /// <exception cref="LatheException">The environment says otherwise, and no http address.</exception>
+    /// <summary>Address on which <c>lathe coordinator</c> listens on this machine.</summary>
+    /// <exception cref="LatheException">The environment sets something that is no http address.</exception>
     public static Uri DefaultCoordinator =>
         Address(Environment.GetEnvironmentVariable(CoordinatorHost.HttpVariable) is { Length: > 0 } http ? Reachable(http) : CoordinatorHost.DefaultHttp, CoordinatorHost.HttpVariable);
 
-    /// <summary>Address of the coordinator to ask, or null.</summary>
+    /// <summary>Address of the coordinator, or null.</summary>
     /// <exception cref="LatheException">Not an http address.</exception>
     public static Uri? CoordinatorAddress(ParseResult call)
     {
@@ -88,7 +44,7 @@ internal static class CommonOptions
             ? address
             : throw new LatheException($"{source} is '{text}', expected http://host:port");
 
-    /// <summary>A server that listens on every address is reached on this machine's own.</summary>
+    /// <summary>Replaces "every address", on which a server listens, with an address that a client can connect to.</summary>
     private static string Reachable(string listening) => listening
         .Replace("//*", "//127.0.0.1", StringComparison.Ordinal).Replace("//+", "//127.0.0.1", StringComparison.Ordinal)
         .Replace("//0.0.0.0", "//127.0.0.1", StringComparison.Ordinal);

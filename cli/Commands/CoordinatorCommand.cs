@@ -10,7 +10,7 @@ internal static class CoordinatorCommand
     {
         var command = new DetailedCommand(
             "coordinator",
-            "Runs a coordinator: takes sweeps over HTTP and has workers on the broker run them, until it is told to end.",
+            "Runs a coordinator until it is stopped. It accepts sweeps over HTTP and sends their executions to workers on the broker.",
             $"""
             It listens on {CoordinatorHost.HttpVariable} (default {CoordinatorHost.DefaultHttp}) and keeps its state in {DatabaseAddress.Variable}
             (postgres://...; default a SQLite file under --home).

@@ -4,15 +4,15 @@ using System.CommandLine.Invocation;
 
 namespace Lathe.Cli.Commands;
 
-/// <summary>A command whose own help says more than its line in the list of commands.</summary>
+/// <summary>A command whose own help is longer than its line in the list of commands.</summary>
 /// <param name="name">As typed.</param>
 /// <param name="summary">One line.</param>
-/// <param name="details">Shown below the options: what the summary leaves out, and examples.</param>
+/// <param name="details">Details and examples, shown below the options.</param>
 internal sealed class DetailedCommand(string name, string summary, string details) : Command(name, summary)
 {
     private readonly string _details = details;
 
-    /// <summary>Has <c>--help</c> show the details of a command that has some.</summary>
+    /// <summary>Makes <c>--help</c> show the details of a command.</summary>
     public static void ShowDetails(RootCommand root, string details)
     {
         var help = root.Options.OfType<HelpOption>().Single();

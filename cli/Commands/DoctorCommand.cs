@@ -16,7 +16,7 @@ internal static class DoctorCommand
 {
     public static Command Create()
     {
-        var command = new Command("doctor", "Looks at everything around Lathe that can be wrong on this machine, and says what to do. Exit code 1 where something is.");
+        var command = new Command("doctor", "Checks everything that Lathe needs on this machine, and says what to do about problems. Exit code 1 if there is one.");
         command.SetAction(RunAsync);
         return command;
     }
@@ -43,10 +43,12 @@ internal static class DoctorCommand
         {
             var compute = ComputeSetup.Of(settings.Threads, settings.Device);
             var versions = compute.Versions();
+            var oneDnn = OneDnn.State;
             return new DoctorCheck(
                 "libtorch",
                 true,
-                $"{versions["torch"]} loads, computes on {Devices.Describe(compute.Device)} with {versions["threads"]} threads (TorchSharp {versions["torchsharp"]})");
+                $"{versions["torch"]} loads, computes on {Devices.Describe(compute.Device)} with {versions["threads"]} threads (TorchSharp {versions["torchsharp"]}); "
+                + $"its convolutions were checked and are right, {(oneDnn.IsOn ? "by" : "without")} oneDNN: {oneDnn.Why}; instructions {versions["instructions"]}");
         }
         catch (LatheException problem)
         {
@@ -84,7 +86,7 @@ internal static class DoctorCommand
         }
     }
 
-    /// <summary>A data set that is not here is no fault: only some sweeps need it.</summary>
+    /// <summary>A missing data set is no problem, because only some sweeps need it.</summary>
     private static IEnumerable<DoctorCheck> DataSets(HostingSettings settings) =>
         DataSetFiles.ByName.Keys.Select(name => new DoctorCheck(
             name,

@@ -10,6 +10,7 @@ using Lathe.Hosting;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Data;
 using Lathe.NN.Models;
+using Lathe.NN.Onnx;
 using Lathe.NN.Runtime;
 
 namespace Lathe.Cli.Commands;
@@ -20,12 +21,12 @@ internal static class EvaluateCommand
     public static Command Create()
     {
         var checkpoint = new Argument<string>("CHECKPOINT") { Description = CheckpointSource.Description };
-        var dataset = new Option<string?>("--dataset") { Description = "Data set to measure on. [default: the one it was made with]", HelpName = "NAME" };
-        var latency = new Option<bool>("--latency") { Description = "Take times with ONNX Runtime too, of batches of 1 and 32, in turns with the dense ancestor." };
+        var dataset = new Option<string?>("--dataset") { Description = "Data set to measure on. [default: the one that the checkpoint was made with]", HelpName = "NAME" };
+        var latency = new Option<bool>("--latency") { Description = "Also measure latency with ONNX Runtime, for batches of 1 and 32, in turns with the dense ancestor." };
         var json = new Option<bool>("--json") { Description = "Print a JSON object." };
         var command = new DetailedCommand(
             "evaluate",
-            "Measures a checkpoint on a data set's test images, next to its dense ancestor where the store has it.",
+            "Measures a checkpoint on a data set's test images, and compares it with its dense ancestor if the store has it.",
             """
             Examples:
               lathe evaluate 3f9a
@@ -50,7 +51,9 @@ internal static class EvaluateCommand
         using var checkpoint = ImportedModels.IsOne(path) ? ImportedModels.Read(path).ToCheckpoint() : CheckpointFile.Read(path);
         var wanted = dataset ?? (checkpoint.Lineage.Steps is [.., var last] ? last.Data.Name : null)
             ?? throw new LatheException($"{path} does not say what it was trained on; name the data set with --dataset");
-        var data = DataSets.Open(wanted, DataPlaces.Find(wanted, settings), new ImageOptions(checkpoint.Graph.Input.Height));
+        var place = DataPlaces.Find(wanted, settings);
+        if (DataPlaces.Elsewhere(wanted, place, settings) is { } elsewhere) terminal.Say(elsewhere);
+        var data = DataSets.Open(wanted, place, new ImageOptions(checkpoint.Graph.Input.Height));
         OwnNetwork.CheckFits(checkpoint.Graph, data.Input, data.Classes);
         if (MadeOn.Warning(checkpoint.Lineage, wanted, settings) is { } other) terminal.Say($"warning: {other}");
 
@@ -73,7 +76,7 @@ internal static class EvaluateCommand
         }
         catch (LatheException problem)
         {
-            // A checkpoint that came as a file has its ancestor elsewhere.
+            // The ancestor of a checkpoint that was given as a file may not be in this store.
             terminal.Say($"not compared with the dense ancestor: {problem.Message}");
             return null;
         }

@@ -21,27 +21,27 @@ internal static class ExportCommand
     {
         var checkpoint = new Argument<string>("CHECKPOINT") { Description = CheckpointSource.Description };
         var format = new Option<string?>("--format") { Description = $"One of {ExportFormat.Names}. [default: by the ending of FILE]", HelpName = "FORMAT" };
-        var file = new Option<string>("--out") { Description = "Where to. What is there is replaced, at once and whole.", HelpName = "FILE", Required = true };
+        var file = new Option<string>("--out") { Description = "File to write. An existing file is replaced atomically.", HelpName = "FILE", Required = true };
         var weights = new Option<string?>("--weights")
         {
-            Description = "How onnx-qdq stores weights: int8, int4 or int2. Runtimes compute on integers with int8 alone. [default: int8]",
+            Description = "Type of the weights in onnx-qdq: int8, int4 or int2. Runtimes compute on integers only with int8. [default: int8]",
             HelpName = "TYPE",
         };
         var images = new Option<int>("--images")
         {
-            Description = "Images to verify the export on, at most.",
+            Description = "Largest number of images to verify the export on.",
             HelpName = "COUNT",
             DefaultValueFactory = _ => DefaultImages,
         };
         var command = new DetailedCommand(
             "export",
-            "Writes a checkpoint for other programs, and verifies that they compute the same from it.",
+            "Exports a checkpoint for other programs, and verifies that the export computes the same.",
             $"""
             Formats:
             {string.Join('\n', ExportFormat.All.Select(f => $"  {f.Name,-12} {f.Summary}"))}
 
-            An export is verified before it is written: on the first test images of the data set that the checkpoint was made with, or on seeded random images
-            where that is not at hand.
+            Every export is verified before it is written: on the first test images of the data set that the checkpoint was made with, or on seeded random
+            images if that data set is missing.
 
             Examples:
               lathe export 3f9a --out lenet5.onnx
@@ -57,7 +57,7 @@ internal static class ExportCommand
             if (count < 1) throw new LatheException($"--images {count}: expected at least 1");
             var settings = CommonOptions.Settings(call);
             var path = CheckpointSource.PathOf(call.GetValue(checkpoint)!, settings);
-            Run(path, wanted, call.GetValue(file)!, type, count, call.GetValue(CommonOptions.Data) is not null, settings, stop);
+            Run(path, wanted, call.GetValue(file)!, type, count, call.GetValue(SettingsOptions.Data) is not null, settings, stop);
             return LatheCommand.Success;
         }, stop));
         return command;

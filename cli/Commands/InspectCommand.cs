@@ -13,7 +13,7 @@ internal static class InspectCommand
         var json = new Option<bool>("--json") { Description = "Print a JSON object." };
         var command = new DetailedCommand(
             "inspect",
-            "Shows what is in a checkpoint: its layers, where its bytes go, and how it came about. Of an ONNX file, what would be imported.",
+            "Shows a checkpoint: its layers, the size of each part, and its history. Of an ONNX file, shows the network that would be imported.",
             """
             Examples:
               lathe inspect 3f9a

@@ -27,7 +27,7 @@ internal sealed class Interruption : IDisposable
     private void Stop(PosixSignalContext context)
     {
         context.Cancel = !_stop.IsCancellationRequested;
-        // On another thread: who listens may take its time, and a second signal must get through.
+        // On another thread: a listener may be slow, and a second signal must still be handled.
         _ = Task.Run(_stop.Cancel);
     }
 }

@@ -5,7 +5,7 @@ using Lathe.Hosting;
 
 namespace Lathe.Cli.Commands;
 
-/// <summary>The command <c>lathe</c>: what it takes, and what its exit codes mean.</summary>
+/// <summary>The command <c>lathe</c>, its options and its exit codes.</summary>
 internal static partial class LatheCommand
 {
     /// <summary>Everything succeeded.</summary>
@@ -25,10 +25,10 @@ internal static partial class LatheCommand
         var call = root.Parse(args);
         if (call.Errors.Count > 0 && call.Action is not DetailedCommand.Help)
         {
-            // Of several words that fit nowhere the first is the mistake: the others are its arguments. For an unknown command the parser also
-            // says that none was given.
+            // Of several unknown words the first is the mistake, and the others are its arguments. For an unknown command the parser also
+            // reports that no command was given.
             if (call.UnmatchedTokens is [var first, ..]) Tell($"{first}: no such {(first.StartsWith('-') ? "option" : "command or argument")}{Near(first, call.CommandResult.Command)}");
-            else foreach (var error in call.Errors) Tell(OfType().Replace(error.Message, "$2 $1: expected a whole number"));
+            else foreach (var error in call.Errors) Tell(OfType().Replace(SettingsOptions.Words(error), "$2 $1: expected a whole number"));
             var name = string.Join(' ', Names(call.CommandResult.Command));
             Tell($"see {name} --help");
             return BadInput;
@@ -55,7 +55,7 @@ internal static partial class LatheCommand
         catch (Exception fault)
 #pragma warning restore CA1031
         {
-            Tell($"this should not have happened, and is a fault in Lathe: {fault.GetType().Name}: {fault.Message}");
+            Tell($"unexpected error, a bug in Lathe: {fault.GetType().Name}: {fault.Message}");
             Tell(call.GetValue(CommonOptions.Debug) ? fault.ToString() : "run it again with --debug for details");
             return Failure;
         }
@@ -88,13 +88,13 @@ internal static partial class LatheCommand
     private static IEnumerable<string> Names(Command command) =>
         command is RootCommand ? ["lathe"] : [.. Names((Command)command.Parents.First()), command.Name];
 
-    /// <summary>A message with a place begins with it, so that editors find it; any other says who speaks.</summary>
+    /// <summary>A message with a place (file:line:column) begins with it, so that editors find it. Any other begins with "lathe: ".</summary>
     private static void Tell(string message)
     {
         foreach (var line in message.Split('\n')) Console.Error.WriteLine(HasPlace().IsMatch(line) ? line : $"lathe: {line}");
     }
 
-    /// <summary>What the parser says of a value of the wrong type, whose name is .NET's.</summary>
+    /// <summary>The parser's message for a value of the wrong type, which contains a name of .NET.</summary>
     [GeneratedRegex(@"^Cannot parse argument '(.*)' for option '(.*)' as expected type 'System\.Int(?:32|64)'\.$")]
     private static partial Regex OfType();
 

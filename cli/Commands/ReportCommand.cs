@@ -18,7 +18,7 @@ internal static class ReportCommand
         var pictures = new Option<string?>("--png") { Description = "Also write each plot as a PNG file, 1,080 pixels wide, into this folder, which is made.", HelpName = "FOLDER" };
         var command = new DetailedCommand(
             "report",
-            "Writes a page with the results of a sweep and how they came about: one HTML file that needs nothing else.",
+            "Writes a page with the results of a sweep and their history: one HTML file that needs no other files.",
             """
             The results come from the database under --home, or from --coordinator; the plots from the checkpoints in --store.
             What is not there is left out, and the page says so.

@@ -21,7 +21,7 @@ internal static class RunCommand
         var json = ResultsCommand.Json();
         var command = new DetailedCommand(
             "run",
-            "Runs a sweep to its end and shows its results. Everything that was computed before is taken from the store.",
+            "Runs a sweep to its end and shows its results. Results that were computed before are reused.",
             """
             Without --broker all stages run in this process; with it, workers on the broker do the work, and stages without a worker run here.
             Exit code: 0 if every execution succeeded, 1 if one failed, 2 for bad input, 130 if interrupted.
@@ -40,11 +40,12 @@ internal static class RunCommand
     {
         var terminal = new Terminal(machineReadable: json == "-");
         ResultsJson.Check(json);
-        // Before the data are fetched and anything trains.
+        // Before data are downloaded and anything trains.
         if (settings.Device.Kind == DeviceKind.Cuda) Devices.Find(settings.Device);
         var store = new CheckpointStore(settings);
         using var http = new HttpClient();
         var document = await TakenIn.ReadAsync(file, sets, store, http, terminal.Say, stop);
+        if (settings.Broker is null) CheckDevice(document, settings);
         // What the schemas refuse is said before data are fetched; the stages themselves look at the sweep when it is submitted.
         if (settings.Broker is null && SweepPlanner.Plan(document.Spec, BuiltInStages.Manifests).Problems is { Count: > 0 } problems) throw document.Sources.Fault(problems);
         await DataSetup.EnsureAsync(document, settings, terminal.Say, stop);
@@ -60,17 +61,29 @@ internal static class RunCommand
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
-            terminal.Say($"stopped; what is finished and the state of what is not are kept in {settings.Home}. "
-                + $"The same command{(fresh ? " without --fresh" : "")} goes on from there");
+            terminal.Say($"stopped; finished results and training states are kept in {settings.Home}. "
+                + $"The same command{(fresh ? " without --fresh" : "")} resumes from there");
             return Interruption.ExitCode;
         }
         finally
         {
-            // Why an execution failed has been told with the results.
+            // The results already show why an execution failed.
             var told = ended?.Executions.Select(e => e.Error).OfType<string>().ToList() ?? [];
             foreach (var warning in log.Warnings.Where(w => !told.Exists(w.Contains))) terminal.Say($"warning: {warning}");
             if (log.Warnings.Count > 0) terminal.Say($"log: {log.Path}");
         }
+    }
+
+    /// <summary>Without a broker this process computes everything.</summary>
+    private static void CheckDevice(SweepDocument document, HostingSettings settings)
+    {
+        var device = settings.Device.Fit(document.Spec.Device) ?? throw document.Sources.Fault(
+        [
+            new SweepProblem(
+                "/device",
+                $"the sweep asks for {document.Spec.Device!.Value.ToString().ToLowerInvariant()}, and this run computes on {settings.Device} (--device or {HostingSettings.DeviceVariable})"),
+        ]);
+        if (device.Kind == DeviceKind.Cuda) Devices.Find(device);
     }
 
     private static async Task<SweepStatus> FollowAsync(

@@ -10,7 +10,7 @@ namespace Lathe.Cli.Commands;
 /// <summary><c>lathe status [SWEEP]</c></summary>
 internal static class StatusCommand
 {
-    /// <summary>The time in milliseconds, which an id begins with, tells sweeps apart.</summary>
+    /// <summary>An id begins with the time in milliseconds, which identifies a sweep.</summary>
     private const int IdCharacters = 13;
 
     public static Command Create()
@@ -28,7 +28,7 @@ internal static class StatusCommand
         return command;
     }
 
-    /// <summary>The source that the call's options name. The caller disposes it where it can be disposed.</summary>
+    /// <summary>The source that the call's options name. The caller disposes it if it is disposable.</summary>
     public static ISweepReader Reader(ParseResult call) =>
         CommonOptions.CoordinatorAddress(call) is { } address ? new CoordinatorClient(address) : new DatabaseReader(CommonOptions.Settings(call));
 

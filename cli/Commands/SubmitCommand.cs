@@ -17,11 +17,11 @@ internal static class SubmitCommand
         var sweep = SweepArgument();
         var set = Set();
         var fresh = Fresh();
-        var wait = new Option<bool>("--wait") { Description = "Show progress until the sweep is over, then its results; the exit code is then as with run." };
+        var wait = new Option<bool>("--wait") { Description = "Show progress until the sweep is finished, then its results. The exit code is the same as for run." };
         var json = ResultsCommand.Json();
         var command = new DetailedCommand(
             "submit",
-            "Hands a sweep to a running coordinator and prints its id.",
+            "Submits a sweep to a running coordinator and prints its id.",
             """
             Without --coordinator it asks the one on this machine, http://127.0.0.1:5080.
 
@@ -37,11 +37,11 @@ internal static class SubmitCommand
 
     public static Option<string[]> Set() => new("--set")
     {
-        Description = "Set a parameter in every stage of a name, or seed=, model=, dataset=, threads=, name=. A list is an axis: prune.multiplications=[0.5,0.25]",
+        Description = "Set a parameter in every stage of a name, or seed=, model=, dataset=, threads=, device=, name=. A list is an axis: prune.multiplications=[0.5,0.25]",
         HelpName = "STAGE.PARAMETER=VALUE",
     };
 
-    public static Option<bool> Fresh() => new("--fresh") { Description = "Run everything again, whatever results there are." };
+    public static Option<bool> Fresh() => new("--fresh") { Description = "Run everything again, without reusing results." };
 
     private static async Task<int> RunAsync(
         ParseResult call, string file, string[] sets, bool fresh, bool wait, string? json, CancellationToken stop)

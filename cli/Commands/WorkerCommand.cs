@@ -14,11 +14,12 @@ internal static class WorkerCommand
         var stage = new Argument<string>("STAGE") { Description = $"One of {string.Join(", ", BuiltInStages.ByName.Keys)}." };
         var command = new DetailedCommand(
             "worker",
-            "Runs one stage as a service that takes work from the broker, until it is told to end.",
+            "Runs one stage as a service that receives work from the broker, until it is stopped.",
             """
             Example:
               lathe worker prune --broker amqp://guest:guest@localhost
             """) { stage };
+        foreach (var option in SettingsOptions.OfWorkers) command.Options.Add(option);
         command.SetAction((call, stop) =>
         {
             var name = call.GetValue(stage)!;

@@ -10,20 +10,18 @@ internal static class DataSetup
     /// <summary>Finds every data set, and gets the one that can be had.</summary>
     /// <param name="sweep">Names the data sets.</param>
     /// <param name="settings">Where to look, and the home for what is downloaded.</param>
-    /// <param name="say">Takes one line for the user.</param>
-    /// <param name="stop">Calls it off.</param>
+    /// <param name="say">Prints one line for the user.</param>
+    /// <param name="stop">Cancels it.</param>
     /// <exception cref="LatheException">A data set is not here and cannot be had.</exception>
     public static async Task EnsureAsync(SweepDocument sweep, HostingSettings settings, Action<string> say, CancellationToken stop)
     {
-        DataFolders.CheckNamed(settings);
+        DataPlaces.CheckNamed(settings);
         foreach (var name in sweep.Spec.Datasets)
         {
-            // Where a folder is named, its contents are the user's business.
-            if (name == FashionMnist.Name && settings.Data is null && DataPlaces.Locate(name, settings) is null)
+            if (name == FashionMnist.Name && DataPlaces.Locate(name, settings) is null)
             {
                 using var http = new HttpClient { Timeout = TimeSpan.FromMinutes(5) };
-                var debian = new DebianPackage(say);
-                await new FashionMnist(http, FashionMnist.Official, s => debian.InstallAsync("dataset-fashion-mnist", s), say).GetAsync(settings, stop);
+                await new FashionMnist(http, FashionMnist.Official, say).GetAsync(settings, stop);
             }
         }
 
@@ -32,7 +30,8 @@ internal static class DataSetup
         {
             try
             {
-                DataPlaces.Find(sweep.Spec.Datasets[i], settings);
+                var name = sweep.Spec.Datasets[i];
+                if (DataPlaces.Elsewhere(name, DataPlaces.Find(name, settings), settings) is { } elsewhere) say(elsewhere);
             }
             catch (LatheException problem)
             {

@@ -4,18 +4,18 @@ namespace Lathe.Cli.Data;
 
 /// <summary>Gets files from http addresses that a sweep names.</summary>
 /// <param name="http">Client to download with.</param>
-/// <param name="say">Takes one line for the user.</param>
+/// <param name="say">Prints one line for the user.</param>
 internal sealed class Download(HttpClient http, Action<string> say)
 {
     /// <summary>Whether a text is an address rather than a path.</summary>
     public static Uri? Address(string source) =>
         Uri.TryCreate(source, UriKind.Absolute, out var address) && address.Scheme is "http" or "https" ? address : null;
 
-    /// <summary>Downloads to a temporary file, which is gone when it has been used.</summary>
-    /// <param name="address">Where from.</param>
-    /// <param name="use">Gets the file's path; messages of its faults name the address instead.</param>
-    /// <param name="stop">Breaks off.</param>
-    /// <exception cref="LatheException">It cannot be had, or is not what it should be.</exception>
+    /// <summary>Downloads to a temporary file, which is deleted after use.</summary>
+    /// <param name="address">Address of the file.</param>
+    /// <param name="use">Called with the file's path. In the messages of its errors the address replaces the path.</param>
+    /// <param name="stop">Cancels it.</param>
+    /// <exception cref="LatheException">The download fails, or the file is not what was expected.</exception>
     public async Task<T> UseAsync<T>(Uri address, Func<string, T> use, CancellationToken stop)
     {
         say($"getting {address}");

@@ -6,15 +6,16 @@ using Lathe.Hosting;
 namespace Lathe.Cli.Data;
 
 /// <summary>
-/// Gets Fashion-MNIST (Xiao, Rasul, Vollgraf 2017; MIT licence): from the system's package where there is one, else from its authors.
+/// Gets Fashion-MNIST (Xiao, Rasul, Vollgraf 2017; MIT licence) from its authors, for machines without Debian's package of it.
 /// </summary>
 /// <param name="http">Client to download with.</param>
 /// <param name="address">Folder on the web that holds the four files; ends in a slash.</param>
-/// <param name="package">Installs Debian's package; true where the files are there afterwards.</param>
 /// <param name="say">Takes one line for the user.</param>
-internal sealed class FashionMnist(HttpClient http, Uri address, Func<CancellationToken, Task<bool>> package, Action<string> say)
+internal sealed class FashionMnist(HttpClient http, Uri address, Action<string> say)
 {
     public const string Name = "fashion-mnist";
+
+    private const string Install = "apt-get install dataset-fashion-mnist";
 
     /// <summary>Where the authors keep the files; http only, which the digests make good.</summary>
     public static readonly Uri Official = new("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/");
@@ -33,20 +34,17 @@ internal sealed class FashionMnist(HttpClient http, Uri address, Func<Cancellati
     /// <summary>Puts the files where workers look for them.</summary>
     /// <param name="settings">Its home takes what is downloaded.</param>
     /// <param name="stop">Calls it off.</param>
-    /// <exception cref="LatheException">Neither way worked; says why and what to do.</exception>
-    public async Task GetAsync(HostingSettings settings, CancellationToken stop)
-    {
-        if (await package(stop)) return;
-        await DownloadAsync(Path.Combine(settings.Home, "data", Name), Digests, stop);
-    }
+    /// <exception cref="LatheException">They cannot be had; says why and what to do.</exception>
+    public Task GetAsync(HostingSettings settings, CancellationToken stop) =>
+        DownloadAsync(Path.Combine(settings.Home, "data", Name), Digests, stop);
 
     /// <summary>Downloads the files; each is renamed to its place only when its digest was right.</summary>
     /// <param name="folder">Takes the files.</param>
     /// <param name="digests">File names without <c>.gz</c>, each with the SHA-256 of its decompressed content.</param>
-    /// <param name="stop">Calls it off.</param>
+    /// <param name="stop">Cancels it.</param>
     public async Task DownloadAsync(string folder, IReadOnlyDictionary<string, string> digests, CancellationToken stop)
     {
-        say($"downloading Fashion-MNIST (30 MB) from {address} to {folder} ...");
+        say($"downloading Fashion-MNIST (30 MB) from {address} to {folder}; Debian's package would do as well ({Install}) ...");
         foreach (var (file, digest) in digests)
         {
             var path = Path.Combine(folder, file + ".gz");
@@ -75,13 +73,13 @@ internal sealed class FashionMnist(HttpClient http, Uri address, Func<Cancellati
         {
             throw new LatheException(
                 $"Fashion-MNIST is not on this machine and {from} could not be downloaded: {exception.Message.TrimEnd('.')}. "
-                + "Go on line, or install Debian's package (apt-get install dataset-fashion-mnist), "
+                + $"Go on line, or install Debian's package ({Install}), "
                 + $"or put {string.Join(", ", Digests.Keys)} (plain or .gz) into a folder and name it with --data or {HostingSettings.DataVariable}",
                 FailureKind.Transient, exception);
         }
     }
 
-    /// <summary>SHA-256 of what the bytes decompress to; null where they do not.</summary>
+    /// <summary>SHA-256 of the decompressed bytes; null if they cannot be decompressed.</summary>
     private static string? ContentDigest(byte[] bytes)
     {
         try

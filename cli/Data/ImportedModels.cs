@@ -8,12 +8,12 @@ using Lathe.NN.Onnx;
 namespace Lathe.Cli.Data;
 
 /// <summary>
-/// Takes the ONNX files and checkpoints that <c>model: ...</c> names into the store as checkpoints, and puts their digests in the place of path or
-/// address: what the workers get, and what keys are made from, is the network, wherever the file lay and whatever it was called.
+/// Imports the ONNX files and checkpoints that <c>model: ...</c> names into the store as checkpoints, and replaces path or address with their digests.
+/// Workers and execution keys therefore depend on the network alone, not on the place or name of its file.
 /// </summary>
 /// <param name="store">Shared with the workers.</param>
-/// <param name="download">Gets what has an address.</param>
-/// <param name="say">Takes one line for the user.</param>
+/// <param name="download">Downloads files with an address.</param>
+/// <param name="say">Prints one line for the user.</param>
 internal sealed class ImportedModels(CheckpointStore store, Download download, Action<string> say)
 {
     private const string Extension = ".onnx";
@@ -24,7 +24,7 @@ internal sealed class ImportedModels(CheckpointStore store, Download download, A
 
     private static readonly string[] OtherFiles = [".pt", ".pth", ".h5", ".keras", ".tflite", ".pb"];
 
-    /// <summary>Whether a name is that of an ONNX file.</summary>
+    /// <summary>Whether a name belongs to an ONNX file.</summary>
     public static bool IsOne(string name) => name.EndsWith(Extension, StringComparison.OrdinalIgnoreCase);
 
     /// <summary>The network of an ONNX file, named by the file's digest: the same file gives the same bytes under any name.</summary>
@@ -37,8 +37,8 @@ internal sealed class ImportedModels(CheckpointStore store, Download download, A
         return network with { Graph = network.Graph with { Name = $"onnx-{Convert.ToHexStringLower(SHA256.HashData(file))[..DigitsOfName]}" } };
     }
 
-    /// <summary>The sweep with networks of the store in the place of files.</summary>
-    /// <exception cref="LatheException">A file is not there or cannot be imported, or two are the same; one line each with its place.</exception>
+    /// <summary>The sweep with networks of the store instead of files.</summary>
+    /// <exception cref="LatheException">A file is missing or cannot be imported, or two are the same; one line each with its place.</exception>
     public async Task<SweepDocument> TakeInAsync(SweepDocument sweep, CancellationToken stop)
     {
         var problems = new List<SweepProblem>();
@@ -79,12 +79,13 @@ internal sealed class ImportedModels(CheckpointStore store, Download download, A
     private CheckpointRef TakeIn(string path, string written)
     {
         if (IsCheckpoint(written)) return TakeInCheckpoint(path, written);
-        using var network = Read(path);
+        var network = Read(path);
         foreach (var note in network.Notes) say($"{written}: {note}");
-        return store.Write(to => CheckpointFile.Write(to, network.ToCheckpoint()));
+        using var checkpoint = network.ToCheckpoint();
+        return store.Write(to => CheckpointFile.Write(to, checkpoint));
     }
 
-    /// <summary>As it is, so that it keeps its digest.</summary>
+    /// <summary>Copies it unchanged, so that it keeps its digest.</summary>
     private CheckpointRef TakeInCheckpoint(string path, string written)
     {
         try
@@ -108,7 +109,7 @@ internal sealed class ImportedModels(CheckpointStore store, Download download, A
         return new StoredModel(name.Length > 0 ? name : "onnx", network.Sha256).ToString();
     }
 
-    /// <summary>With a part of its digest where another model of the sweep would look the same in tables.</summary>
+    /// <summary>Adds a part of the digest if another model of the sweep has the same name in tables.</summary>
     private static string Distinct(string model, List<string> all) =>
         StoredModel.TryParse(model) is { } stored && all.Count(other => StoredModel.Shown(other) == stored.Name) > 1
             ? (stored with { Name = $"{stored.Name}-{stored.Sha256[..6]}" }).ToString()

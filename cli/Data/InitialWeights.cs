@@ -13,11 +13,11 @@ namespace Lathe.Cli.Data;
 /// the workers get, and what the key of the training is made from, is the content.
 /// </summary>
 /// <param name="store">Shared with the workers.</param>
-/// <param name="download">Gets what has an address.</param>
+/// <param name="download">Downloads files with an address.</param>
 internal sealed class InitialWeights(CheckpointStore store, Download download)
 {
     /// <summary>The sweep with digests.</summary>
-    /// <exception cref="LatheException">A file is not there, cannot be had or is no file of weights; one line each with its place.</exception>
+    /// <exception cref="LatheException">A file is missing, cannot be downloaded or is no file of weights; one line each with its place.</exception>
     public async Task<SweepDocument> TakeInAsync(SweepDocument sweep, CancellationToken stop)
     {
         var problems = new List<SweepProblem>();
@@ -50,7 +50,7 @@ internal sealed class InitialWeights(CheckpointStore store, Download download)
         return stage with { Parameters = JsonSerializer.SerializeToElement(parameters) };
     }
 
-    /// <summary>What is no text is left for the planner to refuse.</summary>
+    /// <summary>The planner refuses a value that is no text.</summary>
     private async Task<JsonNode?> DigestAsync(JsonElement written, string place, SourceMap sources, List<SweepProblem> problems, CancellationToken stop)
     {
         if (written.ValueKind != JsonValueKind.String || written.GetString() is not { Length: > 0 } source) return JsonNode.Parse(written.GetRawText());

@@ -3,16 +3,16 @@ using Lathe.NN.Checkpoints;
 
 namespace Lathe.Cli.Data;
 
-/// <summary>Whether a data set that is at hand is the one that a checkpoint was made with.</summary>
+/// <summary>Checks whether a data set is the one that a checkpoint was made with.</summary>
 internal static class MadeOn
 {
     /// <summary>
-    /// What to tell where it is another: the checkpoint's figures, and the constants that pixels are normalized by, belong to the first. Null
-    /// where it is the same, or the checkpoint does not say.
+    /// A warning if it is another one: the checkpoint's figures, and the constants that normalize pixels, belong to the original data set. Null
+    /// if it is the same, or if the checkpoint does not say.
     /// </summary>
     /// <param name="lineage">Of the checkpoint.</param>
-    /// <param name="name">Name of the data set at hand.</param>
-    /// <param name="settings">Where it lies.</param>
+    /// <param name="name">Name of the data set.</param>
+    /// <param name="settings">Its location.</param>
     public static string? Warning(Lineage lineage, string name, HostingSettings settings)
     {
         if (lineage.Steps is not [.., { Data: var made }]) return null;

@@ -4,17 +4,17 @@ using Lathe.Hosting;
 
 namespace Lathe.Cli.Data;
 
-/// <summary>Sweeps with everything that they name by path or address in the store.</summary>
+/// <summary>Reads a sweep and imports everything that it names by path or address into the store.</summary>
 internal static class TakenIn
 {
-    /// <summary>Reads a sweep file and takes its networks and weights into the store.</summary>
+    /// <summary>Reads a sweep file and imports its networks and weights into the store.</summary>
     /// <param name="file">The sweep file.</param>
     /// <param name="sets">Texts of the options <c>--set</c>.</param>
     /// <param name="store">Shared with the workers.</param>
     /// <param name="http">Client to download with.</param>
-    /// <param name="say">Takes one line for the user.</param>
-    /// <param name="stop">Breaks off.</param>
-    /// <exception cref="LatheException">What is wrong, one line each with its place.</exception>
+    /// <param name="say">Prints one line for the user.</param>
+    /// <param name="stop">Cancels it.</param>
+    /// <exception cref="LatheException">All problems, one line each with its place.</exception>
     public static async Task<SweepDocument> ReadAsync(
         string file, string[] sets, CheckpointStore store, HttpClient http, Action<string> say, CancellationToken stop)
     {

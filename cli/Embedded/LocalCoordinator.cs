@@ -9,12 +9,12 @@ using Microsoft.Extensions.Logging;
 namespace Lathe.Cli.Embedded;
 
 /// <summary>
-/// A coordinator in this process with a reply queue of its own, and beside it the stages that nobody else runs: all of them without a
-/// broker, with one those that no worker has announced.
+/// A coordinator in this process with its own reply queue, and the stages that no other process runs: without a broker all of them, with a
+/// broker those that no worker has announced.
 /// </summary>
 internal sealed class LocalCoordinator : IAsyncDisposable
 {
-    /// <summary>How long workers have to announce themselves.</summary>
+    /// <summary>Time for workers to announce themselves.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);
 
     private readonly List<IHost> _hosts = [];
@@ -30,9 +30,9 @@ internal sealed class LocalCoordinator : IAsyncDisposable
     /// <summary>Starts it; when the task ends, every stage of the sweep has a worker.</summary>
     /// <param name="settings">Home, store, broker.</param>
     /// <param name="wanted">Names of the stages that the sweep needs.</param>
-    /// <param name="log">Takes the services' logs.</param>
-    /// <param name="say">Takes one line for the user.</param>
-    /// <param name="stop">Calls it off.</param>
+    /// <param name="log">Receives the services' logs.</param>
+    /// <param name="say">Prints one line for the user.</param>
+    /// <param name="stop">Cancels it.</param>
     /// <exception cref="LatheException">The broker or the database does not answer.</exception>
     public static async Task<LocalCoordinator> StartAsync(
         HostingSettings settings, IReadOnlyCollection<string> wanted, LogFile log, Action<string> say, CancellationToken stop)
@@ -62,11 +62,11 @@ internal sealed class LocalCoordinator : IAsyncDisposable
     /// <summary>Stops at the next batch: running stages save their states.</summary>
     public async Task StopAsync()
     {
-        // Workers first, so that the coordinator still hears their last reports.
+        // Workers first, so that the coordinator still receives their last reports.
         foreach (var host in Enumerable.Reverse(_hosts)) await host.StopAsync();
     }
 
-    /// <summary>Puts on record that a sweep was stopped; after <see cref="StopAsync"/>.</summary>
+    /// <summary>Records that a sweep was stopped; call it after <see cref="StopAsync"/>.</summary>
     public Task InterruptAsync(Guid sweep) => Services.GetRequiredService<Orchestrator>().InterruptAsync(sweep);
 
     public async ValueTask DisposeAsync()
@@ -85,10 +85,7 @@ internal sealed class LocalCoordinator : IAsyncDisposable
         HostingSettings settings, IReadOnlyCollection<string> wanted, CoordinatorOptions options, LogFile log, Action<string> say, CancellationToken stop)
     {
         var catalog = Services.GetRequiredService<StageCatalog>();
-        await Services.GetRequiredService<IStageBus>().AskForStagesAsync(options.ReplyQueue, stop);
-        var asked = TimeProvider.System.GetTimestamp();
-        while (!wanted.All(catalog.HasHeard) && TimeProvider.System.GetElapsedTime(asked) < Patience) await Task.Delay(50, stop);
-
+        await catalog.AskAsync(Services.GetRequiredService<IStageBus>(), options.ReplyQueue, wanted, Patience, stop);
         var missing = wanted.Where(name => !catalog.HasHeard(name) && BuiltInStages.ByName.ContainsKey(name)).Select(name => BuiltInStages.ByName[name]).ToList();
         if (missing.Count == 0) return missing;
         say($"no worker answered for {string.Join(", ", missing.Select(s => s.Manifest.Name))}: running {(missing.Count == 1 ? "it" : "them")} here");
@@ -102,7 +99,7 @@ internal sealed class LocalCoordinator : IAsyncDisposable
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         builder.AddLatheTelemetry("lathe", LogLevel.None);
         builder.Logging.AddProvider(log);
-        // Signals are the command's to handle.
+        // The command handles signals.
         builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
         if (options is not null) builder.Services.AddLatheCoordinator(settings, DatabaseAddress.Load(settings), options);
         builder.Services.AddLatheBus(settings, bus =>

@@ -12,7 +12,7 @@ internal static class AgreementText
         $"on {agreement.Images} {job.Images.Kind}, ONNX Runtime with {job.Threads} thread{(job.Threads == 1 ? "" : "s")}: top-1 is the same for "
         + $"{agreement.SameTop1}, logits differ by at most {agreement.LargestDifference:0.0e+0} of {agreement.LargestLogit:0.0##}");
 
-    /// <exception cref="LatheException">More images change their class than rounding explains.</exception>
+    /// <exception cref="LatheException">More images change their class than rounding can explain.</exception>
     public static void CheckQuantized(LogitAgreement agreement, string text, ExportJob job)
     {
         if (agreement.HoldsQuantized) return;

@@ -3,26 +3,26 @@ using Lathe.Hosting;
 
 namespace Lathe.Cli.Exports;
 
-/// <summary>A form that a checkpoint can be exported in.</summary>
+/// <summary>A format for exporting a checkpoint.</summary>
 /// <param name="Name">As typed.</param>
 /// <param name="Summary">One line for a person.</param>
 /// <param name="Make">
-/// Makes the job's files, and only after they were seen to compute what the checkpoint does. Nothing is written yet.
+/// Makes the job's files in memory, and verifies that they compute the same as the checkpoint. Writes nothing.
 /// </param>
 internal sealed record ExportFormat(string Name, string Summary, Func<ExportJob, Exported> Make)
 {
-    /// <summary>Every form. A new one is added here, and nowhere else.</summary>
+    /// <summary>Every format. A new format is added only here.</summary>
     public static IReadOnlyList<ExportFormat> All { get; } = [OnnxFormat.Format, QuantizedOnnxFormat.Format, CFormat.Format, SafeTensorsFormat.Format];
 
-    /// <summary>Names of all forms, for messages.</summary>
+    /// <summary>Names of all formats, for messages.</summary>
     public static string Names => string.Join(", ", All.Select(f => f.Name));
 
-    /// <exception cref="LatheException">No such form.</exception>
+    /// <exception cref="LatheException">No such format.</exception>
     public static ExportFormat Find(string name) => All.FirstOrDefault(f => f.Name == name)
         ?? throw new LatheException($"--format {name}: there is no such format{Nearest.Hint(name, All.Select(f => f.Name))}; expected one of {Names}");
 
-    /// <summary>The form that a file's name ends in; of ONNX's the one in floats.</summary>
-    /// <exception cref="LatheException">It ends in none.</exception>
+    /// <summary>The format of a file's name by its ending; for .onnx the format in floats.</summary>
+    /// <exception cref="LatheException">No format has this ending.</exception>
     public static ExportFormat For(string file)
     {
         var ending = Path.GetExtension(file).TrimStart('.');
@@ -31,12 +31,12 @@ internal sealed record ExportFormat(string Name, string Summary, Func<ExportJob,
     }
 }
 
-/// <summary>What an export came to.</summary>
-/// <param name="Files">What is to be written, the main file last: who sees it finds the others.</param>
-/// <param name="Lines">For the user: what it is, and how closely it agrees with the checkpoint.</param>
+/// <summary>Result of an export.</summary>
+/// <param name="Files">Files to write, the main file last: when it exists, the others do too.</param>
+/// <param name="Lines">Lines for the user: the content, and how closely it agrees with the checkpoint.</param>
 internal sealed record Exported(IReadOnlyList<ExportedFile> Files, IReadOnlyList<string> Lines);
 
 /// <summary>A file to be written.</summary>
-/// <param name="Path">Where to.</param>
+/// <param name="Path">Its path.</param>
 /// <param name="Content">All of it.</param>
 internal sealed record ExportedFile(string Path, ReadOnlyMemory<byte> Content);

@@ -4,12 +4,12 @@ using Lathe.NN.Onnx;
 
 namespace Lathe.Cli.Exports;
 
-/// <summary>What is to be exported, and where to.</summary>
+/// <summary>An export: the checkpoint and the target.</summary>
 /// <param name="Checkpoint">The checkpoint, its weights unpacked.</param>
 /// <param name="Sha256">Digest of its file.</param>
-/// <param name="Out">Where to, as the user gave it.</param>
-/// <param name="Weights">How whole-number weights are stored; null: not said.</param>
-/// <param name="Images">What the export is verified on.</param>
+/// <param name="Out">Path of the file, as the user gave it.</param>
+/// <param name="Weights">Type of whole-number weights; null: not given.</param>
+/// <param name="Images">Images to verify the export on.</param>
 /// <param name="Threads">CPU threads to compute with.</param>
 internal sealed record ExportJob(
     Checkpoint Checkpoint, string Sha256, string Out, OnnxWeightType? Weights, VerificationImages Images, int Threads)
@@ -17,7 +17,7 @@ internal sealed record ExportJob(
     /// <summary>The checkpoint's network, ready to run on the CPU. The caller disposes it.</summary>
     public GraphModule Network() => GraphModule.FromTensors(Checkpoint.Graph, Checkpoint.Tensors);
 
-    /// <summary>Where the network comes from, and what its input is, for the file's own description.</summary>
+    /// <summary>Origin and input of the network, for the description inside the file.</summary>
     public IReadOnlyDictionary<string, string> Metadata()
     {
         var metadata = new Dictionary<string, string>(OnnxExport.Metadata(Checkpoint, Sha256));

@@ -19,7 +19,7 @@ internal static class OnnxFormat
         using var network = job.Network();
         var agreement = OnnxAgreement.Measure(model, network, job.Images.Batches(), job.Threads);
         var text = AgreementText.Of(agreement, job);
-        // Where activations are rounded, a sum beside a tie may go either way.
+        // With rounded activations, a sum near a tie may round either way.
         if (job.Checkpoint.Graph.Nodes.Any(node => node is Quantize))
         {
             AgreementText.CheckQuantized(agreement, text, job);

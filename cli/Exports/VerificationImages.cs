@@ -7,21 +7,21 @@ using static TorchSharp.torch;
 
 namespace Lathe.Cli.Exports;
 
-/// <summary>Images that an exported network is compared with its checkpoint on.</summary>
-/// <param name="Kind">What they are, for people: <c>random images</c>.</param>
-/// <param name="Batches">Makes them anew: float32 [N, C, H, W], normalized, in batches of several sizes. Whoever takes one disposes it.</param>
-/// <param name="Normalization">How the data set's pixels become inputs; null where no data set was read.</param>
+/// <summary>Images for comparing an exported network with its checkpoint.</summary>
+/// <param name="Kind">Kind of images, for messages: <c>random images</c>.</param>
+/// <param name="Batches">Makes them again at each call: float32 [N, C, H, W], normalized, in batches of several sizes. The caller disposes each.</param>
+/// <param name="Normalization">Normalization of the data set's pixels; null if no data set was read.</param>
 internal sealed record VerificationImages(string Kind, Func<IEnumerable<Tensor>> Batches, Normalization? Normalization = null)
 {
     private const ulong Seed = 1;
     private const int BatchSize = 48;
 
-    /// <summary>Test images of the data set that a checkpoint was made with where that is to be found, else random ones.</summary>
+    /// <summary>Test images of the data set that a checkpoint was made with, if it is found, otherwise random images.</summary>
     /// <param name="checkpoint">The checkpoint.</param>
     /// <param name="settings">Where data sets lie.</param>
-    /// <param name="isAsked">The user named a place of the data: it has to be there.</param>
+    /// <param name="isAsked">The user named a place of the data: it has to be there or in a usual place.</param>
     /// <param name="count">How many at most.</param>
-    /// <exception cref="LatheException">The data set has images of another size, or was asked for and is not there.</exception>
+    /// <exception cref="LatheException">The data set has images of another size, or it was requested and is missing.</exception>
     public static VerificationImages For(Checkpoint checkpoint, HostingSettings settings, bool isAsked, int count)
     {
         if (checkpoint.Lineage.Steps is not [.., { Data.Name: var name }])
@@ -32,13 +32,15 @@ internal sealed record VerificationImages(string Kind, Func<IEnumerable<Tensor>>
         }
 
         if (!isAsked && DataPlaces.Locate(name, settings) is null) return Random(checkpoint.Graph.Input, count);
-        var data = DataSets.Open(name, DataPlaces.Find(name, settings), new ImageOptions(checkpoint.Graph.Input.Height));
+        var place = DataPlaces.Find(name, settings);
+        var data = DataSets.Open(name, place, new ImageOptions(checkpoint.Graph.Input.Height));
         if (data.Input != checkpoint.Graph.Input)
             throw new LatheException($"--data: the images of {name} are {data.Input}; the checkpoint's network reads {checkpoint.Graph.Input}");
-        return new VerificationImages($"test images of {name}", () => TestBatches(data.Test, count), data.Normalization);
+        var where = DataPlaces.Elsewhere(name, place, settings) is null ? "" : $" in {place}";
+        return new VerificationImages($"test images of {name}{where}", () => TestBatches(data.Test, count), data.Normalization);
     }
 
-    /// <summary>The same, which end where a stop is asked for.</summary>
+    /// <summary>The same images, which end when cancellation is requested.</summary>
     public VerificationImages Until(CancellationToken stop)
     {
         return this with { Batches = Checked };

@@ -32,8 +32,8 @@ internal sealed record CheckpointInspection(
     /// <exception cref="LatheException">Not a checkpoint, or damaged.</exception>
     public static CheckpointInspection Of(string path)
     {
-        if (!ImportedModels.IsOne(path)) return Of(path, CheckpointFile.ReadHeader(path));
-        using var network = ImportedModels.Read(path);
+        if (!ImportedModels.IsOne(path)) return Of(path, CheckpointHeader.Read(path));
+        var network = ImportedModels.Read(path);
         var none = new Dictionary<string, WeightFormat>();
         return Of(path, new CheckpointHeader(
             network.Graph, Lineage.Empty, none, [], CheckpointSize.Of(network.Graph, none), new CheckpointText(0, 0, 0), new FileInfo(path).Length));

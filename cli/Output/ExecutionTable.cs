@@ -23,6 +23,8 @@ internal static class ExecutionTable
         foreach (var execution in sweep.Executions.Where(e => shown.Contains(e.Index))) table.AddRow(Row(execution, labels[execution.Index]));
         var lines = new List<IRenderable> { table };
         if (shown.Count < sweep.Executions.Count) lines.Add(new Text($"... and {sweep.Executions.Count - shown.Count} more", new Style(Color.Grey)));
+        if (sweep.Executions.FirstOrDefault(e => e is { State: ExecutionState.Queued, Error: not null }) is { } again)
+            lines.Add(new Text($"{Ways.Label(again)} is tried again: {again.Error}"));
         lines.Add(new Text(Summary(sweep, now)));
         return new Rows(lines);
     }

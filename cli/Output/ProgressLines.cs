@@ -45,6 +45,7 @@ internal sealed class ProgressLines(Action<string> write)
         ExecutionState.Cached => $"cached{Top1(execution)}",
         ExecutionState.Failed => $"failed: {execution.Error}",
         ExecutionState.Skipped => "skipped",
+        ExecutionState.Queued when execution.Error is { } reason => $"is tried again: {reason}",
         _ => null,
     };
 

@@ -34,7 +34,7 @@ internal sealed record SweepReport(SweepStatus Sweep, IReadOnlyList<LeafResult> 
         var sweep = await reader.StatusAsync(reference, stop);
         // By its id: a sweep of the same name may have begun in the meantime.
         var leaves = StoredDetails.AddTo(await reader.ResultsAsync(sweep.Id.ToString(), stop), new ResultStore(settings)).Leaves;
-        return Of(sweep, leaves, checkpoint => CheckpointFile.ReadHeader(new CheckpointStore(settings).PathOf(checkpoint)));
+        return Of(sweep, leaves, checkpoint => CheckpointHeader.Read(new CheckpointStore(settings).PathOf(checkpoint)));
     }
 
     /// <summary>Puts it together.</summary>

@@ -6,12 +6,12 @@ namespace Lathe.Cli.Sources;
 /// <summary>Finds the checkpoint that a user means.</summary>
 internal static class CheckpointSource
 {
-    /// <summary>What commands say of their argument.</summary>
+    /// <summary>Description of the commands' argument.</summary>
     public const string Description = "Digest, a unique start of one (4 characters or more), or a file.";
 
     /// <summary>File of a checkpoint; one of the store is verified.</summary>
     /// <param name="name">A file, or a digest of the store or the start of one.</param>
-    /// <param name="settings">Where the store lies.</param>
+    /// <param name="settings">Location of the store.</param>
     /// <exception cref="LatheException">There is no such file or checkpoint, or several.</exception>
     public static string PathOf(string name, HostingSettings settings)
     {

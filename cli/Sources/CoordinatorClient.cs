@@ -20,7 +20,7 @@ internal sealed class CoordinatorClient(Uri address) : ISweepReader, IDisposable
     public Task<SweepResults> ResultsAsync(string reference, CancellationToken stop) =>
         GetAsync<SweepResults>($"sweeps/{Uri.EscapeDataString(reference)}/results", stop);
 
-    /// <summary>Stages that have announced themselves; for a doctor's look.</summary>
+    /// <summary>Stages that have announced themselves, for <c>lathe doctor</c>.</summary>
     public Task<IReadOnlyList<StageManifest>> StagesAsync(CancellationToken stop) => GetAsync<IReadOnlyList<StageManifest>>("stages", stop);
 
     /// <summary>Has a sweep run.</summary>

@@ -4,7 +4,7 @@ using Lathe.Hosting;
 
 namespace Lathe.Cli.Sources;
 
-/// <summary>Reads the database that the settings name, whoever writes it.</summary>
+/// <summary>Reads the database that the settings name, while any process may write it.</summary>
 internal sealed class DatabaseReader(HostingSettings settings) : ISweepReader
 {
     public async Task<IReadOnlyList<SweepSummary>> ListAsync(CancellationToken stop) => await (await QueriesAsync(stop)).ListAsync(stop);

@@ -2,7 +2,7 @@ using Lathe.Contracts;
 
 namespace Lathe.Cli.Sources;
 
-/// <summary>Where a command reads about sweeps: a running coordinator, or the database of one.</summary>
+/// <summary>Source of sweeps for a command: a running coordinator, or the database of one.</summary>
 internal interface ISweepReader
 {
     /// <summary>All sweeps, latest first.</summary>
@@ -10,7 +10,7 @@ internal interface ISweepReader
 
     /// <param name="reference">Id, unique prefix of one, or name: then the latest of that name.</param>
     /// <param name="stop">Gives up.</param>
-    /// <exception cref="LatheException">None such, or several.</exception>
+    /// <exception cref="LatheException">No sweep or several sweeps match.</exception>
     Task<SweepStatus> StatusAsync(string reference, CancellationToken stop);
 
     /// <inheritdoc cref="StatusAsync"/>

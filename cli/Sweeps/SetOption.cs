@@ -10,10 +10,10 @@ namespace Lathe.Cli.Sweeps;
 /// <param name="Value">Read as YAML; a list is an axis.</param>
 internal sealed record SetOption(string Text, string? Stage, string Name, YamlValue Value)
 {
-    private static readonly string[] SweepKeys = ["name", "model", "dataset", "seed", "threads"];
+    private static readonly string[] SweepKeys = ["name", "model", "dataset", "seed", "threads", "device"];
 
     /// <summary>Reads all options; the last of two for the same name wins.</summary>
-    /// <exception cref="LatheException">Everything that is wrong, one line each.</exception>
+    /// <exception cref="LatheException">All problems, one line each.</exception>
     public static IReadOnlyList<SetOption> ParseAll(IReadOnlyList<string> texts)
     {
         var options = new List<SetOption>();
@@ -35,7 +35,7 @@ internal sealed record SetOption(string Text, string? Stage, string Name, YamlVa
 
     private static SetOption Parse(string text)
     {
-        const string Expected = "expected stage.parameter=value, for example --set prune.multiplications=0.25, or seed=, model=, dataset=, threads=, name=";
+        const string Expected = "expected stage.parameter=value, for example --set prune.multiplications=0.25, or seed=, model=, dataset=, threads=, device=, name=";
         var equals = text.IndexOf('=', StringComparison.Ordinal);
         if (equals < 0) throw new LatheException($"--set {text}: has no \"=\"; {Expected}");
         var parts = text[..equals].Trim().Split('.');

@@ -3,7 +3,7 @@ using Lathe.Contracts;
 namespace Lathe.Cli.Sweeps;
 
 /// <summary>
-/// Where each part of a sweep was written: a place in the file, or an option of the command line.
+/// Maps each part of a sweep to the place where it was written: a place in the file, or a command-line option.
 /// Parts are named by JSON pointer, as in <see cref="SweepProblem.Path"/>.
 /// </summary>
 /// <param name="file">The sweep file as the user named it.</param>
@@ -12,14 +12,14 @@ internal sealed class SourceMap(string file)
     private readonly Dictionary<string, Place> _places = [];
     private readonly Dictionary<string, string> _options = [];
 
-    /// <summary>Where files that a sweep names are looked for, for messages.</summary>
+    /// <summary>Folders that are searched for the files of a sweep, for messages.</summary>
     public string Folders => Beside == Here ? Here : $"{Beside} and {Here}";
 
     private string Beside => Path.GetDirectoryName(Path.GetFullPath(file))!;
 
     private static string Here => Path.GetFullPath(".");
 
-    /// <summary>A file that the sweep names: beside the sweep file, else in the working folder; null where it is in neither.</summary>
+    /// <summary>A file that the sweep names: relative to the sweep file, or else to the working folder; null if neither exists.</summary>
     /// <param name="name">Path as written.</param>
     public string? FindFile(string name)
     {
@@ -29,12 +29,12 @@ internal sealed class SourceMap(string file)
 
     public void Add(string pointer, Place place) => _places[pointer] = place;
 
-    /// <summary>From here on the part was written by this option, its own parts included.</summary>
+    /// <summary>Marks a part, including its own parts, as written by this option.</summary>
     public void AddOption(string pointer, string option) => _options[pointer] = option;
 
-    /// <summary>One line for a person: where, what part, what is wrong.</summary>
+    /// <summary>One line for the user: place, part and problem.</summary>
     /// <param name="pointer">The part.</param>
-    /// <param name="message">What is wrong with it and what was expected.</param>
+    /// <param name="message">The problem, and what was expected.</param>
     public string Line(string pointer, string message)
     {
         pointer = AsWritten(pointer);
@@ -45,7 +45,7 @@ internal sealed class SourceMap(string file)
         return Line(new Place(1, 1), Display(pointer) + message);
     }
 
-    /// <summary>One line for a person about a place that has no name.</summary>
+    /// <summary>One line for the user about a place without a name.</summary>
     public string Line(Place place, string message) => $"{file}:{place.Line}:{place.Column}: {message}";
 
     /// <summary>All problems of a sweep as one fault, one line each.</summary>

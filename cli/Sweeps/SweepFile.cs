@@ -6,20 +6,20 @@ using Lathe.Hosting;
 
 namespace Lathe.Cli.Sweeps;
 
-/// <summary>A sweep and where each part of it was written.</summary>
+/// <summary>A sweep, with the place where each part was written.</summary>
 internal sealed record SweepDocument(SweepSpec Spec, SourceMap Sources);
 
-/// <summary>Reads sweep files. What a stage's parameters may be is the coordinator's to check; the form of the file is checked here.</summary>
+/// <summary>Reads sweep files and checks their form. The coordinator checks the parameters of the stages.</summary>
 internal static class SweepFile
 {
     private const int LargestFile = 1 << 20;
     private const long DefaultSeed = 1;
-    private static readonly string[] Keys = ["name", "model", "dataset", "seed", "threads", "stages"];
+    private static readonly string[] Keys = ["name", "model", "dataset", "seed", "threads", "device", "stages"];
 
     /// <summary>Reads a file and applies the <c>--set</c> options.</summary>
     /// <param name="file">Path as the user gave it; messages repeat it.</param>
     /// <param name="sets">Texts of the options, <c>prune.multiplications=0.25</c>.</param>
-    /// <exception cref="LatheException">Everything that is wrong, one line each with its place.</exception>
+    /// <exception cref="LatheException">All problems, one line each with its place.</exception>
     public static SweepDocument Read(string file, IReadOnlyList<string> sets) =>
         Parse(file, Text(file), sets);
 
@@ -64,7 +64,7 @@ internal static class SweepFile
 
     private static string Words(IEnumerable<string> words) => string.Join(", ", words);
 
-    /// <summary>One pass over a document; collects what is wrong instead of stopping at the first.</summary>
+    /// <summary>One pass over a document; collects all problems instead of stopping at the first.</summary>
     private sealed class Reading(SourceMap sources)
     {
         private readonly List<string> _problems = [];
@@ -91,10 +91,11 @@ internal static class SweepFile
             var datasets = Names("dataset", Value("dataset"), "a data set's name or a list of them");
             var seeds = Value("seed") is { } seed ? Seeds(seed) : [DefaultSeed];
             var threads = Value("threads") is { } count ? Threads(count) : null;
+            var device = Value("device") is { } kind ? Device(kind) : null;
             var stages = Stages(Value("stages"), [.. sets.Where(s => s.Stage is not null)]);
 
             if (_problems.Count > 0) throw new LatheException(string.Join('\n', _problems));
-            return new SweepDocument(new SweepSpec(name, models, datasets, seeds, stages, threads), sources);
+            return new SweepDocument(new SweepSpec(name, models, datasets, seeds, stages, threads, device), sources);
         }
 
         private string WrongName(YamlValue value)
@@ -117,9 +118,17 @@ internal static class SweepFile
 
         private int? Threads(YamlValue value)
         {
-            // How many it may be is the planner's to check.
+            // The planner checks the number of threads.
             if (value is YamlScalar scalar && scalar.ToJson() is JsonValue json && json.TryGetValue<long>(out var number) && number == (int)number) return (int)number;
             Wrong("/threads", $"is {value.Describe()}, expected a whole number: the CPU threads of each computation");
+            return null;
+        }
+
+        private DeviceKind? Device(YamlValue value)
+        {
+            if (value is YamlScalar { Text: "cpu" }) return DeviceKind.Cpu;
+            if (value is YamlScalar { Text: "cuda" }) return DeviceKind.Cuda;
+            Wrong("/device", $"is {value.Describe()}, expected cpu or cuda; without the key every worker computes on what it has");
             return null;
         }
 
@@ -160,7 +169,7 @@ internal static class SweepFile
                     if (Stage(i, list.Items[i], sets) is { } stage) stages.Add(stage);
                 }
 
-                // Only when all could be read: a stage that could not be would be called unknown here.
+                // Only if all stages could be read: otherwise a stage that could not be read would be reported as unknown here.
                 if (_problems.Count == 0) RefuseUnknownStages(stages, sets);
             }
 

@@ -12,13 +12,13 @@ internal readonly record struct Place(long Line, long Column)
     public static Place Of(Mark mark) => new(Math.Max(1, mark.Line), Math.Max(1, mark.Column));
 }
 
-/// <summary>A YAML value that knows where it stands.</summary>
+/// <summary>A YAML value with its place in the text.</summary>
 internal abstract record YamlValue(Place Place)
 {
     /// <summary>The value as JSON; plain scalars are read by the core schema of YAML 1.2.</summary>
     public abstract JsonNode? ToJson();
 
-    /// <summary>The value as a person would say it in an error.</summary>
+    /// <summary>The value in the words of an error message.</summary>
     public abstract string Describe();
 }
 
@@ -65,7 +65,7 @@ internal sealed record YamlMap(Place Place, IReadOnlyList<YamlEntry> Entries) : 
 
 internal sealed record YamlEntry(Place Place, string Key, YamlValue Value);
 
-/// <summary>Something in a YAML text that is no YAML, or more of it than Lathe reads.</summary>
+/// <summary>A YAML text is invalid, or uses a feature that Lathe does not read.</summary>
 internal sealed class YamlProblemException(Place place, string message) : Exception(message)
 {
     public Place Place { get; } = place;
@@ -98,7 +98,7 @@ internal static class YamlTree
         }
         catch (Exception exception) when (exception is InvalidOperationException or ArgumentException)
         {
-            // The scanner gives up this way on some texts, such as "[a" with a "b: c" in the next line.
+            // The scanner fails in this way for some texts, such as "[a" with a "b: c" in the next line.
             throw Syntax(text, Place.Of(parser.Current?.End ?? Mark.Empty), "something before or after this place is not closed or not separated");
         }
     }
@@ -143,7 +143,7 @@ internal static class YamlTree
 
     private static YamlProblemException Syntax(string text, Place place, string message)
     {
-        // The parser's own words for a tab do not name it, and often not its place.
+        // The parser's message about a tab does not name the tab, and often not its place.
         var lines = text.Split('\n');
         for (var line = 0; line < lines.Length; line++)
         {

@@ -1,6 +1,6 @@
 namespace Lathe.Contracts;
 
-/// <summary>Which files make up each data set that Lathe reads. Each may lie there plain or with <c>.gz</c> appended.</summary>
+/// <summary>The files of each data set that Lathe reads. Each file may be plain or have <c>.gz</c> appended.</summary>
 public static class DataSetFiles
 {
     private static readonly string[] Idx =
@@ -32,8 +32,8 @@ public static class DataSetFiles
     };
 
     /// <summary>
-    /// The ways in which a data set is published, each with all of its files; the first is that of <see cref="ByName"/>, and the first that
-    /// is there is read. Empty for an unknown name.
+    /// The published forms of a data set, each with all of its files. The first form is that of <see cref="ByName"/>. Lathe reads the first form that
+    /// exists. Empty for an unknown name.
     /// </summary>
     public static IReadOnlyList<IReadOnlyList<string>> Variants(string name) => name switch
     {
@@ -44,7 +44,7 @@ public static class DataSetFiles
 
     /// <summary>The first variant whose files are all in a folder, or null.</summary>
     /// <param name="name">Name of the data set.</param>
-    /// <param name="folder">Where its files may lie.</param>
+    /// <param name="folder">Folder that may hold its files.</param>
     public static IReadOnlyList<string>? VariantIn(string name, string folder) => Variants(name)
         .FirstOrDefault(files => files.All(file => File.Exists(Path.Combine(folder, file)) || File.Exists(Path.Combine(folder, file + ".gz"))));
 }

@@ -1,6 +1,6 @@
 namespace Lathe.Contracts;
 
-/// <summary>Files that lie on no disk of this machine and are read in parts, by their full paths. For many threads at once.</summary>
+/// <summary>Remote files that are read in parts, by their full paths. Safe for many threads at once.</summary>
 public interface IRemoteFiles
 {
     /// <summary>Bytes of a file.</summary>
@@ -10,12 +10,12 @@ public interface IRemoteFiles
     /// <param name="path">One of these files.</param>
     /// <param name="offset">First byte.</param>
     /// <param name="bytes">Filled, all of it.</param>
-    /// <exception cref="LatheException">It cannot be read now, or is no longer what it was.</exception>
+    /// <exception cref="LatheException">It cannot be read now, or it was replaced.</exception>
     void Read(string path, long offset, Memory<byte> bytes);
 
-    /// <summary>What was noted of the file's present content, or null: found out once, known at the next start.</summary>
+    /// <summary>A note about the file's present content, or null. Notes are kept, so that nothing is computed again at the next start.</summary>
     /// <param name="path">One of these files.</param>
-    /// <param name="about">What the note is about.</param>
+    /// <param name="about">Subject of the note.</param>
     string? Recall(string path, string about);
 
     /// <summary>Notes something of the file's present content.</summary>

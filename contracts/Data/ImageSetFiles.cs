@@ -1,6 +1,6 @@
 namespace Lathe.Contracts;
 
-/// <summary>How the images of a data set lie on the disk.</summary>
+/// <summary>Layout of a data set's images on disk.</summary>
 public enum ImageSetForm
 {
     /// <summary><c>train/CLASS/*</c> and <c>val/CLASS/*</c>.</summary>
@@ -15,22 +15,22 @@ public enum ImageSetForm
 
 /// <summary>The files of a data set of images that has a name of its own, such as ImageNet.</summary>
 /// <param name="Root">Folder that the other paths are relative to.</param>
-/// <param name="Form">How the images lie there.</param>
+/// <param name="Form">Layout of the images there.</param>
 /// <param name="Train">The folder <c>train</c>, or tars in ordinal order.</param>
 /// <param name="Validation">The folder <c>val</c>, or tars in ordinal order.</param>
-/// <param name="Remote">Holds the tars where no folder of this machine does; else null.</param>
+/// <param name="Remote">Holds the tars if no local folder does; otherwise null.</param>
 public sealed record ImageSetFiles(
     string Root, ImageSetForm Form, IReadOnlyList<string> Train, IReadOnlyList<string> Validation, IRemoteFiles? Remote = null)
 {
     private static readonly string[] Endings = [".jpg", ".jpeg", ".png"];
 
-    /// <summary>What is looked for, for messages.</summary>
+    /// <summary>Expected layouts, for messages.</summary>
     public const string Expected = "the folders train/ and val/ with a folder per class, shards train*.tar and val*.tar, or one tar with such folders";
 
     /// <summary>Finds a data set in a folder that is its own, that holds its own, or that holds its tar.</summary>
     /// <param name="name">Name of the data set, of letters, digits, <c>.</c>, <c>_</c> and <c>-</c>.</param>
     /// <param name="folder">Where to look: first in its folder <paramref name="name"/>, then in itself, then for <c>NAME.tar</c>.</param>
-    /// <returns>Null where there is none, or the name cannot be a folder's.</returns>
+    /// <returns>Null if there is none, or if the name cannot be a folder name.</returns>
     public static ImageSetFiles? Find(string name, string folder)
     {
         if (!IsName(name))

@@ -3,7 +3,7 @@ using System.Text.Json.Serialization;
 
 namespace Lathe.Contracts;
 
-/// <summary>The one way Lathe's records become JSON: camelCase names, enums as camelCase words.</summary>
+/// <summary>JSON options for all of Lathe's records: camelCase names, enums as camelCase words.</summary>
 public static class LatheJson
 {
     public static JsonSerializerOptions Options { get; } = Create(indented: false);

@@ -18,6 +18,7 @@ namespace Lathe.Contracts.Messages;
 /// <param name="Fresh">True: accept no result or training state that another sweep left under this key.</param>
 /// <param name="ReplyTo">Queue name that the reports go to.</param>
 /// <param name="Threads">CPU threads to compute with; null: as many as the worker is set to.</param>
+/// <param name="Device">Kind of processor to compute on; null: what the worker is set to. A worker of another kind refuses.</param>
 /// <param name="SentAt">When the coordinator sent it; queue wait is measured from here.</param>
 public sealed record ExecuteStage(
     Guid SweepId,
@@ -32,4 +33,5 @@ public sealed record ExecuteStage(
     bool Fresh,
     string ReplyTo,
     int? Threads,
+    DeviceKind? Device,
     DateTimeOffset SentAt);

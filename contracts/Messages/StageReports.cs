@@ -1,6 +1,6 @@
 namespace Lathe.Contracts.Messages;
 
-/// <summary>Report: a worker has taken the execution from its queue.</summary>
+/// <summary>Report: a worker has received the execution from its queue.</summary>
 /// <param name="SweepId">As in <see cref="ExecuteStage"/>.</param>
 /// <param name="Key">Execution key.</param>
 /// <param name="Stage">Stage name.</param>

@@ -11,7 +11,7 @@ public enum ExecutionState
     /// <summary>Sent to its queue.</summary>
     Queued,
 
-    /// <summary>A worker has it.</summary>
+    /// <summary>A worker runs it.</summary>
     Running,
 
     /// <summary>Computed for this sweep.</summary>
@@ -34,7 +34,7 @@ public enum SweepState
     Succeeded,
     Failed,
 
-    /// <summary>Whoever ran it was told to stop, or is gone. What was finished is kept; the same sweep goes on from there.</summary>
+    /// <summary>The process that ran it was stopped or is gone. Finished results are kept, and the same sweep resumes from them.</summary>
     Interrupted,
 }
 
@@ -55,13 +55,13 @@ public sealed record SweepStatus(
 /// <param name="Dataset">Data set of the branch.</param>
 /// <param name="Seed">Seed of the branch.</param>
 /// <param name="Parameters">Its parameters, defaults included.</param>
-/// <param name="Varied">Names of the parameters that differ between this execution and its siblings: what tells it apart.</param>
+/// <param name="Varied">Names of the parameters that differ between this execution and its siblings.</param>
 /// <param name="State">Where it stands.</param>
 /// <param name="Key">Execution key; null until the input is known.</param>
-/// <param name="Worker">Worker that has it or had it.</param>
+/// <param name="Worker">Worker that runs it or ran it.</param>
 /// <param name="Progress">Last progress heard.</param>
-/// <param name="Output">What it made.</param>
-/// <param name="Metrics">What it measured.</param>
+/// <param name="Output">Checkpoint that it made.</param>
+/// <param name="Metrics">Figures that it measured.</param>
 /// <param name="Seconds">Time it took.</param>
 /// <param name="Error">Why it failed.</param>
 public sealed record ExecutionStatus(

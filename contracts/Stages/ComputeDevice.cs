@@ -37,6 +37,12 @@ public readonly record struct ComputeDevice(DeviceKind Kind, int Index = 0)
         _ => null,
     };
 
+    /// <summary>What to compute on where a sweep asks for a kind of processor.</summary>
+    /// <param name="asked">The kind; null: any.</param>
+    /// <returns>This device where it fits, with <c>auto</c> made the kind that is asked for; null where it is of another kind.</returns>
+    public ComputeDevice? Fit(DeviceKind? asked) =>
+        asked is not { } kind || kind == Kind ? this : Kind == DeviceKind.Auto ? new ComputeDevice(kind) : null;
+
     public override string ToString() => Kind == DeviceKind.Cuda
         ? string.Create(CultureInfo.InvariantCulture, $"{Cuda}:{Index}")
         : Kind.ToString().ToLowerInvariant();

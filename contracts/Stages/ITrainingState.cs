@@ -1,7 +1,7 @@
 namespace Lathe.Contracts;
 
 /// <summary>
-/// Where a stage keeps what it needs to go on after an interruption. One slot for each execution; it outlives the worker.
+/// The saved state that a stage resumes from after an interruption. Each execution has one slot, and it outlives the worker.
 /// </summary>
 public interface ITrainingState
 {
@@ -12,7 +12,7 @@ public interface ITrainingState
     /// <param name="write">Writes the new state.</param>
     void Save(Action<Stream> write);
 
-    /// <summary>What <see cref="Open"/> gave is damaged, and the stage starts over from its beginning; people are told.</summary>
-    /// <param name="how">What is wrong with it: a sentence without a full stop.</param>
+    /// <summary>Reports that the state from <see cref="Open"/> is damaged and that the stage starts from its beginning. The user sees this.</summary>
+    /// <param name="how">Describes the damage: a sentence without a full stop.</param>
     void Damaged(string how);
 }

@@ -4,7 +4,7 @@ namespace Lathe.Contracts;
 
 /// <summary>How far a stage is. Everything but the phase may be unknown.</summary>
 /// <param name="Phase">
-/// Words for a person: <see cref="WaitingForCpu"/>, <c>training</c>, <c>pruning</c>, <c>fine-tuning</c>, <c>evaluating</c>.
+/// Text for people: <see cref="WaitingForCpu"/>, <c>training</c>, <c>pruning</c>, <c>fine-tuning</c>, <c>evaluating</c>.
 /// </param>
 /// <param name="Epoch">Epochs finished, fractions of one included.</param>
 /// <param name="Epochs">Epochs in all.</param>
@@ -23,21 +23,21 @@ public sealed record StageProgress(
     double? SecondsLeft = null,
     EpochFigures? LastEpoch = null)
 {
-    /// <summary>Phase of an execution that a worker has just taken from its queue.</summary>
+    /// <summary>Phase of an execution that a worker has just received from its queue.</summary>
     public const string Taken = "taken";
 
     /// <summary>Phase of an execution that computes as soon as others have left it the CPUs it needs.</summary>
     public const string WaitingForCpu = "waiting for CPU";
 
-    /// <summary>Phase of an execution that another sweep has under way, and whose result it will take.</summary>
+    /// <summary>Phase of an execution that another sweep is computing, and whose result it will reuse.</summary>
     public const string WaitingForSame = "waiting for another sweep";
 
-    /// <summary>True where a worker has the execution but does not compute yet.</summary>
+    /// <summary>True if a worker has the execution but does not compute yet.</summary>
     [JsonIgnore]
     public bool IsWaiting => Phase is Taken or WaitingForCpu or WaitingForSame;
 }
 
-/// <summary>What an epoch came to.</summary>
+/// <summary>Figures of one epoch.</summary>
 /// <param name="Epoch">From 1.</param>
 /// <param name="Loss">Training loss, mean of the epoch.</param>
 /// <param name="Accuracy">Training accuracy of the epoch, a fraction of 1.</param>

@@ -11,13 +11,18 @@ namespace Lathe.Contracts;
 /// <param name="Threads">
 /// CPU threads of each computation, whoever runs it: the bits of a result depend on their number. Null: as many as the worker has.
 /// </param>
+/// <param name="Device">
+/// Kind of processor that computes, <see cref="DeviceKind.Cpu"/> or <see cref="DeviceKind.Cuda"/>: a worker of another kind refuses. Null: whichever
+/// the worker has.
+/// </param>
 public sealed record SweepSpec(
     string Name,
     IReadOnlyList<string> Models,
     IReadOnlyList<string> Datasets,
     IReadOnlyList<long> Seeds,
     IReadOnlyList<StageSpec> Stages,
-    int? Threads = null)
+    int? Threads = null,
+    DeviceKind? Device = null)
 {
     /// <summary>The most that <see cref="Threads"/> may be.</summary>
     public const int MostThreads = 1024;

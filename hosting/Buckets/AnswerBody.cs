@@ -3,7 +3,7 @@ namespace Lathe.Hosting;
 /// <summary>The connection broke while an object was read.</summary>
 internal sealed class BrokenBodyException(Exception cause) : Exception(cause.Message, cause);
 
-/// <summary>The body of an answer: its faults are told apart from those of whatever it is copied to.</summary>
+/// <summary>The body of a response. Its faults can be distinguished from those of the stream that it is copied to.</summary>
 internal sealed class AnswerBody(Stream body) : Stream
 {
     /// <summary>The answer ended too soon.</summary>

@@ -6,7 +6,7 @@ using Lathe.Contracts;
 namespace Lathe.Hosting;
 
 /// <summary>
-/// Where buckets are and as whom they are asked for, by the environment variables that every S3 tool reads. Its text never holds a secret.
+/// Server and credentials of buckets, from the environment variables that every S3 tool reads. Its text never contains a secret.
 /// </summary>
 public sealed class BucketAccess
 {
@@ -63,7 +63,7 @@ public sealed class BucketAccess
             config.ServiceURL = endpoint;
             config.AuthenticationRegion = region ?? "us-east-1";
             config.ForcePathStyle = true;
-            // Amazon's newer checksums come in a form that other servers would store as if it were content.
+            // Other servers would store Amazon's newer checksums as part of the content.
             if (Setting("AWS_REQUEST_CHECKSUM_CALCULATION") is null) config.RequestChecksumCalculation = RequestChecksumCalculation.WHEN_REQUIRED;
             if (Setting("AWS_RESPONSE_CHECKSUM_VALIDATION") is null) config.ResponseChecksumValidation = ResponseChecksumValidation.WHEN_REQUIRED;
         }
@@ -72,7 +72,7 @@ public sealed class BucketAccess
             config.RegionEndpoint = RegionEndpoint.GetBySystemName(region ?? "us-east-1");
         }
 
-        // Anything but keys in variables (profiles, roles of a pod or a machine) is the SDK's business.
+        // The SDK handles all other credentials (profiles, roles of a pod or a machine).
         return (Setting(KeyVariable), Setting(SecretVariable), Setting(SessionVariable)) switch
         {
             ({ } key, { } secret, null) => new AmazonS3Client(new BasicAWSCredentials(key, secret), config),

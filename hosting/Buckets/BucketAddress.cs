@@ -4,7 +4,7 @@ namespace Lathe.Hosting;
 
 /// <summary>A place in an S3-compatible bucket: <c>s3://BUCKET</c> or <c>s3://BUCKET/PREFIX</c>.</summary>
 /// <param name="Bucket">Name of the bucket.</param>
-/// <param name="Prefix">What every key here starts with, without a slash at either end; empty for the whole bucket.</param>
+/// <param name="Prefix">Prefix of every key, without a slash at either end; empty for the whole bucket.</param>
 public sealed record BucketAddress(string Bucket, string Prefix)
 {
     private const string Scheme = "s3://";
@@ -19,7 +19,7 @@ public sealed record BucketAddress(string Bucket, string Prefix)
     public static BucketAddress Parse(string text, string source = HostingSettings.StoreVariable)
     {
         var parts = IsOne(text) ? text[Scheme.Length..].Split('/', 2) : [""];
-        // Names of buckets: docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html. The prefix may not walk about.
+        // Names of buckets: docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html. The prefix must not contain . or .. parts.
         var prefix = parts.Length == 2 ? parts[1].Trim('/') : "";
         return parts[0].Length is >= 3 and <= 63
             && parts[0].All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c is '-' or '.')
@@ -31,7 +31,7 @@ public sealed record BucketAddress(string Bucket, string Prefix)
     /// <summary>The place one level further down.</summary>
     public BucketAddress Below(string name) => new(Bucket, KeyOf(name).TrimEnd('/'));
 
-    /// <summary>Key of what has a name here.</summary>
+    /// <summary>Key of a name under the prefix.</summary>
     public string KeyOf(string name) => Prefix.Length == 0 ? name : $"{Prefix}/{name}";
 
     public override string ToString() => Prefix.Length == 0 ? Scheme + Bucket : $"{Scheme}{Bucket}/{Prefix}";

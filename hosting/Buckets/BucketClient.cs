@@ -14,8 +14,8 @@ namespace Lathe.Hosting;
 internal sealed record BucketObject(string Name, long Bytes, string Tag);
 
 /// <summary>
-/// What Lathe asks of a bucket. Requests are repeated by the SDK (three attempts; <c>AWS_MAX_ATTEMPTS</c>); what breaks off while a body is
-/// read is asked for again here, up to three times. For many threads at once.
+/// Requests to a bucket. The SDK retries a request (three attempts; <c>AWS_MAX_ATTEMPTS</c>). This class retries a body that breaks off while it
+/// is read, up to three times. Safe for many threads at once.
 /// </summary>
 /// <param name="access">Server and credentials.</param>
 /// <param name="address">Names are relative to it.</param>
@@ -39,7 +39,7 @@ internal sealed class BucketClient(BucketAccess access, BucketAddress address)
     public BucketAddress Address => address;
 
     /// <summary>Whether the bucket answers and may be listed.</summary>
-    /// <exception cref="LatheException">No: one line that says why.</exception>
+    /// <exception cref="LatheException">The bucket cannot be used; the message says why in one line.</exception>
     public void Check() => Call("", s3 => s3.ListObjectsV2Async(new ListObjectsV2Request { BucketName = address.Bucket, Prefix = address.Prefix, MaxKeys = 1 }));
 
     /// <summary>An object, or null. A listing, because the answer to a question for one object does not tell a missing bucket from a missing object.</summary>
@@ -74,7 +74,7 @@ internal sealed class BucketClient(BucketAccess access, BucketAddress address)
     }
 
     /// <summary>Copies an object's content to a stream from its present position on.</summary>
-    /// <returns>False where there is none.</returns>
+    /// <returns>False if it does not exist.</returns>
     public bool Download(string name, Stream to)
     {
         var start = to.Position;
@@ -118,13 +118,13 @@ internal sealed class BucketClient(BucketAccess access, BucketAddress address)
     }
 
     /// <summary>Reads an object from front to end.</summary>
-    /// <param name="from">Refused where the bucket has another by now.</param>
-    /// <param name="read">Called again with a new body where one breaks off.</param>
+    /// <param name="from">Refused if the bucket has another version by now.</param>
+    /// <param name="read">Called again with a new body if one breaks off.</param>
     public T Read<T>(BucketObject from, Func<Stream, T> read) =>
         Get(new GetObjectRequest { BucketName = address.Bucket, Key = address.KeyOf(from.Name), EtagToMatch = from.Tag }, from.Name, from, read);
 
     /// <summary>Reads a part of an object.</summary>
-    /// <param name="from">Refused where the bucket has another by now.</param>
+    /// <param name="from">Refused if the bucket has another version by now.</param>
     /// <param name="offset">First byte.</param>
     /// <param name="bytes">Filled, all of it.</param>
     public void Read(BucketObject from, long offset, Memory<byte> bytes)
@@ -144,7 +144,7 @@ internal sealed class BucketClient(BucketAccess access, BucketAddress address)
         });
     }
 
-    /// <summary>Removes an object; nothing happens where there is none.</summary>
+    /// <summary>Removes an object; does nothing if it does not exist.</summary>
     public void Delete(string name) => Call(name, s3 => s3.DeleteObjectAsync(address.Bucket, address.KeyOf(name)));
 
     private async Task<bool> UploadWholeAsync(AmazonS3Client s3, string file, string name)
@@ -207,7 +207,7 @@ internal sealed class BucketClient(BucketAccess access, BucketAddress address)
         }
         catch (Exception e) when (BucketFaults.Is(e))
         {
-            // The fault that led here is the one to tell.
+            // Report the original fault, not this one.
         }
     }
 
@@ -221,11 +221,11 @@ internal sealed class BucketClient(BucketAccess access, BucketAddress address)
             return Bodies.Execute(() =>
             {
                 using var response = Call(name, s3 => s3.GetObjectAsync(request));
-                // Not every server looks at the condition.
+                // Not every server checks the condition.
                 if (expected is not null && response.ETag.Trim('"') != expected.Tag.Trim('"')) throw BucketFaults.Replaced($"{address}/{name}");
                 if (request.ByteRange is not null && response.HttpStatusCode != HttpStatusCode.PartialContent)
                     throw new LatheException($"{access.Server} sends {address}/{name} whole where a part was asked for: Lathe needs a server that knows byte ranges");
-                // Only the network's faults are worth another try, not those of the disk that is written.
+                // Only faults of the network are retried, not faults of the local disk.
                 using var body = new AnswerBody(response.ResponseStream);
                 return read(body);
             });
@@ -241,7 +241,7 @@ internal sealed class BucketClient(BucketAccess access, BucketAddress address)
         var client = access.Client;
         try
         {
-            // The SDK has asynchronous calls only; stages and loaders have threads of their own to wait on.
+            // The SDK has only asynchronous calls. Stages and loaders have their own threads, which can wait.
             return Task.Run(() => call(client)).GetAwaiter().GetResult();
         }
         catch (Exception e) when (BucketFaults.Is(e))

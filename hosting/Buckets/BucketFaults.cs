@@ -5,7 +5,7 @@ using Lathe.Contracts;
 
 namespace Lathe.Hosting;
 
-/// <summary>What went wrong with a bucket, in the words of the person who set it up.</summary>
+/// <summary>Faults of a bucket, in words for the person who set it up.</summary>
 internal static class BucketFaults
 {
     private const string Keys = $"{BucketAccess.KeyVariable} and {BucketAccess.SecretVariable}";
@@ -21,7 +21,7 @@ internal static class BucketFaults
     /// <param name="e">For which <see cref="Is"/> is true.</param>
     /// <param name="address">The bucket.</param>
     /// <param name="server">Its server.</param>
-    /// <param name="what">Name of what was asked for, or empty.</param>
+    /// <param name="what">Name of the requested object, or empty.</param>
     public static LatheException Tell(Exception e, BucketAddress address, string server, string what)
     {
         var place = what.Length == 0 ? $"{address}" : $"{address}/{what}";
@@ -53,7 +53,7 @@ internal static class BucketFaults
         LatheException Transient(string message) => new(message, FailureKind.Transient, e);
     }
 
-    /// <summary>Another content has taken the place of the one that was found.</summary>
+    /// <summary>The object was replaced after it was found.</summary>
     public static LatheException Replaced(string place) => new($"{place} was replaced while it was read", FailureKind.Transient);
 
     private static bool HasNoCredentials(Exception e) =>

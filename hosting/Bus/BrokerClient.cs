@@ -9,7 +9,7 @@ using RabbitMQ.Client.Exceptions;
 
 namespace Lathe.Hosting;
 
-/// <summary>What the bus library has no call for: whether the broker answers, its queues' arguments and depths.</summary>
+/// <summary>Calls that the bus library lacks: whether the broker answers, and the arguments and depths of its queues.</summary>
 /// <param name="address">The broker.</param>
 public sealed class BrokerClient(BrokerAddress address) : IAsyncDisposable
 {
@@ -33,13 +33,13 @@ public sealed class BrokerClient(BrokerAddress address) : IAsyncDisposable
     /// <exception cref="LatheException">No broker answers within ten seconds, or it refuses user, password or virtual host.</exception>
     public Task CheckAsync(CancellationToken stop) => OnChannelAsync((_, _) => Task.FromResult(0), stop);
 
-    /// <summary>Makes the exchange and the queue of a stage, and the place for dead messages; does nothing where they are.</summary>
+    /// <summary>Declares the exchange and the queue of a stage, and its dead-letter queue; does nothing if they exist.</summary>
     public Task DeclareStageAsync(string stage, CancellationToken stop) => DeclareAsync(Queues.Stage(stage), QueueArguments.Stage, stop);
 
-    /// <summary>Makes the exchange and the queue of the cluster's coordinator; does nothing where they are.</summary>
+    /// <summary>Declares the exchange and the queue of the cluster's coordinator; does nothing if they exist.</summary>
     public Task DeclareCoordinatorAsync(CancellationToken stop) => DeclareAsync(Queues.Coordinator, QueueArguments.Coordinator, stop);
 
-    /// <summary>Messages of a queue that wait for a worker, or null where there is no such queue.</summary>
+    /// <summary>Number of messages of a queue that wait for a worker, or null if there is no such queue.</summary>
     public Task<long?> ReadyMessagesAsync(string queue, CancellationToken stop) => OnChannelAsync<long?>(
         async (channel, cancel) =>
         {

@@ -6,8 +6,8 @@ namespace Lathe.Hosting;
 internal static class QueueArguments
 {
     /// <summary>
-    /// Times a message may come back before the broker sets it aside. A drain and a lost connection count too, so this is only the
-    /// last resort: attempts without progress are counted by the worker, and far fewer end an execution.
+    /// Number of redeliveries before the broker moves a message to the dead-letter queue. A drain and a lost connection count too, so this is only the
+    /// last resort: the worker counts attempts without progress, and far fewer of them fail an execution.
     /// </summary>
     private const int DeliveryLimit = 100;
 

@@ -11,25 +11,22 @@ namespace Lathe.Hosting;
 /// </summary>
 internal static class BucketDataSets
 {
-    private const string Expected = "shards train*.tar and val*.tar, or one tar with the folders train/ and val/";
+    public const string Expected = "shards train*.tar and val*.tar, or one tar with the folders train/ and val/";
 
-    /// <summary>Finds a data set, and copies it where it is one of the small ones.</summary>
-    /// <exception cref="LatheException">No such data set there, or the bucket cannot be used.</exception>
-    public static DataPlace Find(string name, HostingSettings settings)
+    /// <summary>Finds a data set, and copies it where it is one of the small ones; null where it is not there.</summary>
+    /// <exception cref="LatheException">The bucket cannot be used.</exception>
+    public static DataPlace? Find(string name, HostingSettings settings)
     {
         var bucket = Bucket(settings);
-        if (!DataSetFiles.ByName.TryGetValue(name, out var files))
-        {
-            return Photographs(name, bucket, settings) ?? throw new LatheException(
-                $"unknown data set '{name}'{Nearest.Hint(name, DataSetFiles.ByName.Keys)}; known are {string.Join(", ", DataSetFiles.ByName.Keys)}, and photographs: "
-                + $"looked in {bucket.Address}/{name}, {bucket.Address} for {Expected}. Folders of images are not read from a bucket: pack them into shards");
-        }
+        if (!DataSetFiles.ByName.ContainsKey(name)) return Photographs(name, bucket, settings);
+        return Files(name, bucket) is { } found ? new DataPlace(Copied(found, bucket, settings)) : null;
+    }
 
-        return Files(name, bucket) is { } found
-            ? new DataPlace(Copied(found, bucket, settings))
-            : throw new LatheException(
-                $"data set {name} is not in the bucket. Looked in {bucket.Address}, {bucket.Address}/{name} for {string.Join(", ", files)} (each plain or .gz). "
-                + $"Put the files there, or name another place with --data or {HostingSettings.DataVariable}");
+    /// <summary>Where <see cref="Find"/> looks, for people.</summary>
+    public static IEnumerable<string> LookedIn(string name, HostingSettings settings)
+    {
+        var top = Bucket(settings).Address;
+        return DataSetFiles.ByName.ContainsKey(name) ? [$"{top}", $"{top}/{name}"] : [$"{top}/{name}", $"{top}"];
     }
 
     /// <summary>Where a data set lies, or null; nothing is copied.</summary>

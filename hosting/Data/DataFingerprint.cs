@@ -5,7 +5,7 @@ using Lathe.Contracts;
 
 namespace Lathe.Hosting;
 
-/// <summary>A data set by content: the same for plain and compressed files, wherever they lie.</summary>
+/// <summary>Identifies a data set by content: the same for plain and compressed files in any folder.</summary>
 public static class DataFingerprint
 {
     /// <summary>
@@ -18,7 +18,7 @@ public static class DataFingerprint
     /// <exception cref="LatheException">A file is missing, cannot be read or cannot be decompressed.</exception>
     public static DataRef Compute(string name, string folder, HostingSettings settings) => Compute(name, new DataPlace(folder), settings);
 
-    /// <summary>The same for a data set that may lie elsewhere than in a folder: the same content has the same fingerprint everywhere.</summary>
+    /// <summary>The same for a data set in a folder or a bucket: the same content has the same fingerprint everywhere.</summary>
     public static DataRef Compute(string name, DataPlace place, HostingSettings settings)
     {
         var (folder, cache) = (place.Folder, Path.Combine(settings.Home, "cache"));

@@ -7,12 +7,10 @@ namespace Lathe.Hosting;
 public static class DataFolders
 {
     private const string System = "/usr/share/datasets";
-    private const string OnlyThere =
-        $"--data or {HostingSettings.DataVariable} names the folder, and no other is looked at: put the files there, name another, or name none";
 
     /// <summary>
     /// The first folder that holds every file of the data set, plain or with <c>.gz</c> appended; for photographs, the first in which
-    /// <see cref="ImageSetFiles.Find"/> finds some of that name.
+    /// <see cref="ImageSetFiles.Find"/> finds some of that name. A folder that was named comes first, then the usual ones.
     /// </summary>
     /// <param name="name">A name of <see cref="DataSetFiles.ByName"/>, or of photographs.</param>
     /// <param name="settings">Where to look.</param>
@@ -20,31 +18,65 @@ public static class DataFolders
     public static string Find(string name, HostingSettings settings)
     {
         CheckNamed(settings);
-        if (!DataSetFiles.ByName.TryGetValue(name, out var files)) return FindImages(name, settings);
-        var candidates = Candidates(name, settings).ToList();
-        return candidates.Find(folder => DataSetFiles.VariantIn(name, folder) is not null)
-            ?? throw new LatheException(
-                $"data set {name} is not here. Looked in {string.Join(", ", candidates)} for {string.Join(", ", files)} (each plain or .gz). "
-                + string.Concat(candidates.Select(folder => Lacking(folder, files)))
-                + (settings.Data is null
-                    ? $"Put the files into one of these folders, or name their folder with --data or {HostingSettings.DataVariable}"
-                        + (name == "fashion-mnist" ? "; Debian and Ubuntu have them: apt-get install dataset-fashion-mnist" : "")
-                    : OnlyThere));
+        return TryFind(name, settings)
+            ?? throw new LatheException(DataSetFiles.ByName.TryGetValue(name, out var files) ? NoFiles(name, files, settings) : NoImages(name, settings));
     }
 
-    private static string FindImages(string name, HostingSettings settings)
+    /// <summary>The same, or null where no folder holds the data set.</summary>
+    internal static string? TryFind(string name, HostingSettings settings) =>
+        Named(name, settings).Concat(Usual(name, settings)).FirstOrDefault(folder => DataSetFiles.ByName.ContainsKey(name)
+            ? DataSetFiles.VariantIn(name, folder) is not null
+            : ImageSetFiles.Find(name, folder) is not null);
+
+    /// <summary>Whether a data set lies in a usual folder though another place was named.</summary>
+    internal static bool IsElsewhere(string name, string folder, HostingSettings settings) =>
+        settings.Data is not null && !Named(name, settings).Contains(folder) && Usual(name, settings).Contains(folder);
+
+    /// <summary>What of a data set is in the folder that was named, for people; nothing where all or none of it is.</summary>
+    internal static string LackingInNamed(string name, HostingSettings settings) =>
+        string.Concat(Named(name, settings).Select(folder => Lacking(name, folder)));
+
+    private static string NoFiles(string name, IReadOnlyList<string> files, HostingSettings settings) =>
+        $"data set {name} is not here. Looked in {LookedIn(name, settings)} for {string.Join(", ", files)} (each plain or .gz). "
+        + string.Concat(Named(name, settings).Concat(Usual(name, settings)).Select(folder => Lacking(name, folder)))
+        + $"Put the files into one of these places, or name their place with --data or {HostingSettings.DataVariable}"
+        + (name == "fashion-mnist" ? "; Debian and Ubuntu have them: apt-get install dataset-fashion-mnist" : "");
+
+    private static string NoImages(string name, HostingSettings settings) =>
+        $"unknown data set '{name}'{Nearest.Hint(name, DataSetFiles.ByName.Keys)}; known are {string.Join(", ", DataSetFiles.ByName.Keys)}, and photographs: "
+        + $"looked in {LookedIn(name, settings)} for {ImageSetFiles.Expected}. "
+        + (DataPlaces.IsBucket(settings) ? $"In a bucket {BucketDataSets.Expected} are read, no folders of images: pack them into shards. " : "")
+        + string.Concat(Named(name, settings).Concat(Usual(name, settings)).Select(folder => Lacking(name, folder)))
+        + $"Name their place with --data or {HostingSettings.DataVariable}";
+
+    /// <summary>Every place where a data set was looked for, in the order of looking.</summary>
+    private static string LookedIn(string name, HostingSettings settings)
     {
-        List<string> candidates = settings.Data is { } named ? [named] : [Path.Combine(settings.Home, "data"), System];
-        return candidates.Find(folder => ImageSetFiles.Find(name, folder) is not null)
-            ?? throw new LatheException(
-                $"unknown data set '{name}'{Nearest.Hint(name, DataSetFiles.ByName.Keys)}; known are {string.Join(", ", DataSetFiles.ByName.Keys)}, and photographs: "
-                + $"looked in {string.Join(", ", candidates.SelectMany(folder => (string[])[Path.Combine(folder, name), folder]))} for {ImageSetFiles.Expected}. "
-                + string.Concat(candidates.SelectMany(folder => (string[])[Path.Combine(folder, name), folder]).Select(LackingSplit))
-                + (settings.Data is null ? $"Name their folder with --data or {HostingSettings.DataVariable}" : OnlyThere));
+        var folders = Named(name, settings).Concat(Usual(name, settings));
+        // Photographs lie in a folder of their name, or are all that is there.
+        if (!DataSetFiles.ByName.ContainsKey(name)) folders = folders.SelectMany(folder => (string[])[Path.Combine(folder, name), folder]);
+        return string.Join(", ", (DataPlaces.IsBucket(settings) ? BucketDataSets.LookedIn(name, settings) : []).Concat(folders));
     }
 
-    /// <summary>What is missing where some of a data set's files are; nothing where none is.</summary>
-    private static string Lacking(string folder, IReadOnlyList<string> files)
+    /// <summary>Where a data set may lie in the folder that was named; nothing where none was, or a bucket.</summary>
+    private static string[] Named(string name, HostingSettings settings) =>
+        settings.Data is not { } named || DataPlaces.IsBucket(settings) ? []
+        : DataSetFiles.ByName.ContainsKey(name) ? [named, Path.Combine(named, name)]
+        : [named];
+
+    /// <summary>Where a data set usually lies.</summary>
+    private static string[] Usual(string name, HostingSettings settings)
+    {
+        var home = Path.Combine(settings.Home, "data");
+        return DataSetFiles.ByName.ContainsKey(name) ? [Path.Combine(home, name), Path.Combine(System, name)] : [home, System];
+    }
+
+    /// <summary>What is missing where some of a data set is; nothing where none is.</summary>
+    private static string Lacking(string name, string folder) => DataSetFiles.ByName.TryGetValue(name, out var files)
+        ? LackingFiles(folder, files)
+        : LackingSplit(Path.Combine(folder, name)) + LackingSplit(folder);
+
+    private static string LackingFiles(string folder, IReadOnlyList<string> files)
     {
         var missing = files.Where(file => FileIn(folder, file) is null).ToList();
         return missing.Count == 0 || missing.Count == files.Count ? "" : $"{folder} has the others, but not {string.Join(", ", missing)}. ";
@@ -59,16 +91,11 @@ public static class DataFolders
 
     /// <summary>Refuses a folder that was named and is not there, before another place is looked at in its stead.</summary>
     /// <exception cref="LatheException">There is no such folder.</exception>
-    public static void CheckNamed(HostingSettings settings)
+    internal static void CheckNamed(HostingSettings settings)
     {
         if (settings.Data is not null && !DataPlaces.IsBucket(settings) && !Directory.Exists(settings.Data))
             throw new LatheException($"--data or {HostingSettings.DataVariable} is '{settings.Data}': no such folder");
     }
-
-    /// <summary>The places where a data set is looked for, best first: in a folder that was named, or else where it usually is.</summary>
-    public static IEnumerable<string> Candidates(string name, HostingSettings settings) => settings.Data is { } named
-        ? [named, Path.Combine(named, name)]
-        : [Path.Combine(settings.Home, "data", name), Path.Combine(System, name)];
 
     /// <summary>The files of a data set, relative to its folder.</summary>
     /// <exception cref="LatheException">No such data set.</exception>

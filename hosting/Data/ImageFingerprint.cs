@@ -5,7 +5,7 @@ using Lathe.Contracts;
 
 namespace Lathe.Hosting;
 
-/// <summary>Photographs by content: the same wherever the folder or the shards lie.</summary>
+/// <summary>Identifies photographs by content: the same for any folder and for shards.</summary>
 internal static class ImageFingerprint
 {
     private const int PieceBytes = 8 << 20;
@@ -13,7 +13,7 @@ internal static class ImageFingerprint
     /// <summary>SHA-256 over each file's relative path, length and the SHA-256 of its content, in ordinal order of the paths.</summary>
     /// <param name="files">The data set.</param>
     /// <param name="cache">
-    /// Folder where digests are kept by path, length and time of change: one file for the data set, for ImageNet has 1.3 million images.
+    /// Folder where digests are kept by path, length and time of change: one file for the data set, because ImageNet has 1.3 million images.
     /// </param>
     /// <exception cref="LatheException">A file cannot be read.</exception>
     public static string Compute(ImageSetFiles files, string cache)
@@ -38,7 +38,7 @@ internal static class ImageFingerprint
         }
         finally
         {
-            // What was hashed before a file failed need not be read again.
+            // Digests that were computed before a file failed are kept, so those files are not read again.
             Keep(kept, entries, known);
         }
 

@@ -107,8 +107,8 @@ public static class Doctor
     {
         var slots = settings.SlotsFor(settings.Threads);
         var busy = settings.Threads * slots;
-        var text = $"{Environment.ProcessorCount} CPUs, {Counted(settings.Threads, "thread")} for {(slots == 1 ? "one computation" : $"each of {slots} computations")} at a time where a sweep does not say";
-        return busy <= Environment.ProcessorCount
+        var text = $"{Counted(settings.Cpus, "CPU")}, {Counted(settings.Threads, "thread")} for {(slots == 1 ? "one computation" : $"each of {slots} computations")} at a time where a sweep does not say";
+        return busy <= settings.Cpus
             ? new DoctorCheck("processors", true, text)
             : new DoctorCheck(
                 "processors",

@@ -5,7 +5,7 @@ internal sealed class ComputeSlots(HostingSettings settings)
 {
     /// <summary>Waits for a free slot.</summary>
     /// <param name="threads">Threads of the computation.</param>
-    /// <param name="waiting">Called once where none is free.</param>
+    /// <param name="waiting">Called once if no file is free.</param>
     /// <param name="stop">Ends the wait.</param>
     /// <returns>Dispose it to free the slot.</returns>
     public Task<IDisposable> TakeAsync(int threads, Action waiting, CancellationToken stop)

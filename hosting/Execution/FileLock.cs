@@ -5,10 +5,10 @@ internal static class FileLock
 {
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>Takes the lock of one of several files, or waits for the first that becomes free.</summary>
-    /// <param name="paths">Files, in a folder that is there; asked anew at each try.</param>
+    /// <summary>Locks one of several files, or waits until one becomes free.</summary>
+    /// <param name="paths">Files in an existing folder; called again at each attempt.</param>
     /// <param name="options">For the file that is held.</param>
-    /// <param name="waiting">Called once where none is free.</param>
+    /// <param name="waiting">Called once if no file is free.</param>
     /// <param name="stop">Ends the wait.</param>
     /// <returns>Dispose it to free the lock.</returns>
     public static async Task<IDisposable> TakeAsync(Func<IEnumerable<string>> paths, FileOptions options, Action waiting, CancellationToken stop)

@@ -4,8 +4,8 @@ using System.Text;
 namespace Lathe.Hosting;
 
 /// <summary>
-/// One execution of a key at a time on this machine, over all processes that share a store: a message that comes twice, or a sweep that has
-/// its first stages in common with one in another terminal, waits for the first and finds its result.
+/// Allows one execution of a key at a time on this machine, over all processes that share a store. A duplicate message waits for the first execution and
+/// finds its result. So does a sweep in another terminal that has its first stages in common.
 /// </summary>
 internal sealed class KeyLocks(HostingSettings settings)
 {
@@ -14,16 +14,16 @@ internal sealed class KeyLocks(HostingSettings settings)
     private readonly string _folder = Path.Combine(
         settings.SlotFolder, $"keys-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(settings.Store)))[..DigitsOfStore]}");
 
-    /// <summary>Waits until nobody else holds the key.</summary>
+    /// <summary>Waits until no other process holds the key.</summary>
     /// <param name="key">Key of an execution.</param>
-    /// <param name="waiting">Called once where somebody does.</param>
+    /// <param name="waiting">Called once if another process holds it.</param>
     /// <param name="stop">Ends the wait.</param>
-    /// <returns>Dispose it to let the next one in.</returns>
+    /// <returns>Dispose it to release the key.</returns>
     public Task<IDisposable> EnterAsync(string key, Action waiting, CancellationToken stop)
     {
         Directory.CreateDirectory(_folder);
-        // Deleted while it is still locked. Whoever opened the deleted one at that moment may come to run beside whoever makes it anew, which
-        // costs a computation and no result.
+        // Deleted while it is still locked. A process that has just opened the deleted file may then run in parallel with one that creates it
+        // again. This costs a second computation but never changes a result.
         return FileLock.TakeAsync(() => [Path.Combine(_folder, key)], FileOptions.DeleteOnClose, waiting, stop);
     }
 }

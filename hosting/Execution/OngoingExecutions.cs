@@ -4,11 +4,11 @@ using Microsoft.Extensions.Hosting;
 namespace Lathe.Hosting;
 
 /// <summary>
-/// Executions under way in this process. One outlives the connection that brought its message: the client library gives a lost connection
-/// up only once the handlers of its messages have returned, so that a handler that waited for its training would keep the worker
-/// cut off for minutes. The broker brings the message again, and it joins what is under way.
+/// Executions that run in this process. An execution outlives the connection that delivered its message. The client library closes a lost connection
+/// only after the handlers of its messages have returned, so a handler that waited for its training would keep the worker disconnected for minutes.
+/// The broker delivers the message again, and the message joins the running execution.
 /// </summary>
-/// <remarks>A hosted service that is to be added before the bus: it is stopped after it, and waits for what the bus no longer knows of.</remarks>
+/// <remarks>Add this hosted service before the bus. It then stops after the bus, and waits for the executions that the bus no longer tracks.</remarks>
 internal sealed class OngoingExecutions : IHostedService, IDisposable
 {
     private readonly Dictionary<(Guid Sweep, string Key, string ReplyTo), (Task Task, CancellationTokenSource Cancelled)> _running = [];

@@ -49,7 +49,7 @@ internal sealed class ProgressForwarder : IProgress<StageProgress>, IAsyncDispos
         }
         catch (OperationCanceledException)
         {
-            // The execution has ended; what comes after it says more than progress could.
+            // The execution has ended, and its result or failure replaces its progress.
         }
     }
 

@@ -91,6 +91,8 @@ internal sealed class StageExecutor(
     {
         var (kind, text) = e switch
         {
+            // Without a broker there is no other worker.
+            LatheException { Kind: FailureKind.Elsewhere } here when settings.Broker is null => (FailureKind.Permanent, here.Message),
             LatheException known => (known.Kind, known.Message),
             // Trying again fills no less.
             IOException { HResult: NoSpaceLeft } => (FailureKind.Permanent, "the disk is full; make room where checkpoints and states are kept (lathe doctor shows where), and run the same again"),
@@ -108,6 +110,7 @@ internal sealed class StageExecutor(
     {
         CheckVersion(stage.Manifest, command);
         if (Accepted(command) is { } known) return known;
+        CheckDevice(command);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancelled, shutdown.Stopping);
         var worker = WorkerName.Of(stage.Manifest.Name);
         await reports.SendAsync(
@@ -186,7 +189,7 @@ internal sealed class StageExecutor(
             FoundData = manifest.ReadsData ? FindData(command) : null,
             Seed = command.Seed,
             Threads = Threads(command),
-            Device = settings.Device,
+            Device = settings.Device.Fit(command.Device) ?? settings.Device,
             Fresh = command.Fresh ? command.SweepId : null,
             Cancelled = stop.Cancelled,
             ShuttingDown = shutdown.Stopping,
@@ -201,6 +204,7 @@ internal sealed class StageExecutor(
     {
         if (command.Data is not { } wanted) throw new LatheException($"stage {command.Stage} reads data, and the message names none; start workers and coordinator of the same release");
         var place = DataPlaces.Find(wanted.Name, settings);
+        if (DataPlaces.Elsewhere(wanted.Name, place, settings) is { } elsewhere) logger.LogInformation("{Found}", elsewhere);
         var found = DataFingerprint.Compute(wanted.Name, place, settings);
         return found == wanted ? (found, place) : throw new LatheException(
             $"data set {wanted.Name} in {place} has fingerprint {found.Fingerprint}; the sweep was planned for {wanted.Fingerprint}: "
@@ -236,6 +240,17 @@ internal sealed class StageExecutor(
             throw new LatheException(
                 $"the sweep asks for stage {command.Stage} version {command.Version}; this worker runs {manifest.Name} version {manifest.Version}. "
                 + "Start workers and coordinator of the same release and submit the sweep again");
+        }
+    }
+
+    private void CheckDevice(ExecuteStage command)
+    {
+        if (settings.Device.Fit(command.Device) is null)
+        {
+            throw new LatheException(
+                $"the sweep asks for device {command.Device!.Value.ToString().ToLowerInvariant()}, and this worker ({Environment.MachineName}) computes on {settings.Device} "
+                + $"({HostingSettings.DeviceVariable} or --device). Start a worker of {command.Stage} that computes there, or take device out of the sweep",
+                FailureKind.Elsewhere);
         }
     }
 

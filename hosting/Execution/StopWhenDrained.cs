@@ -31,7 +31,7 @@ internal sealed class StopWhenDrained(
         }
         catch (OperationCanceledException)
         {
-            // Told to end for another reason.
+            // Stopped for another reason.
         }
     }
 
@@ -48,7 +48,7 @@ internal sealed class StopWhenDrained(
         }
         catch (LatheException e)
         {
-            // A broker that is away says nothing about the work.
+            // An unreachable broker does not mean that the queue is empty.
             logger.LogWarning("{Message}", e.Message);
             return false;
         }

@@ -146,14 +146,16 @@ public static class ParametersSchema
         if (Math.Abs(most) < Unlimited) schema[range.MaximumIsExclusive ? "exclusiveMaximum" : "maximum"] = most;
     }
 
-    /// <summary>An attribute on the property, or on the constructor parameter that a positional record makes it from.</summary>
+    /// <summary>An attribute on the property, on one that it overrides, or on the constructor parameter that a positional record makes it from.</summary>
     private static TAttribute? Attribute<TAttribute>(JsonPropertyInfo property)
         where TAttribute : Attribute =>
         From<TAttribute>(property.AttributeProvider) ?? From<TAttribute>(property.AssociatedParameter?.AttributeProvider);
 
     private static TAttribute? From<TAttribute>(ICustomAttributeProvider? provider)
         where TAttribute : Attribute =>
-        provider?.GetCustomAttributes(typeof(TAttribute), inherit: true).OfType<TAttribute>().FirstOrDefault();
+        provider is MemberInfo property
+            ? property.GetCustomAttribute<TAttribute>(inherit: true)
+            : provider?.GetCustomAttributes(typeof(TAttribute), inherit: true).OfType<TAttribute>().FirstOrDefault();
 
     /// <summary>What is made once for each record.</summary>
     private static class Known<TParameters>

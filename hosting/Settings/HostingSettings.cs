@@ -1,4 +1,4 @@
-using System.Globalization;
+using System.CommandLine;
 using Lathe.Contracts;
 
 namespace Lathe.Hosting;
@@ -19,6 +19,8 @@ public sealed record HostingSettings
     public const string DrainVariable = "LATHE_DRAIN";
     public const string HealthPortVariable = "LATHE_HEALTH_PORT";
 
+    private readonly int? _threads;
+
     /// <summary>Folder of everything that lasts, absolute. <c>LATHE_HOME</c>, <c>--home</c>; default <c>.lathe</c> in the current folder.</summary>
     public required string Home { get; init; }
 
@@ -32,7 +34,8 @@ public sealed record HostingSettings
     public required string Store { get; init; }
 
     /// <summary>
-    /// Folder of the data set, or of one folder for each data set, absolute, or the same in a bucket; null: the usual places.
+    /// Folder of the data set, or of one folder for each data set, absolute, or the same in a bucket; null: none. What is not there is looked for
+    /// in the usual places: <c>data</c> in <see cref="Home"/>, and /usr/share/datasets.
     /// <c>LATHE_DATA</c>, <c>--data</c>.
     /// </summary>
     public string? Data { get; init; }
@@ -44,7 +47,14 @@ public sealed record HostingSettings
     /// Threads of one computation, at least 1, where its sweep does not say. <c>LATHE_THREADS</c>, <c>--threads</c>; default: the CPUs this
     /// process may use.
     /// </summary>
-    public int Threads { get; init; } = Environment.ProcessorCount;
+    public int Threads
+    {
+        get => _threads ?? Cpus;
+        init => _threads = value;
+    }
+
+    /// <summary>CPUs that this process may use, at least 1.</summary>
+    public int Cpus { get; init; } = CpuBudget.OfProcess;
 
     /// <summary>What this process computes on. <c>LATHE_DEVICE</c>, <c>--device</c>; default: a GPU where libtorch can use one, else the CPU.</summary>
     public ComputeDevice Device { get; init; }
@@ -68,76 +78,39 @@ public sealed record HostingSettings
     public string SlotFolder { get; init; } = Path.Combine(Path.GetTempPath(), $"lathe-compute-slots-{Environment.UserName}");
 
     /// <summary>Computations of so many threads that this machine takes at a time, at least 1.</summary>
-    public int SlotsFor(int threads) => ComputeSlots ?? Math.Max(1, Environment.ProcessorCount / threads);
+    public int SlotsFor(int threads) => ComputeSlots ?? Math.Max(1, Cpus / threads);
 
     /// <summary>Settings that live in one folder, everything else at its default: the start for tests and tools.</summary>
     public static HostingSettings In(string home) =>
         new() { Home = Path.GetFullPath(home), Store = Path.Combine(Path.GetFullPath(home), "checkpoints") };
 
-    /// <summary>Reads the environment, then the options.</summary>
+    /// <summary>Reads a command line that holds these options alone, and the environment.</summary>
     /// <param name="args">Options as <c>--name value</c> or <c>--name=value</c>.</param>
     /// <param name="environment">Looks up an environment variable; by default this process's.</param>
+    /// <param name="cpus">CPUs that this process may use; by default <see cref="CpuBudget.OfProcess"/>.</param>
     /// <exception cref="LatheException">An option is unknown or a value is not usable; the message names it.</exception>
-    public static HostingSettings Load(IReadOnlyList<string> args, Func<string, string?>? environment = null)
+    public static HostingSettings Load(IReadOnlyList<string> args, Func<string, string?>? environment = null, int? cpus = null) =>
+        Load(SettingsOptions.Parse(args), environment, cpus);
+
+    /// <summary>The same for a command line that has been parsed, with any of <see cref="SettingsOptions"/>.</summary>
+    public static HostingSettings Load(ParseResult call, Func<string, string?>? environment = null, int? cpus = null)
     {
         environment ??= Environment.GetEnvironmentVariable;
-        var options = SettingsOptions.Parse(args);
-        (string? Value, string Source) Setting(string variable, string option) =>
-            options.TryGetValue(option, out var given) ? (given, option)
-            : string.IsNullOrWhiteSpace(environment(variable)) ? (null, variable)
-            : (environment(variable)!.Trim(), variable);
-
-        var home = Folder(Setting(HomeVariable, "--home")) ?? Path.GetFullPath(".lathe");
+        T Of<T>(Setting<T> setting, T absent) => setting.Of(call, environment, absent);
+        var home = Of(SettingsOptions.Home, null) ?? Path.GetFullPath(".lathe");
         return new HostingSettings
         {
             Home = home,
-            Broker = BrokerOf(Setting(BrokerVariable, "--broker")),
-            Store = FolderOrBucket(Setting(StoreVariable, "--store")) ?? Path.Combine(home, "checkpoints"),
-            Data = FolderOrBucket(Setting(DataVariable, "--data")),
-            Threads = Whole(Setting(ThreadsVariable, "--threads"), 1, 1024) ?? Environment.ProcessorCount,
-            Device = DeviceOf(Setting(DeviceVariable, "--device")),
-            ComputeSlots = Whole(Setting(ComputeSlotsVariable, "--compute-slots"), 1, 1024),
-            Drain = Seconds(Setting(DrainVariable, "--drain")),
-            HealthPort = Whole(Setting(HealthPortVariable, "--health-port"), 0, 65535),
-            AnnounceOnly = options.ContainsKey("--announce"),
+            Broker = Of(SettingsOptions.Broker, null),
+            Store = Of(SettingsOptions.Store, null) ?? Path.Combine(home, "checkpoints"),
+            Data = Of(SettingsOptions.Data, null),
+            Cpus = cpus ?? CpuBudget.OfProcess,
+            Threads = Of(SettingsOptions.Threads, null) ?? cpus ?? CpuBudget.OfProcess,
+            Device = Of(SettingsOptions.Device, default),
+            ComputeSlots = Of(SettingsOptions.ComputeSlots, null),
+            Drain = Of(SettingsOptions.Drain, null),
+            HealthPort = Of(SettingsOptions.HealthPort, null),
+            AnnounceOnly = call.GetValue(SettingsOptions.Announce),
         };
-    }
-
-    private static string? FolderOrBucket((string? Value, string Source) setting) => setting.Value is { } address && BucketAddress.IsOne(address)
-        ? BucketAddress.Parse(address, setting.Source).ToString()
-        : Folder(setting);
-
-    private static string? Folder((string? Value, string Source) setting)
-    {
-        if (setting.Value is null) return null;
-        var path = Path.GetFullPath(setting.Value);
-        return File.Exists(path)
-            ? throw new LatheException($"{setting.Source} is '{setting.Value}', which is a file; expected a folder")
-            : path;
-    }
-
-    private static BrokerAddress? BrokerOf((string? Value, string Source) setting) =>
-        setting.Value is null ? null : BrokerAddress.Parse(setting.Value, setting.Source);
-
-    private static ComputeDevice DeviceOf((string? Value, string Source) setting) => setting.Value is null
-        ? default
-        : ComputeDevice.TryParse(setting.Value)
-            ?? throw new LatheException($"{setting.Source} is '{setting.Value}'; expected {ComputeDevice.Expected}");
-
-    private static int? Whole((string? Value, string Source) setting, int least, int most)
-    {
-        if (setting.Value is null) return null;
-        return int.TryParse(setting.Value, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= least && number <= most
-            ? number
-            : throw new LatheException($"{setting.Source} is '{setting.Value}'; expected a whole number from {least} to {most}");
-    }
-
-    private static TimeSpan? Seconds((string? Value, string Source) setting)
-    {
-        if (setting.Value is null) return null;
-        return double.TryParse(setting.Value, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var seconds)
-            && seconds is > 0 and <= 86400
-            ? TimeSpan.FromSeconds(seconds)
-            : throw new LatheException($"{setting.Source} is '{setting.Value}'; expected a number of seconds above 0 and at most 86400");
     }
 }

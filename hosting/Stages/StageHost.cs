@@ -1,18 +1,19 @@
 using Lathe.Contracts;
+using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace Lathe.Hosting;
 
-/// <summary>Runs a stage as a service of its own: a stage's whole program is one call.</summary>
+/// <summary>Runs a stage as its own service: one call is the whole program of a stage.</summary>
 public static class StageHost
 {
     /// <summary>Exit code of a user's mistake: a setting, a broker that is not there.</summary>
     public const int UserError = 2;
 
     /// <summary>Runs the stage until the process is told to end.</summary>
-    /// <param name="args">See <see cref="HostingSettings.Load"/>.</param>
+    /// <param name="args">See <see cref="SettingsOptions"/>.</param>
     /// <returns>Exit code: 0, or 2 with one line on standard error.</returns>
     public static Task<int> RunAsync<TStage, TParameters>(string[] args)
         where TStage : class, IStage<TParameters>, new() =>
@@ -36,12 +37,20 @@ public static class StageHost
         }
 
         // Arguments and appsettings files are not read: HostingSettings is all there is to set.
-        var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
-        builder.AddLatheTelemetry(ServiceName<TStage>());
-        builder.Services.AddLatheBus(settings, bus => bus.AddStage<TStage, TParameters>());
-        if (settings.HealthPort is not null) builder.Services.AddHostedService<HealthEndpoint>();
-        if (settings.Drain is not null) builder.Services.AddHostedService<StopWhenDrained>();
-        return builder.Build();
+        if (settings.HealthPort is not { } port) return With(Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings())).Build();
+        var web = With(HealthEndpoints.Builder(port)).Build();
+        web.UseRouting();
+        web.MapHealth();
+        return web;
+
+        TBuilder With<TBuilder>(TBuilder builder)
+            where TBuilder : IHostApplicationBuilder
+        {
+            builder.AddLatheTelemetry(ServiceName<TStage>());
+            builder.Services.AddLatheBus(settings, bus => bus.AddStage<TStage, TParameters>());
+            if (settings.Drain is not null) builder.Services.AddHostedService<StopWhenDrained>();
+            return builder;
+        }
     }
 
     /// <summary>service.name of a stage's telemetry: Lathe.Pruner is <c>lathe-pruner</c>.</summary>

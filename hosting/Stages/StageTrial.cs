@@ -35,7 +35,7 @@ public sealed class StageTrial(HostingSettings settings)
         var record = ParametersSchema.Read<TParameters>(manifest.Name, parameters);
         var filled = ParametersSchema.WithDefaults(manifest.ParametersSchema!.Value, parameters);
         var found = manifest.ReadsData ? FindData(data) : ((DataRef, DataPlace)?)null;
-        var key = ExecutionKey.Compute(manifest, filled, input, found?.Item1, seed);
+        var key = ExecutionKey.Compute(manifest, filled, input, found?.Item1, seed, settings.Threads, settings.Device.Kind is DeviceKind.Auto ? null : settings.Device.Kind);
         var attempt = new TrainingStateStore(settings).Begin(key, freshFor: null, TimeProvider.System, Logger);
         var run = new StageRun(Checkpoints, new SharedValues(settings), OnImages)
         {

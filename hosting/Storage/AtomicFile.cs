@@ -1,9 +1,13 @@
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
 namespace Lathe.Hosting;
 
-/// <summary>Files that are there whole or not at all: written aside, flushed to the disk, then renamed.</summary>
-public static class AtomicFile
+/// <summary>Files that are there whole or not at all: written aside, flushed to the disk, then renamed, and the new name flushed.</summary>
+public static partial class AtomicFile
 {
     private const string Aside = ".writing";
+    private const int CloseOnExec = 0x80000;
 
     /// <summary>Writes a file whole or not at all; a writer that throws leaves what was there before.</summary>
     /// <param name="path">The file; missing folders are made.</param>
@@ -26,7 +30,7 @@ public static class AtomicFile
         WriteAside(Path.GetDirectoryName(path)!, Whole, (aside, _) =>
         {
             WriteAll(others);
-            File.Move(aside, path, overwrite: true);
+            Rename(aside, path);
         });
 
         string Whole(Stream stream)
@@ -42,7 +46,7 @@ public static class AtomicFile
     internal static void WriteNamed(string folder, Func<Stream, string?> write) => WriteAside(folder, write, (aside, path) =>
     {
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        File.Move(aside, path, overwrite: true);
+        Rename(aside, path);
     });
 
     /// <summary>Writes a file aside and has it taken to its place; whatever happens, nothing is left aside.</summary>
@@ -69,6 +73,19 @@ public static class AtomicFile
             File.Delete(aside);
         }
     }
+
+    /// <summary>Takes a file to its place. The new name outlasts a loss of power once the folder, too, is on the disk.</summary>
+    private static void Rename(string aside, string path)
+    {
+        File.Move(aside, path, overwrite: true);
+        if (!OperatingSystem.IsLinux()) return;
+        // .NET opens no folders.
+        using var folder = new SafeFileHandle(Open(Path.GetDirectoryName(path)!, CloseOnExec), ownsHandle: true);
+        if (!folder.IsInvalid) RandomAccess.FlushToDisk(folder);
+    }
+
+    [LibraryImport("libc", EntryPoint = "open", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int Open(string path, int flags);
 
     /// <summary>Writers that end by closing their stream are common; the file is still to be flushed to the disk then.</summary>
     private sealed class KeptOpen(FileStream file) : Stream

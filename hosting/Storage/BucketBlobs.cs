@@ -5,7 +5,7 @@ using System.Text;
 namespace Lathe.Hosting;
 
 /// <summary>
-/// Objects of a bucket. They are written and read by way of files of this machine, so memory does not grow with them; an object appears
+/// Objects of a bucket. They are written and read through local files, so memory does not grow with their size. An object appears
 /// when all of it has been sent.
 /// </summary>
 /// <param name="access">Server and credentials.</param>
@@ -22,7 +22,7 @@ public sealed class BucketBlobs(BucketAccess access, BucketAddress address, stri
     public string? FileOf(string name, bool again = false)
     {
         if (_bucket.Find(name) is not { } there) return null;
-        // Another content of the same name has another tag, so a copy is never taken for what replaced its original.
+        // A new content of the same name has a new tag, so a copy of the old content is never used for it.
         var identity = string.Create(CultureInfo.InvariantCulture, $"{access.Server}\n{PlaceOf(name)}\n{there.Bytes}\n{there.Tag}");
         var copy = Path.Combine(cache, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(identity)))[..16], name);
         if (again || !File.Exists(copy)) _bucket.Download(there, copy);
@@ -36,7 +36,7 @@ public sealed class BucketBlobs(BucketAccess access, BucketAddress address, stri
         var file = new FileStream(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, 1 << 16);
         try
         {
-            // The stream keeps it until it is closed, and a process that dies leaves nothing behind.
+            // The open stream keeps the deleted file alive, and a process that dies leaves no file.
             File.Delete(path);
             if (!_bucket.Download(name, file))
             {
@@ -60,7 +60,7 @@ public sealed class BucketBlobs(BucketAccess access, BucketAddress address, stri
 
     public void SetAside(string name, string newName)
     {
-        // By way of this machine: not every server copies, and none more than 5 GB at a time.
+        // Copies through this machine: not every server can copy, and no server copies more than 5 GB at a time.
         AtomicFile.WriteAside(cache, stream => _bucket.Download(name, stream) ? newName : null, _bucket.Upload);
         _bucket.Delete(name);
     }

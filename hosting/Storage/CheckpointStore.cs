@@ -7,7 +7,7 @@ namespace Lathe.Hosting;
 /// <summary>
 /// Checkpoints, each named by the SHA-256 of its content: <c>ab/abcdef….safetensors</c>. Every read is verified.
 /// </summary>
-/// <param name="blobs">Where they lie.</param>
+/// <param name="blobs">Folder or bucket that holds them.</param>
 public sealed class CheckpointStore(IBlobs blobs)
 {
     private const string Extension = ".safetensors";
@@ -18,7 +18,7 @@ public sealed class CheckpointStore(IBlobs blobs)
     {
     }
 
-    /// <summary>The store's folder or bucket, for people.</summary>
+    /// <summary>The store's folder or bucket, for messages.</summary>
     public string Place => blobs.Place;
 
     /// <summary>Writes a checkpoint, whole or not at all.</summary>
@@ -50,18 +50,18 @@ public sealed class CheckpointStore(IBlobs blobs)
 
     /// <summary>The verified file of a checkpoint.</summary>
     /// <exception cref="LatheException">
-    /// Not there, or not what it was when it was written; a damaged one is set aside, so that it can be made again.
+    /// It is missing or damaged. A damaged checkpoint is moved aside, so that it can be computed again.
     /// </exception>
     public string PathOf(CheckpointRef checkpoint) =>
         TryVerify(checkpoint, out var path, out var problem) ? path : throw new LatheException(problem);
 
-    /// <summary>True where the checkpoint is there and undamaged; a damaged one is set aside.</summary>
-    /// <exception cref="LatheException">The store cannot be asked.</exception>
+    /// <summary>True if the checkpoint exists and is undamaged; a damaged one is moved aside.</summary>
+    /// <exception cref="LatheException">The store cannot be reached.</exception>
     public bool Has(CheckpointRef checkpoint) => TryVerify(checkpoint, out _, out _);
 
     /// <summary>The checkpoint whose digest starts so.</summary>
     /// <param name="prefix">4 to 64 hexadecimal characters.</param>
-    /// <exception cref="LatheException">None or several do.</exception>
+    /// <exception cref="LatheException">No checkpoint or several checkpoints match.</exception>
     public CheckpointRef Find(string prefix)
     {
         var wanted = prefix.ToLowerInvariant();
@@ -93,7 +93,7 @@ public sealed class CheckpointStore(IBlobs blobs)
         }
 
         var (found, bytes) = Digest(path);
-        // A copy of a bucket's object may be damaged where the object is not.
+        // The local copy may be damaged although the object in the bucket is not.
         if (found != checkpoint.Sha256 && blobs.FileOf(name, again: true) is { } anew) (found, bytes) = Digest(path = anew);
         problem = null;
         if (found != checkpoint.Sha256)

@@ -3,7 +3,7 @@ using System.Security.Cryptography;
 namespace Lathe.Hosting;
 
 /// <summary>
-/// Passes writes on and digests them on the way. Forward only. A writer on top may close it: file and digest belong to the caller.
+/// Forwards writes and computes their digest. Forward only. A writer on top may close it; the caller owns the file and the digest.
 /// </summary>
 internal sealed class DigestingStream(Stream below, IncrementalHash hash) : Stream
 {

@@ -44,7 +44,7 @@ public sealed class FolderBlobs(string folder) : IBlobs
         }
         catch (FileNotFoundException)
         {
-            // Another reader found the same and was quicker.
+            // Another reader found the same damage first.
         }
     }
 

@@ -1,33 +1,33 @@
 namespace Lathe.Hosting;
 
 /// <summary>
-/// Named contents in a folder or in a bucket: what every store of Lathe is made of. Names are relative, with <c>/</c> between. A content is
-/// there whole or not at all. For many threads and processes at once.
+/// Named contents in a folder or in a bucket. Every store of Lathe uses them. Names are relative paths with <c>/</c>. A content exists
+/// completely or not at all. Safe for many threads and processes at once.
 /// </summary>
 public interface IBlobs
 {
-    /// <summary>The folder or the bucket, for people.</summary>
+    /// <summary>The folder or the bucket, for messages.</summary>
     string Place { get; }
 
-    /// <summary>Where a name lies, for people.</summary>
+    /// <summary>Location of a name, for messages.</summary>
     string PlaceOf(string name);
 
-    /// <summary>A file of this machine with that content; null where there is none of the name. Neither written nor deleted by the caller.</summary>
+    /// <summary>A local file with that content; null if the name does not exist. The caller must not write or delete it.</summary>
     /// <param name="name">Its name.</param>
-    /// <param name="again">True: where the file is a copy, make it anew.</param>
+    /// <param name="again">True: if the file is a copy, copy it again.</param>
     string? FileOf(string name, bool again = false);
 
-    /// <summary>The content from its start, in a stream that can seek; null where there is none. The caller disposes it.</summary>
+    /// <summary>The content in a seekable stream, from its start; null if it does not exist. The caller disposes it.</summary>
     Stream? Open(string name);
 
-    /// <summary>Writes a content; where the writer throws, what was there before stays.</summary>
-    /// <param name="write">Writes it to a stream and gives its name.</param>
+    /// <summary>Writes a content. If the writer throws, the previous content stays.</summary>
+    /// <param name="write">Writes it to a stream and returns its name.</param>
     void Write(Func<Stream, string> write);
 
-    /// <summary>Removes a content; nothing happens where there is none.</summary>
+    /// <summary>Removes a content; does nothing if it does not exist.</summary>
     void Delete(string name);
 
-    /// <summary>Gives a content another name; nothing happens where there is none any more.</summary>
+    /// <summary>Renames a content; does nothing if it no longer exists.</summary>
     void SetAside(string name, string newName);
 
     /// <summary>Names that start so, without those further down, in ordinal order.</summary>

@@ -27,7 +27,7 @@ public sealed record StoredResult(
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<Panel>? Panels = null);
 
 /// <summary>Results by execution key, <c>results/&lt;key&gt;.json</c>. A result is written before its message is acknowledged.</summary>
-/// <param name="blobs">Where they lie.</param>
+/// <param name="blobs">Folder or bucket that holds them.</param>
 public sealed class ResultStore(IBlobs blobs)
 {
     public ResultStore(HostingSettings settings)

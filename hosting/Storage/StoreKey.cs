@@ -2,7 +2,7 @@ using Lathe.Contracts;
 
 namespace Lathe.Hosting;
 
-/// <summary>Execution keys become file names, and they come from messages: nothing but a digest may pass.</summary>
+/// <summary>Execution keys come from messages and become file names, so only a digest is accepted.</summary>
 internal static class StoreKey
 {
     public static string Checked(string key) =>

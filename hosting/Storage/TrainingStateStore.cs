@@ -6,10 +6,10 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Lathe.Hosting;
 
 /// <summary>
-/// Training states of executions that have not ended: <c>states/&lt;key&gt;.state</c>, and beside it the record of attempts.
-/// A fresh execution has a slot of its sweep's own, so it never sees a state that another sweep left.
+/// Training states of executions that have not ended, <c>states/&lt;key&gt;.state</c>, each with a record of its attempts.
+/// A fresh execution uses a slot of its own sweep, so it never resumes from the state of another sweep.
 /// </summary>
-/// <param name="blobs">Where they lie.</param>
+/// <param name="blobs">Folder or bucket that holds them.</param>
 public sealed class TrainingStateStore(IBlobs blobs)
 {
     /// <summary>Attempts in a row that may end without progress; the next one is refused.</summary>
@@ -26,7 +26,7 @@ public sealed class TrainingStateStore(IBlobs blobs)
     /// <param name="time">Measures the seconds of this attempt.</param>
     /// <param name="logger">Told of a state that is damaged; null: nobody is.</param>
     /// <exception cref="LatheException">
-    /// <see cref="AttemptsWithoutProgress"/> attempts have ended without progress; the record is cleared, so that a person may ask again.
+    /// <see cref="AttemptsWithoutProgress"/> attempts ended without progress. The record is cleared, so that a user can run it again.
     /// </exception>
     public TrainingAttempt Begin(string key, Guid? freshFor, TimeProvider time, ILogger? logger = null)
     {
@@ -80,7 +80,7 @@ public sealed class TrainingAttempt : ITrainingState
     public void Damaged(string how)
     {
         _logger.LogWarning("{File} is damaged: {How}. The stage starts over from its beginning", _blobs.PlaceOf(_state), how);
-        // The work of the attempts before counts no more.
+        // The progress of earlier attempts no longer counts.
         _secondsBefore = 0;
         Record(_attempts);
     }

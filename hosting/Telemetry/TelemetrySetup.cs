@@ -72,6 +72,8 @@ public static class TelemetrySetup
         logging.AddFilter<ConsoleLoggerProvider>("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None);
         logging.AddFilter<ConsoleLoggerProvider>("", console == LogLevel.None ? LogLevel.None : LogLevel.Warning);
         logging.AddFilter<ConsoleLoggerProvider>("Lathe", console);
+        // Whoever asks for the health gets the answer; the log would repeat it with stack traces at each question.
+        logging.AddFilter<ConsoleLoggerProvider>("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None);
         // Lathe says in one line what its bus library says with stack traces at every drain and lost connection (ConnectionLog).
         logging.AddFilter<ConsoleLoggerProvider>("MassTransit", LogLevel.Critical);
     }

@@ -15,10 +15,10 @@ namespace Lathe.NN.Checkpoints;
 public static class CheckpointFile
 {
     /// <summary>Reads a checkpoint from disk.</summary>
-    /// <exception cref="LatheException">Not there, damaged or no checkpoint; the message names the file and what is wrong.</exception>
+    /// <exception cref="LatheException">Missing, damaged or no checkpoint; the message names the file and the fault.</exception>
     public static Checkpoint Read(string path)
     {
-        using var stream = SafeTensorsFile.Open(path);
+        using var stream = ReadableFile.Open(path);
         return Read(stream, path);
     }
 
@@ -31,7 +31,7 @@ public static class CheckpointFile
         Libtorch.EnsureLoaded();
         using var scope = NewDisposeScope();
         // What is stored is checked against the graph before any data is read.
-        var header = ReadHeader(stream, source);
+        var header = CheckpointHeader.Read(stream, source);
         stream.Position = 0;
         var stored = SafeTensorsFile.Read(stream, source);
         var tensors = new Dictionary<string, Tensor>();
@@ -39,7 +39,7 @@ public static class CheckpointFile
         {
             if (header.Formats.TryGetValue(parameter.Name, out var format))
             {
-                tensors.Add(parameter.Name, Unpack(format, stored.Tensors[PackedName(parameter.Name)], parameter, source));
+                tensors.Add(parameter.Name, Unpack(format, stored.Tensors[CheckpointHeader.PackedName(parameter.Name)], parameter, source));
             }
             else
             {
@@ -57,37 +57,7 @@ public static class CheckpointFile
         return new Checkpoint(header.Graph, tensors, header.Lineage, header.Formats);
     }
 
-    /// <summary>Reads what a checkpoint says about itself, with nothing but its step sizes loaded.</summary>
-    /// <exception cref="LatheException">Not there, damaged or no checkpoint.</exception>
-    public static CheckpointHeader ReadHeader(string path)
-    {
-        using var stream = SafeTensorsFile.Open(path);
-        return ReadHeader(stream, path);
-    }
-
-    /// <summary>As the other overload, from a seekable stream at position 0.</summary>
-    /// <exception cref="LatheException">Damaged or no checkpoint.</exception>
-    public static CheckpointHeader ReadHeader(Stream stream, string source)
-    {
-        var header = SafeTensorsHeader.Read(stream, source);
-        var metadata = CheckpointMetadata.Read(header.Metadata, source);
-        CheckStored(header, metadata, source);
-        var places = header.Tensors.ToDictionary(t => t.Name, t => header.DataStart + t.Begin);
-        var formats = new Dictionary<string, WeightFormat>();
-        foreach (var (name, packed) in metadata.Packed)
-        {
-            stream.Position = places[FractionName(name)];
-            var format = new WeightFormat(packed.Bits, (sbyte)stream.ReadByte());
-            InFile(source, () => format.Check(name));
-            formats.Add(name, format);
-        }
-
-        return new CheckpointHeader(
-            metadata.Graph, metadata.Lineage, formats, header.Tensors, CheckpointSize.Of(metadata.Graph, formats),
-            CheckpointMetadata.Sizes(header.Metadata, header.DataStart), stream.Length);
-    }
-
-    /// <summary>Writes a checkpoint. The stream's owner makes it whole or nothing (write aside, then rename).</summary>
+    /// <summary>Writes a checkpoint. The owner of the stream makes the write atomic (temporary file, then rename).</summary>
     /// <exception cref="LatheException">
     /// The tensors are not those of the graph, or a weight is not exactly what its format says.
     /// </exception>
@@ -107,8 +77,8 @@ public static class CheckpointFile
             if (parameter.Kind == ParameterKind.Weight && checkpoint.Formats.TryGetValue(parameter.Name, out var format))
             {
                 var values = MemoryMarshal.Cast<byte, float>(tensor.detach().cpu().contiguous().bytes);
-                stored.Add(PackedName(parameter.Name), torch.tensor(format.Pack(values, parameter.Name)));
-                stored.Add(FractionName(parameter.Name), torch.tensor(new[] { (sbyte)format.Fraction }));
+                stored.Add(CheckpointHeader.PackedName(parameter.Name), torch.tensor(format.Pack(values, parameter.Name)));
+                stored.Add(CheckpointHeader.FractionName(parameter.Name), torch.tensor(new[] { (sbyte)format.Fraction }));
             }
             else
             {
@@ -130,65 +100,10 @@ public static class CheckpointFile
             throw new LatheException($"a fixed-point format is given for '{odd}', which is no weight of a convolution or linear layer");
     }
 
-    /// <summary>The stored tensors must be exactly what graph and quantization call for.</summary>
-    private static void CheckStored(SafeTensorsHeader header, CheckpointMetadata metadata, string source)
-    {
-        var expected = new Dictionary<string, (SafeTensorType Type, IReadOnlyList<long> Shape)>();
-        var unused = metadata.Packed.Keys.ToHashSet();
-        foreach (var parameter in ParameterShapes.Of(metadata.Graph))
-        {
-            if (parameter.Kind != ParameterKind.Weight || !metadata.Packed.TryGetValue(parameter.Name, out var packed))
-            {
-                expected.Add(parameter.Name, (SafeTensorType.F32, parameter.Shape));
-                continue;
-            }
-
-            unused.Remove(parameter.Name);
-            var format = new WeightFormat(packed.Bits, 0);
-            InFile(source, () => format.Check(parameter.Name));
-            if (!packed.Shape.SequenceEqual(parameter.Shape))
-                throw new LatheException($"{source} gives weight '{parameter.Name}' the shape [{string.Join(", ", packed.Shape)}]; "
-                    + $"the network needs [{string.Join(", ", parameter.Shape)}]");
-            expected.Add(PackedName(parameter.Name), (SafeTensorType.U8, [format.PackedBytes(parameter.Values)]));
-            expected.Add(FractionName(parameter.Name), (SafeTensorType.I8, [1]));
-        }
-
-        if (unused.Count > 0)
-            throw new LatheException($"{source} quantizes '{unused.Order().First()}', which is no weight of its network");
-        foreach (var entry in header.Tensors)
-        {
-            if (!expected.Remove(entry.Name, out var wanted))
-                throw new LatheException($"{source} holds tensor '{entry.Name}', which its network does not have");
-            if (entry.Type != wanted.Type || !entry.Shape.SequenceEqual(wanted.Shape))
-                throw new LatheException($"{source} holds tensor '{entry.Name}' as {entry.Type} [{string.Join(", ", entry.Shape)}]; "
-                    + $"its network needs {wanted.Type} [{string.Join(", ", wanted.Shape)}]");
-        }
-
-        if (expected.Count > 0)
-            throw new LatheException($"{source} lacks tensor '{expected.Keys.First()}', which its network needs");
-    }
-
     private static Tensor Unpack(WeightFormat format, Tensor packed, ParameterShape parameter, string source)
     {
         var tensor = empty([.. parameter.Shape], dtype: ScalarType.Float32);
-        InFile(source, () => format.Unpack(packed.bytes, MemoryMarshal.Cast<byte, float>(tensor.bytes), parameter.Name));
+        CheckpointHeader.InFile(source, () => format.Unpack(packed.bytes, MemoryMarshal.Cast<byte, float>(tensor.bytes), parameter.Name));
         return tensor;
     }
-
-    /// <summary>Adds the file's name to what is wrong in it.</summary>
-    private static void InFile(string source, Action check)
-    {
-        try
-        {
-            check();
-        }
-        catch (LatheException e)
-        {
-            throw new LatheException($"{source} is damaged: {e.Message}", inner: e);
-        }
-    }
-
-    private static string PackedName(string weight) => weight + ".packed";
-
-    private static string FractionName(string weight) => weight + ".fraction";
 }

@@ -10,7 +10,7 @@ namespace Lathe.NN.Checkpoints;
 /// A safetensors file in memory: named tensors and a string map (format: huggingface.co/docs/safetensors). The same content always
 /// gives the same bytes: data is ordered by element size, largest first, then by name, so every tensor is aligned to its type.
 /// </summary>
-/// <param name="Tensors">On the CPU. Whoever holds this disposes them, directly or by TorchSharp's dispose scope.</param>
+/// <param name="Tensors">On the CPU. The holder disposes them, directly or by TorchSharp's dispose scope.</param>
 /// <param name="Metadata">Strings about the file as a whole.</param>
 public sealed record SafeTensorsFile(IReadOnlyDictionary<string, Tensor> Tensors, IReadOnlyDictionary<string, string> Metadata)
     : IDisposable
@@ -18,10 +18,10 @@ public sealed record SafeTensorsFile(IReadOnlyDictionary<string, Tensor> Tensors
     private const int BlockBytes = 1 << 20;
 
     /// <summary>Reads a file from disk.</summary>
-    /// <exception cref="LatheException">Not there, or not sound; the message names the file and what is wrong.</exception>
+    /// <exception cref="LatheException">Missing or damaged; the message names the file and the fault.</exception>
     public static SafeTensorsFile Read(string path)
     {
-        using var stream = Open(path);
+        using var stream = ReadableFile.Open(path);
         return Read(stream, path);
     }
 
@@ -45,24 +45,6 @@ public sealed record SafeTensorsFile(IReadOnlyDictionary<string, Tensor> Tensors
             if (e is IOException)
                 throw new LatheException($"{source} cannot be read: {e.Message}", FailureKind.Transient, e);
             throw;
-        }
-    }
-
-    /// <summary>Opens a file for reading.</summary>
-    /// <exception cref="LatheException">It is not there or not readable.</exception>
-    internal static FileStream Open(string path)
-    {
-        try
-        {
-            return new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, BlockBytes, FileOptions.SequentialScan);
-        }
-        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
-        {
-            throw new LatheException($"there is no file {path}", inner: e);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new LatheException($"{path} cannot be opened: {e.Message}", inner: e);
         }
     }
 

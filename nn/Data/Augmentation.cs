@@ -4,7 +4,7 @@ using System.Text;
 namespace Lathe.NN.Data;
 
 /// <summary>Random changes to training images. The draws for an image depend on (seed, epoch, image) alone.</summary>
-/// <param name="Shift">Moves by up to so many pixels each way, zeros coming in at the edge (pad and crop); 0: none.</param>
+/// <param name="Shift">Largest shift in pixels in each direction, with zeros at the edge (pad and crop); 0: none.</param>
 /// <param name="Flip">Mirrors every other image, left to right.</param>
 /// <param name="Cutout">Side of a square set to the mean, at a random place, cut off at the edges; 0: none.</param>
 /// <param name="Crop">Cuts and resizes photographs; null: the middle, as in evaluation. Only for images that are decoded from files.</param>
@@ -20,7 +20,7 @@ public sealed record Augmentation(
 
     internal bool IsValid => Shift >= 0 && Cutout >= 0 && (Crop?.IsValid ?? true) && (Colours?.IsValid ?? true) && Mixup is >= 0 and <= 1;
 
-    // Saved training states hold this text: what is not used stays out of it, so that states from before there was more go on fitting.
+    // Saved training states contain this text. It leaves out unused parts, so that states of older versions still match.
     private bool PrintMembers(StringBuilder text)
     {
         text.Append(CultureInfo.InvariantCulture, $"Shift = {Shift}, Flip = {Flip}, Cutout = {Cutout}");

@@ -3,10 +3,10 @@ using static TorchSharp.torch;
 
 namespace Lathe.NN.Data;
 
-/// <summary>Some images and their classes, owned by whoever takes it from a <see cref="BatchLoader"/>.</summary>
+/// <summary>Some images and their classes, owned by the consumer of the <see cref="BatchLoader"/>.</summary>
 /// <param name="Images">Float32 [N, C, H, W], normalized.</param>
 /// <param name="Labels">Int64 [N].</param>
-/// <param name="Mixed">What the images are blended with; null: nothing.</param>
+/// <param name="Mixed">Images and classes to blend with; null: none.</param>
 public sealed record Batch(Tensor Images, Tensor Labels, MixedLabels? Mixed = null) : IDisposable
 {
     /// <summary>The same on a device; itself where it lies there already. The tensors belong to the current dispose scope.</summary>

@@ -8,7 +8,7 @@ namespace Lathe.NN.Data;
 
 /// <summary>
 /// Makes batches of a split. Their order depends on (seed, epoch) alone and an image's augmentation on (seed, epoch, image) alone,
-/// so any batch of any epoch can be made again, whatever number of tasks prepares them.
+/// so any batch of any epoch can be made again with any number of tasks.
 /// </summary>
 public sealed class BatchLoader
 {
@@ -151,7 +151,7 @@ public sealed class BatchLoader
         return tensor;
     }
 
-    private static int UsualTasks(Split split) => split.IsDecoded ? Math.Min(CpuBudget.Read(), MostTasks) : 1;
+    private static int UsualTasks(Split split) => split.IsDecoded ? Math.Min(Environment.ProcessorCount, MostTasks) : 1;
 
     private static int ImageLength(Split split) => split.Shape.Channels * split.Shape.Height * split.Shape.Width;
 

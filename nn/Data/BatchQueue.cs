@@ -14,10 +14,10 @@ internal sealed record PreparedBatch(float[] Images, long[] Labels, long[]? Othe
 /// <param name="used">One that may be filled again, or null.</param>
 internal delegate PreparedBatch PrepareBatch(int batch, PreparedBatch? used);
 
-/// <summary>Batches made in order by background tasks, of which each makes every so many-th one, some ahead of the consumer.</summary>
+/// <summary>Batches made in order by background tasks, ahead of the consumer. With n tasks each makes every n-th batch.</summary>
 internal static class BatchQueue
 {
-    // Batches that each task prepares ahead of the consumer, and what all of them may hold where batches are large.
+    // Batches that each task prepares ahead of the consumer, and a limit for all of them together if batches are large.
     private const int MostAhead = 3;
     private const long MostBytesAhead = 1L << 29;
 
@@ -26,7 +26,7 @@ internal static class BatchQueue
     /// <param name="end">One past the last.</param>
     /// <param name="tasks">Background tasks, at least 1.</param>
     /// <param name="batchBytes">Size of one batch.</param>
-    /// <param name="newTask">Called once in each task; what it gives is called for each of the task's batches.</param>
+    /// <param name="newTask">Called once in each task; its result is called for each of the task's batches.</param>
     /// <param name="free">Batches to fill again, from this run and those before.</param>
     public static IEnumerable<PreparedBatch> Run(
         int first, int end, int tasks, long batchBytes, Func<PrepareBatch> newTask, ConcurrentBag<PreparedBatch> free)

@@ -38,14 +38,14 @@ internal sealed class DataFile : IDisposable
         }
     }
 
-    /// <summary>Reads exactly so many bytes.</summary>
+    /// <summary>Reads an exact number of bytes.</summary>
     /// <param name="count">Number of bytes.</param>
     /// <param name="what">What they are, for the message.</param>
     public byte[] Read(long count, string what)
     {
         if (count > Array.MaxLength)
             throw Damaged($"its header asks for {count} bytes of {what}, more than can be held");
-        // Grows with what is there: a damaged header may ask for far more.
+        // Grows with the data: a damaged header may ask for far more.
         var bytes = new byte[Math.Min(count, FirstBlock)];
         for (var read = 0; ;)
         {
@@ -62,7 +62,7 @@ internal sealed class DataFile : IDisposable
     /// <param name="limit">Refused when longer, in bytes.</param>
     public byte[] ReadAll(int limit)
     {
-        // Grows with what is there: the limit may be far above it.
+        // Grows with the data: the limit may be far higher.
         var bytes = new byte[Math.Min(limit, FirstBlock)];
         var count = 0;
         for (int read; (read = Guarded(() => _stream.ReadAtLeast(bytes.AsSpan(count), bytes.Length - count, throwOnEndOfStream: false))) > 0;)

@@ -2,13 +2,13 @@ using Lathe.NN.Runtime;
 
 namespace Lathe.NN.Data;
 
-/// <summary>Where the images of a split come from. Immutable, but for what it remembers of damaged images; for many threads at once.</summary>
+/// <summary>Source of the images of a split. Immutable, except for its list of damaged images. Safe for many threads at once.</summary>
 internal interface IImageSource
 {
     /// <summary>Number of images.</summary>
     int Count { get; }
 
-    /// <summary>Whether images are decoded on demand: worth several threads, and able to be cropped at random.</summary>
+    /// <summary>Whether images are decoded on demand. Such images profit from several threads and can be cropped at random.</summary>
     bool Decodes { get; }
 
     /// <summary>Images found damaged up to now, by name.</summary>
@@ -30,7 +30,7 @@ internal interface IImageSource
 
 /// <summary>An image that was left out.</summary>
 /// <param name="Name">Its file, or its tar and member.</param>
-/// <param name="Why">What is wrong with it.</param>
+/// <param name="Why">Description of the damage.</param>
 public sealed record DamagedImage(string Name, string Why);
 
 /// <summary>Which draws of an image's stream are for what; fixed, because trained weights depend on them.</summary>

@@ -9,32 +9,6 @@ namespace Lathe.NN.Execution;
 /// <summary>Runs a graph's nodes in their order.</summary>
 internal static class GraphExecution
 {
-    /// <summary>For each node, the index of the node that reads its tensor last; the number of nodes for the network's output.</summary>
-    public static int[] LastReaders(NetworkGraph graph)
-    {
-        var indices = new Dictionary<string, int>();
-        var last = new int[graph.Nodes.Count];
-        for (var i = 0; i < last.Length; i++)
-        {
-            var node = graph.Nodes[i];
-            foreach (var input in node.Inputs.Where(input => input != NetworkGraph.InputName))
-            {
-                if (!indices.TryGetValue(input, out var source))
-                    throw new LatheException($"Layer '{node.Name}' of network '{graph.Name}' reads '{input}', and no layer before it has that name.");
-                last[source] = i;
-            }
-
-            last[i] = i;
-            if (node.Name == NetworkGraph.InputName || !indices.TryAdd(node.Name, i))
-                throw new LatheException($"Network '{graph.Name}' has two tensors named '{node.Name}'. Names must be unique.");
-        }
-
-        if (!indices.TryGetValue(graph.Output, out var output))
-            throw new LatheException($"The output of network '{graph.Name}' is '{graph.Output}', and no layer has that name.");
-        last[output] = last.Length;
-        return last;
-    }
-
     public static Tensor Run(
         NetworkGraph graph,
         int[] lastReader,
@@ -49,7 +23,7 @@ internal static class GraphExecution
         tap?.Invoke(NetworkGraph.InputName, input);
         var live = new Dictionary<string, (Tensor Tensor, int Last)>
         {
-            [NetworkGraph.InputName] = (Entering(input, precision), LastReader(graph, NetworkGraph.InputName)),
+            [NetworkGraph.InputName] = (Entering(input, precision), TensorLifetimes.LastReader(graph, NetworkGraph.InputName)),
         };
         for (var i = 0; i < graph.Nodes.Count; i++)
         {
@@ -60,7 +34,7 @@ internal static class GraphExecution
             var output = Apply(node, inputs, training, parameter, buffers, dropout);
             tap?.Invoke(node.Name, output);
 
-            // While training the backward pass keeps what it needs by itself; this lets go of our hold on the rest.
+            // In training, the backward pass keeps the tensors that it needs. This releases our references to all others.
             foreach (var name in node.Inputs)
             {
                 if (live.TryGetValue(name, out var read) && read.Last == i)
@@ -93,25 +67,16 @@ internal static class GraphExecution
             return pixels.to(ScalarType.BFloat16);
     }
 
-    /// <summary>Index of the node that reads a tensor last; -1 where none does.</summary>
-    public static int LastReader(NetworkGraph graph, string tensor)
-    {
-        var last = graph.Nodes.Count - 1;
-        while (last >= 0 && !graph.Nodes[last].Inputs.Contains(tensor))
-            last--;
-        return last;
-    }
-
     /// <summary>
-    /// The same [N, C, H, W] values with a pixel's channels next to each other in memory. Every layer keeps the order it is given, and in
-    /// this one libtorch's CPU kernels for pooling, batch norm and convolution are the vectorized ones.
+    /// The same [N, C, H, W] values with a pixel's channels next to each other in memory. Every layer keeps this order,
+    /// and libtorch's CPU kernels for pooling, batch norm and convolution are vectorized for it.
     /// </summary>
     private static Tensor ChannelsLast(Tensor input)
     {
         var (channels, height, width) = (input.shape[1], input.shape[2], input.shape[3]);
         using var permuted = input.permute(0, 2, 3, 1);
         using var pixels = permuted.contiguous();
-        // Strides are spelled out, for with one channel those of permute would pass for the usual order.
+        // Strides are explicit, because with one channel the strides of permute would look like the usual order.
         return pixels.as_strided(input.shape, [channels * height * width, 1, width * channels, channels]);
     }
 
@@ -168,7 +133,7 @@ internal static class GraphExecution
                 throw new LatheException($"Layer '{node.Name}' is a {node.GetType().Name}, which this version of Lathe cannot run.");
         }
 
-        // Parameters are kept in float32; what they meet decides what they are computed with.
+        // Parameters are stored in float32 and converted to the type of the input.
         Tensor Value(string name)
         {
             var value = parameter($"{node.Name}.{name}");
@@ -179,8 +144,8 @@ internal static class GraphExecution
     private static Tensor Normalize(
         Tensor x, BatchNorm norm, bool training, Func<string, Tensor> parameter, IReadOnlyDictionary<string, Tensor> buffers)
     {
-        // With few channels, and not a whole number of vectors of them, the kernel for channels side by side falls to a scalar one, and
-        // going through planes takes a third of its time; not so in bfloat16, where it takes longer (benchmarks/NarrowBatchNorm.cs).
+        // With few channels that do not fill whole vectors, the channels-last kernel is a scalar one, and converting to channels first takes a third
+        // of its time. In bfloat16 the conversion takes longer, so it is not done (benchmarks/NarrowBatchNorm.cs).
         var isNarrow = x.dim() == 4 && x.dtype == ScalarType.Float32 && norm.Channels is > 1 and < 16 && norm.Channels % 8 != 0;
         if (!isNarrow)
             return Apply(x);
@@ -213,8 +178,8 @@ internal static class GraphExecution
     };
 
     /// <summary>
-    /// What is in range goes through to its gradient as it is: the limited tensor, which no gradient needs the values of, is rounded where it
-    /// lies. All of it is exact, in bfloat16 too: steps are powers of two, and whole numbers of eight bits have room in it.
+    /// Gradients of values in range pass straight through. The limited tensor is rounded in place, because no gradient needs its values. All of this is exact, in
+    /// bfloat16 too: steps are powers of two, and bfloat16 holds whole numbers of eight bits.
     /// </summary>
     private static Tensor Round(Tensor x, Quantize quantize)
     {

@@ -7,8 +7,8 @@ using static TorchSharp.torch;
 namespace Lathe.NN.Execution;
 
 /// <summary>
-/// What a forward pass uses in place of a parameter's value; gradients flow through it into the parameter. It may return
-/// <paramref name="value"/> itself. A tensor it makes belongs to the dispose scope of whoever calls
+/// Replaces a parameter's value in a forward pass; gradients flow through it into the parameter. It may return
+/// <paramref name="value"/> itself. A new tensor belongs to the dispose scope of the caller of
 /// <see cref="GraphModule.Forward"/>.
 /// </summary>
 /// <param name="name">For example <c>conv1.weight</c>.</param>
@@ -32,7 +32,7 @@ public sealed class GraphModule : IDisposable
         TorchRuntime.Configure();
         Graph = graph;
         Device = device ?? CPU;
-        _lastReader = GraphExecution.LastReaders(graph);
+        _lastReader = TensorLifetimes.LastReaders(graph);
         foreach (var (node, shape) in graph.Nodes.SelectMany(node => ParameterShapes.Of(node).Select(shape => (node, shape))))
         {
             using var scope = NewDisposeScope();
@@ -53,7 +53,7 @@ public sealed class GraphModule : IDisposable
     /// <summary>What it runs.</summary>
     public NetworkGraph Graph { get; }
 
-    /// <summary>Where its parameters lie, and where it computes.</summary>
+    /// <summary>Device of its parameters and of its computations.</summary>
     public Device Device { get; }
 
     /// <summary>Trainable values by name, in the order of the graph.</summary>
@@ -113,7 +113,7 @@ public sealed class GraphModule : IDisposable
     /// <param name="dropout">Where dropout draws from; a new stream for each step.</param>
     /// <param name="precision">What layers compute with; statistics of batch norm are float32 always.</param>
     /// <param name="tap">Sees every tensor; null: nobody does.</param>
-    /// <returns>Float32 [N, classes]; every other activation has been let go.</returns>
+    /// <returns>Float32 [N, classes]; every other activation is disposed.</returns>
     public Tensor Forward(
         Tensor input,
         bool training,

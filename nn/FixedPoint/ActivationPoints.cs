@@ -102,7 +102,7 @@ public static class ActivationPoints
     /// <summary>Its output holds only values that its input holds, and zeros.</summary>
     internal static bool Keeps(Node node) => node is MaxPool2d or Pad or Flatten or Dropout or AvgPool2d { Kernel: 1, Padding: 0 };
 
-    /// <summary>Whether a node's tensor is used up within the computation that goes on from it, and is never stored.</summary>
+    /// <summary>Whether a node's tensor is consumed inside the next computation and never stored.</summary>
     private static bool IsInnerPart(Node node, Dictionary<string, List<Node>> readers)
     {
         if (!readers.TryGetValue(node.Name, out var reading) || reading.Count != 1) return false;

@@ -5,10 +5,10 @@ using static TorchSharp.torch;
 
 namespace Lathe.NN.FixedPoint;
 
-/// <summary>Makes a network of whole numbers of a checkpoint whose weights and activations are quantized.</summary>
+/// <summary>Compiles a checkpoint with quantized weights and activations to a network in whole numbers.</summary>
 public static class FixedPointCompiler
 {
-    /// <summary>What can run without floats.</summary>
+    /// <summary>Compiles a network that runs without floats.</summary>
     /// <exception cref="LatheException">A weight or an activation is not quantized, or a sum could exceed 32 bits; the message names the layer.</exception>
     public static FixedPointNetwork Compile(Checkpoint checkpoint) => Compile(checkpoint.Graph, checkpoint.Tensors, checkpoint.Formats);
 
@@ -34,8 +34,8 @@ public static class FixedPointCompiler
     }
 
     /// <summary>
-    /// A value that is not rounded yet: what a step sums up, times a slope, plus an intercept, then limited. One slope and intercept for each
-    /// channel, or one for all where the step has one map. Step makes the step, given its output and the maps to that.
+    /// A value that is not rounded yet: the sum of a step, times a slope, plus an intercept, then limited. There is one slope and intercept for each
+    /// channel, or one for all if the step has a single map. Step makes the step, given its output and the maps to it.
     /// </summary>
     private sealed record Pending(
         Func<int, Requantizer[], IntegerStep> Step, double[] Slopes, double[] Intercepts, PendingKind Kind, double Least = double.NegativeInfinity, double Greatest = double.PositiveInfinity)

@@ -51,7 +51,7 @@ public sealed unsafe class FixedPointEngine : IDisposable
     /// <summary>What this machine can compute with, slowest first; the last may be another's, in place of which slower instructions give the same bits.</summary>
     public static IReadOnlyList<InstructionSet> Sets { get; } = [.. Enum.GetValues<InstructionSet>().Where(set => set <= Kernels.Last)];
 
-    /// <summary>What it computes with.</summary>
+    /// <summary>Instructions that it computes with.</summary>
     public InstructionSet Set { get; }
 
     /// <summary>Number of logits.</summary>

@@ -29,7 +29,7 @@ internal sealed class RoundedTensors(NetworkGraph graph)
         return null;
     }
 
-    /// <summary>What rounds a node's tensor, as it is or behind what limits it; null where it goes elsewhere, too.</summary>
+    /// <summary>The node that rounds a tensor, directly or after a limit; null if other nodes read the tensor too.</summary>
     public Quantize? After(Node node)
     {
         while (node.Name != graph.Output && _readers[node.Name].ToList() is [var reader])

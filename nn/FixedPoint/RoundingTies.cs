@@ -6,32 +6,32 @@ using static TorchSharp.torch;
 namespace Lathe.NN.FixedPoint;
 
 /// <summary>
-/// Keeps what a network of whole numbers rounds away from the middle between two steps, so that all that run it round alike.
+/// Moves the values that a network in whole numbers rounds away from ties (the middle between two steps), so that all runtimes round in the same way.
 /// </summary>
 /// <remarks>
-/// A layer of fixed-point weights sums whole numbers S exactly, in floats too. What follows is y = a·S + b steps of the next activations with real a
-/// and b, batch norm's, and wherever y falls within a rounding error of n + ½, one runtime takes n and another n + 1; later layers make much of
-/// that. Here a and b of each channel are moved a little: to a = A·L/D and b = A·β/D with whole A, L, β and an odd D. Then 2·D·y is an even number
-/// and D·(2n + 1) an odd one, so that y stays 1/(2D) of a step away from every tie, hundreds of times the error of float32. Where thousands of
-/// sums make a step, as with weights of many bits, that is half of what a sum is worth, and float32's error may come near it. The bias is a
-/// whole number of sums of weights L times as fine, which is what runtimes of 8-bit weights have for it. Without batch norm a is a
-/// power of two, and a bias of a whole number of sums makes y exact, ties included; the logits, too.
+/// A layer with fixed-point weights sums whole numbers S exactly, in floats too. The next activations are y = a·S + b steps, with the real a and b of batch
+/// norm. If y is within a rounding error of a tie n + ½, one runtime rounds to n and another to n + 1, and later layers magnify the difference.
+/// This class moves a and b of each channel a little, to a = A·L/D and b = A·β/D with whole A, L, β and an odd D. Then 2·D·y is an even number
+/// and D·(2n + 1) an odd one, so y stays at least 1/(2D) of a step away from every tie, which is hundreds of times the error of float32.
+/// With weights of many bits a step spans thousands of values of S. The distance to a tie is then half of what one unit of S is worth, and float32's
+/// error may come near it. The bias is a whole number of units of weights that are L times as fine, because runtimes store the bias of 8-bit weights
+/// in this form. Without batch norm a is a power of two. A bias of a whole number of units then makes y exact, ties and logits included.
 /// </remarks>
 public static class RoundingTies
 {
-    /// <summary>The largest D that is sought first. Ties are 1/(2·1023) of a step away at least, and a gain is within about 2^(−20) of what it was.</summary>
+    /// <summary>The largest D that is tried first. Ties are then at least 1/(2·1023) of a step away, and a gain changes by about 2^(−20) of its value.</summary>
     public const int GreatestDenominator = 1023;
 
-    /// <summary>What a channel may be moved by, in steps; one that cannot do with less is left as it is.</summary>
+    /// <summary>Largest move of a channel's values, in steps. A channel that would need more is left as it is.</summary>
     public const double Most = 2;
 
     /// <summary>The largest whole number that a weight of 8 bits should be multiplied to, see <see cref="Finest"/>.</summary>
     public const int GreatestLevel = 64;
 
-    // Where a channel's values lie around its mean, in standard deviations: what a change of its gain may move.
+    // Range of a channel's values around its mean, in standard deviations. A change of the gain moves the values in it.
     private const double Width = 3;
 
-    // Steps. Beyond, it is worth looking further: for larger D, and for biases that are no whole number of what 8-bit weights can count in.
+    // In steps. If a move is larger, larger D are tried, and biases that are no whole number of 8-bit weights' units.
     private const double Much = 0.25;
 
     // Numerators that are tried with larger D: the larger, the nearer is a tie.
@@ -52,8 +52,8 @@ public static class RoundingTies
     /// <param name="tensors">Its tensors by name, on any device; quantized weights are modes already.</param>
     /// <param name="formats">Formats of its weights by name.</param>
     /// <returns>
-    /// The most by which a value that lies within three standard deviations is moved, in steps of the activations that it becomes, at most
-    /// <see cref="Most"/> behind a batch norm; 0 where nothing was.
+    /// Largest move of a value within three standard deviations, in steps of the next activations. At most <see cref="Most"/> after a batch norm; 0 if
+    /// nothing was moved.
     /// </returns>
     public static double Avoid(NetworkGraph graph, IReadOnlyDictionary<string, Tensor> tensors, IReadOnlyDictionary<string, WeightFormat> formats)
     {
@@ -65,15 +65,15 @@ public static class RoundingTies
     /// <summary>The nearest gain and bias with which a channel never ties.</summary>
     /// <param name="Gain">a, in steps for each sum.</param>
     /// <param name="Bias">b, in steps.</param>
-    /// <param name="Moved">What it may move a value, in steps.</param>
+    /// <param name="Moved">Largest move of a value, in steps.</param>
     internal readonly record struct Channel(double Gain, double Bias, double Moved)
     {
-        /// <summary>Tries all D and L, and where they do not come near enough those beyond.</summary>
+        /// <summary>Tries all D and L, and larger ones if these do not come near enough.</summary>
         /// <param name="gain">a.</param>
         /// <param name="mean">The channel's mean of S.</param>
         /// <param name="at">y at the mean, which should stay.</param>
         /// <param name="deviation">Standard deviation of y, at least 0.</param>
-        /// <param name="finest">The largest L, which a channel goes beyond only where a sum is worth many steps.</param>
+        /// <param name="finest">The largest L. A channel exceeds it only if a unit of its sum is worth many steps.</param>
         public static Channel Of(double gain, double mean, double at, double deviation, int finest)
         {
             // As good as constant.
@@ -166,7 +166,7 @@ public static class RoundingTies
             return _rounded.After(layer) is not { } point ? 0 : bias.Zip(whole, (before, after) => Math.Abs(after - before)).Max() * Math.ScaleB(1, point.Fraction);
         }
 
-        /// <summary>What a tensor counts in, if it is whole numbers: a layer's sums, or activations.</summary>
+        /// <summary>Unit of a tensor of whole numbers: of a layer's sums, or of activations.</summary>
         private Sum? SumOf(string tensor)
         {
             if (_rounded.Before(tensor) is { } point) return new Sum(null, Step(point), GreatestLevel);
@@ -190,7 +190,7 @@ public static class RoundingTies
 
     /// <summary>Whole numbers.</summary>
     /// <param name="Layer">What sums them up; null where they are activations.</param>
-    /// <param name="Unit">What 1 stands for, a power of two.</param>
+    /// <param name="Unit">Value of 1, a power of two.</param>
     /// <param name="Finest">The largest L.</param>
     private sealed record Sum(Node? Layer, double Unit, int Finest);
 }

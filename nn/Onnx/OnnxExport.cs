@@ -40,7 +40,7 @@ public static class OnnxExport
     // Protocol buffers end at 2 GiB; the rest is for graph and metadata.
     private const long MostWeightBytes = int.MaxValue - (64L << 20);
 
-    /// <summary>What a checkpoint's model says of where it came from: model, lineage, digest.</summary>
+    /// <summary>Origin of a checkpoint's model: model, lineage, digest.</summary>
     /// <param name="checkpoint">The checkpoint.</param>
     /// <param name="sha256">Digest of its file.</param>
     public static IReadOnlyDictionary<string, string> Metadata(Checkpoint checkpoint, string sha256) => new SortedDictionary<string, string>(StringComparer.Ordinal)
@@ -50,7 +50,7 @@ public static class OnnxExport
         ["lathe.model"] = checkpoint.Graph.Name,
     };
 
-    /// <summary>Writes the model. The stream's owner makes it whole or nothing (write aside, then rename).</summary>
+    /// <summary>Writes the model. The owner of the stream makes the write atomic (temporary file, then rename).</summary>
     /// <param name="to">Written forward only.</param>
     /// <param name="graph">The network.</param>
     /// <param name="tensors">Its tensors by name; any floating type, on any device.</param>

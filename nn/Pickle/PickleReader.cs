@@ -32,10 +32,10 @@ public sealed class PickleReader
 
     /// <summary>Reads one pickle; bytes after it are ignored.</summary>
     /// <param name="bytes">The pickle.</param>
-    /// <param name="source">What is read, for messages: a path.</param>
+    /// <param name="source">Name of the input for messages: a path.</param>
     /// <param name="globals">Classes and functions it may name.</param>
-    /// <param name="persistent">Makes what a persistent id stands for; null refuses such ids. May throw <see cref="FormatException"/>.</param>
-    /// <exception cref="LatheException">Not a pickle, damaged, or it asks for what is not allowed.</exception>
+    /// <param name="persistent">Resolves a persistent id; null refuses such ids. May throw <see cref="FormatException"/>.</param>
+    /// <exception cref="LatheException">Not a pickle, damaged, or it asks for a class that is not allowed.</exception>
     public static object? Read(
         ReadOnlyMemory<byte> bytes, string source, IEnumerable<PickleGlobal> globals, Func<object?, object?>? persistent = null)
     {

@@ -11,7 +11,7 @@ public sealed class PickleDictionary : IPickleBuilt
     /// <summary>All entries as they were written.</summary>
     public IReadOnlyList<KeyValuePair<object?, object?>> Entries => _entries;
 
-    /// <summary>What the pickle set as attributes beside the entries, or null.</summary>
+    /// <summary>Attributes that the pickle set in addition to the entries, or null.</summary>
     public object? State { get; private set; }
 
     /// <summary>Looks for a text key, written as text or as ASCII bytes (Python 2).</summary>

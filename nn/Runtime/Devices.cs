@@ -3,15 +3,15 @@ using TorchSharp;
 
 namespace Lathe.NN.Runtime;
 
-/// <summary>Finds the device that a worker was told to compute on.</summary>
+/// <summary>Finds the device that a worker is set to.</summary>
 public static class Devices
 {
-    private const string ComputeOnCpu = "Compute with --device cpu (LATHE_DEVICE), or start the worker where a GPU is.";
+    private const string ComputeOnCpu = "Compute on the CPU (--device cpu or LATHE_DEVICE, and no device: cuda in the sweep), or start the worker where a GPU is.";
     private const string Remedy =
-        "Put a libtorch that is built for CUDA in the place of the one that came with Lathe (docs/cluster.md says how), or compute with --device cpu.";
+        "Put a libtorch that is built for CUDA in the place of the one that came with Lathe (docs/cluster.md says how), or compute on the CPU (--device cpu, and no device: cuda in the sweep).";
 
     /// <summary>The device as libtorch names it.</summary>
-    /// <param name="wanted">What the worker was told.</param>
+    /// <param name="wanted">The worker's setting.</param>
     /// <exception cref="LatheException">A GPU is asked for that is not there or that this libtorch cannot use; the message says which.</exception>
     public static torch.Device Find(ComputeDevice wanted)
     {
@@ -35,7 +35,7 @@ public static class Devices
         ? $"{new ComputeDevice(DeviceKind.Cuda, device.index)} {CudaDriver.Name(device.index)}".TrimEnd()
         : "cpu";
 
-    /// <summary>The tensor on a device: itself where it lies there, else a copy that belongs to the current dispose scope.</summary>
+    /// <summary>The tensor on a device: itself if it is there, otherwise a copy that belongs to the current dispose scope.</summary>
     public static torch.Tensor On(this torch.Tensor tensor, torch.Device device) =>
         tensor.device_type == device.type && (device.type == DeviceType.CPU || tensor.device_index == device.index) ? tensor : tensor.to(device);
 
@@ -50,11 +50,11 @@ public static class Devices
     private static void CheckGpu(ComputeDevice wanted)
     {
         if (!CudaDriver.IsPresent)
-            throw new LatheException($"The device is {wanted}, and NVIDIA's driver (libcuda.so.1) is not installed here or finds no GPU. {ComputeOnCpu}");
+            throw new LatheException($"The device is {wanted}, and NVIDIA's driver (libcuda.so.1) is not installed here or finds no GPU. {ComputeOnCpu}", FailureKind.Elsewhere);
         if (!torch.cuda.is_available())
-            throw new LatheException($"The device is {wanted}, and this libtorch is built without CUDA. {Remedy}");
+            throw new LatheException($"The device is {wanted}, and this libtorch is built without CUDA. {Remedy}", FailureKind.Elsewhere);
         var count = torch.cuda.device_count();
         if (wanted.Index >= count)
-            throw new LatheException($"The device is {wanted}, and there are {count} GPUs here: the last is cuda:{count - 1}.");
+            throw new LatheException($"The device is {wanted}, and there are {count} GPUs here: the last is cuda:{count - 1}.", FailureKind.Elsewhere);
     }
 }

@@ -9,7 +9,7 @@ public static class Libtorch
 {
     private static readonly Lazy<LatheException?> Fault = new(TryLoad);
 
-    /// <summary>Loads libtorch, once; later calls cost nothing.</summary>
+    /// <summary>Loads libtorch, once, and turns oneDNN off where it may not compute; later calls cost nothing.</summary>
     /// <exception cref="LatheException">It cannot be loaded; the message says why and what to do.</exception>
     public static void EnsureLoaded()
     {
@@ -23,8 +23,16 @@ public static class Libtorch
         ThreadTuning.SleepWhileWaiting();
         try
         {
+            var oneDnn = OneDnn.Decide(Environment.GetEnvironmentVariable(OneDnn.Variable), ProcessorCaches.AreHidden);
             using var one = torch.ones(1);
-            return one.cpu().ReadCpuSingle(0) == 1f ? null : new LatheException("libtorch was loaded, but 1 is not 1: its files are damaged.");
+            if (one.cpu().ReadCpuSingle(0) != 1f)
+                return new LatheException("libtorch was loaded, but 1 is not 1: its files are damaged.");
+            OneDnn.Apply(oneDnn);
+            return null;
+        }
+        catch (LatheException problem)
+        {
+            return problem;
         }
 #pragma warning disable CA1031 // Whatever kept the library from loading is what the message is about.
         catch (Exception e)

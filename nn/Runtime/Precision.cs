@@ -2,7 +2,7 @@ using System.Runtime.Intrinsics.X86;
 
 namespace Lathe.NN.Runtime;
 
-/// <summary>What a training stage's <c>precision</c> may say.</summary>
+/// <summary>Values of a training stage's <c>precision</c>.</summary>
 public enum PrecisionChoice
 {
     /// <summary>Everything in float32.</summary>
@@ -13,7 +13,7 @@ public enum PrecisionChoice
     /// </summary>
     Bfloat16,
 
-    /// <summary>bfloat16 where the device multiplies it faster than float32, else float32.</summary>
+    /// <summary>bfloat16 if the device multiplies it faster than float32, otherwise float32.</summary>
     Auto,
 }
 
@@ -32,7 +32,7 @@ public static class Precisions
     /// <summary>True where this processor has instructions that multiply bfloat16: AVX512-BF16 or AMX.</summary>
     public static bool HasFastBFloat16 { get; } = Detect();
 
-    /// <summary>What a choice means on this machine.</summary>
+    /// <summary>Resolves a choice on this machine.</summary>
     public static Precision On(this PrecisionChoice choice, bool hasFastBFloat16) => choice switch
     {
         PrecisionChoice.Bfloat16 => Precision.Bfloat16,
@@ -40,10 +40,17 @@ public static class Precisions
         _ => Precision.Float32,
     };
 
-    /// <summary>True where a device multiplies bfloat16 faster than float32: of NVIDIA's GPUs, those since Ampere.</summary>
+    /// <summary>Vector instructions of this processor that libtorch's kernels differ by: avx512-bf16, avx512, avx2 or older.</summary>
+    public static string Instructions { get; } =
+        HasFastBFloat16 ? "avx512-bf16" : Avx512F.IsSupported ? "avx512" : Avx2.IsSupported ? "avx2" : "older";
+
+    /// <summary>
+    /// True where a device multiplies bfloat16 faster than float32: of NVIDIA's GPUs, those since Ampere; CPUs by oneDNN alone, for
+    /// libtorch's own kernels take several times as long in bfloat16 (docs/results/engine.md).
+    /// </summary>
     public static bool IsBFloat16Fast(TorchSharp.torch.Device device) => device.type == TorchSharp.DeviceType.CUDA
         ? CudaDriver.ComputeCapability(device.index) >= Ampere
-        : HasFastBFloat16;
+        : HasFastBFloat16 && OneDnn.State.IsOn;
 
     private static bool Detect()
     {

@@ -8,7 +8,7 @@ namespace Lathe.NN.Runtime;
 /// </summary>
 internal static partial class ThreadTuning
 {
-    /// <summary>Call before libtorch is loaded, for libgomp reads the setting once. A choice made in the environment stands.</summary>
+    /// <summary>Call before libtorch is loaded, because libgomp reads the setting once. A value from the environment is kept.</summary>
     public static void SleepWhileWaiting()
     {
         // The runtime's own SetEnvironmentVariable changes its copy of the environment alone, which no native library sees.

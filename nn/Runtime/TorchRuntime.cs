@@ -10,12 +10,14 @@ public static class TorchRuntime
 {
     private static readonly Lock Gate = new();
     private static bool _loaded;
+    private static readonly HashSet<Precision> Checked = [];
+    private static LatheException? _refusal;
 
     [ThreadStatic]
     private static int _threads;
 
     /// <summary>
-    /// Threads that libtorch computes with on behalf of the calling thread; as <see cref="CpuBudget"/> allows if nobody has set them.
+    /// Threads that libtorch computes with on behalf of the calling thread; as many as .NET counts CPUs if nobody has set them.
     /// </summary>
     public static int Threads
     {
@@ -28,15 +30,15 @@ public static class TorchRuntime
 
     /// <summary>
     /// Loads libtorch and sets how many threads compute what the calling thread asks for. Each thread has a number of its own, so
-    /// computations side by side do not disturb one another; the bits of a result depend on it.
+    /// computations side by side do not disturb one another; the bits of a result depend on it. The first call checks libtorch's arithmetic.
     /// </summary>
-    /// <param name="threads">At least 1; null: as set before on this thread, else as many CPUs as the process may use.</param>
-    /// <exception cref="LatheException">Out of range, or libtorch cannot be loaded.</exception>
+    /// <param name="threads">At least 1; null: as set before on this thread, else as many as .NET counts CPUs. It counts a quota of 1.5 CPUs as 2, so a worker says its own number.</param>
+    /// <exception cref="LatheException">Out of range, libtorch cannot be loaded, or it computes wrong sums here.</exception>
     public static void Configure(int? threads = null)
     {
         if (threads is < 1 or > SweepSpec.MostThreads)
             throw new LatheException($"The number of compute threads is {threads}; it must be between 1 and {SweepSpec.MostThreads}.");
-        var count = threads ?? (_threads > 0 ? _threads : CpuBudget.Read());
+        var count = threads ?? (_threads > 0 ? _threads : Environment.ProcessorCount);
         if (count == _threads)
             return;
         lock (Gate)
@@ -51,11 +53,40 @@ public static class TorchRuntime
             torch.set_num_threads(count);
             // A thread's first computation takes over the number that any thread set last. Asking for it makes this thread do so now.
             _ = torch.get_num_threads();
+            CheckArithmetic(Precision.Float32);
+            if (Precisions.HasFastBFloat16 && OneDnn.State.IsOn)
+                CheckArithmetic(Precision.Bfloat16);
             _threads = count;
         }
     }
 
-    /// <summary>What made a result, for its lineage: versions of Lathe, libtorch and TorchSharp, number of threads and precision.</summary>
+    /// <summary>Makes sure that convolutions of a precision are right on this machine; later calls cost nothing.</summary>
+    /// <exception cref="LatheException">They are wrong, with oneDNN and without.</exception>
+    public static void EnsureArithmetic(Precision precision)
+    {
+        Configure();
+        lock (Gate)
+            CheckArithmetic(precision);
+    }
+
+    private static void CheckArithmetic(Precision precision)
+    {
+        if (_refusal is not null)
+            throw new LatheException(_refusal.Message, _refusal.Kind);
+        if (!Checked.Add(precision))
+            return;
+        try
+        {
+            OneDnn.Verify(OneDnn.State, () => ArithmeticCheck.FindFault(ArithmeticCheck.Cases(precision)), OneDnn.Apply);
+        }
+        catch (LatheException refusal)
+        {
+            _refusal = refusal;
+            throw;
+        }
+    }
+
+    /// <summary>What made a result, for its lineage: versions of Lathe, libtorch and TorchSharp, number of threads, precision, instruction set and whether oneDNN convolved.</summary>
     /// <param name="precision">What the layers computed with.</param>
     /// <param name="device">Where; null: the CPU. A GPU is named.</param>
     public static IReadOnlyDictionary<string, string> Versions(Precision precision = Precision.Float32, torch.Device? device = null)
@@ -65,6 +96,8 @@ public static class TorchRuntime
         {
             ["precision"] = precision.ToString().ToLowerInvariant(),
             ["lathe"] = InformationalVersion(typeof(TorchRuntime).Assembly),
+            ["instructions"] = Precisions.Instructions,
+            ["onednn"] = OneDnn.State.IsOn ? "on" : "off",
             ["threads"] = threads.ToString(CultureInfo.InvariantCulture),
             ["torch"] = torch.__version__,
             ["torchsharp"] = InformationalVersion(typeof(torch).Assembly),

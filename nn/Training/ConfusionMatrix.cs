@@ -2,13 +2,13 @@ using Lathe.Contracts;
 
 namespace Lathe.NN.Training;
 
-/// <summary>How often each class was taken for each.</summary>
-/// <param name="Images">Counts [classes][classes]: by what the images show, then by what they were taken for.</param>
+/// <summary>How often the network answered each class for the images of each class.</summary>
+/// <param name="Images">Counts [classes][classes]: by label, then by prediction.</param>
 public sealed record ConfusionMatrix(IReadOnlyList<int[]> Images)
 {
     /// <summary>Counts pairs.</summary>
-    /// <param name="labels">What each image shows, from 0 and below <paramref name="classes"/>.</param>
-    /// <param name="predictions">What each was taken for, as many.</param>
+    /// <param name="labels">Label of each image, from 0 and below <paramref name="classes"/>.</param>
+    /// <param name="predictions">Prediction for each image, the same number.</param>
     /// <param name="classes">Number of classes.</param>
     /// <exception cref="LatheException">A class is out of range, or the lengths differ.</exception>
     public static ConfusionMatrix Of(IReadOnlyList<int> labels, IReadOnlyList<int> predictions, int classes)
@@ -43,8 +43,8 @@ public sealed record ConfusionMatrix(IReadOnlyList<int[]> Images)
             .Take(most)];
 }
 
-/// <summary>Images of one class that were taken for another.</summary>
-/// <param name="Label">What they show.</param>
-/// <param name="TakenFor">What the network says.</param>
+/// <summary>Images of one class that the network confused with another.</summary>
+/// <param name="Label">Their label.</param>
+/// <param name="TakenFor">The network's answer.</param>
 /// <param name="Images">How many.</param>
 public sealed record Mistake(int Label, int TakenFor, int Images);

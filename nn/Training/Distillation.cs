@@ -7,7 +7,7 @@ using F = TorchSharp.torch.nn.functional;
 namespace Lathe.NN.Training;
 
 /// <summary>
-/// A loss that asks for a teacher's answers beside the labels: (1 − d)·L + d·T²·KL(softmax(z_teacher/T) ‖ softmax(z/T)), the mean over the
+/// A loss of a teacher's answers together with the labels: (1 − d)·L + d·T²·KL(softmax(z_teacher/T) ‖ softmax(z/T)), the mean over the
 /// images. After Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network" (2015, arXiv 1503.02531).
 /// </summary>
 public sealed class Distillation : IDisposable

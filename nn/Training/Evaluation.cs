@@ -10,7 +10,7 @@ namespace Lathe.NN.Training;
 /// <param name="Top1">Share of images classified right, a fraction of 1.</param>
 /// <param name="Loss">Mean cross-entropy.</param>
 /// <param name="Predictions">Class of each image, in the split's order.</param>
-/// <param name="Labels">What each image shows, in the same order; a damaged image counts as the one that took its place.</param>
+/// <param name="Labels">Label of each image, in the same order; a damaged image counts as the image that replaced it.</param>
 /// <param name="Top5">Share of images whose class is among the five likeliest; null with five classes or fewer.</param>
 public sealed record EvaluationResult(double Top1, double Loss, int[] Predictions, int[] Labels, double? Top5);
 

@@ -5,7 +5,7 @@ namespace Lathe.NN.Training;
 /// <summary>Moves parameters along their gradients. All it remembers is in tensors, which can be saved and restored bit by bit.</summary>
 internal interface IOptimizer : IDisposable
 {
-    /// <summary>What it remembers, by name; its own tensors, to be overwritten in place.</summary>
+    /// <summary>The optimizer's state by name: its own tensors, which may be overwritten in place.</summary>
     IReadOnlyDictionary<string, Tensor> State { get; }
 
     /// <summary>Moves every parameter that has a gradient. To be called without recording gradients, in a dispose scope.</summary>

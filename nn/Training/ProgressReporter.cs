@@ -23,7 +23,7 @@ internal sealed class ProgressReporter(IProgress<StageProgress>? progress, TimeP
         return true;
     }
 
-    /// <summary>Speed so far, saving and whatever else stands between steps included.</summary>
+    /// <summary>Speed so far, including saving and all other work between steps.</summary>
     public double StepsPerSecond => _stepsDone / Math.Max(1e-9, time.GetElapsedTime(_start).TotalSeconds);
 
     public void Report(StageProgress report) => progress?.Report(report);

@@ -8,20 +8,20 @@ using static TorchSharp.torch;
 namespace Lathe.NN.Training;
 
 /// <summary>
-/// Training in mid-course: all that the rest of it depends on. Order and augmentation of the images need no state beyond the place,
-/// for they are functions of (seed, epoch, image).
+/// Position of an interrupted training: everything that the rest of it depends on. Order and augmentation of the images need no further
+/// state, because they are functions of (seed, epoch, image).
 /// </summary>
-/// <param name="Recipe">What is being trained, to tell another recipe's state from this one's.</param>
-/// <param name="Epoch">The epoch to go on with.</param>
-/// <param name="Step">The step of it to go on with.</param>
+/// <param name="Recipe">Text of the recipe, which distinguishes this state from that of another recipe.</param>
+/// <param name="Epoch">The epoch to resume in.</param>
+/// <param name="Step">The step of it to resume with.</param>
 /// <param name="LossSum">Of that epoch's steps so far.</param>
 /// <param name="Correct">Images of that epoch classified right so far.</param>
 /// <param name="Epochs">Finished epochs.</param>
 internal sealed record TrainingPlace(string Recipe, int Epoch, int Step, double LossSum, long Correct, IReadOnlyList<EpochRecord> Epochs);
 
 /// <summary>
-/// The stored form: a safetensors file with the place as JSON in its metadata, and beside it a checksum of all that is in it. A state whose
-/// numbers have changed on the disk would train on, to other weights.
+/// The stored form: a safetensors file with the position as JSON and a checksum of all its content in the metadata. Without the checksum, a state
+/// that was damaged on disk would train on and end with other weights.
 /// </summary>
 internal static class SavedTraining
 {
@@ -36,8 +36,8 @@ internal static class SavedTraining
     }
 
     /// <returns>The place and the tensors, which belong to the current dispose scope.</returns>
-    /// <exception cref="DamagedStateException">It is not, whole and unchanged, what was written.</exception>
-    /// <exception cref="LatheException">It cannot be read now; it may be possible later.</exception>
+    /// <exception cref="DamagedStateException">The file is incomplete or changed.</exception>
+    /// <exception cref="LatheException">It cannot be read now (transient).</exception>
     public static (TrainingPlace Place, IReadOnlyDictionary<string, Tensor> Tensors) Read(Stream stream)
     {
         using var buffered = stream.CanSeek ? null : new MemoryStream();
@@ -78,5 +78,5 @@ internal static class SavedTraining
     }
 }
 
-/// <summary>A saved training that cannot be gone on with; its message says why.</summary>
+/// <summary>A saved training that cannot be resumed; the message says why.</summary>
 internal sealed class DamagedStateException(string message, Exception? inner = null) : Exception(message, inner);

@@ -38,7 +38,7 @@ public sealed record TrainingCourse(
             [.. kept.Select(e => Rounded(e.LearningRate))]);
     }
 
-    /// <summary>The same number in so many significant digits, which its shortest text then has at most.</summary>
+    /// <summary>The number rounded to a number of significant digits; its shortest text has at most these.</summary>
     public static double Rounded(double value, int digits = Digits) =>
         double.IsFinite(value) ? double.Parse(value.ToString($"E{digits - 1}", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture) : 0;
 }
@@ -47,7 +47,7 @@ public sealed record TrainingCourse(
 /// <param name="Training">How training went.</param>
 public sealed record TrainingRecord(TrainingCourse Training)
 {
-    /// <summary>Reads what stands in a lineage; null where that is nothing, or of another version.</summary>
+    /// <summary>Reads it from a lineage; null if the lineage has none, or one of another version.</summary>
     public static TrainingRecord? TryRead(JsonElement? records)
     {
         try
@@ -64,6 +64,6 @@ public sealed record TrainingRecord(TrainingCourse Training)
         }
     }
 
-    /// <summary>As it stands in the lineage.</summary>
+    /// <summary>Its form in the lineage.</summary>
     public JsonElement ToJson() => JsonSerializer.SerializeToElement(this, LatheJson.Options);
 }

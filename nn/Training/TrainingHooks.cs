@@ -16,24 +16,24 @@ public sealed record StepContext(
     GraphModule Module, int Epoch, int Step, int StepsPerEpoch, long GlobalStep, double Progress, double LearningRate);
 
 /// <summary>
-/// What a stage adds to training, as plain functions. Each is called on the training thread, within a dispose scope of the step, so
-/// tensors that a stage keeps must be detached from it.
+/// Functions that a stage adds to training. Each is called on the training thread, within a dispose scope of the step, so a stage
+/// must detach the tensors that it keeps from this scope.
 /// </summary>
 public sealed record TrainingHooks
 {
-    /// <summary>What the forward pass uses in place of parameters.</summary>
+    /// <summary>Replaces parameters in the forward pass.</summary>
     public ParameterView? View { get; init; }
 
-    /// <summary>Trained with the network's own, without weight decay, and saved with the state. They belong to the stage.</summary>
+    /// <summary>Parameters that are trained with those of the network, without weight decay, and saved with the state. The stage owns them.</summary>
     public IReadOnlyDictionary<string, Parameter> ExtraParameters { get; init; } = new Dictionary<string, Parameter>();
 
-    /// <summary>Takes the images, the logits and the task's loss of a step, and gives the loss to take in its place; null: the task's.</summary>
+    /// <summary>Computes the loss of a step from its images, its logits and the task's loss; null: the task's loss.</summary>
     public Func<Tensor, Tensor, Tensor, Tensor>? TaskLoss { get; init; }
 
     /// <summary>A scalar added to the task's loss, or null for none at this step.</summary>
     public Func<StepContext, Tensor?>? LossTerm { get; init; }
 
-    /// <summary>After the gradients are there and before they are used: a stage may add to <c>.grad</c> in place. No gradients are recorded.</summary>
+    /// <summary>After the backward pass and before the optimizer's step: a stage may add to <c>.grad</c> in place. No gradients are recorded.</summary>
     public Action<StepContext>? AfterBackward { get; init; }
 
     /// <summary>After the parameters have moved: clipping and the like. No gradients are recorded.</summary>
@@ -46,31 +46,31 @@ public sealed record TrainingHooks
     public Func<IReadOnlyDictionary<string, Tensor>>? SaveState { get; init; }
 
     /// <summary>
-    /// Takes back what <see cref="SaveState"/> gave; to be copied, for the tensors are disposed afterwards. The network's own tensors are
-    /// not back yet, for what is taken here may cut it.
+    /// Restores the tensors of <see cref="SaveState"/>. Copy them, because they are disposed afterwards. The network's own tensors are restored
+    /// later, because this state may cut the network.
     /// </summary>
     public Action<IReadOnlyDictionary<string, Tensor>>? LoadState { get; init; }
 
-    /// <summary>After a saved training is back in place, the network's tensors included.</summary>
+    /// <summary>After a saved training is restored, including the network's tensors.</summary>
     public Action? Resumed { get; init; }
 
     /// <summary>
-    /// A smaller network to go on with, once; null: go on. Asked before the first step, after each step, and when a saved state has been
-    /// taken back. The extra parameters are taken to be in its weights: they are trained no more.
+    /// Returns, once, a smaller network to continue with; null: continue with the present one. Called before the first step, after each step, and after a
+    /// saved state is restored. The smaller network's weights must include the extra parameters, which are no longer trained.
     /// </summary>
     public Func<CutNetwork?>? Cut { get; init; }
 
-    /// <summary>What the stage's user can do where training comes to values that are no numbers, in terms of its parameters.</summary>
+    /// <summary>Advice for the user if training reaches values that are not finite, in terms of the stage's parameters.</summary>
     public string Remedy { get; init; } = "Try a smaller learningRate.";
 
-    /// <summary>A word for a person: what training is doing. <c>training</c> where null.</summary>
+    /// <summary>Phase of the training, one word for people; null: <c>training</c>.</summary>
     public Func<StepContext, string>? Phase { get; init; }
 }
 
-/// <summary>A network that takes the place of the one trained so far.</summary>
+/// <summary>A network that replaces the one trained so far.</summary>
 /// <param name="Module">The network; it belongs to the stage.</param>
 /// <param name="Keep">
-/// What stays of tensors that have the names and shapes of the former network's, newly made in the current dispose scope.
+/// Cuts tensors with the names and shapes of the former network's in the same way; the results are new tensors in the current dispose scope.
 /// </param>
 public sealed record CutNetwork(GraphModule Module, Func<IReadOnlyDictionary<string, Tensor>, IReadOnlyDictionary<string, Tensor>> Keep);
 

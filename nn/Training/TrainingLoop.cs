@@ -52,7 +52,7 @@ public sealed class TrainingLoop : IDisposable
     /// Trains a network in place, from where <paramref name="state"/> left off if it holds one that is not damaged. The same module, data, recipe, seed
     /// and number of threads give the same bits, however often training is stopped and resumed.
     /// </summary>
-    /// <param name="module">The network. Where the hooks cut it, training goes on in theirs, and this one stays as it was at that moment.</param>
+    /// <param name="module">The network. If the hooks cut it, training continues in their network, and this one keeps its values of that moment.</param>
     /// <param name="train">Training images.</param>
     /// <param name="recipe">How to train.</param>
     /// <param name="seed">Decides the order of the images, their augmentation and dropout.</param>
@@ -167,8 +167,8 @@ public sealed class TrainingLoop : IDisposable
     }
 
     /// <summary>
-    /// Where the stage has cut the network, everything that belongs to it is cut alike: what the optimizer remembers and the average of the
-    /// weights. The stage's extra parameters are in the weights then.
+    /// If the stage has cut the network, this cuts the optimizer's state and the average of the weights in the same way. The weights then include the stage's
+    /// extra parameters.
     /// </summary>
     private void GoOnWithCut()
     {
@@ -270,7 +270,7 @@ public sealed class TrainingLoop : IDisposable
         throw Failed($"the loss is {loss}", context);
     }
 
-    /// <summary>A step may ruin weights whose loss was fine; what is saved, or the end of training, must be sound.</summary>
+    /// <summary>A step may make weights that are not finite although its loss was finite. Saved and final weights must be finite.</summary>
     private void RefuseNonsense(StepContext context)
     {
         using var scope = NewDisposeScope();
@@ -324,7 +324,7 @@ public sealed class TrainingLoop : IDisposable
         }
         catch (DamagedStateException e)
         {
-            // Nothing is taken back yet: training begins as if nothing had been saved.
+            // Nothing is restored yet: training begins as if nothing had been saved.
             _state!.Damaged(e.Message);
             return (0, 0);
         }

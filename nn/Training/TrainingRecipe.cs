@@ -13,7 +13,7 @@ public enum LearningRateSchedule
     /// <summary>A straight line.</summary>
     Linear,
 
-    /// <summary>It is multiplied by a factor every so many epochs.</summary>
+    /// <summary>It is multiplied by a factor at fixed intervals of epochs.</summary>
     Step,
 
     /// <summary>It stays.</summary>
@@ -30,7 +30,7 @@ public enum OptimizerKind
     AdamW,
 }
 
-/// <summary>How to train: optimizer, schedule, and what is done to images, labels, gradients and weights on the way.</summary>
+/// <summary>How to train: optimizer, schedule, and changes to images, labels, gradients and weights during training.</summary>
 /// <param name="Epochs">Times through the training images, at least 1.</param>
 /// <param name="BatchSize">Images per step, at least 1.</param>
 /// <param name="LearningRate">After warm-up, above 0.</param>
@@ -40,12 +40,12 @@ public enum OptimizerKind
 /// <param name="WeightDecay">At least 0.</param>
 /// <param name="DecayNormAndBias">Whether batch norm's γ and β and all biases decay too.</param>
 /// <param name="Schedule">Course of the learning rate, step by step.</param>
-/// <param name="WarmupEpochs">The learning rate rises linearly from near 0 for so many epochs, fractions included.</param>
+/// <param name="WarmupEpochs">Number of epochs, possibly fractional, over which the learning rate rises linearly from near 0.</param>
 /// <param name="LabelSmoothing">In [0, 1).</param>
 /// <param name="Augmentation">Null: none.</param>
 /// <param name="Optimizer">What moves the parameters.</param>
 /// <param name="StepEpochs">Epochs between two changes of a step schedule, fractions included, above 0.</param>
-/// <param name="StepFactor">What a step schedule multiplies with, above 0 and at most 1.</param>
+/// <param name="StepFactor">Factor of a step schedule, above 0 and at most 1.</param>
 /// <param name="GradientClip">Greatest Euclidean length of all gradients together; 0: any.</param>
 /// <param name="Precision">What layers compute with while training.</param>
 /// <param name="AverageDecay">Decay of the moving average of the weights that training ends with, in [0, 1); 0: the last weights.</param>

@@ -49,7 +49,7 @@ public static class TorchArchive
     /// <summary>Reads a state dict: the file's own dictionary, or that under <c>state_dict</c>, <c>model_state_dict</c> or <c>model</c>.</summary>
     /// <param name="path">The file.</param>
     /// <returns>Tensors by name, on the CPU; they belong to the current dispose scope.</returns>
-    /// <exception cref="LatheException">Damaged, of another layout, or asking for what is not allowed.</exception>
+    /// <exception cref="LatheException">Damaged, of another layout, or it asks for a class that is not allowed.</exception>
     public static IReadOnlyDictionary<string, Tensor> Read(string path)
     {
         try

@@ -13,11 +13,11 @@ public static class WeightFile
     /// <exception cref="LatheException">Not there, or not sound.</exception>
     public static IReadOnlyDictionary<string, IReadOnlyList<long>> Shapes(string path)
     {
-        using var stream = SafeTensorsFile.Open(path);
+        using var stream = ReadableFile.Open(path);
         return SafeTensorsHeader.Read(stream, path).Tensors.ToDictionary(t => t.Name, t => (IReadOnlyList<long>)[.. t.Shape]);
     }
 
-    /// <summary>Copies a file's tensors to a stream as safetensors: the same tensors give the same bytes, whatever file they came in.</summary>
+    /// <summary>Copies a file's tensors to a stream as safetensors: the same tensors give the same bytes, from any kind of file.</summary>
     /// <param name="path">A safetensors file, or PyTorch's (<see cref="TorchArchive"/>).</param>
     /// <param name="to">Written forward only.</param>
     /// <exception cref="LatheException">Not there, or not sound.</exception>

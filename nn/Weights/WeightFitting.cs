@@ -8,7 +8,7 @@ namespace Lathe.NN.Weights;
 
 /// <summary>Which of a file's tensors a network takes.</summary>
 /// <param name="Taken">Name in the file by name in the network.</param>
-/// <param name="Fresh">Tensors of the network that start from the seed instead: the last layer, where the file's has other classes.</param>
+/// <param name="Fresh">Tensors of the network that start from the seed instead: the last layer, if the file has other classes.</param>
 public sealed record WeightMatch(IReadOnlyDictionary<string, string> Taken, IReadOnlyList<string> Fresh);
 
 /// <summary>

@@ -25,6 +25,7 @@ public sealed class EvaluateStage : IStage<EvaluateParameters>
     public StageOutcome Run(StageRun run, EvaluateParameters parameters)
     {
         var compute = ComputeSetup.Of(run.Threads, run.Device);
+        if (compute.Warning is { } warning) run.Logger.LogWarning("{Warning}", warning);
         using var checkpoint = CheckpointFile.Read(run.InputPath!);
         var data = DataSets.Open(run.Data.Name, run.DataPlace, new ImageOptions(checkpoint.Graph.Input.Height));
         run.Progress.Report(new StageProgress("evaluating"));

@@ -56,12 +56,12 @@ internal sealed class EarlyCut(GraphModule gated, Pruning pruning, Split images)
         using var scope = NewDisposeScope();
         var trained = gated.Snapshot();
         var folded = pruning.Gates.Fold(trained);
-        var (graph, tensors) = Surgery.Cut(gated.Graph, folded, pruning.Groups, _live);
+        var (graph, tensors) = TensorSurgery.Cut(gated.Graph, folded, pruning.Groups, _live);
         Module = GraphModule.FromTensors(graph, tensors, gated.Device);
         // A training that goes on has made its proof before it was interrupted, and its weights are not back yet.
         Proof ??= Prove(folded, graph, tensors);
         foreach (var tensor in trained.Values.Concat(folded.Values).Concat(tensors.Values)) tensor.Dispose();
-        return new CutNetwork(Module, tensors => Surgery.Keep(gated.Graph, tensors, pruning.Groups, _live));
+        return new CutNetwork(Module, tensors => TensorSurgery.Keep(gated.Graph, tensors, pruning.Groups, _live));
     }
 
     /// <summary>

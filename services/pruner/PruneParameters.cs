@@ -1,6 +1,6 @@
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
-using Lathe.NN.Runtime;
+using Lathe.NN.Training;
 
 namespace Lathe.Pruner;
 
@@ -24,7 +24,7 @@ public enum PruneMethod
 }
 
 /// <summary>What <c>prune: { ... }</c> in a sweep may say.</summary>
-public sealed record PruneParameters
+public sealed record PruneParameters : TrainingParameters
 {
     [Description("How channels are chosen; all but hfp are there for comparison.")]
     public PruneMethod Method { get; init; } = PruneMethod.Hfp;
@@ -38,8 +38,7 @@ public sealed record PruneParameters
     public double? Multiplications { get; init; }
 
     [Description("Epochs in all: pruning, then fine-tuning with the gates frozen.")]
-    [Range(1, 100_000)]
-    public int Epochs { get; init; } = 4;
+    public override int Epochs { get; init; } = 4;
 
     [Description("hfp, slimming: share of the epochs before channels are chosen and the budget is met to the channel; the others choose before the first.")]
     [Range(0.01, 1.0)]
@@ -73,33 +72,10 @@ public sealed record PruneParameters
     [Range(0.0, 100.0, MinimumIsExclusive = true)]
     public double DistillTemperature { get; init; } = 4;
 
-    [Description("Images in a batch.")]
-    [Range(1, 65_536)]
-    public int BatchSize { get; init; } = 128;
+    public override int BatchSize { get; init; } = 128;
 
-    [Description("Learning rate at the start.")]
-    [Range(0.0, 100.0, MinimumIsExclusive = true)]
-    public double LearningRate { get; init; } = 0.05;
+    public override double LearningRate { get; init; } = 0.05;
 
     [Description("Learning rate that the cosine schedule ends with.")]
-    [Range(0.0, 100.0)]
-    public double FinalLearningRate { get; init; }
-
-    [Description("Momentum of SGD.")]
-    [Range(0.0, 1.0, MaximumIsExclusive = true)]
-    public double Momentum { get; init; } = 0.9;
-
-    [Description("Weight decay, on weights alone.")]
-    [Range(0.0, 1.0)]
-    public double WeightDecay { get; init; } = 5e-4;
-
-    [Description("Numbers that layers compute with while training; auto: bfloat16 where the worker's processor multiplies it faster. Weights stay float32.")]
-    public PrecisionChoice Precision { get; init; } = PrecisionChoice.Float32;
-
-    [Description("Random shifts and, where the data set allows it, flips of the training images.")]
-    public bool Augment { get; init; } = true;
-
-    [Description("Share of the training images held out for validation, the same in every stage of one seed.")]
-    [Range(0.0, 0.5)]
-    public double Validation { get; init; } = 0.05;
+    public override double FinalLearningRate { get; init; }
 }

@@ -48,6 +48,7 @@ public sealed class PruneStage : IStage<PruneParameters>
     public StageOutcome Run(StageRun run, PruneParameters parameters)
     {
         var compute = ComputeSetup.Of(run.Threads, run.Device, parameters.Precision);
+        if (compute.Warning is { } warning) run.Logger.LogWarning("{Warning}", warning);
         using var checkpoint = CheckpointFile.Read(run.InputPath!);
         var data = DataSets.Open(run.Data.Name, run.DataPlace, new ImageOptions(checkpoint.Graph.Input.Height));
         var (train, validation) = data.Train.Validation(parameters.Validation, run.Seed);
@@ -58,7 +59,7 @@ public sealed class PruneStage : IStage<PruneParameters>
 
         using var cut = new EarlyCut(module, pruning, train);
         var hooks = cut.Around(pruning.Hooks(_ => run.CountImages(parameters.BatchSize))) with { TaskLoss = distillation is null ? null : distillation.Loss };
-        var training = TrainingLoop.Run(module, train, Recipe(parameters, data, compute.Precision), run.Seed, hooks, run.State, run.Progress, run.Stop);
+        var training = TrainingLoop.Run(module, train, parameters.Recipe(data.UsualAugmentation, compute.Precision), run.Seed, hooks, run.State, run.Progress, run.Stop);
 
         var finished = pruning.Finished ?? throw new InvalidOperationException("training ended before the exact finish");
         var small = cut.Module ?? throw new InvalidOperationException("training ended before the cut");
@@ -81,16 +82,6 @@ public sealed class PruneStage : IStage<PruneParameters>
             stream, pruned with { Lineage = checkpoint.Lineage.Then(step, compresses: true) }));
         return new StageOutcome(output, facts.With(pruned.Graph, pruned.Formats));
     }
-
-    private static TrainingRecipe Recipe(PruneParameters parameters, DataSet data, Precision precision) => new(
-        Epochs: parameters.Epochs,
-        BatchSize: parameters.BatchSize,
-        LearningRate: parameters.LearningRate,
-        FinalLearningRate: parameters.FinalLearningRate,
-        Momentum: parameters.Momentum,
-        WeightDecay: parameters.WeightDecay,
-        Precision: precision,
-        Augmentation: parameters.Augment ? data.UsualAugmentation : null);
 
     private static Dictionary<string, double> Facts(FinishedGates finished, ReachableSizes reach, SurgeryProof proof) => new()
     {

@@ -1,7 +1,9 @@
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
 using Lathe.Hosting;
+using Lathe.NN.Data;
 using Lathe.NN.Runtime;
+using Lathe.NN.Training;
 using Lathe.Quantizer.Activations;
 using Lathe.Quantizer.Weights;
 
@@ -41,7 +43,7 @@ public enum PriorNormalization
 }
 
 /// <summary>What <c>quantize: { ... }</c> in a sweep may say.</summary>
-public sealed record QuantizeParameters
+public sealed record QuantizeParameters : TrainingParameters
 {
     [Description("How weights become fixed-point numbers; naive rounds without training.")]
     public QuantizeMethod Method { get; init; } = QuantizeMethod.Symog;
@@ -55,8 +57,7 @@ public sealed record QuantizeParameters
     public ActivationBits Activations { get; init; } = ActivationBits.None;
 
     [Description("Epochs of training, over which the pull grows.")]
-    [Range(1, 100_000)]
-    public int Epochs { get; init; } = 6;
+    public override int Epochs { get; init; } = 6;
 
     [Description("symog, sgm: weight λ₀ of the prior at the start.")]
     [Range(0.0, 1e9, MinimumIsExclusive = true)]
@@ -94,33 +95,19 @@ public sealed record QuantizeParameters
     [Range(0.0, 100.0, MinimumIsExclusive = true)]
     public double DistillTemperature { get; init; } = 4;
 
-    [Description("Images in a batch.")]
-    [Range(1, 65_536)]
-    public int BatchSize { get; init; } = 128;
+    public override int BatchSize { get; init; } = 128;
 
-    [Description("Learning rate at the start.")]
-    [Range(0.0, 100.0, MinimumIsExclusive = true)]
-    public double LearningRate { get; init; } = 0.03;
+    public override double LearningRate { get; init; } = 0.03;
 
     [Description("Learning rate at the end; it falls linearly.")]
-    [Range(0.0, 100.0)]
-    public double FinalLearningRate { get; init; } = 0.003;
+    public override double FinalLearningRate { get; init; } = 0.003;
 
-    [Description("Momentum of SGD.")]
-    [Range(0.0, 1.0, MaximumIsExclusive = true)]
-    public double Momentum { get; init; } = 0.9;
+    public override double Momentum { get; init; } = 0.9;
 
     [Description("Weight decay. The prior already holds the weights, so none by default.")]
-    [Range(0.0, 1.0)]
-    public double WeightDecay { get; init; }
+    public override double WeightDecay { get; init; }
 
-    [Description("Numbers that layers compute with while training; auto: bfloat16 where the worker's processor multiplies it faster. Weights stay float32.")]
-    public PrecisionChoice Precision { get; init; } = PrecisionChoice.Float32;
-
-    [Description("Random shifts and, where the data set allows it, flips of the training images.")]
-    public bool Augment { get; init; } = true;
-
-    [Description("Share of the training images held out for validation, the same in every stage of one seed.")]
-    [Range(0.0, 0.5)]
-    public double Validation { get; init; } = 0.05;
+    /// <inheritdoc/>
+    public override TrainingRecipe Recipe(Augmentation usual, Precision precision) =>
+        base.Recipe(usual, precision) with { Schedule = LearningRateSchedule.Linear };
 }

@@ -49,6 +49,7 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
     {
         if (WithoutNetwork(parameters).FirstOrDefault() is { } problem) throw problem.Fault(Manifest.Name);
         var compute = ComputeSetup.Of(run.Threads, run.Device, parameters.Precision);
+        if (compute.Warning is { } warning) run.Logger.LogWarning("{Warning}", warning);
         using var checkpoint = CheckpointFile.Read(run.InputPath!);
         var data = DataSets.Open(run.Data.Name, run.DataPlace, new ImageOptions(checkpoint.Graph.Input.Height));
         var (train, validation) = data.Train.Validation(parameters.Validation, run.Seed);
@@ -70,7 +71,7 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
                 TaskLoss = distillation is null ? null : distillation.Loss,
                 AfterStep = hooks.AfterStep + (_ => run.CountImages(parameters.BatchSize)),
             };
-            training = TrainingLoop.Run(module, train, Recipe(parameters, data, compute.Precision), run.Seed, history.AddTo(hooks), run.State, run.Progress, run.Stop);
+            training = TrainingLoop.Run(module, train, parameters.Recipe(data.UsualAugmentation, compute.Precision), run.Seed, history.AddTo(hooks), run.State, run.Progress, run.Stop);
         }
 
         var facts = new Dictionary<string, double> { ["residual"] = weights.Residual() };
@@ -115,15 +116,4 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
 
     private static Dictionary<string, Tensor> Tensors(GraphModule module) =>
         module.Parameters.Select(p => KeyValuePair.Create(p.Key, (Tensor)p.Value)).Concat(module.Buffers).ToDictionary();
-
-    private static TrainingRecipe Recipe(QuantizeParameters parameters, DataSet data, Precision precision) => new(
-        Epochs: parameters.Epochs,
-        BatchSize: parameters.BatchSize,
-        LearningRate: parameters.LearningRate,
-        FinalLearningRate: parameters.FinalLearningRate,
-        Schedule: LearningRateSchedule.Linear,
-        Momentum: parameters.Momentum,
-        WeightDecay: parameters.WeightDecay,
-        Precision: precision,
-        Augmentation: parameters.Augment ? data.UsualAugmentation : null);
 }

@@ -23,7 +23,7 @@ internal static class StartingNetwork
         try
         {
             if (!isOwn) return Zoo.Build(parameters.Model, data.Input, data.Classes);
-            var graph = CheckpointFile.ReadHeader(context.PathOf(parameters.Model)).Graph;
+            var graph = CheckpointHeader.Read(context.PathOf(parameters.Model)).Graph;
             OwnNetwork.CheckFits(graph, data.Input, data.Classes);
             return graph;
         }

@@ -1,13 +1,14 @@
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
 using Lathe.Hosting;
+using Lathe.NN.Data;
 using Lathe.NN.Runtime;
 using Lathe.NN.Training;
 
 namespace Lathe.Trainer;
 
 /// <summary>What <c>train: { ... }</c> in a sweep may say.</summary>
-public sealed record TrainParameters
+public sealed record TrainParameters : TrainingParameters
 {
     [Description("Zoo name, or digest of a network in the store. Filled in from the sweep's 'model'.")]
     [Required]
@@ -20,19 +21,14 @@ public sealed record TrainParameters
 
     [Description("Passes over the training images; 0: the weights are taken as they are.")]
     [Range(0, 100_000)]
-    public int Epochs { get; init; } = 6;
+    public override int Epochs { get; init; } = 6;
 
-    [Description("Images in a batch.")]
-    [Range(1, 65_536)]
-    public int BatchSize { get; init; } = 128;
+    public override int BatchSize { get; init; } = 128;
 
-    [Description("Learning rate at the start.")]
-    [Range(0.0, 100.0, MinimumIsExclusive = true)]
-    public double LearningRate { get; init; } = 0.1;
+    public override double LearningRate { get; init; } = 0.1;
 
     [Description("Learning rate that a cosine or linear schedule ends with.")]
-    [Range(0.0, 100.0)]
-    public double FinalLearningRate { get; init; }
+    public override double FinalLearningRate { get; init; }
 
     [Description("Course of the learning rate.")]
     public LearningRateSchedule Schedule { get; init; } = LearningRateSchedule.Cosine;
@@ -53,15 +49,12 @@ public sealed record TrainParameters
     public OptimizerKind Optimizer { get; init; } = OptimizerKind.Sgd;
 
     [Description("Momentum of SGD; the first moment's decay of AdamW.")]
-    [Range(0.0, 1.0, MaximumIsExclusive = true)]
-    public double Momentum { get; init; } = 0.9;
+    public override double Momentum { get; init; } = 0.9;
 
     [Description("Nesterov's form of momentum, for SGD.")]
     public bool Nesterov { get; init; }
 
-    [Description("Weight decay, on weights alone.")]
-    [Range(0.0, 1.0)]
-    public double WeightDecay { get; init; } = 5e-4;
+    public override double WeightDecay { get; init; } = 5e-4;
 
     [Description("Greatest length of all gradients together; 0: any.")]
     [Range(0.0, 1e9)]
@@ -75,15 +68,14 @@ public sealed record TrainParameters
     [Range(0.0, 1.0, MaximumIsExclusive = true)]
     public double LabelSmoothing { get; init; }
 
-    [Description("Numbers that layers compute with while training; auto: bfloat16 where the worker's processor multiplies it faster. Weights stay float32.")]
-    public PrecisionChoice Precision { get; init; } = PrecisionChoice.Float32;
+    public override PrecisionChoice Precision { get; init; } = PrecisionChoice.Float32;
 
     [Description("Height and width that photographs are cut to; data sets of one size have their own.")]
     [Range(8, 2048)]
     public int ImageSize { get; init; } = 224;
 
     [Description("Random shifts and, where the data set allows it, flips of the training images; of photographs random resized crops.")]
-    public bool Augment { get; init; } = true;
+    public override bool Augment { get; init; } = true;
 
     [Description("Side of a square set to the mean at a random place of each training image; 0: none.")]
     [Range(0, 2048)]
@@ -97,7 +89,27 @@ public sealed record TrainParameters
     [Range(0.0, 1.0)]
     public double Mixup { get; init; }
 
-    [Description("Share of the training images held out for validation, the same in every stage of one seed.")]
-    [Range(0.0, 0.5)]
-    public double Validation { get; init; } = 0.05;
+    /// <inheritdoc/>
+    public override TrainingRecipe Recipe(Augmentation usual, Precision precision)
+    {
+        var recipe = base.Recipe(usual, precision);
+        return recipe with
+        {
+            Schedule = Schedule,
+            StepEpochs = StepEpochs,
+            StepFactor = StepFactor,
+            WarmupEpochs = WarmupEpochs,
+            Optimizer = Optimizer,
+            Nesterov = Nesterov,
+            GradientClip = GradientClip,
+            AverageDecay = AverageDecay,
+            LabelSmoothing = LabelSmoothing,
+            Augmentation = (recipe.Augmentation ?? new Augmentation()) with
+            {
+                Cutout = Cutout,
+                Colours = ColourJitter > 0 ? new ColourJitter(ColourJitter, ColourJitter, ColourJitter) : null,
+                Mixup = Mixup,
+            },
+        };
+    }
 }

@@ -27,7 +27,7 @@ public sealed class TrainStage : IStage<TrainParameters>
     public static IReadOnlyList<ParameterProblem> Check(TrainParameters parameters, StageCheck context)
     {
         var problems = new List<ParameterProblem>();
-        if (parameters.Epochs > 0) problems.AddRange(Recipe(parameters, new Augmentation(), Precision.Float32).Problems());
+        if (parameters.Epochs > 0) problems.AddRange(parameters.Recipe(new Augmentation(), Precision.Float32).Problems());
         NetworkGraph? graph = null;
         problems.AddRange(StageCheck.Try("model", () => graph = StartingNetwork.Of(parameters, context)));
         if (graph is null) return problems;
@@ -43,6 +43,7 @@ public sealed class TrainStage : IStage<TrainParameters>
     public StageOutcome Run(StageRun run, TrainParameters parameters)
     {
         var compute = ComputeSetup.Of(run.Threads, run.Device, parameters.Precision);
+        if (compute.Warning is { } warning) run.Logger.LogWarning("{Warning}", warning);
         var data = DataSets.Open(run.Data.Name, run.DataPlace, new ImageOptions(parameters.ImageSize));
         var (train, validation) = data.Train.Validation(parameters.Validation, run.Seed);
         using var module = Start(run, parameters, data, compute.Device);
@@ -54,7 +55,7 @@ public sealed class TrainStage : IStage<TrainParameters>
         };
         var history = parameters.Epochs == 0
             ? new TrainingHistory([])
-            : TrainingLoop.Run(module, train, Recipe(parameters, data.UsualAugmentation, compute.Precision), run.Seed, hooks, run.State, run.Progress, run.Stop);
+            : TrainingLoop.Run(module, train, parameters.Recipe(data.UsualAugmentation, compute.Precision), run.Seed, hooks, run.State, run.Progress, run.Stop);
 
         var facts = new Dictionary<string, double>();
         if (history.Epochs is [.., var last]) (facts["trainingLoss"], facts["trainingTop1"]) = (last.Loss, last.Accuracy);
@@ -86,28 +87,4 @@ public sealed class TrainStage : IStage<TrainParameters>
             run.Logger.LogWarning("{Tensors} start from the seed: the weights are for another number of classes", string.Join(" and ", fresh));
         return WeightFitting.Create(graph, file.Tensors, run.Seed, path, device);
     }
-
-    private static TrainingRecipe Recipe(TrainParameters parameters, Augmentation usual, Precision precision) => new(
-        Epochs: parameters.Epochs,
-        BatchSize: parameters.BatchSize,
-        LearningRate: parameters.LearningRate,
-        FinalLearningRate: parameters.FinalLearningRate,
-        WarmupEpochs: parameters.WarmupEpochs,
-        Momentum: parameters.Momentum,
-        Nesterov: parameters.Nesterov,
-        WeightDecay: parameters.WeightDecay,
-        LabelSmoothing: parameters.LabelSmoothing,
-        Optimizer: parameters.Optimizer,
-        Schedule: parameters.Schedule,
-        StepEpochs: parameters.StepEpochs,
-        StepFactor: parameters.StepFactor,
-        GradientClip: parameters.GradientClip,
-        AverageDecay: parameters.AverageDecay,
-        Precision: precision,
-        Augmentation: (parameters.Augment ? usual : new Augmentation()) with
-        {
-            Cutout = parameters.Cutout,
-            Colours = parameters.ColourJitter > 0 ? new(parameters.ColourJitter, parameters.ColourJitter, parameters.ColourJitter) : null,
-            Mixup = parameters.Mixup,
-        });
 }

@@ -8,14 +8,15 @@ public sealed class DependencyArrows
     private static readonly Dictionary<string, string[]> Allowed = new()
     {
         ["Lathe.Contracts"] = [],
-        ["Lathe.NN"] = ["Lathe.Contracts"],
+        ["Lathe.Graph"] = ["Lathe.Contracts"],
+        ["Lathe.NN"] = ["Lathe.Contracts", "Lathe.Graph"],
         ["Lathe.Hosting"] = ["Lathe.Contracts"],
-        ["Lathe.Trainer"] = ["Lathe.Contracts", "Lathe.NN", "Lathe.Hosting"],
-        ["Lathe.Pruner"] = ["Lathe.Contracts", "Lathe.NN", "Lathe.Hosting"],
-        ["Lathe.Quantizer"] = ["Lathe.Contracts", "Lathe.NN", "Lathe.Hosting"],
-        ["Lathe.Evaluator"] = ["Lathe.Contracts", "Lathe.NN", "Lathe.Hosting"],
-        ["Lathe.Coordinator"] = ["Lathe.Contracts", "Lathe.Hosting"],
-        ["Lathe.Cli"] = ["Lathe.Contracts", "Lathe.NN", "Lathe.Hosting", .. StageServices, "Lathe.Coordinator"],
+        ["Lathe.Trainer"] = ["Lathe.Contracts", "Lathe.Graph", "Lathe.NN", "Lathe.Hosting"],
+        ["Lathe.Pruner"] = ["Lathe.Contracts", "Lathe.Graph", "Lathe.NN", "Lathe.Hosting"],
+        ["Lathe.Quantizer"] = ["Lathe.Contracts", "Lathe.Graph", "Lathe.NN", "Lathe.Hosting"],
+        ["Lathe.Evaluator"] = ["Lathe.Contracts", "Lathe.Graph", "Lathe.NN", "Lathe.Hosting"],
+        ["Lathe.Coordinator"] = ["Lathe.Contracts", "Lathe.Graph", "Lathe.Hosting"],
+        ["Lathe.Cli"] = ["Lathe.Contracts", "Lathe.Graph", "Lathe.NN", "Lathe.Hosting", .. StageServices, "Lathe.Coordinator"],
     };
 
     public static TheoryData<string> Projects => [.. Repository.Rooms.Keys.Order()];
@@ -34,10 +35,23 @@ public sealed class DependencyArrows
 
     [Theory]
     [InlineData("Lathe.Contracts")]
+    [InlineData("Lathe.Graph")]
     [InlineData("Lathe.Hosting")]
     [InlineData("Lathe.Coordinator")]
     public void Libtorch_stays_out_of(string project) =>
         Assert.DoesNotContain(Repository.Packages(project), package => package.Contains("torch", StringComparison.OrdinalIgnoreCase));
+
+    [Fact]
+    public void The_network_as_data_is_compiled_without_TorchSharp() =>
+        Assert.DoesNotContain(Repository.AssemblyReferences("Lathe.Graph"), name => name.Contains("torch", StringComparison.OrdinalIgnoreCase));
+
+    [Fact]
+    public void The_coordinator_is_delivered_without_libtorch()
+    {
+        var files = Repository.OutputFiles("Lathe.Coordinator");
+        Assert.Contains("Lathe.Coordinator.dll", files);
+        Assert.DoesNotContain(files, name => name.Contains("torch", StringComparison.OrdinalIgnoreCase));
+    }
 
     [Fact]
     public void The_network_engine_knows_no_bus_and_no_bucket() =>

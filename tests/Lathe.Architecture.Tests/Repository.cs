@@ -1,3 +1,5 @@
+using System.Reflection.Metadata;
+using System.Reflection.PortableExecutable;
 using System.Text.Json;
 using System.Xml.Linq;
 
@@ -10,7 +12,7 @@ public static class Repository
 
     /// <summary>Project files under top-level folders that hold the product, by project name.</summary>
     public static IReadOnlyDictionary<string, string> Rooms { get; } =
-        new[] { "contracts", "nn", "hosting", "services", "cli" }
+        new[] { "contracts", "graph", "nn", "hosting", "services", "cli" }
             .SelectMany(folder => Directory.EnumerateFiles(Path.Combine(Root, folder), "*.csproj", SearchOption.AllDirectories))
             .ToDictionary(file => Path.GetFileNameWithoutExtension(file)!, file => file, StringComparer.Ordinal);
 
@@ -31,6 +33,22 @@ public static class Repository
             .Select(package => package.Name)
             .ToHashSet(StringComparer.OrdinalIgnoreCase);
     }
+
+    /// <summary>Assemblies that a project's compiled code names.</summary>
+    public static IReadOnlyList<string> AssemblyReferences(string project)
+    {
+        using var file = new PEReader(File.OpenRead(Path.Combine(Output(project), $"{project}.dll")));
+        var metadata = file.GetMetadataReader();
+        return [.. metadata.AssemblyReferences.Select(reference => metadata.GetString(metadata.GetAssemblyReference(reference).Name))];
+    }
+
+    /// <summary>Names of the files that a build of the project delivers.</summary>
+    public static IReadOnlyList<string> OutputFiles(string project) =>
+        [.. Directory.EnumerateFiles(Output(project), "*", SearchOption.AllDirectories).Select(file => Path.GetFileName(file))];
+
+    /// <summary>Where a project's build of the tests' own configuration lies: artifacts/bin/PROJECT/CONFIGURATION.</summary>
+    private static string Output(string project) =>
+        Path.Combine(Root, "artifacts", "bin", project, Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory)));
 
     private static string FindRoot()
     {

@@ -20,14 +20,19 @@ public sealed class Naming_a_result
         var parameters = Json("""{"epochs":4}""");
         string[] keys =
         [
-            ExecutionKey.Compute(Prune, parameters, Input, Data, 1),
-            ExecutionKey.Compute(Prune with { Name = "train" }, parameters, Input, Data, 1),
-            ExecutionKey.Compute(Prune with { Version = "2" }, parameters, Input, Data, 1),
-            ExecutionKey.Compute(Prune, Json("""{"epochs":5}"""), Input, Data, 1),
-            ExecutionKey.Compute(Prune, parameters, Input with { Sha256 = new string('c', 64) }, Data, 1),
-            ExecutionKey.Compute(Prune, parameters, null, Data, 1),
-            ExecutionKey.Compute(Prune, parameters, Input, Data with { Fingerprint = new string('d', 64) }, 1),
-            ExecutionKey.Compute(Prune, parameters, Input, Data, 2),
+            Compute(Prune, parameters, Input, Data, 1),
+            Compute(Prune with { Name = "train" }, parameters, Input, Data, 1),
+            Compute(Prune with { Version = "2" }, parameters, Input, Data, 1),
+            Compute(Prune, Json("""{"epochs":5}"""), Input, Data, 1),
+            Compute(Prune, parameters, Input with { Sha256 = new string('c', 64) }, Data, 1),
+            Compute(Prune, parameters, null, Data, 1),
+            Compute(Prune, parameters, Input, Data with { Fingerprint = new string('d', 64) }, 1),
+            Compute(Prune, parameters, Input, Data, 2),
+            Compute(Prune, parameters, Input, Data, 1, threads: 1),
+            Compute(Prune, parameters, Input, Data, 1, threads: 2),
+            Compute(Prune, parameters, Input, Data, 1, threads: 2, device: DeviceKind.Cpu),
+            Compute(Prune, parameters, Input, Data, 1, device: DeviceKind.Cpu),
+            Compute(Prune, parameters, Input, Data, 1, device: DeviceKind.Cuda),
         ];
         Assert.Equal(keys.Length, keys.Distinct().Count());
         Assert.All(keys, key => Assert.Matches("^[0-9a-f]{64}$", key));
@@ -35,8 +40,8 @@ public sealed class Naming_a_result
 
     [Fact]
     public void What_people_read_about_a_stage_does_not_matter() => Assert.Equal(
-        ExecutionKey.Compute(Prune, Json("{}"), Input, Data, 1),
-        ExecutionKey.Compute(Prune with { Summary = "another" }, Json("{}"), Input, Data, 1));
+        Compute(Prune, Json("{}"), Input, Data, 1),
+        Compute(Prune with { Summary = "another" }, Json("{}"), Input, Data, 1));
 
     [Fact]
     public void Canonical_JSON_reads_back_as_the_same_numbers() => Gen.Double.Where(double.IsFinite).Sample(number =>
@@ -52,7 +57,11 @@ public sealed class Naming_a_result
         return CanonicalJson.Write(Json(once)) == once;
     });
 
-    private static string Key(string parameters) => ExecutionKey.Compute(Prune, Json(parameters), Input, Data, 1);
+    private static string Key(string parameters) => Compute(Prune, Json(parameters), Input, Data, 1);
+
+    private static string Compute(
+        StageManifest manifest, JsonElement parameters, CheckpointRef? input, DataRef data, long seed, int? threads = null, DeviceKind? device = null) =>
+        ExecutionKey.Compute(manifest, parameters, input, data, seed, threads, device);
 
     private static JsonElement Json(string text) => JsonDocument.Parse(text).RootElement;
 }

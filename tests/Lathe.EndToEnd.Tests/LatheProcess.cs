@@ -30,6 +30,13 @@ public sealed class LatheProcess : IAsyncDisposable
     private static string Folder { get; } = Path.GetFullPath(Path.Combine(
         AppContext.BaseDirectory, "..", "..", "Lathe.Cli", Path.GetFileName(AppContext.BaseDirectory.TrimEnd(Path.DirectorySeparatorChar))));
 
+    /// <summary>Lets a shell find <c>lathe</c>, and <c>lathe</c> find .NET, which the executables otherwise look for where it is usually installed.</summary>
+    public static void AddTo(IDictionary<string, string?> environment)
+    {
+        environment["PATH"] = $"{Folder}:{Environment.GetEnvironmentVariable("PATH")}";
+        environment["DOTNET_ROOT"] = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", ".."));
+    }
+
     /// <summary>Starts the program of a room: <c>lathe</c> or a service's own executable.</summary>
     /// <param name="program">Executable name.</param>
     /// <param name="arguments">Its arguments.</param>
@@ -42,8 +49,7 @@ public sealed class LatheProcess : IAsyncDisposable
             RedirectStandardError = true,
             RedirectStandardInput = true,
         };
-        // The executables look for .NET where it is usually installed; these tests know where it is.
-        start.Environment["DOTNET_ROOT"] = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", ".."));
+        AddTo(start.Environment);
         foreach (var (name, value) in environment) start.Environment[name] = value;
         var process = Process.Start(start) ?? throw new InvalidOperationException($"{program} did not start");
         var lathe = new LatheProcess(process);

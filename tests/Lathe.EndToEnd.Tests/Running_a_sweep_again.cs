@@ -26,6 +26,26 @@ public sealed class Running_a_sweep_again
         await APrunedCheckpointTellsItsSurgery(scene, second[0]);
     }
 
+    [Fact]
+    public async Task Takes_no_result_that_was_computed_with_other_threads_than_it_asks_for()
+    {
+        using var scene = new Scene();
+        File.WriteAllText(scene.SweepFile, "name: small\nmodel: lenet5\ndataset: fashion-mnist\nseed: 7\nstages:\n  - train: { epochs: 1 }\n");
+        foreach (var threads in (string[])["2", "1"])
+        {
+            var (_, leaves) = await scene.RunEmbeddedAsync("--set", $"threads={threads}");
+            var train = Assert.Single(Assert.Single(leaves).Stages);
+            Assert.False(train.Cached);
+            var (code, output) = await LatheProcess.RunAsync("lathe", ["inspect", train.Checkpoint!.Sha256[..12], "--json"], scene.Environment, Scene.Limit);
+            Assert.True(code == 0, output);
+            using var json = JsonDocument.Parse(output);
+            Assert.Equal(threads, json.RootElement.GetProperty("lineage").GetProperty("steps")[0].GetProperty("versions").GetProperty("threads").GetString());
+        }
+
+        Assert.True((await scene.RunEmbeddedAsync("--set", "threads=2")).Leaves[0].Stages[0].Cached);
+        Assert.False((await scene.RunEmbeddedAsync("--set", "threads=2", "--set", "device=cpu")).Leaves[0].Stages[0].Cached);
+    }
+
     private static async Task AShapeThatScriptsCanRelyOn(Scene scene)
     {
         var file = Path.Combine(scene.Root, "again.json");

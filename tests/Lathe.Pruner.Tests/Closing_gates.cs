@@ -34,7 +34,7 @@ public sealed class Closing_gates
             for (var i = 0; i < group.Gates.Count; i++) live[group.Gates[i]] = open[group.Index][i];
         }
 
-        var (small, tensors) = Surgery.Cut(graph, folded, groups, live);
+        var (small, tensors) = TensorSurgery.Cut(graph, folded, groups, live);
         using var gated = GraphModule.FromTensors(graph, folded);
         using var cut = GraphModule.FromTensors(small, tensors);
         var images = randn(32, 1, 28, 28, generator: new Generator(1));

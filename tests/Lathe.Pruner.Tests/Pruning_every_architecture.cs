@@ -8,11 +8,13 @@ using Lathe.NN.Sizing;
 using Lathe.Pruner.Budget;
 using Lathe.Pruner.Gates;
 using Lathe.Pruner.Methods;
+using Lathe.Testing;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Lathe.Pruner.Tests;
 
+[Trait("oneDNN", "on and off")]
 public sealed class Pruning_every_architecture
 {
     public static TheoryData<string> Models => ["resnet56", "resnet50", "mobilenetv2", "densenet121"];
@@ -90,11 +92,10 @@ public sealed class Pruning_every_architecture
     {
         TorchRuntime.Configure(1);
         var grouped = 0;
-        Gen.Int[0, int.MaxValue].Sample(
-            seed =>
+        Gen.Select(RandomNetworks.Wide, Gen.Int[0, int.MaxValue]).Sample(
+            (graph, seed) =>
             {
                 using var scope = NewDisposeScope();
-                var graph = RandomNetworks.Make(seed);
                 using var module = GraphModule.Create(graph, seed);
                 var groups = ChannelGroups.Of(graph);
                 using var gates = new ChannelGates(graph, groups, threshold: 0.01);
@@ -102,7 +103,7 @@ public sealed class Pruning_every_architecture
                 var factor = Enumerable.Repeat(1f, groups.Gates.Count).ToArray();
                 using (no_grad())
                 {
-                    foreach (var group in groups.Groups.Where(g => g.Prunable && g.BatchNorms.Count == 0))
+                    foreach (var group in groups.Groups.Where(g => g is { Prunable: true, ClosesByBatchNorm: false, BatchNorms.Count: 0 }))
                     {
                         foreach (var gate in group.Gates) factor[gate] = 0.5f + (gate * 0.01f);
                         gates.OwnGates[$"gate.{group.Index}"].copy_(tensor([.. group.Gates.Select(gate => factor[gate])]));
@@ -131,12 +132,13 @@ public sealed class Pruning_every_architecture
                 }
 
                 var folded = gates.Fold(module.Snapshot());
-                var (small, tensors) = Surgery.Cut(graph, folded, groups, live);
+                var (small, tensors) = TensorSurgery.Cut(graph, folded, groups, live);
                 using var gated = GraphModule.FromTensors(graph, folded);
                 using var cut = GraphModule.FromTensors(small, tensors);
                 SurgeryProof.Compare(gated, cut, randn([4, graph.Input.Channels, graph.Input.Height, graph.Input.Width], generator: new Generator(1)));
             },
-            iter: 150);
+            iter: 150,
+            print: drawn => GraphJson.Write(drawn.Item1));
         Assert.InRange(grouped, 10, int.MaxValue);
     }
 
@@ -166,7 +168,7 @@ public sealed class Pruning_every_architecture
 
         gates.Freeze([.. groups.Groups.Select(g => g.Gates.Select(gate => live[gate]).ToArray())]);
         var folded = gates.Fold(module.Snapshot());
-        var (small, tensors) = Surgery.Cut(graph, folded, groups, live);
+        var (small, tensors) = TensorSurgery.Cut(graph, folded, groups, live);
         Assert.True(Complexity.Of(small).Parameters < 0.7 * Complexity.Of(graph).Parameters);
         using var gated = GraphModule.FromTensors(graph, folded);
         using var cut = GraphModule.FromTensors(small, tensors);

@@ -4,6 +4,7 @@ using Lathe.NN.Graphs;
 using Lathe.NN.Models;
 using Lathe.NN.Sizing;
 using Lathe.Pruner.Budget;
+using Lathe.Testing;
 
 namespace Lathe.Pruner.Tests;
 
@@ -59,9 +60,8 @@ public sealed class Refusing_targets_beforehand
 
     [Fact]
     public void What_a_pruned_network_can_have_is_never_refused_beforehand() =>
-        Gen.Select(Gen.Int[0, 100_000], Gen.Double[0, 1], Gen.Int[1, 4], Gen.Int[1, 4]).Sample((seed, share, before, after) =>
+        Gen.Select(RandomNetworks.Wide, Gen.Int[0, 100_000], Gen.Double[0, 1], Gen.Int[1, 4], Gen.Int[1, 4]).Sample((graph, seed, share, before, after) =>
         {
-            var graph = RandomNetworks.Make(seed);
             var reach = Reach(graph, before);
             PruneParameters first = new()
             {
@@ -77,7 +77,7 @@ public sealed class Refusing_targets_beforehand
                 Run(graph, first, second);
                 Run(graph, first, second with { Parameters = ShareOf(parameters, left.DenseParameters), Multiplications = ShareOf(multiplications, left.DenseMultiplications) });
             }
-        }, iter: 300);
+        }, iter: 300, print: drawn => GraphJson.Write(drawn.Item1));
 
     [Fact]
     public void A_grouped_convolution_pruned_to_a_depthwise_one_can_go_below_what_it_could_at_first()

@@ -50,7 +50,7 @@ internal sealed class QuantizerTrial : IDisposable
 
     public Checkpoint Read(CheckpointRef checkpoint) => CheckpointFile.Read(PathOf(checkpoint));
 
-    public CheckpointHeader ReadHeader(CheckpointRef checkpoint) => CheckpointFile.ReadHeader(PathOf(checkpoint));
+    public CheckpointHeader ReadHeader(CheckpointRef checkpoint) => CheckpointHeader.Read(PathOf(checkpoint));
 
     public string PathOf(CheckpointRef checkpoint) => _trial.Checkpoints.PathOf(checkpoint);
 

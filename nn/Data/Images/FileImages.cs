@@ -6,9 +6,9 @@ namespace Lathe.NN.Data;
 
 /// <summary>Photographs in files or tars, decoded each time they are asked for.</summary>
 /// <param name="places">Where each lies.</param>
-/// <param name="shape">What they become: [3, H, W].</param>
+/// <param name="shape">Shape of the result: [3, H, W].</param>
 /// <param name="damaged">Remembers those that do not decode.</param>
-/// <param name="remote">Holds their tars where no folder of this machine does; else null.</param>
+/// <param name="remote">Holds their tars if no local folder does; otherwise null.</param>
 internal sealed class FileImages(ImagePlace[] places, TensorShape shape, DamagedImages damaged, IRemoteFiles? remote = null) : IImageSource
 {
     public int Count => places.Length;

@@ -7,7 +7,7 @@ namespace Lathe.NN.Data;
 /// <param name="Label">Class.</param>
 /// <param name="Container">The tar that holds it, or its folder.</param>
 /// <param name="Name">Member of the tar, or name of the file.</param>
-/// <param name="Offset">First byte in the tar, or −1 for a file of its own.</param>
+/// <param name="Offset">First byte in the tar, or −1 for a separate file.</param>
 /// <param name="Length">Bytes, where it lies in a tar.</param>
 internal readonly record struct ImagePlace(int Label, string Container, string Name, long Offset = -1, long Length = 0)
 {
@@ -42,7 +42,7 @@ internal readonly record struct ImagePlace(int Label, string Container, string N
 
     /// <summary>Reads the bytes.</summary>
     /// <param name="buffer">Replaced by a longer one where needed.</param>
-    /// <param name="remote">Holds the tar where no folder of this machine does; else null.</param>
+    /// <param name="remote">Holds the tar if no local folder does; otherwise null.</param>
     /// <exception cref="LatheException">The file cannot be opened or read; it may be possible later.</exception>
     /// <exception cref="DamagedImageException">The file is too long to be an image.</exception>
     public ReadOnlySpan<byte> Read(ref byte[] buffer, IRemoteFiles? remote = null)

@@ -97,7 +97,7 @@ internal sealed record TarListing(List<TarImage> Images, Dictionary<string, int>
 
     private static int ReadNumber(TarEntry entry, string tar)
     {
-        // The reader of the tar goes on from this stream.
+        // The tar reader continues from this position of the stream.
         using var reader = new StreamReader(entry.DataStream ?? Stream.Null, leaveOpen: true);
         var text = entry.Length <= 20 ? reader.ReadToEnd().Trim() : "";
         return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number < 1_000_000

@@ -10,7 +10,7 @@ namespace Lathe.NN.FixedPoint.C;
 /// <param name="HeaderName">Name of the header's file, which the source includes.</param>
 /// <param name="Header">Text of the header.</param>
 /// <param name="Source">Text of the source.</param>
-/// <param name="ConstantBytes">What the compiler makes of weights, maps and tables; code comes on top.</param>
+/// <param name="ConstantBytes">Bytes of weights, maps and tables, without code.</param>
 /// <param name="WorkspaceBytes">Memory that a run works in, image and logits apart.</param>
 public sealed record CFiles(string HeaderName, string Header, string Source, long ConstantBytes, long WorkspaceBytes);
 

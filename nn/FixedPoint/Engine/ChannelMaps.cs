@@ -20,7 +20,7 @@ internal sealed unsafe class ChannelMaps
 
     /// <param name="maps">Of each channel, for sums of (byte − zero).</param>
     /// <param name="groups">Groups of channels, each of which begins a strip.</param>
-    /// <param name="zeroSums">What a channel's sum of bytes is greater by than its sum of (byte − zero).</param>
+    /// <param name="zeroSums">Difference between a channel's sum of bytes and its sum of (byte − zero).</param>
     /// <param name="greatestSum">The greatest magnitude that a sum of bytes can have.</param>
     public ChannelMaps(IReadOnlyList<Requantizer> maps, int groups, ReadOnlySpan<long> zeroSums, double greatestSum)
     {
@@ -112,7 +112,7 @@ internal sealed unsafe class ChannelMaps
                 Four(sums, multipliers, offsets, shifts, bottom, top), Four(sums + 4, multipliers + 4, offsets + 4, shifts + 4, bottom, top));
             var high = Vector128.Narrow(
                 Four(sums + 8, multipliers + 8, offsets + 8, shifts + 8, bottom, top), Four(sums + 12, multipliers + 12, offsets + 12, shifts + 12, bottom, top));
-            // Limited to the output's range, so what is left fits a byte once its zero is added.
+            // Limited to the output's range, so the value fits a byte after its zero is added.
             var shift = Vector128.Create((short)zero);
             Vector128.Narrow((low + shift).AsUInt16(), (high + shift).AsUInt16()).Store(target);
         }

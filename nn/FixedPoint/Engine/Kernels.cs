@@ -4,19 +4,19 @@ using System.Runtime.Intrinsics.X86;
 
 namespace Lathe.NN.FixedPoint.Engine;
 
-/// <summary>What the engine multiplies with.</summary>
+/// <summary>Instructions that the engine multiplies with.</summary>
 public enum InstructionSet
 {
     /// <summary>One number at a time.</summary>
     Scalar,
 
-    /// <summary>128-bit vectors of whatever processor, NEON for one.</summary>
+    /// <summary>128-bit vectors of any processor, for example NEON.</summary>
     Vector128,
 
     /// <summary>256-bit vectors of x64.</summary>
     Avx2,
 
-    /// <summary>512-bit vectors of x64, AVX-512 BW; whatever has no use for them computes as with <see cref="Avx2"/>.</summary>
+    /// <summary>512-bit vectors of x64, AVX-512 BW; code without such a kernel computes as with <see cref="Avx2"/>.</summary>
     Avx512,
 }
 

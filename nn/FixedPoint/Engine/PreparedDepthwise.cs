@@ -20,7 +20,7 @@ internal sealed unsafe class PreparedDepthwise : PreparedStep
     private readonly int _padded;
 
     /// <param name="step">Has as many groups as channels, in and out.</param>
-    /// <param name="input">What it reads, and where that lies.</param>
+    /// <param name="input">Its input tensor, with its place in memory.</param>
     /// <param name="output">What it makes.</param>
     /// <param name="set">What to compute with.</param>
     public PreparedDepthwise(MultiplyStep step, Placed input, Placed output, InstructionSet set)
@@ -78,7 +78,7 @@ internal sealed unsafe class PreparedDepthwise : PreparedStep
         var channel = 0;
         if (_set >= InstructionSet.Avx2)
         {
-            // Reads up to a strip's end, whose levels are 0 behind the last channel.
+            // Reads up to the end of a strip. Its levels are 0 after the last channel.
             for (; channel < _padded; channel += 8)
             {
                 var products = Avx2.ConvertToVector256Int32(bytes + channel) * Avx2.ConvertToVector256Int32(levels + channel);

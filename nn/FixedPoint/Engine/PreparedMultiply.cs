@@ -23,8 +23,8 @@ internal sealed unsafe class PreparedMultiply : PreparedStep
     private readonly bool _isPlain;
 
     /// <param name="step">The layer.</param>
-    /// <param name="input">What it reads, and where that lies.</param>
-    /// <param name="output">What it makes, or null for logits.</param>
+    /// <param name="input">Its input tensor, with its place in memory.</param>
+    /// <param name="output">Its output tensor, or null for logits.</param>
     /// <param name="set">What to compute with.</param>
     public PreparedMultiply(MultiplyStep step, Placed input, Placed? output, InstructionSet set)
     {
@@ -59,7 +59,7 @@ internal sealed unsafe class PreparedMultiply : PreparedStep
     /// <summary>The greatest magnitude of a sum of bytes times levels.</summary>
     internal static double GreatestSum(MultiplyStep step) => (double)step.Shape.Depth * byte.MaxValue * (1 << (step.Bits - 1));
 
-    /// <summary>By how much a channel's sum of bytes exceeds that of (byte − zero): zero times its levels.</summary>
+    /// <summary>Difference between a channel's sum of bytes and its sum of (byte − zero): zero times its levels.</summary>
     internal static long[] ZeroSums(MultiplyStep step, byte zero)
     {
         var sums = new long[step.Shape.OutChannels];
@@ -75,12 +75,12 @@ internal sealed unsafe class PreparedMultiply : PreparedStep
     {
         var tiles = (Pixels + Kernels.Rows - 1) / Kernels.Rows;
         var strips = _weights.StripsPerGroup;
-        // Few pixels and many channels: each part takes some of the channels; else some of the pixels.
+        // With few pixels and many channels each part computes some of the channels, otherwise some of the pixels.
         var byStrip = tiles < parts;
         var (firstTile, endTile) = byStrip ? (0, tiles) : Share(tiles, part, parts);
         var (firstStrip, endStrip) = byStrip ? Share(strips, part, parts) : (0, strips);
         var end = Math.Min(Pixels, endTile * Kernels.Rows);
-        // Up to here whole strips may be written: behind it another part's pixels begin, or another tensor.
+        // Whole strips may be written up to here. After it another part's pixels or another tensor begin.
         var wholeEnd = _shape.Groups == 1 && (parts == 1 || !byStrip) ? (nint)end * _shape.OutChannels : 0;
         var image = _isPlain && _shape.Padding > 0 ? WithBorder(arena + _from, scratch.ImageBytes) : arena + _from;
         for (var first = firstTile * Kernels.Rows; first < end; first += _blockPixels)
@@ -99,7 +99,7 @@ internal sealed unsafe class PreparedMultiply : PreparedStep
                         for (var i = 0; i < count; i++) LayOut(arena + _from, first + i, group, rows + (i * stride));
                 }
 
-                // From the last strip to the first: what a pixel's last one writes too much, the next pixel's first one puts right.
+                // From the last strip to the first: a pixel's last strip writes too much, and the first strip of the next pixel overwrites that.
                 for (var strip = endStrip - 1; strip >= firstStrip; strip--)
                     MultiplyStrip(arena, logits, scratch, rows, stride, first, count, group, strip, wholeEnd);
             }
@@ -203,7 +203,7 @@ internal sealed unsafe class PreparedMultiply : PreparedStep
             var target = rows;
             for (var y = 0; y < kernel; y++, source += line, target += piece)
             {
-                // What a vector copies too much, the next piece or row puts right.
+                // A vector may copy too much; the next piece or row overwrites that.
                 for (var i = 0; i < piece; i += 32) Vector256.Load(source + i).Store(target + i);
             }
 

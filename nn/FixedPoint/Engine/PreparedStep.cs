@@ -21,14 +21,14 @@ internal readonly unsafe record struct Scratch(nint Rows, nint Strip, nint Sums,
 /// <param name="Strip">Bytes.</param>
 /// <param name="Sums">32-bit numbers.</param>
 /// <param name="Image">Bytes.</param>
-/// <param name="ReadAhead">Bytes that may be read, without using them, behind a tensor's end.</param>
+/// <param name="ReadAhead">Bytes after a tensor's end that may be read but are not used.</param>
 internal sealed record ScratchSize(int Rows = 0, int Strip = 0, int Sums = 0, int Image = 0, int ReadAhead = 0)
 {
     public ScratchSize Or(ScratchSize other) => new(
         Math.Max(Rows, other.Rows), Math.Max(Strip, other.Strip), Math.Max(Sums, other.Sums), Math.Max(Image, other.Image), Math.Max(ReadAhead, other.ReadAhead));
 }
 
-/// <summary>A step with what it needs worked out.</summary>
+/// <summary>A step that is ready to run.</summary>
 internal abstract unsafe class PreparedStep
 {
     /// <summary>Scratch that it needs.</summary>

@@ -8,7 +8,7 @@ internal sealed class Team : IDisposable
 
     private readonly Thread[] _threads;
     private readonly Action<int> _work;
-    // One for each thread: a quick one must not take what was meant to wake another.
+    // One for each thread: a fast thread must not consume the signal that was meant for another.
     private readonly SemaphoreSlim[] _starts;
     private int _round;
     private int _running;

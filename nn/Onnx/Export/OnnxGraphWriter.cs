@@ -3,14 +3,14 @@ using Lathe.NN.Onnx.Format;
 
 namespace Lathe.NN.Onnx;
 
-/// <summary>A graph of ONNX nodes in the making: names its values, each once, and knows which of them stands for which node's tensor.</summary>
+/// <summary>Builds a graph of ONNX nodes: gives each value a unique name, and knows the value of each node's tensor.</summary>
 internal sealed class OnnxGraphWriter
 {
     private readonly Dictionary<string, string> _values = [];
     private readonly HashSet<string> _names = [OnnxExport.Input, OnnxExport.Logits];
     private readonly string _output;
 
-    /// <param name="network">What is to be written.</param>
+    /// <param name="network">The network to write.</param>
     /// <param name="shapes">Shapes of its tensors.</param>
     public OnnxGraphWriter(NetworkGraph network, IReadOnlyDictionary<string, TensorShape> shapes)
     {
@@ -18,7 +18,7 @@ internal sealed class OnnxGraphWriter
         Graph = new GraphProto { Name = network.Name };
         _values.Add(NetworkGraph.InputName, OnnxExport.Input);
         _output = Maker(network);
-        // Parameters keep their names whatever the nodes are called.
+        // Parameters keep their names, independent of the names of nodes.
         foreach (var parameter in ParameterShapes.Of(network))
             _names.Add(parameter.Name);
     }
@@ -42,7 +42,7 @@ internal sealed class OnnxGraphWriter
     }
 
     /// <summary>Appends a node on the way to a tensor.</summary>
-    /// <returns>Name of what it makes.</returns>
+    /// <returns>Name of its output.</returns>
     public string Append(string operation, string name, IReadOnlyList<string> inputs, params IReadOnlyList<AttributeProto> attributes) =>
         Add(operation, name, NewName(name), inputs, attributes);
 
@@ -74,7 +74,7 @@ internal sealed class OnnxGraphWriter
         return value;
     }
 
-    /// <summary>The node whose ONNX value is the logits: what is left out behind it makes none of its own.</summary>
+    /// <summary>The node whose ONNX value is the logits. Nodes after it that are left out have no value of their own.</summary>
     private static string Maker(NetworkGraph network)
     {
         var nodes = network.Nodes.ToDictionary(node => node.Name);

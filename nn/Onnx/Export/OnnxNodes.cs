@@ -7,7 +7,7 @@ using Messages = Lathe.NN.Onnx.OnnxMessages;
 
 namespace Lathe.NN.Onnx;
 
-/// <summary>What each operation of a network is in ONNX.</summary>
+/// <summary>The ONNX form of each operation of a network.</summary>
 internal static class OnnxNodes
 {
     /// <summary>Appends the ONNX nodes of one node, in evaluation.</summary>
@@ -73,7 +73,7 @@ internal static class OnnxNodes
     /// <param name="to">Where to.</param>
     /// <param name="node">The layer.</param>
     /// <param name="inputs">What it reads, its weight, and its bias if it has one.</param>
-    /// <param name="added">A constant that a node of its own adds to what the layer makes; null: none.</param>
+    /// <param name="added">A constant that a separate node adds to the layer's output; null: none.</param>
     public static void WriteLayer(OnnxGraphWriter to, Node node, IReadOnlyList<string> inputs, string? added = null)
     {
         var (operation, attributes) = node is Conv2d conv

@@ -8,19 +8,6 @@ using Messages = Lathe.NN.Onnx.OnnxMessages;
 
 namespace Lathe.NN.Onnx;
 
-/// <summary>How a model's whole-number weights are stored.</summary>
-public enum OnnxWeightType
-{
-    /// <summary>One byte each, which ONNX Runtime multiplies as they are.</summary>
-    Int8,
-
-    /// <summary>Two in a byte, for weights of up to 4 bits; ONNX Runtime makes floats of them when it loads the model.</summary>
-    Int4,
-
-    /// <summary>Four in a byte, for weights of 2 bits; of the newest runtimes, which make floats of them too.</summary>
-    Int2,
-}
-
 /// <summary>
 /// Layers of whole-number weights in ONNX's QuantizeLinear and DequantizeLinear form. A batch norm that alone reads a layer becomes part of
 /// it: its gains are a step size of weights for each channel, its shift the bias, so that a runtime has one layer to compute on integers.
@@ -38,7 +25,7 @@ internal sealed class OnnxQuantization
     private readonly Dictionary<string, BatchNorm> _normOf;
     private readonly HashSet<string> _folded;
 
-    // What float layers read is rounded in floats: behind a DequantizeLinear, runtimes round a layer's float weights too.
+    // Inputs of float layers are rounded in floats: after a DequantizeLinear, runtimes round a layer's float weights too.
     private readonly HashSet<string> _floatPoints;
 
     public OnnxQuantization(
@@ -53,7 +40,7 @@ internal sealed class OnnxQuantization
         _floatPoints = [.. network.Nodes.Where(node => node is Conv2d or Linear && !IsQuantized(node)).Select(node => _rounded.Before(node.Inputs[0])).OfType<Quantize>().Select(point => point.Name)];
     }
 
-    /// <summary>Writes a node where it has a form of its own here.</summary>
+    /// <summary>Writes a node that has its own form here.</summary>
     /// <returns>False: it is written as in a float model.</returns>
     public bool Write(OnnxGraphWriter to, Node node)
     {
@@ -107,7 +94,7 @@ internal sealed class OnnxQuantization
         var scales = new float[channels];
         for (var channel = 0; channel < channels; channel++)
         {
-            // A step size is above 0: what a gain below 0 turns round, the levels do.
+            // A step size is above 0. For a negative gain the levels change their sign instead.
             var gain = gains[channel];
             scales[channel] = (float)((gain == 0 ? 1 : Math.Abs(gain)) * format.StepSize / fine[channel]);
             for (var i = channel * perChannel; i < (channel + 1) * perChannel; i++)
@@ -175,7 +162,7 @@ internal sealed class OnnxQuantization
         return to.Append("DequantizeLinear", $"{node.Name}.bias.dequantized", [whole, scale], Messages.Attribute("axis", 0));
     }
 
-    /// <summary>A bias to be added by a node of its own: runtimes would round the layer's own to steps of the sums.</summary>
+    /// <summary>A bias that a separate node adds, because runtimes would round the layer's own bias to steps of the sums.</summary>
     private static string FloatBias(OnnxGraphWriter to, Node node, double[] bias) => to.Constant(Messages.Tensor(
         to.NewName($"{node.Name}.bias.float"), Array.ConvertAll(bias, value => (float)value), node is Conv2d ? [bias.Length, 1, 1] : [bias.Length]));
 

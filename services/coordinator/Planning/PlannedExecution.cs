@@ -24,7 +24,7 @@ public sealed record PlannedExecution(
     ParameterPlaces Places,
     IReadOnlyList<string> Varied);
 
-/// <summary>What became of a sweep's description: a tree, or what is wrong with it.</summary>
-/// <param name="Executions">Parents before children; empty where there are problems.</param>
-/// <param name="Problems">Empty where the sweep can run.</param>
+/// <summary>The plan of a sweep: a tree, or its problems.</summary>
+/// <param name="Executions">Parents before children; empty if there are problems.</param>
+/// <param name="Problems">Empty if the sweep can run.</param>
 public sealed record SweepPlan(IReadOnlyList<PlannedExecution> Executions, IReadOnlyList<SweepProblem> Problems);

@@ -28,12 +28,12 @@ internal sealed class StageGrid
     /// <summary>How many points there are, in double so that no product overflows.</summary>
     public double Count => _parameters.Aggregate(1.0, (product, parameter) => product * parameter.Values.Count);
 
-    /// <summary>Reads a stage's parameters, and says what is wrong with them.</summary>
+    /// <summary>Reads a stage's parameters and collects their problems.</summary>
     /// <param name="path">JSON pointer of the stage, <c>/stages/1/prune</c>.</param>
     /// <param name="manifest">The stage, with its schema.</param>
     /// <param name="parameters">As the author wrote them.</param>
     /// <param name="models">Models of the sweep.</param>
-    /// <param name="problems">Takes what is wrong.</param>
+    /// <param name="problems">Receives the problems.</param>
     public static StageGrid Read(
         string path, StageManifest manifest, JsonElement parameters, IReadOnlyList<string> models, List<SweepProblem> problems)
     {
@@ -100,7 +100,7 @@ internal sealed class StageGrid
         _parameters.Add(new Parameter(property.Name, values));
     }
 
-    /// <summary>Checks every value of every axis, each beside the first values of the others, and every model.</summary>
+    /// <summary>Checks every value of every axis together with the first values of the other axes, and every model.</summary>
     private HashSet<SweepProblem> Check(IReadOnlyList<string> models)
     {
         var problems = new HashSet<SweepProblem>();
@@ -171,7 +171,7 @@ internal sealed class StageGrid
     }
 
     /// <param name="Name">As written.</param>
-    /// <param name="Values">Distinct values, one where the parameter is no axis, each with where it was written.</param>
+    /// <param name="Values">Distinct values (one if the parameter is no axis), each with its place in the file.</param>
     private sealed record Parameter(string Name, List<(JsonElement Value, string Path)> Values);
 }
 

@@ -5,12 +5,12 @@ using Lathe.Hosting;
 namespace Lathe.Coordinator;
 
 /// <summary>
-/// Turns a sweep into a tree of executions. Every list is an axis of the grid; what two branches have in common runs once: three
+/// Turns a sweep into a tree of executions. Every list is an axis of the grid. Branches share the executions that they have in common. For example, three
 /// pruning targets x three bit widths train once, prune three times and quantize nine times.
 /// </summary>
 public static class SweepPlanner
 {
-    /// <summary>Most executions that one sweep may have.</summary>
+    /// <summary>Largest number of executions of one sweep.</summary>
     public const int MaxExecutions = 10_000;
 
     /// <summary>Checks a sweep and expands it.</summary>
@@ -34,6 +34,8 @@ public static class SweepPlanner
         if (spec.Seeds is not { Count: > 0 }) problems.Add(new SweepProblem("/seeds", "no seed; expected one or more whole numbers"));
         if (spec.Threads is < 1 or > SweepSpec.MostThreads)
             problems.Add(new SweepProblem("/threads", $"is {spec.Threads}, expected a whole number from 1 to {SweepSpec.MostThreads}"));
+        if (spec.Device is not (null or DeviceKind.Cpu or DeviceKind.Cuda))
+            problems.Add(new SweepProblem("/device", $"is {spec.Device.ToString()!.ToLowerInvariant()}, expected cpu or cuda; without the key every worker computes on what it has"));
         for (var i = 0; i < (spec.Models?.Count ?? 0); i++)
         {
             if (string.IsNullOrWhiteSpace(spec.Models![i])) problems.Add(new SweepProblem($"/models/{i}", "the model has no name"));
@@ -41,7 +43,7 @@ public static class SweepPlanner
 
         for (var i = 0; i < (spec.Datasets?.Count ?? 0); i++)
         {
-            // Whether there is such a data set is seen when its files are looked for.
+            // The search for its files finds out whether the data set exists.
             var name = spec.Datasets![i] ?? "";
             if (!ImageSetFiles.IsName(name))
                 problems.Add(new SweepProblem($"/datasets/{i}", $"'{name}' is no name of a data set; expected letters, digits, '.', '_' and '-'"));
@@ -65,14 +67,14 @@ public static class SweepPlanner
             if (!manifests.TryGetValue(name, out var manifest))
             {
                 problems.Add(new SweepProblem(path, UnknownStage(name, manifests)));
-                // Whatever it is, it may well make the checkpoint that the next stage needs.
+                // The stage is unknown, but it may make the checkpoint that the next stage needs.
                 hasCheckpoint = true;
                 continue;
             }
 
             if (Misplaced(manifest, first: i == 0, hasCheckpoint) is { } misplaced) problems.Add(new SweepProblem(path, misplaced));
             hasCheckpoint |= manifest.Output == StageOutput.Checkpoint;
-            // A problem with the list of models is told once, not for each stage.
+            // Report a problem with the list of models once, not for each stage.
             var models = spec.Models is { Count: > 0 } given ? given : [""];
             steps.Add(new Step(manifest, StageGrid.Read(path, manifest, spec.Stages[i].Parameters, models, problems)));
         }

@@ -12,7 +12,7 @@ internal static class Leaves
     private static readonly HashSet<string> Reserved =
         [.. typeof(LeafResult).GetProperties().Select(p => JsonNamingPolicy.CamelCase.ConvertName(p.Name))];
 
-    /// <summary>One result for each execution that no other starts from, in the tree's order.</summary>
+    /// <summary>One result for each execution without children, in the order of the tree.</summary>
     /// <param name="executions">All executions of one sweep by index.</param>
     /// <param name="metrics">What a version of a stage measures.</param>
     public static SweepResults Of(

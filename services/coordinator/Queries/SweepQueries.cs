@@ -4,10 +4,10 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Lathe.Coordinator;
 
-/// <summary>Reads sweeps from the database. Needs no bus and changes nothing; a database that is not there has no sweeps.</summary>
+/// <summary>Reads sweeps from the database. Needs no bus and changes nothing. A missing database has no sweeps.</summary>
 /// <param name="store">The database.</param>
-/// <param name="time">Tells which sweeps nobody has looked after for too long.</param>
-/// <param name="options">Of the coordinator that asks, whose own sweeps are never abandoned; null: no coordinator does.</param>
+/// <param name="time">Clock that decides which sweeps have had no heartbeat for too long.</param>
+/// <param name="options">Options of the calling coordinator, whose own sweeps never count as abandoned; null: the caller is no coordinator.</param>
 public sealed class SweepQueries(CoordinatorStore store, TimeProvider time, CoordinatorOptions? options = null)
 {
     private readonly CoordinatorOptions _options = options ?? new CoordinatorOptions();
@@ -41,7 +41,7 @@ public sealed class SweepQueries(CoordinatorStore store, TimeProvider time, Coor
     /// <summary>A sweep with its executions.</summary>
     /// <param name="reference">Id, unique prefix of one, or name: then the latest of that name.</param>
     /// <param name="stop">Gives up.</param>
-    /// <exception cref="LatheException">None such, or several.</exception>
+    /// <exception cref="LatheException">No sweep or several sweeps match.</exception>
     public async Task<SweepStatus> StatusAsync(string reference, CancellationToken stop = default)
     {
         var (sweep, executions) = await FindAsync(reference, stop);

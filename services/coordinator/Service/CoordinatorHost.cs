@@ -1,14 +1,13 @@
 using Lathe.Contracts;
 using Lathe.Hosting;
 using Microsoft.AspNetCore.Connections;
-using Microsoft.AspNetCore.Diagnostics.HealthChecks;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using OpenTelemetry.Trace;
 
 namespace Lathe.Coordinator;
 
 /// <summary>
-/// Puts a coordinator into a process: into one of its own, with its HTTP interface, or beside the stages of an embedded run:
+/// Adds a coordinator to a process: to its own process, with its HTTP interface, or to the process of an embedded run with its stages:
 /// <code>
 /// services.AddLatheBus(settings, bus => bus.AddStage&lt;...&gt;().AddCoordinator(options));
 /// services.AddLatheCoordinator(settings, DatabaseAddress.Load(settings), options);
@@ -21,10 +20,10 @@ public static class CoordinatorHost
 
     public const string DefaultHttp = "http://127.0.0.1:5080";
 
-    /// <summary>A reply queue of this process's own, so that it never takes the reports of the cluster's coordinator.</summary>
+    /// <summary>A reply queue of this process, so that it never consumes the reports of the cluster's coordinator.</summary>
     public static string OwnQueue() => $"lathe.run.{Environment.MachineName}.{Environment.ProcessId}.{Guid.NewGuid():N}";
 
-    /// <summary>Has the bus bring reports and announcements to the coordinator.</summary>
+    /// <summary>Subscribes the coordinator to reports and announcements on the bus.</summary>
     public static LatheBusBuilder AddCoordinator(this LatheBusBuilder bus, CoordinatorOptions options) =>
         bus.AddReports<ReportConsumer>(options.ReplyQueue);
 
@@ -49,10 +48,10 @@ public static class CoordinatorHost
     }
 
     /// <summary>A coordinator with its HTTP interface.</summary>
-    /// <param name="settings">They must name a broker where no stage runs in this process.</param>
-    /// <param name="database">Where its state lies.</param>
+    /// <param name="settings">They must name a broker if no stage runs in this process.</param>
+    /// <param name="database">Holds its state.</param>
     /// <param name="http">Address to listen on; port 0 takes a free one.</param>
-    /// <param name="options">How it works.</param>
+    /// <param name="options">Its intervals and limits.</param>
     /// <param name="stages">Adds stages that run in this process.</param>
     public static WebApplication Build(
         HostingSettings settings,
@@ -83,17 +82,16 @@ public static class CoordinatorHost
         var app = builder.Build();
         app.UseRouting();
         app.MapSweeps();
-        app.MapHealthChecks("/health/live", new HealthCheckOptions { Predicate = _ => false });
-        app.MapHealthChecks("/health/ready");
+        app.MapHealth();
         return app;
     }
 
     /// <summary>Runs the coordinator until the process is told to end.</summary>
-    /// <param name="args">See <see cref="HostingSettings.Load"/>.</param>
+    /// <param name="args">See <see cref="SettingsOptions"/>.</param>
     /// <returns>Exit code: 0, or 2 with one line on standard error.</returns>
     public static Task<int> RunAsync(string[] args) => GuardAsync(() => ServeAsync(HostingSettings.Load(args), default));
 
-    /// <summary>The same with settings at hand; database and HTTP address are taken from the environment.</summary>
+    /// <summary>The same with given settings; database and HTTP address come from the environment.</summary>
     public static Task<int> RunAsync(HostingSettings settings, CancellationToken stop = default) =>
         GuardAsync(() => ServeAsync(settings, stop));
 

@@ -1,29 +1,32 @@
 using Lathe.Contracts;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Polly;
+using Polly.Retry;
 
 namespace Lathe.Coordinator;
 
-/// <summary>Makes the tables before anything else starts, and waits a while for a database that is still starting.</summary>
+/// <summary>Creates the tables before anything else starts. Waits for a database that is still starting.</summary>
 internal sealed class DatabasePreparation(CoordinatorStore store, CoordinatorOptions options, TimeProvider time, ILogger<DatabasePreparation> log)
     : IHostedLifecycleService
 {
     public async Task StartingAsync(CancellationToken cancellationToken)
     {
         var began = time.GetTimestamp();
-        while (true)
-        {
-            try
+        await new ResiliencePipelineBuilder { TimeProvider = time }
+            .AddRetry(new RetryStrategyOptions
             {
-                await store.PrepareAsync(cancellationToken);
-                return;
-            }
-            catch (LatheException e) when (e.Kind == FailureKind.Transient && time.GetElapsedTime(began) < options.StartPatience)
-            {
-                log.LogWarning("{Reason}; trying again", e.Message);
-            }
-
-            await Task.Delay(TimeSpan.FromSeconds(1), time, cancellationToken);
-        }
+                ShouldHandle = new PredicateBuilder().Handle<LatheException>(
+                    e => e.Kind == FailureKind.Transient && time.GetElapsedTime(began) < options.StartPatience),
+                MaxRetryAttempts = int.MaxValue,
+                Delay = TimeSpan.FromSeconds(1),
+                OnRetry = failed =>
+                {
+                    log.LogWarning("{Reason}; trying again", failed.Outcome.Exception!.Message);
+                    return default;
+                },
+            })
+            .Build()
+            .ExecuteAsync(async stop => await store.PrepareAsync(stop), cancellationToken);
     }
 
     public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;

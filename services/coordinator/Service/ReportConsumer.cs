@@ -4,7 +4,7 @@ using Headers = Lathe.Contracts.Messages.Headers;
 
 namespace Lathe.Coordinator;
 
-/// <summary>Takes what workers report and announce off the bus.</summary>
+/// <summary>Consumes the reports and announcements of workers from the bus.</summary>
 public sealed class ReportConsumer(Orchestrator orchestrator, StageCatalog stages) :
     IConsumer<StageAnnounced>, IConsumer<StageStarted>, IConsumer<StageProgressed>, IConsumer<StageCompleted>, IConsumer<StageFailed>
 {

@@ -3,7 +3,7 @@ using Lathe.Hosting;
 
 namespace Lathe.Coordinator;
 
-/// <summary>The process's bus as the orchestrator sees it.</summary>
+/// <summary>Gives the orchestrator access to the process's bus.</summary>
 internal sealed class SenderBus(StageSender sender) : IStageBus
 {
     public Task SendAsync(ExecuteStage command, string? traceParent, CancellationToken stop) => sender.SendAsync(command, traceParent, stop);

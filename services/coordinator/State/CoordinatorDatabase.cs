@@ -3,7 +3,7 @@ using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
 
 namespace Lathe.Coordinator;
 
-/// <summary>Sweeps, their executions, results by key, and stages. The database is the truth; the bus is only transport.</summary>
+/// <summary>Sweeps, their executions, results by key, and stages. The database is the source of truth; the bus is only transport.</summary>
 public sealed class CoordinatorDatabase(DbContextOptions<CoordinatorDatabase> options) : DbContext(options)
 {
     public DbSet<SweepRow> Sweeps => Set<SweepRow>();
@@ -19,6 +19,7 @@ public sealed class CoordinatorDatabase(DbContextOptions<CoordinatorDatabase> op
         var sweep = modelBuilder.Entity<SweepRow>().ToTable("sweeps");
         sweep.HasKey(s => s.Id);
         sweep.Property(s => s.State).HasConversion<string>();
+        sweep.Property(s => s.Device).HasConversion<string>();
         sweep.HasIndex(s => new { s.Owner, s.State });
         sweep.HasIndex(s => s.SubmittedAt);
 

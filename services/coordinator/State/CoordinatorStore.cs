@@ -8,7 +8,7 @@ using Microsoft.EntityFrameworkCore.Storage;
 namespace Lathe.Coordinator;
 
 /// <summary>
-/// Opens the coordinator's database and makes its tables. The table <c>schema_version</c> holds one number; a program opens a
+/// Opens the coordinator's database and creates its tables. The table <c>schema_version</c> holds one number; a program opens a
 /// database of its own number only, so that neither an older nor a newer one can damage it.
 /// </summary>
 public sealed class CoordinatorStore
@@ -33,7 +33,7 @@ public sealed class CoordinatorStore
 
     public DatabaseAddress Address { get; }
 
-    /// <summary>A store to read from, also for one who may not write where the database lies.</summary>
+    /// <summary>A read-only store, also for a user who may not write in the database's folder.</summary>
     /// <exception cref="LatheException">No connection, or tables of another version.</exception>
     public static async Task<CoordinatorStore> ForReadingAsync(DatabaseAddress address, CancellationToken stop = default)
     {
@@ -45,7 +45,7 @@ public sealed class CoordinatorStore
         }
         catch (LatheException e) when (address.File is not null && e.InnerException is SqliteException { SqliteErrorCode: ReadOnly or CannotOpen })
         {
-            // Even a reader keeps a log and locks beside the file, unless it may take the file as unchanging.
+            // Even a reader writes a log and locks next to the file, unless it opens the file as immutable.
             var unchanging = new CoordinatorStore(address.Immutable());
             await unchanging.ExistsAsync(stop);
             return unchanging;
@@ -55,7 +55,7 @@ public sealed class CoordinatorStore
     /// <summary>A unit of work. The caller disposes it.</summary>
     public CoordinatorDatabase Open() => new(_options);
 
-    /// <summary>True where the tables are there; a question that makes nothing.</summary>
+    /// <summary>True if the tables exist. Creates nothing.</summary>
     /// <exception cref="LatheException">No connection, or tables of another version.</exception>
     public async Task<bool> ExistsAsync(CancellationToken stop = default)
     {
@@ -64,7 +64,7 @@ public sealed class CoordinatorStore
         return await VersionAsync(database, stop) is not null;
     }
 
-    /// <summary>Makes the tables where there are none.</summary>
+    /// <summary>Creates the tables if they do not exist.</summary>
     /// <exception cref="LatheException">No connection (transient), or tables of another version.</exception>
     public async Task PrepareAsync(CancellationToken stop = default)
     {
@@ -74,7 +74,7 @@ public sealed class CoordinatorStore
         if (await VersionAsync(database, stop) is not null) return;
 
         await using var transaction = await BeginAsync(database, stop);
-        // Another process may have been quicker while this one waited.
+        // Another process may have created them while this one waited.
         if (await VersionAsync(database, stop) is not null) return;
         await database.Database.ExecuteSqlRawAsync(
             string.Create(

@@ -7,7 +7,7 @@ using Npgsql;
 
 namespace Lathe.Coordinator;
 
-/// <summary>Where the coordinator keeps its state: a SQLite file, or PostgreSQL. Its text never holds the password.</summary>
+/// <summary>Address of the coordinator's database: a SQLite file, or PostgreSQL. Its text never contains the password.</summary>
 public sealed class DatabaseAddress
 {
     public const string Variable = "LATHE_DATABASE";
@@ -74,7 +74,7 @@ public sealed class DatabaseAddress
     }
 
     /// <summary>
-    /// The same SQLite file for a reader that may not write beside it. Nobody may be writing it: what stands in its log is not seen.
+    /// The same SQLite file for a reader that may not write in its folder. No process may be writing to it, because the reader does not see its log.
     /// </summary>
     internal DatabaseAddress Immutable()
     {

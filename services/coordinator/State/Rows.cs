@@ -4,7 +4,7 @@ using Lathe.Contracts.Messages;
 
 namespace Lathe.Coordinator;
 
-/// <summary>A sweep as the database keeps it.</summary>
+/// <summary>A sweep in the database.</summary>
 public sealed class SweepRow
 {
     public Guid Id { get; init; }
@@ -23,27 +23,30 @@ public sealed class SweepRow
     /// <summary>CPU threads of each computation; null: as many as its worker has.</summary>
     public int? Threads { get; init; }
 
+    /// <summary>Kind of processor that computes; null: whichever its worker has.</summary>
+    public DeviceKind? Device { get; init; }
+
     /// <summary>Reply queue of the coordinator that runs it. No other coordinator touches it.</summary>
     public required string Owner { get; init; }
 
-    /// <summary>When its coordinator last looked after it.</summary>
+    /// <summary>When its coordinator last sent a heartbeat for it.</summary>
     public DateTimeOffset OwnerSeenAt { get; set; }
 
     /// <summary>W3C trace context of the sweep's span, parent of every first stage.</summary>
     public string? TraceParent { get; init; }
 
     /// <summary>
-    /// True where it is on record as running and the coordinator of its own that ran it is gone. Whoever runs it himself was only asleep, with the
-    /// whole machine perhaps.
+    /// True if the database says that it runs, but the embedded coordinator that ran it is gone. A coordinator never regards its own sweep as abandoned: it
+    /// may only have been suspended, for example together with the whole machine.
     /// </summary>
     public bool IsAbandoned(DateTimeOffset now, CoordinatorOptions options) =>
         State == SweepState.Running && Owner != Queues.Coordinator && Owner != options.ReplyQueue && OwnerSeenAt < now - options.AbandonedAfter;
 }
 
-/// <summary>An execution as the database keeps it.</summary>
+/// <summary>An execution in the database.</summary>
 public sealed class ExecutionRow
 {
-    /// <summary>Error of one that an interruption left without a result.</summary>
+    /// <summary>Error of an execution that an interruption left without a result.</summary>
     public const string InterruptedError = "interrupted; run the sweep again: what was finished is not computed again";
 
     public Guid SweepId { get; init; }
@@ -58,7 +61,7 @@ public sealed class ExecutionRow
     /// <summary>Version of the stage when the sweep was planned.</summary>
     public required string Version { get; init; }
 
-    /// <summary>True for a stage that leaves figures and no checkpoint.</summary>
+    /// <summary>True for a stage that makes figures and no checkpoint.</summary>
     public bool OnlyMeasures { get; init; }
 
     public required string Model { get; init; }
@@ -88,21 +91,21 @@ public sealed class ExecutionRow
 
     public long? OutputBytes { get; set; }
 
-    /// <summary>Times sent. 0 while queued: another execution with the same key was sent, and its result is awaited.</summary>
+    /// <summary>Number of times that it was sent. 0 while queued: it waits for the result of another execution with the same key, which was sent.</summary>
     public int Attempt { get; set; }
 
-    /// <summary>Times that a worker reported a fault worth another try.</summary>
+    /// <summary>Number of transient failures that a worker reported.</summary>
     public int Failures { get; set; }
 
     public DateTimeOffset? SentAt { get; set; }
 
-    /// <summary>Last report about it.</summary>
+    /// <summary>Time of the last report about it.</summary>
     public DateTimeOffset? HeardAt { get; set; }
 
-    /// <summary>Send again then; null where nothing asks for it.</summary>
+    /// <summary>Time to send it again; null if it need not be sent again.</summary>
     public DateTimeOffset? SendAgainAt { get; set; }
 
-    /// <summary>Times sent since something was last heard of it; lengthens the wait for the next time.</summary>
+    /// <summary>Number of times that it was sent since the last report about it; each doubles the wait before the next.</summary>
     public int SilentSends { get; set; }
 
     public string? Worker { get; set; }
@@ -117,7 +120,7 @@ public sealed class ExecutionRow
 
     public string? Error { get; set; }
 
-    /// <summary>W3C trace context that the executions after it are children of.</summary>
+    /// <summary>W3C trace context that is the parent of the executions after it.</summary>
     public string? TraceParent { get; set; }
 
     public CheckpointRef? Input() => InputSha256 is null ? null : new CheckpointRef(InputSha256, InputBytes ?? 0);
@@ -131,7 +134,7 @@ public sealed class ExecutionRow
     public bool IsActive() => State is ExecutionState.Queued or ExecutionState.Running;
 }
 
-/// <summary>A result by key, whichever sweep it was computed for.</summary>
+/// <summary>A result by key, for all sweeps.</summary>
 public sealed class ResultRow
 {
     public required string Key { get; init; }

@@ -2,19 +2,19 @@ using Lathe.Contracts.Messages;
 
 namespace Lathe.Coordinator;
 
-/// <summary>What the coordinator asks of the bus.</summary>
+/// <summary>The calls that the coordinator makes to the bus.</summary>
 public interface IStageBus
 {
     /// <summary>Sends a command to its stage's queue.</summary>
     /// <param name="command">The command.</param>
-    /// <param name="traceParent">W3C trace context of what made the input, or null.</param>
+    /// <param name="traceParent">W3C trace context of the execution that made the input, or null.</param>
     /// <param name="stop">Gives up.</param>
     Task SendAsync(ExecuteStage command, string? traceParent, CancellationToken stop);
 
-    /// <summary>Messages waiting in a stage's queue; null where the bus cannot tell.</summary>
+    /// <summary>Number of messages waiting in a stage's queue; null if the bus does not know it.</summary>
     Task<long?> QueueDepthAsync(string stage, CancellationToken stop);
 
-    /// <summary>Asks every worker that is up to announce its stage to a queue.</summary>
+    /// <summary>Asks every running worker to announce its stage to a queue.</summary>
     Task AskForStagesAsync(string replyTo, CancellationToken stop);
 
     /// <summary>Asks a worker of a stage about executions before they run.</summary>

@@ -7,14 +7,14 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Lathe.Coordinator;
 
-/// <summary>Whether a sweep was taken.</summary>
+/// <summary>Whether a sweep was accepted.</summary>
 /// <param name="Id">The sweep, or null.</param>
 /// <param name="Problems">What is wrong with it; empty where it was taken.</param>
 /// <param name="Notes">What could not be checked and why.</param>
 public sealed record SubmissionOutcome(Guid? Id, IReadOnlyList<SweepProblem> Problems, IReadOnlyList<string> Notes);
 
 /// <summary>
-/// Runs sweeps: plans, records, sends what is ready, and takes in reports, which may come late, twice, out of order or never.
+/// Runs sweeps: plans and records them, sends ready executions, and handles reports, which may arrive late, twice, out of order or never.
 /// All changes go through here, one at a time.
 /// </summary>
 public sealed class Orchestrator(
@@ -59,6 +59,7 @@ public sealed class Orchestrator(
             SubmittedAt = time.GetUtcNow(),
             Fresh = submission.Fresh,
             Threads = spec.Threads,
+            Device = spec.Device,
             Owner = options.ReplyQueue,
             OwnerSeenAt = time.GetUtcNow(),
             TraceParent = span?.Id ?? traceParent ?? Activity.Current?.Id,
@@ -71,20 +72,20 @@ public sealed class Orchestrator(
             await database.SaveChangesAsync(stop);
         }
 
-        // From here on the sweep is on record: it goes on even where its author hangs up.
+        // From here on the sweep is recorded and continues even if the client disconnects.
         await ChangeAsync(async (work, database) => await work.AdvanceAsync(await ReadyAsync(database, sweep.Id), CancellationToken.None));
         return new SubmissionOutcome(sweep.Id, [], notes);
     }
 
-    /// <summary>Takes a report that an execution was taken by a worker.</summary>
+    /// <summary>Handles the report that a worker has started an execution.</summary>
     public Task StartedAsync(StageStarted report) =>
         ChangeAsync((work, _) => work.HearAsync(report.SweepId, report.Key, report.Worker, null, CancellationToken.None));
 
-    /// <summary>Takes a report that an execution is alive.</summary>
+    /// <summary>Handles the heartbeat of an execution.</summary>
     public Task ProgressedAsync(StageProgressed report) =>
         ChangeAsync((work, _) => work.HearAsync(report.SweepId, report.Key, report.Worker, report.Progress, CancellationToken.None));
 
-    /// <summary>Takes a report of a result.</summary>
+    /// <summary>Handles the report of a result.</summary>
     /// <param name="report">The report.</param>
     /// <param name="traceParent">W3C trace context of the stage's span, or null.</param>
     public Task CompletedAsync(StageCompleted report, string? traceParent) => ChangeAsync((work, _) =>
@@ -102,11 +103,11 @@ public sealed class Orchestrator(
         return work.FailAsync(report.SweepId, report.Key, FailureKind.Transient, message, CancellationToken.None);
     });
 
-    /// <summary>Takes a report that an execution ended without a result.</summary>
+    /// <summary>Handles the report that an execution failed.</summary>
     public Task FailedAsync(StageFailed report) =>
         ChangeAsync((work, _) => work.FailAsync(report.SweepId, report.Key, report.Kind, report.Message, CancellationToken.None));
 
-    /// <summary>Takes up the sweeps that an earlier process left, and ends those that nobody will.</summary>
+    /// <summary>Resumes the sweeps that an earlier process left, and interrupts those that no coordinator will resume.</summary>
     public async Task ResumeAsync(CancellationToken stop = default)
     {
         await stages.LoadAsync(stop);
@@ -115,7 +116,7 @@ public sealed class Orchestrator(
         await ReconcileAsync(lookUpAll: true, stop);
     }
 
-    /// <summary>Ends a sweep that its author stops. Its workers are to be stopped before, so that what they finish last is on record.</summary>
+    /// <summary>Interrupts a sweep. Stop its workers first, so that their last results are recorded.</summary>
     /// <param name="id">The sweep.</param>
     public async Task InterruptAsync(Guid id)
     {
@@ -133,10 +134,10 @@ public sealed class Orchestrator(
         }
     }
 
-    /// <summary>Compares database and bus: finds results whose reports were lost, and sends again what was lost.</summary>
-    /// <param name="lookUpAll">True: look for the results of all executions, not only of those that are silent.</param>
+    /// <summary>Compares database and bus: finds results whose reports were lost, and sends lost commands again.</summary>
+    /// <param name="lookUpAll">True: look for the results of all executions, not only of silent ones.</param>
     /// <param name="stop">Gives up.</param>
-    /// <returns>When the next execution is to be sent again, or null.</returns>
+    /// <returns>Time when the next execution must be sent again, or null.</returns>
     public async Task<DateTimeOffset?> ReconcileAsync(bool lookUpAll = false, CancellationToken stop = default)
     {
         var rows = await OwnActiveAsync(stop);
@@ -147,7 +148,7 @@ public sealed class Orchestrator(
                 .ExecuteUpdateAsync(s => s.SetProperty(sweep => sweep.OwnerSeenAt, time.GetUtcNow()), stop);
             var active = await OwnActive(database).ToListAsync(stop);
             var leaders = active.Where(e => e.Attempt > 0).Select(e => e.Key).ToHashSet();
-            // One that waits for another's result is sent only where no other is left.
+            // An execution that waits for the result of another one is sent only if no other one is left.
             foreach (var row in active.Where(e => e.Attempt > 0 || leaders.Add(e.Key)))
                 await LookIntoAsync(work, row, active, depths, lookUpAll, stop);
         });
@@ -198,7 +199,7 @@ public sealed class Orchestrator(
         await work.SendAgainAsync(row, stop);
     }
 
-    /// <summary>Makes one change in one transaction, and then sends what it wants sent.</summary>
+    /// <summary>Makes one change in one transaction, and then sends the change's outbox.</summary>
     private async Task ChangeAsync(Func<SweepWork, CoordinatorDatabase, Task> change)
     {
         SweepWork work;
@@ -243,29 +244,22 @@ public sealed class Orchestrator(
         }
         catch (Exception e) when (e is not OutOfMemoryException)
         {
-            // On record as sent: the reconciler sends it again.
+            // The database says that it was sent, so the reconciler will send it again.
             log.LogWarning("Could not send {Stage} {Key}: {Reason}; trying again later", dispatch.Command.Stage, dispatch.Command.Key, e.Message);
         }
     }
 
     private async Task HearOfStagesAsync(SweepSpec spec, CancellationToken stop)
     {
-        var wanted = (spec.Stages ?? []).Select(s => s?.Stage ?? "").Distinct().ToList();
-        if (wanted.TrueForAll(stages.HasHeard)) return;
-        var asked = time.GetTimestamp();
         try
         {
-            using var patience = CancellationTokenSource.CreateLinkedTokenSource(stop);
-            patience.CancelAfter(options.StageWait);
-            await bus.AskForStagesAsync(options.ReplyQueue, patience.Token);
+            var wanted = (spec.Stages ?? []).Select(s => s?.Stage ?? "").Distinct().ToList();
+            await stages.AskAsync(bus, options.ReplyQueue, wanted, options.StageWait, stop);
         }
         catch (Exception e) when (e is not OutOfMemoryException && !stop.IsCancellationRequested)
         {
             log.LogWarning("Could not ask the workers for their stages: {Reason}", e.Message);
         }
-
-        while (!wanted.TrueForAll(stages.HasHeard) && time.GetElapsedTime(asked) < options.StageWait)
-            await Task.Delay(TimeSpan.FromMilliseconds(50), time, stop);
     }
 
     private static SubmissionOutcome Refused(IReadOnlyList<SweepProblem> problems) => new(null, problems, []);
@@ -349,7 +343,7 @@ public sealed class Orchestrator(
         orderby sweep.SubmittedAt, execution.Index
         select execution;
 
-    /// <summary>Executions that wait though their input is there.</summary>
+    /// <summary>Executions that still wait although their input exists.</summary>
     private Task<List<ExecutionRow>> ReadyAsync(CoordinatorDatabase database, Guid? sweepId) => (
         from execution in database.Executions.AsNoTracking()
         join sweep in database.Sweeps on execution.SweepId equals sweep.Id
@@ -365,7 +359,7 @@ public sealed class Orchestrator(
     private static Activity? StartSpan(SweepSpec spec, string? traceParent)
     {
         var current = Activity.Current?.Context ?? default;
-        // A web server's own span for the request stands between the client's and ours, where it is recorded.
+        // If the web server records a span for the request, that span lies between the client's span and ours.
         var isBetween = Activity.Current is { Recorded: true } server && traceParent?.Contains(server.TraceId.ToHexString(), StringComparison.Ordinal) == true;
         var parent = !isBetween && ActivityContext.TryParse(traceParent, null, isRemote: true, out var remote) ? remote : current;
         return Source.StartActivity($"sweep {spec.Name}", ActivityKind.Internal, parent);

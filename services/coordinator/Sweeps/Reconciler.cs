@@ -2,7 +2,7 @@ using Lathe.Contracts;
 
 namespace Lathe.Coordinator;
 
-/// <summary>Has the orchestrator compare database and bus: at the start, at intervals, and when a retry is due.</summary>
+/// <summary>Makes the orchestrator compare database and bus: at the start, at intervals, and when a retry is due.</summary>
 public sealed class Reconciler(
     Orchestrator orchestrator, CoordinatorOptions options, TimeProvider time, IHostApplicationLifetime lifetime, ILogger<Reconciler> log)
     : BackgroundService
@@ -27,7 +27,7 @@ public sealed class Reconciler(
             }
             catch (Exception e) when (e is not OutOfMemoryException)
             {
-                // The database may be away for a while; the next round sees.
+                // The database may be unreachable for a while; the next round tries again.
                 log.LogError(e is LatheException ? null : e, "Could not look after the sweeps: {Reason}", e.GetBaseException().Message);
             }
 

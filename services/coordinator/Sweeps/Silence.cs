@@ -1,9 +1,9 @@
 namespace Lathe.Coordinator;
 
-/// <summary>When silence about an execution means that something was lost.</summary>
+/// <summary>Decides when a missing heartbeat means that a message was lost.</summary>
 internal static class Silence
 {
-    /// <summary>True where nothing was heard for longer than its state allows; each sending without an answer doubles the wait.</summary>
+    /// <summary>True if the last report is older than the execution's state allows. Each sending without an answer doubles the limit.</summary>
     public static bool IsTooLong(ExecutionRow row, DateTimeOffset now, CoordinatorOptions options)
     {
         if (LastSign(row) is not { } last) return true;
@@ -13,7 +13,7 @@ internal static class Silence
     }
 
     /// <summary>
-    /// True where its command most likely waits in the queue: the queue holds messages, or its length is unknown and the stage's
+    /// True if its command most likely waits in the queue: the queue holds messages, or its length is unknown and the stage's
     /// worker is busy with another execution.
     /// </summary>
     public static bool IsInQueue(

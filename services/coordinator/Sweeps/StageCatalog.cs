@@ -5,23 +5,45 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Lathe.Coordinator;
 
-/// <summary>Stages that are known: announced to this process, or earlier and kept in the database.</summary>
+/// <summary>Known stages: announced to this process, or announced earlier and kept in the database.</summary>
 public sealed class StageCatalog(CoordinatorStore store, TimeProvider time)
 {
     private readonly ConcurrentDictionary<string, StageManifest> _manifests = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<string, bool> _heardHere = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, TaskCompletionSource> _heardHere = new(StringComparer.Ordinal);
 
     /// <summary>Stages by name, each in the version that announced itself last.</summary>
     public IReadOnlyDictionary<string, StageManifest> Manifests => _manifests;
 
     /// <summary>True where the stage announced itself to this process, so that its version is today's.</summary>
-    public bool HasHeard(string stage) => _heardHere.ContainsKey(stage);
+    public bool HasHeard(string stage) => _heardHere.TryGetValue(stage, out var heard) && heard.Task.IsCompleted;
 
-    /// <summary>Takes stages that live in this process, or one that announced itself, and keeps them.</summary>
+    /// <summary>Asks workers what they can do, and waits until these stages have announced themselves or the time is over.</summary>
+    /// <param name="bus">Asks.</param>
+    /// <param name="replyTo">Queue that announcements come to.</param>
+    /// <param name="wanted">Names of stages; if all have announced themselves before, nobody is asked.</param>
+    /// <param name="patience">Time for all of it.</param>
+    /// <param name="stop">Calls it off.</param>
+    public async Task AskAsync(IStageBus bus, string replyTo, IReadOnlyCollection<string> wanted, TimeSpan patience, CancellationToken stop)
+    {
+        if (wanted.All(HasHeard)) return;
+        using var over = new CancellationTokenSource(patience, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(over.Token, stop);
+        try
+        {
+            await bus.AskForStagesAsync(replyTo, either.Token);
+            await Task.WhenAll(wanted.Select(stage => HeardHere(stage).Task)).WaitAsync(either.Token);
+        }
+        catch (OperationCanceledException) when (over.IsCancellationRequested && !stop.IsCancellationRequested)
+        {
+            // HasHeard tells who has not answered.
+        }
+    }
+
+    /// <summary>Adds the stages of this process, or one that announced itself, and stores them.</summary>
     public async Task AddAsync(StageManifest manifest, CancellationToken stop = default)
     {
         _manifests[manifest.Name] = manifest;
-        _heardHere[manifest.Name] = true;
+        HeardHere(manifest.Name).TrySetResult();
         var text = JsonSerializer.Serialize(manifest, LatheJson.Options);
         await using var database = store.Open();
         var known = await database.Stages.FindAsync([manifest.Name, manifest.Version], stop);
@@ -34,15 +56,18 @@ public sealed class StageCatalog(CoordinatorStore store, TimeProvider time)
         }
         catch (DbUpdateException)
         {
-            // Two announcements of one new stage at once: either may be the one that is kept.
+            // Two announcements of one new stage at the same time: either may be stored.
         }
     }
 
-    /// <summary>Reads the stages that earlier processes heard of.</summary>
+    /// <summary>Reads the stages that were announced to earlier processes.</summary>
     public async Task LoadAsync(CancellationToken stop = default)
     {
         await using var database = store.Open();
         foreach (var row in await database.Stages.AsNoTracking().OrderByDescending(r => r.AnnouncedAt).ToListAsync(stop))
             _manifests.TryAdd(row.Name, JsonSerializer.Deserialize<StageManifest>(row.Manifest, LatheJson.Options)!);
     }
+
+    private TaskCompletionSource HeardHere(string stage) =>
+        _heardHere.GetOrAdd(stage, _ => new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
 }

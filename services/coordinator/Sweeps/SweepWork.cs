@@ -6,25 +6,28 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Lathe.Coordinator;
 
-/// <summary>A command with the trace context that it is sent with.</summary>
+/// <summary>A command and its trace context.</summary>
 internal sealed record Dispatch(ExecuteStage Command, string? TraceParent);
 
 /// <summary>
-/// One change of the coordinator's state, in one transaction. What it wants sent is in <see cref="Outbox"/>, to be sent after the
-/// commit: should that fail, the database knows, and the reconciler sends it again.
+/// One change of the coordinator's state, in one transaction. <see cref="Outbox"/> holds the commands to send after the commit. If sending
+/// fails, the database still has them, and the reconciler sends them again.
 /// </summary>
 internal sealed class SweepWork(
     CoordinatorDatabase database, CoordinatorOptions options, CheckpointStore checkpoints, ResultStore results, DateTimeOffset now)
 {
+    // 5 seconds to 80: a worker that fits is found soon, and thousands of executions that wait for one keep nobody busy.
+    private const int MostDoublings = 4;
+
     private readonly Dictionary<Guid, SweepRow> _sweeps = [];
     private readonly HashSet<Guid> _touched = [];
 
     public List<Dispatch> Outbox { get; } = [];
 
-    /// <summary>True where an execution is to be sent again before the next regular look.</summary>
+    /// <summary>True if an execution must be sent again before the next regular round.</summary>
     public bool HasRetry { get; private set; }
 
-    /// <summary>Takes executions whose input is there: their results where they are known, else sends them.</summary>
+    /// <summary>Advances executions whose input exists: uses their known results, or sends them.</summary>
     public async Task AdvanceAsync(IEnumerable<ExecutionRow> ready, CancellationToken stop)
     {
         var queue = new Queue<ExecutionRow>(ready);
@@ -47,9 +50,9 @@ internal sealed class SweepWork(
         }
     }
 
-    /// <summary>Gives a result to every execution that waits for it, and goes on from there.</summary>
+    /// <summary>Stores a result in every execution that waits for it, and advances the executions after them.</summary>
     /// <param name="result">Verified.</param>
-    /// <param name="toOthers">True: also where a sweep that shares its results computes the same key by itself.</param>
+    /// <param name="toOthers">True: if the sweep is fresh, also store the result in the sweeps that share results and run the same key.</param>
     /// <param name="stop">Gives up.</param>
     public async Task CompleteAsync(StoredResult result, bool toOthers, CancellationToken stop)
     {
@@ -67,21 +70,23 @@ internal sealed class SweepWork(
         await AdvanceAsync(next, stop);
     }
 
-    /// <summary>Ends executions without a result, or has them sent again later where another try could help.</summary>
+    /// <summary>Fails executions, or schedules a retry if the failure is transient.</summary>
     public async Task FailAsync(Guid sweepId, string key, FailureKind kind, string message, CancellationToken stop)
     {
         var rows = await ActiveAsync(key, sweepId, toOthers: false, stop);
         if (rows.Find(r => r.Attempt > 0) is not { } sent) return;
-        // A report that came twice must not count twice.
+        // A duplicate report must not count twice.
         if (sent.SendAgainAt is not null) return;
-        sent.Failures++;
-        if (kind == FailureKind.Transient && sent.Failures < options.Attempts)
+        // A worker of another kind says nothing about the work: the next one that takes it may be the right one, today or tomorrow.
+        if (kind != FailureKind.Elsewhere) sent.Failures++;
+        if (kind == FailureKind.Elsewhere || (kind == FailureKind.Transient && sent.Failures < options.Attempts))
         {
             sent.State = ExecutionState.Queued;
             sent.Error = message;
             sent.HeardAt = now;
             HasRetry = true;
-            sent.SendAgainAt = now + options.RetryDelay * Math.Pow(2, sent.Failures - 1);
+            var doublings = kind == FailureKind.Elsewhere ? Math.Min(sent.Attempt - 1, MostDoublings) : sent.Failures - 1;
+            sent.SendAgainAt = now + options.RetryDelay * Math.Pow(2, doublings);
             await SaveAsync(sent, stop);
             return;
         }
@@ -97,12 +102,12 @@ internal sealed class SweepWork(
         }
     }
 
-    /// <summary>Notes a sign of life on every execution that waits for this key.</summary>
+    /// <summary>Records a heartbeat for every execution that waits for this key.</summary>
     public async Task HearAsync(Guid sweepId, string key, string worker, StageProgress? progress, CancellationToken stop)
     {
         foreach (var row in await ActiveAsync(key, sweepId, toOthers: false, stop))
         {
-            // A late report of an attempt that failed meanwhile: the next attempt has yet to be sent.
+            // A late report of an attempt that has failed: the next attempt has not been sent yet.
             if (row.SendAgainAt is not null) continue;
             row.State = ExecutionState.Running;
             row.Worker = worker;
@@ -113,17 +118,17 @@ internal sealed class SweepWork(
         }
     }
 
-    /// <summary>Sends an execution once more.</summary>
+    /// <summary>Sends an execution again.</summary>
     public async Task SendAgainAsync(ExecutionRow row, CancellationToken stop)
     {
-        // Only what was lost without a word lengthens the wait; a retry after a failure starts a new silence.
+        // Only lost commands lengthen the wait. A retry after a failure starts a new wait.
         row.SilentSends = row.SendAgainAt is null ? row.SilentSends + 1 : 0;
         row.State = ExecutionState.Queued;
         Send(row, await SweepAsync(row.SweepId, stop));
         await SaveAsync(row, stop);
     }
 
-    /// <summary>A verified result that the execution may take, or null.</summary>
+    /// <summary>A verified result that the execution may reuse, or null.</summary>
     public async Task<StoredResult?> KnownResultAsync(ExecutionRow row, SweepRow sweep, CancellationToken stop)
     {
         if (await RecordedAsync(row, sweep, stop) is { } recorded)
@@ -135,7 +140,7 @@ internal sealed class SweepWork(
         return StoredResult(row, sweep);
     }
 
-    /// <summary>A verified result in the store that the execution may take, or null.</summary>
+    /// <summary>A verified result in the store that the execution may reuse, or null.</summary>
     public StoredResult? StoredResult(ExecutionRow row, SweepRow sweep) =>
         results.Find(row.Key!) is { } stored && (!sweep.Fresh || stored.SweepId == sweep.Id) && checkpoints.Has(stored.Output) ? stored : null;
 
@@ -146,7 +151,7 @@ internal sealed class SweepWork(
         return sweep;
     }
 
-    /// <summary>Ends sweeps in which nothing is left to do. Returns how each of them ended.</summary>
+    /// <summary>Finishes sweeps that have no executions left to run. Returns how each of them ended.</summary>
     public async Task<IReadOnlyList<SweepRow>> FinishSweepsAsync(CancellationToken stop)
     {
         var ended = new List<SweepRow>();
@@ -165,10 +170,10 @@ internal sealed class SweepWork(
         return ended;
     }
 
-    /// <summary>Executions under way for a key that a report about it concerns.</summary>
+    /// <summary>Active executions of a key that a report applies to.</summary>
     /// <param name="key">Execution key.</param>
     /// <param name="sweepId">Sweep that the report names.</param>
-    /// <param name="toOthers">True: a fresh sweep's report also concerns the sweeps that share.</param>
+    /// <param name="toOthers">True: the report of a fresh sweep also applies to the sweeps that share results.</param>
     /// <param name="stop">Gives up.</param>
     public async Task<List<ExecutionRow>> ActiveAsync(string key, Guid sweepId, bool toOthers, CancellationToken stop)
     {
@@ -193,7 +198,7 @@ internal sealed class SweepWork(
         row.InputBytes = parent?.OutputBytes;
         row.TraceParent = parent?.TraceParent ?? sweep.TraceParent;
         var stage = new StageManifest(row.Stage, row.Version, "", StageInput.Checkpoint, StageOutput.Checkpoint);
-        row.Key = ExecutionKey.Compute(stage, row.ParametersJson(), row.Input(), row.Data(), row.Seed);
+        row.Key = ExecutionKey.Compute(stage, row.ParametersJson(), row.Input(), row.Data(), row.Seed, sweep.Threads, sweep.Device);
     }
 
     private async Task<StoredResult?> RecordedAsync(ExecutionRow row, SweepRow sweep, CancellationToken stop)
@@ -245,7 +250,7 @@ internal sealed class SweepWork(
         row.SendAgainAt = null;
         var command = new ExecuteStage(
             row.SweepId, row.Key!, row.Stage, row.Version, row.ParametersJson(), row.Input(), row.Data(), row.Seed,
-            row.Attempt, sweep.Fresh, options.ReplyQueue, sweep.Threads, now);
+            row.Attempt, sweep.Fresh, options.ReplyQueue, sweep.Threads, sweep.Device, now);
         Outbox.Add(new Dispatch(command, row.TraceParent));
     }
 
@@ -277,7 +282,7 @@ internal sealed class SweepWork(
         _touched.Add(row.SweepId);
         database.Executions.Update(row);
         await database.SaveChangesAsync(stop);
-        // Nothing stays tracked: a large sweep would be searched for changes again at every step.
+        // Stop tracking: otherwise every step would search a large sweep for changes again.
         database.ChangeTracker.Clear();
     }
 }

@@ -3,17 +3,17 @@ using Lathe.NN.Sizing;
 namespace Lathe.Pruner.Budget;
 
 /// <summary>
-/// Meets a budget to the channel: closes what matters least for what it costs until every target holds, then reopens what matters most for
-/// what it costs for as long as it fits. The result is at or under every target, and no channel that fits is left closed.
+/// Meets a budget to the channel. It closes the channels that matter least for their cost until every target holds, then reopens those that matter most
+/// for their cost as long as they fit. The result is at or under every target, and no channel that fits is left closed.
 /// </summary>
 /// <remarks>
-/// What a channel matters is by how much its group's 1 / (share of its magnitude left) grows without it, times a weight of the group. So half
-/// of two channels is more than a tenth of ten, the more so the less is left, and no group is emptied. HFP's magnitudes and weights are what
-/// the loss feels (<see cref="Gates.GateSensitivity"/>): of a whole group little by little that is its channels' own sum, and more once
-/// those that are left must stand in for the others. The comparison pruners' magnitudes have no unit that layers share, so that their groups
-/// weigh as the layers that write or read them: a channel of a residual stage is missed in every block. (The logarithm in place of the
-/// inverse is too flat: of two groups whose widths are multiplied, one would go down to nothing before the other gives a channel.) Detail
-/// ours.
+/// The importance of a channel is the growth of its group's 1 / (share of its magnitude left) without the channel, times a weight of the group. For
+/// example, one of two channels matters more than one of ten. The importance grows as less of the group is left, so no group is emptied.
+/// HFP's magnitudes and weights measure the effect on the loss (<see cref="Gates.GateSensitivity"/>). As a group shrinks, the effect of its
+/// channels first adds up, and then grows faster because the channels that are left must replace the others. The magnitudes of the comparison
+/// pruners have no common unit across layers, so their groups are weighted by the layers that write or read them: a channel of a residual stage is
+/// used in every block. (The logarithm instead of the inverse is too flat: of two groups whose widths are multiplied, one would shrink to nothing
+/// before the other loses a channel.) Detail ours.
 /// </remarks>
 public static class ExactFinish
 {

@@ -37,7 +37,7 @@ public sealed partial class BrokerRunTests(RabbitMqBroker broker) : IClassFixtur
         var told = string.Join('\n', lines);
         Assert.True(process.ExitCode == 130, told);
         Assert.Contains("lathe: stopping at the next batch and saving the state; Ctrl-C again ends at once", told);
-        Assert.Contains("The same command goes on from there", told);
+        Assert.Contains("The same command resumes from there", told);
         Assert.DoesNotContain("   at ", told);
         Assert.NotEmpty(Directory.GetFiles(Path.Combine(_folder, ".lathe", "checkpoints", "states"), "*", SearchOption.AllDirectories));
     }

@@ -45,7 +45,9 @@ public sealed class ProgramTests : IDisposable
         { ["run", "good.yaml", "--set", "dataset=mnist"], "--set dataset=mnist: data set mnist is not here." },
         { ["run", "good.yaml", "--broker", "http://x"], "lathe: " },
         { ["run", "good.yaml", "--broker", "amqp://guest:guest@127.0.0.1:1"], "lathe: " },
-        { ["run", "good.yaml", "--data", "."], "good.yaml:2:1: dataset: data set fashion-mnist is not here. Looked in " },
+        { ["run", "good.yaml", "--data", ".", "--set", "dataset=cifar-10"], "--set dataset=cifar-10: data set cifar-10 is not here. Looked in " },
+        { ["run", "good.yaml", "--data", "none"], "lathe: --data or LATHE_DATA is '" },
+        { ["run", "good.yaml", "--set", "device=cuda", "--device", "cpu"], "--set device=cuda: the sweep asks for cuda, and this run computes on cpu (--device or LATHE_DEVICE)" },
         { ["run", "good.yaml", "--json", "none/results.json"], "lathe: --json none/results.json: there is no folder " },
         { ["run", "good.yaml", "--json", "."], "lathe: --json .: is a folder, expected a file" },
         { ["run", "good.yaml", "--home", "/proc/none"], "lathe: /proc/none" },
@@ -77,6 +79,10 @@ public sealed class ProgramTests : IDisposable
         { ["report", "nothing", "--out", "none/report.html"], "lathe: --out none/report.html: there is no folder " },
         { ["worker", "prnue"], "lathe: there is no stage 'prnue' (did you mean 'prune'?); expected one of train, prune, quantize, evaluate" },
         { ["worker", "prune"], "lathe worker prune: a worker needs a broker" },
+        { ["worker", "prune", "--threads", "0"], "lathe: --threads is '0'; expected a whole number from 1 to 1024" },
+        { ["worker", "prune", "--health-prot", "0"], "lathe: --health-prot: no such option (did you mean '--health-port'?)" },
+        { ["status", "--home"], "lathe: --home needs a value" },
+        { ["status", "--home", "a", "--home", "b"], "lathe: --home is given twice" },
         { ["coordinator"], "lathe coordinator: a coordinator needs a broker" },
     };
 
@@ -116,6 +122,22 @@ public sealed class ProgramTests : IDisposable
         Assert.Contains("cannot be reached", lines[0]);
         Assert.StartsWith("s.yaml:6:17: stages[2].quantize.exclude: the network has no layer 'fc'; its layers are features.0, ", lines[1]);
         Assert.StartsWith("no sweeps yet", (await RunAsync("status")).Output);
+    }
+
+    [Fact]
+    public async Task A_data_set_that_the_named_folder_lacks_is_taken_from_its_package_and_told()
+    {
+        const string Package = "/usr/share/datasets/fashion-mnist";
+        Assert.SkipUnless(Directory.Exists(Package), "dataset-fashion-mnist is not installed");
+        File.WriteAllText(Path.Combine(_folder, "s.yaml"), "model: lenet5\ndataset: fashion-mnist\nstages:\n  - train\n  - prune: { multiplications: 0.0001 }\n");
+
+        var (code, _, errors) = await RunAsync("run", "s.yaml", "--data", ".");
+
+        Assert.Equal(2, code);
+        var lines = errors.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.Equal(2, lines.Length);
+        Assert.Equal($"lathe: data set fashion-mnist is not in {_folder}, which --data or LATHE_DATA names; taken from {Package}.", lines[0]);
+        Assert.StartsWith("s.yaml:5:", lines[1]);
     }
 
     [Fact]

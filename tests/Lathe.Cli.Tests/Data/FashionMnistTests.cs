@@ -14,6 +14,7 @@ namespace Lathe.Cli.Tests.Data;
 
 public sealed class FashionMnistTests : IAsyncLifetime
 {
+    private const string Package = "/usr/share/datasets/fashion-mnist";
     private readonly string _folder = Directory.CreateTempSubdirectory("lathe-test-").FullName;
     private readonly Dictionary<string, byte[]> _served = [];
     private readonly List<string> _asked = [];
@@ -51,7 +52,8 @@ public sealed class FashionMnistTests : IAsyncLifetime
 
         Assert.Equal(["a.gz", "b.gz"], Directory.GetFiles(_folder).Select(Path.GetFileName).Order());
         Assert.Equal(_served["b.gz"], File.ReadAllBytes(Path.Combine(_folder, "b.gz")));
-        Assert.Contains("downloading Fashion-MNIST", Assert.Single(_said));
+        Assert.StartsWith("downloading Fashion-MNIST (30 MB) from http://127.0.0.1:", Assert.Single(_said));
+        Assert.Contains("Debian's package would do as well (apt-get install dataset-fashion-mnist)", _said[0]);
     }
 
     [Fact]
@@ -109,19 +111,21 @@ public sealed class FashionMnistTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Where_the_package_installs_nothing_is_downloaded()
+    public async Task Downloaded_files_lie_where_workers_look_for_them()
     {
-        var source = new FashionMnist(_http, new Uri("http://127.0.0.1:1/"), _ => Task.FromResult(true), _said.Add);
+        Assert.SkipUnless(Directory.Exists(Package), "dataset-fashion-mnist is not installed");
+        foreach (var file in FashionMnist.Digests.Keys) _served[file + ".gz"] = File.ReadAllBytes(Path.Combine(Package, file + ".gz"));
+        var settings = HostingSettings.In(_folder);
 
-        await source.GetAsync(new HostingSettings { Home = _folder, Store = _folder }, default);
+        await Source().GetAsync(settings, default);
 
-        Assert.Empty(_said);
+        Assert.Equal(Path.Combine(_folder, "data", "fashion-mnist"), DataFolders.Find(FashionMnist.Name, settings));
+        Assert.Equal(4, _asked.Count);
     }
 
     [Fact]
     public void The_digests_are_those_of_the_package()
     {
-        const string Package = "/usr/share/datasets/fashion-mnist";
         Assert.SkipUnless(Directory.Exists(Package), "dataset-fashion-mnist is not installed");
         foreach (var (file, digest) in FashionMnist.Digests)
         {
@@ -131,7 +135,7 @@ public sealed class FashionMnistTests : IAsyncLifetime
     }
 
     private FashionMnist Source(Uri? address = null) =>
-        new(_http, address ?? new Uri(_server!.Urls.First() + "/"), _ => Task.FromResult(false), _said.Add);
+        new(_http, address ?? new Uri(_server!.Urls.First() + "/"), _said.Add);
 
     private Dictionary<string, string> Serve(params (string File, string Content)[] files)
     {

@@ -55,8 +55,14 @@ public sealed class ReportPageTests
     }
 
     [Fact]
-    public void A_sweep_without_any_result_yet_has_a_page_too() =>
-        Parse(ReportPage.Html(SweepReport.Of(Hostile.Sweep, [], Hostile.Read)));
+    public void A_sweep_without_any_result_yet_has_a_page_too()
+    {
+        var page = Parse(ReportPage.Html(SweepReport.Of(Hostile.Sweep, [], Hostile.Read))).Descendants().ToList();
+        Assert.Equal(Hostile.Markup.Replace('\u0001', '\uFFFD'), page.Single(e => e.Name.LocalName == "h1").Value);
+        Assert.DoesNotContain(page, e => e.Name.LocalName == "figure");
+        // The head of the table of results.
+        Assert.Single(page.First(e => e.Name.LocalName == "table").Descendants(), e => e.Name.LocalName == "tr");
+    }
 
     [Fact]
     public void Each_plot_is_drawn_once_and_is_a_picture_of_its_own()

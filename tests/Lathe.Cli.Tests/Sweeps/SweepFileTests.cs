@@ -40,12 +40,15 @@ public sealed class SweepFileTests
     }
 
     [Fact]
-    public void Seed_and_threads_may_be_left_out()
+    public void Seed_threads_and_device_may_be_left_out()
     {
         var spec = Read("model: a\ndataset: b\nstages: [train]").Spec;
         Assert.Equal([1L], spec.Seeds);
         Assert.Null(spec.Threads);
+        Assert.Null(spec.Device);
         Assert.Equal(2, SweepFile.Parse("sweep.yaml", "model: a\ndataset: b\nthreads: 1\nstages: [train]", ["threads=2"]).Spec.Threads);
+        Assert.Equal(DeviceKind.Cpu, Read("model: a\ndataset: b\ndevice: cpu\nstages: [train]").Spec.Device);
+        Assert.Equal(DeviceKind.Cuda, SweepFile.Parse("sweep.yaml", "model: a\ndataset: b\ndevice: cpu\nstages: [train]", ["device=cuda"]).Spec.Device);
     }
 
     [Fact]
@@ -77,12 +80,12 @@ public sealed class SweepFileTests
 
     public static TheoryData<string, string> BadFiles => new()
     {
-        { "", "sweep.yaml:1:1: is empty; expected a sweep with the keys name, model, dataset, seed, threads, stages" },
-        { "# only a comment\n", "sweep.yaml:1:1: is empty; expected a sweep with the keys name, model, dataset, seed, threads, stages" },
-        { "- train\n", "sweep.yaml:1:1: is a list, expected a sweep with the keys name, model, dataset, seed, threads, stages" },
-        { "hello", "sweep.yaml:1:1: is hello, expected a sweep with the keys name, model, dataset, seed, threads, stages" },
-        { With("  modle: lenet5"), "sweep.yaml:5:3: modle: unknown key; expected one of name, model, dataset, seed, threads, stages (did you mean 'model'?)" },
-        { With("  zebra: 1"), "sweep.yaml:5:3: zebra: unknown key; expected one of name, model, dataset, seed, threads, stages" },
+        { "", "sweep.yaml:1:1: is empty; expected a sweep with the keys name, model, dataset, seed, threads, device, stages" },
+        { "# only a comment\n", "sweep.yaml:1:1: is empty; expected a sweep with the keys name, model, dataset, seed, threads, device, stages" },
+        { "- train\n", "sweep.yaml:1:1: is a list, expected a sweep with the keys name, model, dataset, seed, threads, device, stages" },
+        { "hello", "sweep.yaml:1:1: is hello, expected a sweep with the keys name, model, dataset, seed, threads, device, stages" },
+        { With("  modle: lenet5"), "sweep.yaml:5:3: modle: unknown key; expected one of name, model, dataset, seed, threads, device, stages (did you mean 'model'?)" },
+        { With("  zebra: 1"), "sweep.yaml:5:3: zebra: unknown key; expected one of name, model, dataset, seed, threads, device, stages" },
         { "model: a\ndataset: b\nstages:\n  - prune: { parameters: 1,000,000 }", "sweep.yaml:4:28: 000: a number is written without commas (1000000, 1e6)" },
         { With("  seed: 2"), "sweep.yaml:5:3: seed: stands twice; the first is in line 3. Keep one of them" },
         { "model: a\ndataset: b\nseed: 1\nstages:\n  - train: { epochs: 1,\n      epochs: 2 }",
@@ -92,6 +95,9 @@ public sealed class SweepFileTests
         { "dataset: b\nseed: 1\nstages: [train]", "sweep.yaml:1:1: the key model is missing; expected a model's name (lathe models shows them), an ONNX file, or a list of them" },
         { "model: a\ndataset: b\nthreads: [1, 2]\nstages: [train]", "sweep.yaml:3:1: threads: is a list, expected a whole number: the CPU threads of each computation" },
         { "model: a\ndataset: b\nthreads: 1.5\nstages: [train]", "sweep.yaml:3:1: threads: is 1.5, expected a whole number: the CPU threads of each computation" },
+        { "model: a\ndataset: b\ndevice: gpu\nstages: [train]", "sweep.yaml:3:1: device: is gpu, expected cpu or cuda; without the key every worker computes on what it has" },
+        { "model: a\ndataset: b\nstages: [train]\ndevice: auto", "sweep.yaml:4:1: device: is auto, expected cpu or cuda; without the key every worker computes on what it has" },
+        { "model: a\ndataset: b\ndevice: [cpu, cuda]\nstages: [train]", "sweep.yaml:3:1: device: is a list, expected cpu or cuda; without the key every worker computes on what it has" },
         { "model: 5\ndataset: b\nseed: 1\nstages: [train]", "sweep.yaml:1:1: model: is 5, expected a model's name (lathe models shows them), an ONNX file, or a list of them" },
         { "model: a\ndataset: { b: 1 }\nseed: 1\nstages: [train]", "sweep.yaml:2:1: dataset: is a mapping, expected a data set's name or a list of them" },
         { "model: a\ndataset: []\nseed: 1\nstages: [train]", "sweep.yaml:2:1: dataset: is an empty list, expected a data set's name or a list of them" },

@@ -135,7 +135,7 @@ public sealed class Asking_the_stages
         var sent = bench.Bus.Take();
 
         Assert.Null(Assert.Single(sent).Data);
-        Assert.Equal(ExecutionKey.Compute(Train, sent[0].Parameters, null, null, sent[0].Seed), sent[0].Key);
+        Assert.Equal(ExecutionKey.Compute(Train, sent[0].Parameters, null, null, sent[0].Seed, threads: null, device: null), sent[0].Key);
     }
 
     private async Task<SweepVerdict> RunAsync(SweepSpec sweep)

@@ -107,6 +107,14 @@ public sealed class Refusing_a_sweep
     }
 
     [Fact]
+    public void A_device_that_is_no_kind_of_processor_is_refused()
+    {
+        var problem = Only(Sweep(("train", "{}")) with { Device = DeviceKind.Auto });
+        Assert.Equal(("/device", "is auto, expected cpu or cuda; without the key every worker computes on what it has"), (problem.Path, problem.Message));
+        Assert.Empty(Plan(Sweep(("train", "{}")) with { Device = DeviceKind.Cuda }).Problems);
+    }
+
+    [Fact]
     public void Everything_that_is_missing_is_told_at_once()
     {
         var plan = Plan(new SweepSpec("", [], [], [], []));

@@ -28,13 +28,37 @@ public sealed class Running_a_sweep
     }
 
     [Theory, CombinatorialDatabases]
-    public async Task Every_command_carries_the_threads_that_the_sweep_asks_for(DatabaseKind kind)
+    public async Task Every_command_carries_the_threads_and_the_device_that_the_sweep_asks_for(DatabaseKind kind)
     {
         using var bench = await Workbench.StartAsync(kind);
-        await bench.SubmitAsync(Grid with { Threads = 3 });
-        Assert.All(await bench.FinishAllAsync(), command => Assert.Equal(3, command.Threads));
+        await bench.SubmitAsync(Grid with { Threads = 3, Device = DeviceKind.Cuda });
+        Assert.All(await bench.FinishAllAsync(), command => Assert.Equal((3, DeviceKind.Cuda), (command.Threads, command.Device)));
         await bench.SubmitAsync(Grid with { Seeds = [7] });
-        Assert.All(await bench.FinishAllAsync(), command => Assert.Null(command.Threads));
+        Assert.All(await bench.FinishAllAsync(), command => Assert.Equal((null, null), (command.Threads, command.Device)));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Sweeps_that_ask_for_other_threads_or_another_device_compute_each_for_itself(bool sideBySide)
+    {
+        using var bench = await Workbench.StartAsync();
+        SweepSpec[] specs =
+        [
+            Grid, Grid with { Threads = 1 }, Grid with { Threads = 2 },
+            Grid with { Device = DeviceKind.Cpu }, Grid with { Device = DeviceKind.Cuda }, Grid with { Threads = 2, Device = DeviceKind.Cuda },
+        ];
+        var ids = new List<Guid>();
+        var computed = 0;
+        foreach (var spec in specs)
+        {
+            ids.Add(await bench.SubmitAsync(spec));
+            if (!sideBySide) computed += (await bench.FinishAllAsync()).Count;
+        }
+
+        computed += (await bench.FinishAllAsync()).Count;
+        Assert.Equal(11 * specs.Length, computed);
+        foreach (var id in ids) Assert.All(await bench.StatesAsync(id), state => Assert.Equal(ExecutionState.Completed, state));
     }
 
     [Theory, CombinatorialDatabases]
@@ -84,7 +108,6 @@ public sealed class Running_a_sweep
         using var bench = await Workbench.StartAsync();
         await bench.SubmitAsync(Grid);
         await bench.FinishAllAsync();
-        await using (var database = bench.Store.Open()) database.Results.RemoveRange(database.Results);
         await using (var database = bench.Store.Open())
         {
             database.Results.RemoveRange(database.Results);
@@ -197,6 +220,27 @@ public sealed class Running_a_sweep
     }
 
     [Fact]
+    public async Task What_workers_of_another_kind_refuse_is_sent_until_one_takes_it()
+    {
+        using var bench = await Workbench.StartAsync();
+        var id = await bench.SubmitAsync(Sweep(("train", "{}")));
+        foreach (var wait in new[] { 5, 10, 20, 40, 80, 80, 80 })
+        {
+            await bench.FailAsync(Assert.Single(bench.Bus.Take()), FailureKind.Elsewhere, "no GPU");
+            var status = Assert.Single((await bench.StatusAsync(id)).Executions);
+            Assert.Equal((ExecutionState.Queued, "no GPU"), (status.State, status.Error));
+            bench.Time.Advance(TimeSpan.FromSeconds(wait - 1));
+            await bench.Orchestrator.ReconcileAsync();
+            Assert.Empty(bench.Bus.Take());
+            bench.Time.Advance(TimeSpan.FromSeconds(1));
+            await bench.Orchestrator.ReconcileAsync();
+        }
+
+        await bench.FinishAsync(Assert.Single(bench.Bus.Take()));
+        Assert.Equal(SweepState.Succeeded, (await bench.StatusAsync(id)).State);
+    }
+
+    [Fact]
     public async Task A_result_that_is_not_in_the_store_is_asked_for_again()
     {
         using var bench = await Workbench.StartAsync();
@@ -231,12 +275,16 @@ public sealed class Running_a_sweep
     public async Task A_report_about_nothing_known_is_taken_without_complaint()
     {
         using var bench = await Workbench.StartAsync();
-        await bench.SubmitAsync(Sweep(("train", "{}")));
+        var id = await bench.SubmitAsync(Sweep(("train", "{}")));
         var stranger = bench.Bus.Take()[0] with { Key = new string('f', 64), SweepId = Guid.NewGuid() };
 
         await bench.HearAsync(stranger);
         await bench.FailAsync(stranger, FailureKind.Permanent);
         await bench.FinishAsync(stranger);
+
+        Assert.Equal([ExecutionState.Queued], await bench.StatesAsync(id));
+        Assert.Equal(SweepState.Running, (await bench.StatusAsync(id)).State);
+        Assert.Empty(bench.Bus.Take());
     }
 
     [Fact]

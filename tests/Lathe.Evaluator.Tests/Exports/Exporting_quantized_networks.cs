@@ -8,12 +8,13 @@ using Lathe.NN.Models;
 using Lathe.NN.Onnx;
 using Lathe.NN.Runtime;
 using Lathe.NN.Tests.FixedPoint;
-using Lathe.NN.Tests.Graphs;
+using Lathe.Testing;
 using static TorchSharp.torch;
 
 namespace Lathe.Evaluator.Tests.Exports;
 
 /// <summary>What ONNX Runtime computes from whole-number weights and activations is what the network computes.</summary>
+[Trait("oneDNN", "on and off")]
 public sealed class Exporting_quantized_networks
 {
     private static readonly IReadOnlyDictionary<string, string> NoMetadata = new Dictionary<string, string>();
@@ -38,7 +39,7 @@ public sealed class Exporting_quantized_networks
     {
         for (var seed = 0; seed < 40; seed++)
         {
-            var (agreement, _) = Measure(RandomNetworks.Network(seed), seed, bits: 2 + (seed % 6), OnnxWeightType.Int8);
+            var (agreement, _) = Measure(RandomNetworks.Small.Example(seed), seed, bits: 2 + (seed % 6), OnnxWeightType.Int8);
             AssertAgrees(agreement, $"seed {seed}", 0.1);
         }
     }
@@ -49,7 +50,7 @@ public sealed class Exporting_quantized_networks
     {
         (NetworkGraph Graph, int Bits)[] networks =
         [
-            .. Enumerable.Range(0, 30).Select(seed => (RandomNetworks.Network(seed), 2 + (seed % 5))),
+            .. Enumerable.Range(0, 30).Select(seed => (RandomNetworks.Small.Example(seed), 2 + (seed % 5))),
             (Zoo.Build("resnet20@0.5", new TensorShape(3, 16, 16), 10), 2),
             (Zoo.Build("mobilenetv2@0.2", new TensorShape(3, 40, 40), 10), 4),
             (Zoo.Build("densenet76-12@0.5", new TensorShape(3, 12, 12), 10), 3),

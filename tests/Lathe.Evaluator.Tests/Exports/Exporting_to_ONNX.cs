@@ -10,6 +10,7 @@ using static TorchSharp.torch;
 namespace Lathe.Evaluator.Tests.Exports;
 
 /// <summary>What ONNX Runtime computes from an exported network is what the network computes.</summary>
+[Trait("oneDNN", "on and off")]
 public sealed class Exporting_to_ONNX
 {
     public Exporting_to_ONNX() => TorchRuntime.Configure(1);

@@ -68,11 +68,12 @@ public sealed class Workshop : IAsyncDisposable
         return host;
     }
 
-    public ExecuteStage Command(ToyCounting parameters, long seed = 1, Guid? sweep = null, bool fresh = false, string version = "1")
+    public ExecuteStage Command(
+        ToyCounting parameters, long seed = 1, Guid? sweep = null, bool fresh = false, string version = "1", int? threads = null, DeviceKind? device = null)
     {
         var json = JsonSerializer.SerializeToElement(parameters, LatheJson.Options);
-        var key = ExecutionKey.Compute(ToyStage.Manifest, json, null, Data, seed);
-        return new ExecuteStage(sweep ?? Guid.NewGuid(), key, "toy", version, json, null, Data, seed, 1, fresh, Queue, null, DateTimeOffset.UtcNow);
+        var key = ExecutionKey.Compute(ToyStage.Manifest, json, null, Data, seed, threads, device);
+        return new ExecuteStage(sweep ?? Guid.NewGuid(), key, "toy", version, json, null, Data, seed, 1, fresh, Queue, threads, device, DateTimeOffset.UtcNow);
     }
 
     public Task<StageCompleted> Completed(ExecuteStage command) => Inbox.Next<StageCompleted>(r => r.Key == command.Key && r.SweepId == command.SweepId);

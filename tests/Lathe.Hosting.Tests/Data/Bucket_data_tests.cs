@@ -60,13 +60,34 @@ public sealed class BucketDataTests(S3Server server)
         var settings = Settings(shelf);
         shelf.Put("data/birds/train/a/1.jpg", 1);
         shelf.Put("data/birds/val/a/1.jpg", 1);
-        Assert.Contains($"Looked in {settings.Data}, {settings.Data}/mnist for train-images", Refused("mnist", settings), StringComparison.Ordinal);
-        Assert.Contains($"looked in {settings.Data}/birds, {settings.Data} for shards", Refused("birds", settings), StringComparison.Ordinal);
+        Assert.Contains($"Looked in {settings.Data}, {settings.Data}/mnist, {settings.Home}/data/mnist, /usr/share/datasets/mnist for train-images", Refused("mnist", settings), StringComparison.Ordinal);
+        Assert.Contains($"looked in {settings.Data}/birds, {settings.Data}, {settings.Home}/data/birds, ", Refused("birds", settings), StringComparison.Ordinal);
         Assert.Contains("pack them into shards", Refused("birds", settings), StringComparison.Ordinal);
         Assert.Contains("there is no bucket 'no-such-bucket'", Refused("mnist", settings with { Data = "s3://no-such-bucket" }), StringComparison.Ordinal);
         Assert.Null(DataPlaces.Locate("mnist", settings));
         Assert.True(Doctor.Data(settings).Ok);
         Assert.Contains("there is no bucket", Doctor.Data(settings with { Data = "s3://no-such-bucket" }).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_a_bucket_lacks_is_found_in_the_usual_places_and_told_but_never_where_the_bucket_cannot_be_used()
+    {
+        using var shelf = new Shelf(Shelf.Bucket, server);
+        var settings = Settings(shelf);
+        var home = Directory.CreateDirectory(Path.Combine(settings.Home, "data", "mnist")).FullName;
+        foreach (var file in DataSetFiles.ByName["mnist"]) File.WriteAllText(Path.Combine(home, file), "content of " + file);
+        DataPlaces.CheckNamed(settings);
+        var place = DataPlaces.Find("mnist", settings);
+        Assert.Equal((home, home), (place.Folder, DataPlaces.Locate("mnist", settings)));
+        Assert.Equal($"data set mnist is not in {settings.Data}, which --data or LATHE_DATA names; taken from {home}.", DataPlaces.Elsewhere("mnist", place, settings));
+
+        Fill(shelf, "", "content of ", compressed: false);
+        Assert.Null(DataPlaces.Elsewhere("mnist", DataPlaces.Find("mnist", settings), settings));
+        Assert.Equal(settings.Data, DataPlaces.Locate("mnist", settings));
+
+        var missing = settings with { Data = "s3://no-such-bucket" };
+        Assert.Contains("there is no bucket 'no-such-bucket'", Refused("mnist", missing), StringComparison.Ordinal);
+        Assert.Contains("there is no bucket 'no-such-bucket'", Assert.Throws<LatheException>(() => DataPlaces.CheckNamed(missing)).Message, StringComparison.Ordinal);
     }
 
     private static HostingSettings Settings(Shelf shelf) => shelf.Settings with { Data = $"{shelf.Settings.Store}/data" };

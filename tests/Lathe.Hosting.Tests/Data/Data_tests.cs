@@ -59,7 +59,7 @@ public sealed class DataTests : IDisposable
     {
         var empty = Directory.CreateDirectory(Path.Combine(_settings.Home, "empty")).FullName;
         var missing = Assert.Throws<LatheException>(() => DataFolders.Find("cifar-10", _settings with { Data = empty })).Message;
-        Assert.Contains($"Looked in {empty}, {empty}/cifar-10 for ", missing, StringComparison.Ordinal);
+        Assert.Contains($"Looked in {empty}, {empty}/cifar-10, {_settings.Home}/data/cifar-10, /usr/share/datasets/cifar-10 for ", missing, StringComparison.Ordinal);
         Assert.Contains("cifar-10-batches-bin/test_batch.bin", missing, StringComparison.Ordinal);
         Assert.Contains("--data or LATHE_DATA", missing, StringComparison.Ordinal);
         var nowhere = Assert.Throws<LatheException>(() => DataFolders.Find("cifar-10", _settings)).Message;
@@ -81,11 +81,40 @@ public sealed class DataTests : IDisposable
     }
 
     [Fact]
-    public void A_named_folder_without_the_data_is_refused_though_they_lie_elsewhere()
+    public void What_a_named_folder_lacks_is_found_in_the_usual_places_and_told()
     {
-        Files(Path.Combine("home", "data", "mnist"), compressed: true);
-        var empty = Directory.CreateDirectory(Path.Combine(_settings.Home, "empty")).FullName;
-        Assert.Contains("no other is looked at", Assert.Throws<LatheException>(() => DataFolders.Find("mnist", _settings with { Data = empty })).Message, StringComparison.Ordinal);
+        var home = Files(Path.Combine("home", "data", "mnist"), compressed: true);
+        var settings = _settings with { Data = Directory.CreateDirectory(Path.Combine(_folder.Path, "own")).FullName };
+        var place = DataPlaces.Find("mnist", settings);
+        Assert.Equal((home, home), (place.Folder, DataPlaces.Locate("mnist", settings)));
+        Assert.Equal(
+            $"data set mnist is not in {settings.Data}, which --data or LATHE_DATA names; taken from {home}.", DataPlaces.Elsewhere("mnist", place, settings));
+
+        var (kept, gone) = (DataSetFiles.ByName["mnist"].Take(3), DataSetFiles.ByName["mnist"][3]);
+        foreach (var file in kept) File.WriteAllText(Path.Combine(settings.Data, file), "content of " + file);
+        Assert.EndsWith($"; taken from {home}. {settings.Data} has the others, but not {gone}.", DataPlaces.Elsewhere("mnist", DataPlaces.Find("mnist", settings), settings));
+
+        File.WriteAllText(Path.Combine(settings.Data, gone), "content of " + gone);
+        Assert.Equal(settings.Data, DataPlaces.Find("mnist", settings).Folder);
+        Assert.Null(DataPlaces.Elsewhere("mnist", DataPlaces.Find("mnist", settings), settings));
+        Assert.Null(DataPlaces.Elsewhere("mnist", place, _settings));
+    }
+
+    [Fact]
+    public void Photographs_that_a_named_folder_lacks_are_found_in_the_home_and_told()
+    {
+        var home = Path.Combine(_settings.Home, "data");
+        foreach (var split in (string[])["train", "val"])
+        {
+            var kind = Directory.CreateDirectory(Path.Combine(home, "birds", split, "wren")).FullName;
+            File.WriteAllBytes(Path.Combine(kind, "1.jpg"), [1]);
+        }
+
+        var settings = _settings with { Data = Directory.CreateDirectory(Path.Combine(_folder.Path, "own")).FullName };
+        var place = DataPlaces.Find("birds", settings);
+        Assert.Equal(home, place.Folder);
+        Assert.Equal($"data set birds is not in {settings.Data}, which --data or LATHE_DATA names; taken from {home}.", DataPlaces.Elsewhere("birds", place, settings));
+        Assert.Contains($"looked in {settings.Data}/cats, {settings.Data}, {home}/cats, {home}, ", Assert.Throws<LatheException>(() => DataPlaces.Find("cats", settings)).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -94,6 +123,7 @@ public sealed class DataTests : IDisposable
         Files(Path.Combine("home", "data", "mnist"), compressed: true);
         var error = Assert.Throws<LatheException>(() => DataFolders.Find("mnist", _settings with { Data = "/nowhere" }));
         Assert.Equal("--data or LATHE_DATA is '/nowhere': no such folder", error.Message);
+        Assert.Equal(error.Message, Assert.Throws<LatheException>(() => DataPlaces.CheckNamed(_settings with { Data = "/nowhere" })).Message);
     }
 
     [Fact]

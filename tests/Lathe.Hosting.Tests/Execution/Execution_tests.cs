@@ -266,9 +266,55 @@ public sealed class ExecutionTests(RabbitMqBroker broker)
     public async Task The_sweep_says_how_many_threads_compute_else_the_worker(int? asked, int expected)
     {
         await using var workshop = await StartAsync(inMemory: true);
-        var command = workshop.Command(new ToyCounting()) with { Threads = asked };
+        var command = workshop.Command(new ToyCounting(), threads: asked);
         await workshop.Sender.SendAsync(command, null);
         Assert.Equal(expected, (await workshop.Completed(command)).Metrics["threads"]);
+    }
+
+    [Theory]
+    [InlineData("auto", null, DeviceKind.Auto)]
+    [InlineData("auto", DeviceKind.Cpu, DeviceKind.Cpu)]
+    [InlineData("auto", DeviceKind.Cuda, DeviceKind.Cuda)]
+    [InlineData("cuda:1", null, DeviceKind.Cuda)]
+    [InlineData("cpu", DeviceKind.Cpu, DeviceKind.Cpu)]
+    public async Task The_sweep_says_what_kind_of_device_computes_else_the_worker(string own, DeviceKind? asked, DeviceKind expected)
+    {
+        await using var workshop = await new Workshop(settings: s => s with { Device = ComputeDevice.TryParse(own)!.Value }).StartAsync();
+        var command = workshop.Command(new ToyCounting(), device: asked);
+        await workshop.Sender.SendAsync(command, null);
+        Assert.Equal((double)expected, (await workshop.Completed(command)).Metrics["device"]);
+    }
+
+    [Theory]
+    [InlineData(true, "cpu", DeviceKind.Cuda, FailureKind.Permanent)]
+    [InlineData(false, "cpu", DeviceKind.Cuda, FailureKind.Elsewhere)]
+    [InlineData(false, "cuda:1", DeviceKind.Cpu, FailureKind.Elsewhere)]
+    public async Task A_worker_of_another_device_refuses_and_says_whether_another_worker_may_fit(bool inMemory, string own, DeviceKind asked, FailureKind kind)
+    {
+        await using var workshop = await new Workshop(inMemory ? null : broker.Address, settings: s => s with { Device = ComputeDevice.TryParse(own)!.Value }).StartAsync();
+        if (!inMemory) await workshop.WorkerAsync();
+        var command = workshop.Command(new ToyCounting(), device: asked);
+        await workshop.Sender.SendAsync(command, null);
+        var failed = await workshop.Failed(command);
+        Assert.Equal(kind, failed.Kind);
+        Assert.StartsWith($"the sweep asks for device {asked.ToString().ToLowerInvariant()}, and this worker (", failed.Message, StringComparison.Ordinal);
+        Assert.Contains($"computes on {own} (LATHE_DEVICE or --device)", failed.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_result_that_is_known_is_given_by_a_worker_of_any_device()
+    {
+        await using var workshop = await new Workshop(broker.Address).StartAsync();
+        var command = workshop.Command(new ToyCounting(), device: DeviceKind.Cuda);
+        var fitting = await workshop.WorkerAsync(s => s with { Device = new ComputeDevice(DeviceKind.Cuda) });
+        await workshop.Sender.SendAsync(command, null);
+        await workshop.Completed(command);
+        await fitting.StopAsync();
+
+        await workshop.WorkerAsync(s => s with { Device = new ComputeDevice(DeviceKind.Cpu) });
+        var again = command with { SweepId = Guid.NewGuid() };
+        await workshop.Sender.SendAsync(again, null);
+        await workshop.Completed(again);
     }
 
     [Theory]

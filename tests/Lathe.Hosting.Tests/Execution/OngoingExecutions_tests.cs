@@ -66,5 +66,5 @@ public sealed class OngoingExecutionsTests
 
     private static ExecuteStage Command() =>
         new(Guid.NewGuid(), new string('a', 64), "toy", "1", JsonSerializer.SerializeToElement(new { }), null, new DataRef("mnist", new string('d', 64)),
-            1, 1, false, "reports", null, DateTimeOffset.UnixEpoch);
+            1, 1, false, "reports", null, null, DateTimeOffset.UnixEpoch);
 }

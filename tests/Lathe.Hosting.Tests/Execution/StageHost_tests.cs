@@ -3,6 +3,7 @@ using System.Net;
 using Lathe.Contracts;
 using Lathe.Contracts.Messages;
 using Lathe.Testing;
+using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 
@@ -91,12 +92,21 @@ public sealed class StageHostTests(RabbitMqBroker broker)
     public async Task Health_is_answered_over_HTTP()
     {
         await using var workshop = await new Workshop(broker.Address).StartAsync();
-        var worker = await workshop.WorkerAsync(settings => settings with { HealthPort = 0 });
-        var address = worker.Services.GetServices<IHostedService>().OfType<HealthEndpoint>().Single().Addresses.Single();
-        using var http = new HttpClient { BaseAddress = new Uri(address.Replace("[::]", "127.0.0.1", StringComparison.Ordinal)) };
-        Assert.Equal("alive", await http.GetStringAsync("/health/live"));
-        Assert.Equal("ready", await http.GetStringAsync("/health/ready"));
-        Assert.Equal(HttpStatusCode.NotFound, (await http.GetAsync("/else")).StatusCode);
+        var worker = (WebApplication)await workshop.WorkerAsync(settings => settings with { HealthPort = 0 });
+        using var http = new HttpClient { BaseAddress = new Uri(worker.Urls.Single().Replace("[::]", "127.0.0.1", StringComparison.Ordinal)) };
+        Assert.Equal(HttpStatusCode.OK, await Status("/health/live"));
+        Assert.Equal(HttpStatusCode.OK, await Status("/health/ready"));
+        Assert.Equal(HttpStatusCode.NotFound, await Status("/else"));
+
+        await worker.Services.GetRequiredService<MassTransit.IBusControl>().StopAsync();
+        Assert.Equal(HttpStatusCode.OK, await Status("/health/live"));
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, await Status("/health/ready"));
+
+        async Task<HttpStatusCode> Status(string path)
+        {
+            using var answer = await http.GetAsync(path);
+            return answer.StatusCode;
+        }
     }
 
     [Fact]

@@ -45,6 +45,6 @@ public sealed class ToyStage : IStage<ToyCounting>
         }
 
         var output = run.Write(stream => stream.Write(BitConverter.GetBytes(value)));
-        return new StageOutcome(output, new Dictionary<string, double> { ["steps"] = step, ["threads"] = run.Threads });
+        return new StageOutcome(output, new Dictionary<string, double> { ["steps"] = step, ["threads"] = run.Threads, ["device"] = (int)run.Device.Kind });
     }
 }

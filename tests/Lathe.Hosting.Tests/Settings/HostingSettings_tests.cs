@@ -14,8 +14,22 @@ public sealed class HostingSettingsTests
         Assert.Equal(Path.GetFullPath(".lathe"), settings.Home);
         Assert.Equal(Path.Combine(settings.Home, "checkpoints"), settings.Store);
         Assert.Null(settings.Broker);
-        Assert.Equal((Environment.ProcessorCount, null), (settings.Threads, settings.ComputeSlots));
-        Assert.Equal((1, Environment.ProcessorCount), (settings.SlotsFor(settings.Threads), settings.SlotsFor(1)));
+        Assert.Equal((CpuBudget.OfProcess, null), (settings.Threads, settings.ComputeSlots));
+        Assert.Equal((1, CpuBudget.OfProcess), (settings.SlotsFor(settings.Threads), settings.SlotsFor(1)));
+    }
+
+    [Fact]
+    public void Threads_and_slots_are_as_many_as_the_process_may_use_CPUs_whatever_the_machine_has()
+    {
+        foreach (var cpus in (int[])[1, 96])
+        {
+            var settings = HostingSettings.Load([], _ => null, cpus);
+            Assert.Equal((cpus, 1, cpus), (settings.Threads, settings.SlotsFor(settings.Threads), settings.SlotsFor(1)));
+            Assert.Equal(3, HostingSettings.Load(["--threads", "3"], _ => null, cpus).Threads);
+            Assert.Equal(cpus, (HostingSettings.In("/tmp/h") with { Cpus = cpus }).Threads);
+            Assert.StartsWith(cpus == 1 ? "1 CPU, 1 thread for one computation at a time" : "96 CPUs, 96 threads for one ", Doctor.Processors(settings).Message, StringComparison.Ordinal);
+            Assert.Equal(cpus == 96, Doctor.Processors(settings with { Threads = 2 }).Ok);
+        }
     }
 
     [Fact]
@@ -43,9 +57,15 @@ public sealed class HostingSettingsTests
     [Fact]
     public void A_wrong_command_line_is_refused_by_name()
     {
-        Assert.Contains("unknown option '--brokr'", Assert.Throws<LatheException>(() => Load(["--brokr", "x"])).Message, StringComparison.Ordinal);
-        Assert.Equal("--home needs a value", Assert.Throws<LatheException>(() => Load(["--home"])).Message);
-        Assert.Equal("--home is given twice", Assert.Throws<LatheException>(() => Load(["--home", "a", "--home", "b"])).Message);
+        Assert.StartsWith("unknown option '--brokr' (did you mean '--broker'?); known are --home, --store, ", Refusal("--brokr", "x"), StringComparison.Ordinal);
+        Assert.StartsWith("unknown option 'run'; known are ", Refusal("--threads", "2", "run"), StringComparison.Ordinal);
+        Assert.Equal("--home needs a value", Refusal("--home"));
+        Assert.Equal("--home needs a value", Refusal("--home", " "));
+        Assert.Equal("--home is given twice", Refusal("--home", "a", "--home=b"));
+        Assert.StartsWith("unknown option 'yes'", Refusal("--announce=yes"), StringComparison.Ordinal);
+        Assert.Equal("--threads is 'two'; expected a whole number from 1 to 1024", Refusal("--threads", "two"));
+
+        string Refusal(params string[] args) => Assert.Throws<LatheException>(() => Load(args)).Message;
     }
 
     [Theory]

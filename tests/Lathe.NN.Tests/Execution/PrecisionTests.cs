@@ -7,6 +7,7 @@ using static TorchSharp.torch;
 
 namespace Lathe.NN.Tests.Execution;
 
+[Trait("oneDNN", "on and off")]
 public class PrecisionTests
 {
     public PrecisionTests() => TorchRuntime.Configure(1);

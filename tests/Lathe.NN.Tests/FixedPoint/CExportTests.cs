@@ -6,10 +6,11 @@ using Lathe.NN.FixedPoint;
 using Lathe.NN.FixedPoint.C;
 using Lathe.NN.Graphs;
 using Lathe.NN.Models;
-using Lathe.NN.Tests.Graphs;
+using Lathe.Testing;
 
 namespace Lathe.NN.Tests.FixedPoint;
 
+[Trait("oneDNN", "on and off")]
 public sealed class CExportTests : IDisposable
 {
     private const string Compiler = "/usr/bin/gcc";
@@ -21,7 +22,7 @@ public sealed class CExportTests : IDisposable
     public void Compiled_it_gives_the_bits_of_the_engine()
     {
         Assert.SkipUnless(File.Exists(Compiler), $"{Compiler} is missing; ./test installs it where it may");
-        var networks = Enumerable.Range(0, 40).Select(seed => (RandomNetworks.Network(seed), Bits: 2 + (seed % 7)))
+        var networks = Enumerable.Range(0, 40).Select(seed => (RandomNetworks.Small.Example(seed), Bits: 2 + (seed % 7)))
             .Append((Zoo.Build("lenet5", new TensorShape(1, 28, 28), 10), 2))
             .Append((Zoo.Build("resnet20@0.5", new TensorShape(3, 32, 32), 10), 2))
             .Append((Zoo.Build("mobilenetv2@0.25", new TensorShape(3, 32, 32), 10), 4));
@@ -70,7 +71,7 @@ public sealed class CExportTests : IDisposable
     [Fact]
     public void The_same_network_gives_the_same_text()
     {
-        using var quantized = QuantizedNetwork.Of(RandomNetworks.Network(3), 3, 2);
+        using var quantized = QuantizedNetwork.Of(RandomNetworks.Small.Example(3), 3, 2);
         Assert.Equal(CExport.Write(quantized.Compile(), "net", "x"), CExport.Write(quantized.Compile(), "net", "x"));
     }
 
@@ -85,14 +86,14 @@ public sealed class CExportTests : IDisposable
     [Fact]
     public void A_name_that_is_no_identifier_is_refused()
     {
-        using var quantized = QuantizedNetwork.Of(RandomNetworks.Network(3), 3, 2);
+        using var quantized = QuantizedNetwork.Of(RandomNetworks.Small.Example(3), 3, 2);
         Assert.Throws<LatheException>(() => CExport.Write(quantized.Compile(), "a b", "x"));
     }
 
     [Fact]
     public void The_header_has_the_name_it_is_given_and_none_of_C_s_own()
     {
-        using var quantized = QuantizedNetwork.Of(RandomNetworks.Network(3), 3, 2);
+        using var quantized = QuantizedNetwork.Of(RandomNetworks.Small.Example(3), 3, 2);
         var network = quantized.Compile();
         var files = CExport.Write(network, "my_net", "x", "my-net.h");
         Assert.Equal("my-net.h", files.HeaderName);

@@ -3,12 +3,13 @@ using Lathe.NN.FixedPoint;
 using Lathe.NN.Graphs;
 using Lathe.NN.Models;
 using Lathe.NN.Runtime;
-using Lathe.NN.Tests.Graphs;
+using Lathe.Testing;
 using static TorchSharp.torch;
 
 namespace Lathe.NN.Tests.FixedPoint;
 
 /// <summary>What is rounded never lies beside the middle between two steps, so that floats and whole numbers round alike.</summary>
+[Trait("oneDNN", "on and off")]
 public sealed class Rounding_ties
 {
     public Rounding_ties() => TorchRuntime.Configure(1);
@@ -79,7 +80,7 @@ public sealed class Rounding_ties
     {
         NetworkGraph[] networks =
         [
-            .. Enumerable.Range(0, 40).Select(seed => RandomNetworks.Network(seed)),
+            .. Enumerable.Range(0, 48).Select(seed => RandomNetworks.Small.Example(seed)).Where(graph => !HasTiedMeans(graph)),
             Zoo.Build("resnet20@0.5", new TensorShape(3, 16, 16), 10),
             Zoo.Build("mobilenetv2@0.2", new TensorShape(3, 40, 40), 10),
             Zoo.Build("densenet76-12@0.5", new TensorShape(3, 12, 12), 10),
@@ -109,5 +110,26 @@ public sealed class Rounding_ties
         var before = network.Tensors.ToDictionary(t => t.Key, t => t.Value.clone());
         Assert.Equal(0, RoundingTies.Avoid(ActivationPoints.Remove(network.Graph), network.Tensors, network.Formats));
         foreach (var (name, tensor) in network.Tensors) Assert.True(tensor.equal(before[name]).all().item<bool>(), name);
+    }
+
+    /// <summary>
+    /// Whether a mean over pixels can lie in the middle between two steps where no float does: over a number of them that is even and no
+    /// power of two. There is no batch norm that could move it.
+    /// </summary>
+    private static bool HasTiedMeans(NetworkGraph graph)
+    {
+        var shapes = ShapeInference.Infer(graph);
+        TensorShape Read(Node node) => node.Inputs[0] == NetworkGraph.InputName ? graph.Input : shapes[node.Inputs[0]];
+        return graph.Nodes.Any(node => node switch
+        {
+            GlobalAvgPool => Ties(Read(node).Height * Read(node).Width),
+            AdaptiveAvgPool2d pool => Windows(Read(node).Height, pool.Height).Any(rows => Windows(Read(node).Width, pool.Width).Any(columns => Ties(rows * columns))),
+            _ => false,
+        });
+
+        static bool Ties(int pixels) => pixels % 2 == 0 && !int.IsPow2(pixels);
+
+        static IEnumerable<int> Windows(int extent, int count) =>
+            Enumerable.Range(0, count).Select(i => ((((i + 1) * extent) + count - 1) / count) - (i * extent / count));
     }
 }

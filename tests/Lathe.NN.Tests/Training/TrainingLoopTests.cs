@@ -12,6 +12,7 @@ using static TorchSharp.torch;
 
 namespace Lathe.NN.Tests.Training;
 
+[Trait("oneDNN", "on and off")]
 public class TrainingLoopTests
 {
     private static readonly TrainingRecipe Recipe = new(
@@ -73,7 +74,7 @@ public class TrainingLoopTests
         // 6 steps in each of 4 epochs: single steps, an epoch's end, many at once.
         Assert.Equal(undisturbed, Train(new MemoryState(), [1, 4, 6, 7, 13, 20, 22], out stops, recipe: recipe));
         Assert.InRange(stops, 6, 7);
-        Assert.Equal(undisturbed, Train(new MemoryState(), [Random.Shared.Next(1, 24)], out _, recipe: recipe));
+        Gen.Int[1, 23].Sample(step => Assert.Equal(undisturbed, Train(new MemoryState(), [step], out _, recipe: recipe)), iter: 1);
         Assert.NotEqual(undisturbed, Train(new MemoryState(), [], out _, seed: 3, recipe: recipe));
     }
 

@@ -136,6 +136,7 @@ public class DecodingTests
     public void Damaged_bytes_are_refused_or_decoded_but_never_end_the_process()
     {
         var files = new[] { Photographs.Jpeg(320, 200, 50), Photographs.Encode(Photographs.Gradient(200, 150, 9), SKEncodedImageFormat.Png) };
+        var (decoded, refused) = (0, 0);
         for (var i = 0; i < 1500; i++)
         {
             var random = Lathe.NN.Runtime.CounterRandom.For(1, "damage", i);
@@ -146,20 +147,26 @@ public class DecodingTests
             // Half of the changes are made in the headers.
             for (var change = 0; change < random.Below(3, 4); change++)
                 file[random.Below(4 + (2 * change), random.Below(30 + change, 2) == 0 ? file.Length : Math.Min(700, file.Length))] = (byte)random.Below(5 + (2 * change), 256);
+            var box = new CropBox(random.Below(20, 100), random.Below(21, 60), 1 + random.Below(22, 200), 1 + random.Below(23, 120), random.Below(24, 2) == 0);
             try
             {
-                Decode(file, new CropBox(random.Below(20, 100), random.Below(21, 60), 1 + random.Below(22, 200), 1 + random.Below(23, 120), random.Below(24, 2) == 0));
+                // What was in memory before must not be part of a picture.
+                Assert.True(Decode(file, box, before: 0).AsSpan().SequenceEqual(Decode(file, box, before: 255)), $"file {i} is not the same picture twice");
+                decoded++;
             }
             catch (DamagedImageException)
             {
-                // As it should be, where it can be told.
+                refused++;
             }
         }
+
+        Assert.True(decoded > 100 && refused > 100, $"{decoded} decoded, {refused} refused: the damage is no test of both");
     }
 
-    private static byte[] Decode(byte[] file, CropBox box)
+    private static byte[] Decode(byte[] file, CropBox box, byte before = 0)
     {
         var output = new byte[3 * Side * Side];
+        Array.Fill(output, before);
         new ImageDecoder().Decode(file, (_, _) => box, output, Side, Side);
         return output;
     }

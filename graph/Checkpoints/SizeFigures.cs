@@ -1,0 +1,50 @@
+using Lathe.Contracts;
+using Lathe.NN.Graphs;
+using Lathe.NN.Sizing;
+
+namespace Lathe.NN.Checkpoints;
+
+/// <summary>What every stage that makes or measures a checkpoint reports of its size.</summary>
+public static class SizeFigures
+{
+    /// <summary>What the figures mean, for the manifest of a stage that reports them.</summary>
+    public static IReadOnlyList<MetricDescriptor> Descriptors { get; } =
+    [
+        new("parameters", "params", "", MetricFormat.Count, Better.Lower, IsColumn: true, Description: "Trainable values.", Rank: 20),
+        new("multiplications", "mults", "", MetricFormat.Count, Better.Lower, IsColumn: true, Description: "Products of convolutions and linear layers for one image.", Rank: 30),
+        new("bits", "bits", "", MetricFormat.Bits, Better.Lower, IsColumn: true, Description: "Mean bits of a weight; a layer that stays float counts with 32.", Rank: 40),
+        new("bytes", "KiB", "", MetricFormat.Bytes, Better.Lower, IsColumn: true, "bytesDense", "Stored tensors, weights packed.", 50),
+    ];
+
+    /// <summary>
+    /// <c>parameters</c>, <c>multiplications</c> (see <see cref="Complexity"/>), <c>bytes</c> (stored tensors, weights packed) and, where
+    /// weights are fixed-point numbers, <c>bits</c> (mean over all weights of convolutions and linear layers; one that stays float has 32).
+    /// </summary>
+    public static Dictionary<string, double> Of(NetworkGraph graph, IReadOnlyDictionary<string, WeightFormat> formats)
+    {
+        var complexity = Complexity.Of(graph);
+        var figures = new Dictionary<string, double>
+        {
+            ["parameters"] = complexity.Parameters,
+            ["multiplications"] = complexity.Multiplications,
+            ["bytes"] = CheckpointSize.Of(graph, formats).Total,
+        };
+        if (formats.Count > 0) figures["bits"] = MeanBits(graph, formats);
+        return figures;
+    }
+
+    private static double MeanBits(NetworkGraph graph, IReadOnlyDictionary<string, WeightFormat> formats)
+    {
+        var weights = ParameterShapes.Of(graph).Where(p => p.Kind == ParameterKind.Weight).ToList();
+        return weights.Sum(w => (double)w.Values * (formats.TryGetValue(w.Name, out var format) ? format.Bits : 8 * sizeof(float))) / weights.Sum(w => w.Values);
+    }
+
+    /// <summary>A stage's own figures and the size of its output.</summary>
+    public static IReadOnlyDictionary<string, double> With(
+        this IReadOnlyDictionary<string, double> facts, NetworkGraph graph, IReadOnlyDictionary<string, WeightFormat> formats)
+    {
+        var all = Of(graph, formats);
+        foreach (var (name, value) in facts) all[name] = value;
+        return all;
+    }
+}

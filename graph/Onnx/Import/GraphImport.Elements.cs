@@ -1,0 +1,143 @@
+using Lathe.Contracts;
+using Lathe.NN.Graphs;
+using Lathe.NN.Onnx.Format;
+
+namespace Lathe.NN.Onnx;
+
+/// <content>What works element by element.</content>
+internal sealed partial class GraphImport
+{
+    private FeatureValue Activate(NodeProto node, ActivationKind kind) => Activate(node, Feature(node, 0), kind);
+
+    private FeatureValue Activate(NodeProto node, FeatureValue x, ActivationKind kind) =>
+        Append(new Activation(NewName(node), [x.Tensor], kind), x);
+
+    private OnnxValue Clip(NodeProto node)
+    {
+        var attributes = new OnnxAttributes(node);
+        var least = Input(node, 1) is null ? attributes.Number("min", double.NegativeInfinity) : Number(node, 1);
+        var most = Input(node, 2) is null ? attributes.Number("max", double.PositiveInfinity) : Number(node, 2);
+        if (Input(node, 0) is PartialValue { Part: Part.PlusThree } sum && (least, most) == (0, 6))
+            return sum with { Part = Part.ClippedPlusThree, By = OnnxText.Describe(node) };
+        return (least, most) switch
+        {
+            (0, 6) => Activate(node, ActivationKind.Relu6),
+            // Some exports write float32's largest value for "no bound".
+            (0, >= 3.4e38) => Activate(node, ActivationKind.Relu),
+            _ => throw new LatheException($"it clips to [{least}, {most}]; expected [0, 6] or [0, no bound]"),
+        };
+    }
+
+    private PartialValue HardSigmoid(NodeProto node)
+    {
+        var attributes = new OnnxAttributes(node);
+        var (alpha, beta) = (attributes.Number("alpha", 0.2), attributes.Number("beta", 0.5));
+        return Math.Abs(alpha - (1 / 6.0)) < 1e-6 && beta == 0.5
+            ? new PartialValue(Part.HardSigmoid, Feature(node, 0), OnnxText.Describe(node), Name: OnnxText.NodeName(node, null))
+            : throw new LatheException($"alpha is {alpha} and beta {beta}; expected 1/6 and 1/2");
+    }
+
+    /// <summary>A hard sigmoid as a node of its own; later readers read the same node.</summary>
+    private FeatureValue HardSigmoid(string output, PartialValue partial)
+    {
+        var made = Append(new Activation(NewName(partial.Name), [partial.Of.Tensor], ActivationKind.HardSigmoid), partial.Of);
+        _values[output] = made;
+        return made;
+    }
+
+    private FeatureValue Swish(NodeProto node) => new OnnxAttributes(node).Number("alpha", 1) is var alpha && alpha == 1
+        ? Activate(node, ActivationKind.Silu)
+        : throw new LatheException($"alpha is {alpha}; expected 1");
+
+    private OnnxValue Add(NodeProto node)
+    {
+        if (node.Input.Count == 2)
+        {
+            for (var i = 0; i < 2; i++)
+            {
+                if (Input(node, i) is not ConstantValue constant) continue;
+                var x = Feature(node, 1 - i);
+                return IsNumber(constant, 3) ? new PartialValue(Part.PlusThree, x, OnnxText.Describe(node)) : AddBias(node, i, x);
+            }
+        }
+
+        var terms = Several(node);
+        return terms.Count == 1 ? terms[0] : Append(new Add(NewName(node), [.. terms.Select(t => t.Tensor)]), terms[0]);
+    }
+
+    private OnnxValue Mul(NodeProto node)
+    {
+        if (node.Input.Count != 2) throw new LatheException($"it has {node.Input.Count} inputs; expected 2");
+        if (Input(node, 0) is IntegerValue || Input(node, 1) is IntegerValue) return MultiplyIntegers(node);
+        for (var i = 0; i < 2; i++)
+        {
+            if (Input(node, i) is PartialValue partial)
+            {
+                if (Input(node, 1 - i) is ConstantValue constant) return Sixth(node, partial, Math.Abs((Single(constant) * 6) - 1) < 1e-6);
+                if (Input(node, 1 - i) == partial.Of && partial.Part == Part.HardSigmoid) return Activate(node, partial.Of, ActivationKind.HardSwish);
+                if (Input(node, 1 - i) == partial.Of && partial.Part == Part.ClippedPlusThree)
+                    return partial with { Part = Part.SixHardSwishes, By = OnnxText.Describe(node) };
+            }
+        }
+
+        if (Input(node, 0) is ConstantValue || Input(node, 1) is ConstantValue)
+            throw new LatheException("it multiplies with a constant, for which networks here have batch norm alone; fold it into the layer before");
+        var factors = Several(node);
+        for (var i = 0; i < 2; i++)
+        {
+            if (IsSigmoidOf(factors[i].Tensor, factors[1 - i].Tensor)) return Activate(node, factors[1 - i], ActivationKind.Silu);
+        }
+
+        return Append(new Mul(NewName(node), [.. factors.Select(f => f.Tensor)]), factors[0]);
+    }
+
+    private OnnxValue Div(NodeProto node) => Input(node, 0) is PartialValue partial && Input(node, 1) is ConstantValue constant
+        ? Sixth(node, partial, IsNumber(constant, 6))
+        : throw new LatheException("it divides; expected that as a part of a hard swish");
+
+    private OnnxValue Sixth(NodeProto node, PartialValue partial, bool isSixth) => (partial.Part, isSixth) switch
+    {
+        (Part.ClippedPlusThree, true) => partial with { Part = Part.HardSigmoid, By = OnnxText.Describe(node), Name = OnnxText.NodeName(node, null) },
+        (Part.SixHardSwishes, true) => Activate(node, partial.Of, ActivationKind.HardSwish),
+        _ => throw Unfinished(partial),
+    };
+
+    private FeatureValue Dropout(NodeProto node)
+    {
+        var x = Feature(node, 0);
+        var share = Input(node, 1) is null ? new OnnxAttributes(node).Number("ratio", 0.5) : Number(node, 1);
+        return share == 0 ? x : Append(new Dropout(NewName(node), [x.Tensor], share), x);
+    }
+
+    private PartialValue Softmax(NodeProto node)
+    {
+        var x = Feature(node, 0);
+        var axis = new OnnxAttributes(node).Integer("axis", _version < 13 ? 1 : -1);
+        return x.Shape.IsFlat && axis is 1 or -1
+            ? new PartialValue(Part.Softmax, x, OnnxText.Describe(node))
+            : throw new LatheException($"it works along axis {axis} of {x.Shape}; expected the classes");
+    }
+
+    /// <summary>All inputs, in one order of axes.</summary>
+    private List<FeatureValue> Several(NodeProto node)
+    {
+        var values = Enumerable.Range(0, node.Input.Count).Select(i => Feature(node, i)).ToList();
+        if (values.Count == 0) throw new LatheException("it reads nothing");
+        return values.TrueForAll(v => v.ChannelsLast == values[0].ChannelsLast && v.Unrolled == values[0].Unrolled)
+            ? values
+            : throw new LatheException("some of its inputs have their channels last, others not");
+    }
+
+    private bool IsSigmoidOf(string tensor, string of) =>
+        _places.TryGetValue(tensor, out var place) && _nodes[place] is Activation { Kind: ActivationKind.Sigmoid } sigmoid && sigmoid.Inputs[0] == of;
+
+    private double Number(NodeProto node, int index) => Single(new ConstantValue(Constant(node, index)));
+
+    private double Single(ConstantValue constant) => Array.TrueForAll(OnnxConstants.Shape(constant.Tensor), e => e == 1)
+        ? OnnxAttributes.Written(_constants.Floats(constant.Tensor)[0])
+        : throw new LatheException($"constant '{OnnxText.Short(constant.Tensor.Name)}' is [{OnnxAttributes.List(constant.Tensor.Dims)}]; expected one number");
+
+    /// <summary>Whether a constant is this single number, without decoding a large one.</summary>
+    private bool IsNumber(ConstantValue constant, double number) =>
+        Array.TrueForAll(OnnxConstants.Shape(constant.Tensor), e => e == 1) && Single(constant) == number;
+}

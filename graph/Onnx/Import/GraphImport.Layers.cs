@@ -1,0 +1,151 @@
+using Lathe.Contracts;
+using Lathe.NN.Graphs;
+using Lathe.NN.Onnx.Format;
+
+namespace Lathe.NN.Onnx;
+
+/// <content>Convolutions, linear layers, batch norm: what has weights.</content>
+internal sealed partial class GraphImport
+{
+    private FeatureValue Conv(NodeProto node)
+    {
+        var (x, border) = Bordered(node);
+        var attributes = new OnnxAttributes(node);
+        var weight = Constant(node, 1);
+        if (OnnxConstants.Shape(weight) is not [> 0 and var made, > 0 and var read, > 0 and var kernel, > 0 and var width])
+            throw new LatheException($"its weight is [{OnnxAttributes.List(weight.Dims)}]; expected [out, in / groups, height, width]");
+        if (kernel != width) throw new LatheException($"its kernel is {kernel} x {width}; expected a square");
+        if (attributes.Square("kernel_shape", kernel) != kernel) throw new LatheException("its kernel_shape is not that of its weight");
+        var groups = Whole(attributes.Integer("group", 1), "group");
+        var (stride, dilation) = (attributes.Square("strides", 1), attributes.Square("dilations", 1));
+        var padding = Whole(attributes.Padding((((kernel - 1L) * dilation) + 1, stride, x.Shape.Height, x.Shape.Width)) + (long)border, "pads");
+        if (groups < 1 || x.Shape.Channels != (long)read * groups)
+            throw new LatheException($"it reads {x.Shape.Channels} channels; its weight has {read} for each of {groups} groups");
+
+        var values = _constants.Floats(weight);
+        var bias = Input(node, 2) is null ? null : Vector(node, 2, made);
+        var conv = new Conv2d(
+            NewName(node, node.Input[1]), [x.Tensor], x.Shape.Channels, made, kernel, stride, padding, dilation, groups, bias is not null);
+        return AppendLayer(conv, values, bias);
+    }
+
+    private FeatureValue Gemm(NodeProto node)
+    {
+        var attributes = new OnnxAttributes(node);
+        attributes.Require("transA", 0, 0, "expected 0");
+        foreach (var name in (string[])["alpha", "beta"])
+        {
+            if (attributes.Number(name, 1) is var factor && factor != 1) throw new LatheException($"{name} is {factor}; expected 1");
+        }
+
+        var x = Feature(node, 0);
+        var (values, features) = Matrix(Constant(node, 1), isTransposed: attributes.Integer("transB", 0) != 0, x);
+        var bias = Input(node, 2) is null ? null : Vector(node, 2, features);
+        return AppendLayer(new Linear(NewName(node, node.Input[1]), [x.Tensor], x.Shape.Channels, features, bias is not null), values, bias);
+    }
+
+    private OnnxValue MatMul(NodeProto node)
+    {
+        if (Input(node, 0) is ConstantValue) return PoolRows(node);
+        if (Input(node, 0) is PartialValue { Part: Part.PooledRows } rows) return PoolColumns(node, rows);
+        var x = Feature(node, 0);
+        var (values, features) = Matrix(Constant(node, 1), isTransposed: false, x);
+        return AppendLayer(new Linear(NewName(node, node.Input[1]), [x.Tensor], x.Shape.Channels, features, Bias: false), values, null);
+    }
+
+    private FeatureValue BatchNormalization(NodeProto node)
+    {
+        var attributes = new OnnxAttributes(node);
+        attributes.Require("training_mode", 0, 0, "export the network in evaluation mode");
+        var x = Plain(node, 0);
+        var vectors = Enumerable.Range(1, 4).Select(i => Vector(node, i, x.Shape.Channels)).ToList();
+        // ONNX's momentum is the share of the old value. Of 1, nothing would ever be learned: PyTorch's usual one then.
+        var momentum = Math.Round(1 - attributes.Number("momentum", 0.9), 6);
+        var norm = new BatchNorm(
+            NewName(node, node.Input[1]), [x.Tensor], x.Shape.Channels, attributes.Number("epsilon", 1e-5), momentum is > 0 and <= 1 ? momentum : 0.1);
+        var made = Append(norm);
+        foreach (var (suffix, values) in ((string[])["weight", "bias", "running_mean", "running_var"]).Zip(vectors))
+            _parameters.Add($"{norm.Name}.{suffix}", values);
+        return made;
+    }
+
+    private FeatureValue AppendLayer(Node layer, float[] weight, float[]? bias)
+    {
+        var made = Append(layer);
+        _parameters.Add($"{layer.Name}.weight", weight);
+        if (bias is not null) _parameters.Add($"{layer.Name}.bias", bias);
+        return made;
+    }
+
+    /// <summary>A constant that is added to each channel of a layer's output becomes part of the layer's bias if no other node reads that output.</summary>
+    private FeatureValue AddBias(NodeProto node, int index, FeatureValue x)
+    {
+        var layer = _places.TryGetValue(x.Tensor, out var place) ? _nodes[place] : null;
+        if (layer is not (Conv2d or Linear or BatchNorm) || _readers[node.Input[1 - index]] > 1 || x.Unrolled is not null)
+            throw new LatheException("it adds a constant; expected one that is the bias of the layer before it, which nothing else reads");
+        var tensor = Constant(node, index);
+        var extents = OnnxConstants.Shape(tensor);
+        var channels = x.Shape.Channels;
+        // Broadcasting aligns extents from the last one.
+        var axis = x.Shape.IsFlat || x.ChannelsLast ? 1 : 3;
+        var isForChannels = extents.Length >= axis && extents[^axis] == channels && extents.Where((_, i) => i != extents.Length - axis).All(e => e == 1);
+        if (!(isForChannels || Array.TrueForAll(extents, e => e == 1)) || extents.Length > (x.Shape.IsFlat ? 2 : 4))
+            throw new LatheException($"it adds a constant [{OnnxAttributes.List(tensor.Dims)}]; expected a number for each of {channels} channels");
+        var values = _constants.Floats(tensor);
+        var name = $"{layer.Name}.bias";
+        var bias = _parameters.TryGetValue(name, out var old) ? old : new float[channels];
+        for (var c = 0; c < channels; c++)
+            bias[c] += values[values.Length == 1 ? 0 : c];
+        _parameters[name] = bias;
+        _nodes[place] = layer switch
+        {
+            Conv2d conv => conv with { Bias = true },
+            Linear linear => linear with { Bias = true },
+            _ => layer,
+        };
+        return x;
+    }
+
+    /// <summary>A vector of one number for each channel.</summary>
+    private float[] Vector(NodeProto node, int index, int channels)
+    {
+        var tensor = Constant(node, index);
+        var shape = OnnxConstants.Shape(tensor);
+        if (shape.Length == 0 || shape[^1] != channels || shape.SkipLast(1).Any(e => e != 1))
+            throw new LatheException($"its input '{OnnxText.Short(node.Input[index])}' is [{OnnxAttributes.List(tensor.Dims)}]; expected [{channels}]");
+        return _constants.Floats(tensor);
+    }
+
+    /// <summary>A linear layer's weight as [out, in], its columns in the network's order of features.</summary>
+    private (float[] Values, int Features) Matrix(TensorProto tensor, bool isTransposed, FeatureValue x)
+    {
+        if (OnnxConstants.Shape(tensor) is not [> 0 and var rows, > 0 and var columns])
+            throw new LatheException($"its weight is [{OnnxAttributes.List(tensor.Dims)}]; expected two extents");
+        var (made, read) = isTransposed ? (rows, columns) : (columns, rows);
+        if (!x.Shape.IsFlat || x.Shape.Channels != read)
+            throw new LatheException($"it reads {x.Shape}; its weight is for {read} features");
+        var values = _constants.Floats(tensor);
+        if (isTransposed && x.Unrolled is null) return (values, made);
+
+        var ordered = new float[values.Length];
+        for (var i = 0; i < read; i++)
+        {
+            var theirs = x.Unrolled is { } shape ? ChannelsLast(i, shape) : i;
+            for (var o = 0; o < made; o++)
+                ordered[((long)o * read) + i] = isTransposed ? values[((long)o * read) + theirs] : values[((long)theirs * made) + o];
+        }
+
+        return (ordered, made);
+
+        // Feature c·H·W + y·W + x of the network is y·W·C + x·C + c where channels come last.
+        static int ChannelsLast(int feature, TensorShape shape)
+        {
+            var pixels = shape.Height * shape.Width;
+            return (feature % pixels * shape.Channels) + (feature / pixels);
+        }
+    }
+
+    private static int Whole(long value, string name) => value is >= 0 and <= int.MaxValue
+        ? (int)value
+        : throw new LatheException($"{name} is {value}; expected a number from 0 to {int.MaxValue}");
+}

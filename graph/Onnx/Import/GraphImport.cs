@@ -1,0 +1,231 @@
+using Lathe.Contracts;
+using Lathe.NN.Graphs;
+using Lathe.NN.Onnx.Format;
+
+namespace Lathe.NN.Onnx;
+
+/// <summary>
+/// One pass over an ONNX graph, which makes a network node by node. The pass collects the nodes that cannot be imported and continues after them, so that
+/// one error names all of them.
+/// </summary>
+internal sealed partial class GraphImport
+{
+    private const int MostFaults = 200;
+
+    private readonly GraphProto _graph;
+    private readonly int _version;
+    private readonly OnnxConstants _constants;
+    private readonly Dictionary<string, OnnxValue> _values = [];
+    private readonly Dictionary<string, int> _readers = [];
+    private readonly List<Node> _nodes = [];
+    private readonly Dictionary<string, int> _places = [];
+    private readonly Dictionary<string, TensorShape> _shapes = [];
+    private readonly Dictionary<string, int> _namesGiven = [];
+    private readonly Dictionary<string, float[]> _parameters = [];
+    private readonly List<string> _faults = [];
+    private readonly List<string> _notes = [];
+    private readonly Dictionary<string, Func<NodeProto, OnnxValue>> _operations;
+    private long? _batch;
+
+    /// <param name="graph">The graph.</param>
+    /// <param name="version">Version of the operator set.</param>
+    /// <param name="constants">Decodes its constants.</param>
+    public GraphImport(GraphProto graph, int version, OnnxConstants constants)
+    {
+        (_graph, _version, _constants) = (graph, version, constants);
+        _operations = Operations();
+    }
+
+    public IEnumerable<string> Known => _operations.Keys;
+
+    /// <summary>The network of the whole graph.</summary>
+    /// <exception cref="LatheException">It cannot be imported.</exception>
+    public ImportedNetwork Run(string name)
+    {
+        foreach (var tensor in _graph.Initializer)
+            Define(tensor.Name, new ConstantValue(tensor));
+        var input = ReadInput();
+        if (_graph.Output.Count != 1)
+            throw new LatheException($"it has {_graph.Output.Count} outputs; expected one, the logits");
+        foreach (var read in _graph.Node.SelectMany(n => n.Input).Append(_graph.Output[0].Name))
+            _readers[read] = _readers.GetValueOrDefault(read) + 1;
+        foreach (var node in _graph.Node)
+            Import(node);
+        if (_faults.Count > 0)
+            throw new LatheException(Faults());
+        return Finish(name, input);
+    }
+
+    private string Faults()
+    {
+        var more = _faults.Count > MostFaults ? $"; and {_faults.Count - MostFaults} more" : "";
+        return $"it has {_faults.Count} operator{(_faults.Count == 1 ? "" : "s")} that a network here cannot have: {string.Join("; ", _faults.Take(MostFaults))}{more}";
+    }
+
+    private TensorShape ReadInput()
+    {
+        var constants = _graph.Initializer.Select(t => t.Name).ToHashSet();
+        var inputs = _graph.Input.Where(i => !constants.Contains(i.Name)).ToList();
+        if (inputs is not [var input])
+            throw new LatheException($"it has {inputs.Count} inputs ({string.Join(", ", inputs.Take(8).Select(i => OnnxText.Short(i.Name)))}); expected one, the images");
+        var type = input.Type?.TensorType;
+        if ((TensorProto.Types.DataType)(type?.ElemType ?? 0) is not (TensorProto.Types.DataType.Float or TensorProto.Types.DataType.Float16 or TensorProto.Types.DataType.Double))
+            throw new LatheException($"its input '{OnnxText.Short(input.Name)}' has elements of type {type?.ElemType ?? 0}; expected FLOAT, FLOAT16 or DOUBLE");
+        var extents = type!.Shape?.Dim.Select(Extent).ToList() ?? [];
+        if (extents is not [var batch, { } second, { } third, { } fourth] || second < 1 || third < 1 || fourth < 1)
+            throw new LatheException($"its input '{OnnxText.Short(input.Name)}' is [{string.Join(", ", extents.Take(8).Select(e => e?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "?"))}]; "
+                + "expected images of a fixed size, [N, C, H, W]");
+        _batch = batch;
+        // Keras has images as [N, H, W, C] and brings them into the usual order first.
+        var isLast = _graph.Node.Any(n => n.OpType == "Transpose" && n.Input.Contains(input.Name)) && !_graph.Node.Any(n => n.OpType != "Transpose" && n.Input.Contains(input.Name));
+        var shape = isLast ? new TensorShape(Small(fourth), Small(second), Small(third)) : new TensorShape(Small(second), Small(third), Small(fourth));
+        if ((Int128)shape.Channels * shape.Height * shape.Width > ShapeInference.MaxValues)
+            throw new LatheException($"its images are {shape}, more than {ShapeInference.MaxValues} values");
+        _shapes.Add(NetworkGraph.InputName, shape);
+        Define(input.Name, new FeatureValue(NetworkGraph.InputName, shape, isLast));
+        return shape;
+
+        static long? Extent(TensorShapeProto.Types.Dimension dimension) =>
+            dimension.ValueCase == TensorShapeProto.Types.Dimension.ValueOneofCase.DimValue && dimension.DimValue > 0 ? dimension.DimValue : null;
+
+        static int Small(long extent) => extent <= ShapeInference.MaxValues
+            ? (int)extent
+            : throw new LatheException($"its input has an extent of {extent}; the most is {ShapeInference.MaxValues}");
+    }
+
+    private void Import(NodeProto node)
+    {
+        OnnxValue made = UnknownValue.Instance;
+        try
+        {
+            if (node.Domain is not ("" or "ai.onnx") || !_operations.TryGetValue(node.OpType, out var operation))
+                throw new LatheException("no such operator here");
+            var inputs = node.Input.Where(i => i.Length > 0).Select(i => Find(i)).ToList();
+            if (!inputs.Contains(UnknownValue.Instance)) made = operation(node);
+        }
+        catch (LatheException fault)
+        {
+            _faults.Add($"{OnnxText.Describe(node)} ({fault.Message.TrimEnd('.')})");
+        }
+
+        if (node.Output.Count == 0 || node.Output[0].Length == 0)
+            throw new LatheException($"{OnnxText.Describe(node)} makes nothing");
+        Define(node.Output[0], made);
+        // Masks of dropout, indices of pooling: a node that reads one is reported.
+        foreach (var other in node.Output.Skip(1).Where(o => o.Length > 0 && _readers.ContainsKey(o)))
+        {
+            if (made != UnknownValue.Instance)
+                _faults.Add($"{OnnxText.Describe(node)} (its further output '{OnnxText.Short(other)}' is read)");
+            Define(other, UnknownValue.Instance);
+        }
+    }
+
+    private void Define(string name, OnnxValue value)
+    {
+        if (!_values.TryAdd(name, value))
+            throw new LatheException($"'{OnnxText.Short(name)}' is made twice");
+    }
+
+    private OnnxValue Find(string name) => _values.TryGetValue(name, out var value)
+        ? value
+        : throw new LatheException($"it reads '{OnnxText.Short(name)}', which no node before it makes; nodes must be in order, without cycles");
+
+    /// <summary>The output, and the nodes that lead there.</summary>
+    private ImportedNetwork Finish(string name, TensorShape input)
+    {
+        var value = Find(_graph.Output[0].Name);
+        if (value is PartialValue { Part: Part.Softmax } softmax)
+        {
+            _notes.Add($"{softmax.By} at the end is left out: logits are what is trained and compared");
+            value = softmax.Of;
+        }
+
+        if (value is not FeatureValue logits)
+            throw new LatheException($"its output '{OnnxText.Short(_graph.Output[0].Name)}' is not made from the images");
+        if (logits is { Shape: { IsFlat: false, Height: 1, Width: 1 } }) logits = Flat(logits, "flatten");
+        if (logits.Tensor == NetworkGraph.InputName || !logits.Shape.IsFlat || logits.Unrolled is not null)
+            throw new LatheException($"its output is [{string.Join(", ", logits.Axes.Select(a => a?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "N"))}]; expected logits, [N, classes]");
+
+        var needed = new HashSet<string> { logits.Tensor };
+        for (var i = _nodes.Count - 1; i >= 0; i--)
+        {
+            if (needed.Contains(_nodes[i].Name)) needed.UnionWith(_nodes[i].Inputs);
+        }
+
+        var graph = new NetworkGraph(name.Length > 0 ? name : "imported", input, [.. _nodes.Where(n => needed.Contains(n.Name))], logits.Tensor);
+        GraphValidation.Check(graph);
+        var parameters = ParameterShapes.Of(graph);
+        if (parameters.Count == 0) throw new LatheException("it has no weights");
+        return new ImportedNetwork(graph, parameters.ToDictionary(p => p.Name, p => _parameters[p.Name]), _notes);
+    }
+
+    /// <summary>Appends a node to the network.</summary>
+    /// <param name="node">The node.</param>
+    /// <param name="like">Whose order of axes its tensor has; null: the usual.</param>
+    private FeatureValue Append(Node node, FeatureValue? like = null)
+    {
+        var shape = ShapeInference.Infer(Checked(node), [.. node.Inputs.Select(i => _shapes[i])]);
+        if ((Int128)shape.Channels * shape.Height * shape.Width > ShapeInference.MaxValues)
+            throw new LatheException($"it makes {shape}, more than {ShapeInference.MaxValues} values");
+        _shapes.Add(node.Name, shape);
+        _places.Add(node.Name, _nodes.Count);
+        _nodes.Add(node);
+        return (like ?? new FeatureValue("", default)) with { Tensor = node.Name, Shape = shape };
+
+        static Node Checked(Node node)
+        {
+            NodeFields.Check(node);
+            return node;
+        }
+    }
+
+    /// <summary>A name for a node that no other has.</summary>
+    private string NewName(NodeProto node, string? weight = null) => NewName(OnnxText.NodeName(node, weight));
+
+    private string NewName(string wanted)
+    {
+        var name = wanted;
+        while (_shapes.ContainsKey(name) || name == NetworkGraph.InputName)
+        {
+            var number = _namesGiven[wanted] = _namesGiven.GetValueOrDefault(wanted, 1) + 1;
+            name = $"{wanted}_{number}";
+        }
+
+        return name;
+    }
+
+    private OnnxValue? Input(NodeProto node, int index) =>
+        index < node.Input.Count && node.Input[index].Length > 0 ? Find(node.Input[index]) : null;
+
+    /// <summary>An input that is a tensor of the network.</summary>
+    private FeatureValue Feature(NodeProto node, int index) => Input(node, index) switch
+    {
+        FeatureValue feature => feature,
+        PartialValue { Part: Part.HardSigmoid } partial => HardSigmoid(node.Input[index], partial),
+        PartialValue partial => throw Unfinished(partial),
+        null => throw new LatheException($"it has {node.Input.Count} inputs; expected more than {index}"),
+        _ => throw new LatheException($"its input '{OnnxText.Short(node.Input[index])}' is a constant; expected what is made from the images"),
+    };
+
+    private static LatheException Unfinished(PartialValue partial) => new($"it reads {partial.By}, which must be followed by {partial.Expected}");
+
+    /// <summary>The same, with the channels in the second place and no pending reordering.</summary>
+    private FeatureValue Plain(NodeProto node, int index) => Feature(node, index) is var feature && !feature.ChannelsLast && feature.Unrolled is null
+        ? feature
+        : throw new LatheException("it works on tensors whose channels come last; expected [N, C, H, W]");
+
+    /// <summary>An input that is a constant of floating type.</summary>
+    private TensorProto Constant(NodeProto node, int index) => Input(node, index) is ConstantValue constant
+        ? constant.Tensor
+        : throw new LatheException(index < node.Input.Count
+            ? $"its input '{OnnxText.Short(node.Input[index])}' is no constant; expected one"
+            : $"it has {node.Input.Count} inputs; expected more than {index}");
+
+    /// <summary>A flat view of an image tensor.</summary>
+    private FeatureValue Flat(FeatureValue from, string name)
+    {
+        if (from.Shape.IsFlat) return from;
+        var flat = Append(new Flatten(NewName(name), [from.Tensor]));
+        return from.ChannelsLast && from.Shape is not { Height: 1, Width: 1 } ? flat with { Unrolled = from.Shape } : flat;
+    }
+}

@@ -1,0 +1,96 @@
+using Google.Protobuf;
+using Lathe.Contracts;
+using Lathe.NN.Checkpoints;
+using Lathe.NN.Graphs;
+using Lathe.NN.Onnx.Format;
+
+namespace Lathe.NN.Onnx;
+
+/// <summary>A network that came from elsewhere.</summary>
+/// <param name="Graph">The network.</param>
+/// <param name="Values">Values of its tensors by name, row by row in the shapes of <see cref="ParameterShapes"/>.</param>
+/// <param name="Notes">Notes about the import for the user, one sentence each.</param>
+public sealed record ImportedNetwork(NetworkGraph Graph, IReadOnlyDictionary<string, float[]> Values, IReadOnlyList<string> Notes);
+
+/// <summary>
+/// Reads a classification network from an ONNX file, operator set 11 or newer, as PyTorch, timm and Keras (tf2onnx) export them. The whole
+/// network is taken or none of it. Reading takes time and memory in proportion to the file's length, whatever the file claims.
+/// </summary>
+public static class OnnxImport
+{
+    /// <summary>Oldest version of ONNX's operator set that is read.</summary>
+    public const int OldestOperatorSet = 11;
+
+    /// <summary>Operators that are read, at least in some of their uses; docs/import.md lists them for people.</summary>
+    public static IReadOnlyList<string> Operators { get; } = [.. new GraphImport(new GraphProto(), OldestOperatorSet, new OnnxConstants(0)).Known.Order(StringComparer.Ordinal)];
+
+    private const int MostNesting = 32;
+    private const int MostNodes = 200_000;
+
+    /// <summary>Reads a file.</summary>
+    /// <param name="path">The file; its name without the extension becomes the network's.</param>
+    /// <exception cref="LatheException">Not there, damaged, or with operators that a network cannot have: all of them are named.</exception>
+    public static ImportedNetwork Read(string path)
+    {
+        using var stream = ReadableFile.Open(path);
+        if (stream.Length > Array.MaxLength)
+            throw new LatheException($"{path} has {stream.Length} bytes; an ONNX file has at most {Array.MaxLength}");
+        var bytes = new byte[stream.Length];
+        try
+        {
+            stream.ReadExactly(bytes);
+        }
+        catch (IOException fault)
+        {
+            throw new LatheException($"{path} cannot be read: {fault.Message}", FailureKind.Transient, fault);
+        }
+
+        return Read(bytes, path, Path.GetFileNameWithoutExtension(path));
+    }
+
+    /// <summary>Reads a file's bytes.</summary>
+    /// <param name="bytes">The file.</param>
+    /// <param name="source">What to call it in messages.</param>
+    /// <param name="name">Name of the network.</param>
+    /// <exception cref="LatheException">Damaged, or with operators that a network cannot have.</exception>
+    public static ImportedNetwork Read(byte[] bytes, string source, string name)
+    {
+        try
+        {
+            if (bytes.Length == 0) throw new LatheException("the file is empty. Get or export it again");
+            var model = Parse(bytes);
+            CheckVersion(model);
+            if (model.Graph is not { Node.Count: > 0 and <= MostNodes } graph)
+                throw new LatheException($"it has {model.Graph?.Node.Count ?? 0} nodes; expected between 1 and {MostNodes}");
+            var version = model.OpsetImport.First(IsDefault).Version;
+            return new GraphImport(graph, (int)version, new OnnxConstants(bytes.LongLength)).Run(name);
+        }
+        catch (LatheException fault)
+        {
+            throw new LatheException($"{source} cannot be imported: {fault.Message}", inner: fault);
+        }
+    }
+
+    private static ModelProto Parse(byte[] bytes)
+    {
+        try
+        {
+            using var input = CodedInputStream.CreateWithLimits(new MemoryStream(bytes), int.MaxValue, MostNesting);
+            return ModelProto.Parser.WithDiscardUnknownFields(true).ParseFrom(input);
+        }
+        catch (InvalidProtocolBufferException fault)
+        {
+            throw new LatheException($"it is no sound ONNX file: {fault.Message.TrimEnd('.')}. Get or export it again", inner: fault);
+        }
+    }
+
+    private static void CheckVersion(ModelProto model)
+    {
+        var version = model.OpsetImport.FirstOrDefault(IsDefault)?.Version
+            ?? throw new LatheException("it names no version of ONNX's operator set, so it is no ONNX model");
+        if (version is < OldestOperatorSet or > int.MaxValue)
+            throw new LatheException($"it is of operator set {version}; expected {OldestOperatorSet} or newer (torch.onnx.export(..., opset_version=17))");
+    }
+
+    private static bool IsDefault(OperatorSetIdProto set) => set.Domain is "" or "ai.onnx";
+}

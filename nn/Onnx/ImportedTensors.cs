@@ -1,0 +1,21 @@
+using Lathe.NN.Checkpoints;
+using Lathe.NN.Execution;
+using Lathe.NN.Graphs;
+using Lathe.NN.Runtime;
+using static TorchSharp.torch;
+
+namespace Lathe.NN.Onnx;
+
+/// <summary>Imported networks as TorchSharp holds them.</summary>
+public static class ImportedTensors
+{
+    /// <summary>A checkpoint without history; whoever holds it disposes it.</summary>
+    public static Checkpoint ToCheckpoint(this ImportedNetwork network)
+    {
+        Libtorch.EnsureLoaded();
+        using var scope = NewDisposeScope();
+        var tensors = ParameterShapes.Of(network.Graph).ToDictionary(p => p.Name, p => GraphModule.FloatTensor(network.Values[p.Name], [.. p.Shape]));
+        foreach (var tensor in tensors.Values) tensor.MoveToOuterDisposeScope();
+        return new Checkpoint(network.Graph, tensors, Lineage.Empty, new Dictionary<string, WeightFormat>());
+    }
+}
