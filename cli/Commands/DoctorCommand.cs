@@ -7,6 +7,7 @@ using Lathe.Contracts;
 using Lathe.Coordinator;
 using Lathe.Hosting;
 using Lathe.NN.Runtime;
+using Lathe.Reports.Terminals;
 using Spectre.Console;
 
 namespace Lathe.Cli.Commands;
@@ -96,16 +97,10 @@ internal static class DoctorCommand
 
     private static void Show(IEnumerable<DoctorCheck> checks)
     {
-        var table = new Table().Border(TableBorder.None).HideHeaders();
-        foreach (var _ in (int[])[0, 1, 2]) table.AddColumn(new TableColumn("").PadLeft(0).PadRight(2));
+        var wrapping = new TextColumn("", Wraps: true);
+        var table = new TextTable(wrapping, wrapping, wrapping);
         foreach (var check in checks)
-        {
-            table.AddRow(
-                check.Ok ? new Markup("[green]ok[/]") : new Markup("[red]problem[/]"),
-                new Text(check.Name),
-                new Text(check.Message));
-        }
-
-        new Terminal().Write(table);
+            table.Add([new Markup(check.Ok ? "[green]ok[/]" : "[red]problem[/]"), new Text(check.Name), new Text(check.Message)]);
+        new Terminal().Write(table.Content);
     }
 }

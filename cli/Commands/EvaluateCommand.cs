@@ -38,7 +38,7 @@ internal static class EvaluateCommand
         {
             var found = Run(call.GetValue(checkpoint)!, call.GetValue(dataset), call.GetValue(latency), CommonOptions.Settings(call), new Terminal(call.GetValue(json)), stop);
             if (call.GetValue(json)) Console.Out.WriteLine(JsonSerializer.Serialize(found, LatheJson.Indented));
-            else EvaluationTable.Show(found, new Terminal());
+            else found.Show(new Terminal());
             return LatheCommand.Success;
         }, stop));
         return command;

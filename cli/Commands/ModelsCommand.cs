@@ -4,13 +4,16 @@ using Lathe.Cli.Output;
 using Lathe.Contracts;
 using Lathe.NN.Models;
 using Lathe.NN.Sizing;
-using Spectre.Console;
+using Lathe.Reports.Terminals;
 
 namespace Lathe.Cli.Commands;
 
 /// <summary><c>lathe models</c></summary>
 internal static class ModelsCommand
 {
+    // Columns of a terminal that has room for them.
+    private const int WithSummaries = 110;
+
     private sealed record Model(string Name, string Dataset, long Parameters, long Multiplications, string Summary);
 
     public static Command Create()
@@ -41,20 +44,16 @@ internal static class ModelsCommand
     private static void Show(IEnumerable<Model> models, bool isList)
     {
         var terminal = new Terminal();
-        var table = new Table().Border(TableBorder.None);
-        foreach (var name in (string[])["name", "dataset", "parameters", "multiplications", ""])
-        {
-            var column = new TableColumn(new Markup($"[bold]{name}[/]")).PadLeft(0).PadRight(2);
-            table.AddColumn(name is "parameters" or "multiplications" ? column.RightAligned().NoWrap() : column);
-        }
-
+        var table = new TextTable(
+            new TextColumn("name", Wraps: true), new TextColumn("dataset", Wraps: true), new TextColumn("parameters", IsRight: true),
+            new TextColumn("multiplications", IsRight: true), new TextColumn("", Wraps: true));
         foreach (var model in models)
         {
-            table.AddRow(
-                new Text(model.Name), new Text(model.Dataset), new Text($"{model.Parameters:#,0}"), new Text($"{model.Multiplications:#,0}"), new Text(terminal.Width >= 110 ? model.Summary : ""));
+            table.Add(
+                model.Name, model.Dataset, $"{model.Parameters:#,0}", $"{model.Multiplications:#,0}", terminal.Width >= WithSummaries ? model.Summary : "");
         }
 
-        terminal.Write(table);
+        terminal.Write(table.Content);
         if (!isList) return;
         terminal.Line($"and {Zoo.BeyondEntries};");
         terminal.Line("each also with a width: resnet20@0.5 has half as many channels in every layer");

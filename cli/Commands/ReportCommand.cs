@@ -1,9 +1,11 @@
 using System.CommandLine;
 using System.Text;
 using Lathe.Cli.Output;
-using Lathe.Cli.Report;
-using Lathe.Cli.Report.Pictures;
+using Lathe.Cli.Sources;
 using Lathe.Contracts;
+using Lathe.Reports.Drawings;
+using Lathe.Reports.Page;
+using Lathe.Reports.Pictures;
 
 namespace Lathe.Cli.Commands;
 
@@ -14,8 +16,8 @@ internal static class ReportCommand
     {
         var sweep = new Argument<string>("SWEEP") { Description = "Id, start of an id, or name (the latest of it)." };
         var output = new Option<string?>("--out") { Description = "File to write. [default: the sweep's name with .html, in this folder]", HelpName = "FILE" };
-        var plots = new Option<string?>("--svg") { Description = "Also write each plot as an SVG file into this folder, which is made.", HelpName = "FOLDER" };
-        var pictures = new Option<string?>("--png") { Description = "Also write each plot as a PNG file, 1,080 pixels wide, into this folder, which is made.", HelpName = "FOLDER" };
+        var plots = new Option<string?>("--svg") { Description = "Also write each plot and table as an SVG file into this folder, which is made.", HelpName = "FOLDER" };
+        var pictures = new Option<string?>("--png") { Description = "Also write each plot and table as a PNG file, plots 1,080 pixels wide, into this folder, which is made.", HelpName = "FOLDER" };
         var command = new DetailedCommand(
             "report",
             "Writes a page with the results of a sweep and their history: one HTML file that needs no other files.",
@@ -34,10 +36,10 @@ internal static class ReportCommand
             MakeFolder(pictures.Name, call.GetValue(pictures));
             var reader = StatusCommand.Reader(call);
             using var _ = reader as IDisposable;
-            var report = await SweepReport.ReadAsync(reader, call.GetValue(sweep)!, CommonOptions.Settings(call), stop);
+            var report = await ReportSource.ReadAsync(reader, call.GetValue(sweep)!, CommonOptions.Settings(call), stop);
             Write(report, output.Name, call.GetValue(output) ?? FileName(report.Sweep.Name));
-            WritePlots(report, plots.Name, call.GetValue(plots), "svg", plot => Encoding.UTF8.GetBytes(ReportPage.File(plot)));
-            WritePlots(report, pictures.Name, call.GetValue(pictures), "png", PngPicture.Of);
+            WritePlots(report, plots.Name, call.GetValue(plots), "svg", (drawing, title) => Encoding.UTF8.GetBytes(SvgPicture.File(drawing, title)));
+            WritePlots(report, pictures.Name, call.GetValue(pictures), "png", PngPicture.File);
             return LatheCommand.Success;
         });
         return command;
@@ -50,10 +52,14 @@ internal static class ReportCommand
         Console.Out.WriteLine(Path.GetFullPath(file));
     }
 
-    private static void WritePlots(SweepReport report, string option, string? folder, string ending, Func<ReportPlot, byte[]> content)
+    private static void WritePlots(SweepReport report, string option, string? folder, string ending, Func<Drawing, string, byte[]> content)
     {
         if (folder is null) return;
-        foreach (var plot in ReportPlots.All(report)) OutputFile.Write(option, Path.Combine(folder, $"{FileStem(plot.File)}.{ending}"), content(plot));
+        foreach (var shown in ReportPage.Panels(report))
+        {
+            if (PanelDrawing.Of(shown.Panel) is { } drawing)
+                OutputFile.Write(option, Path.Combine(folder, $"{FileStem(shown.File)}.{ending}"), content(drawing, shown.Title));
+        }
     }
 
     private static void MakeFolder(string option, string? folder)

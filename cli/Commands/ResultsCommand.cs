@@ -3,6 +3,7 @@ using Lathe.Cli.Output;
 using Lathe.Contracts;
 using Lathe.Coordinator;
 using Lathe.Hosting;
+using Lathe.Reports.Terminals;
 
 namespace Lathe.Cli.Commands;
 
@@ -43,10 +44,10 @@ internal static class ResultsCommand
         return command;
     }
 
-    /// <summary>Prints the table, and writes the JSON where it was asked for.</summary>
+    /// <summary>Prints the table, and writes the JSON file if it was requested.</summary>
     public static void Show(Terminal terminal, SweepResults results, string? json, bool showCheckpoints = false)
     {
-        terminal.Write(ResultsTable.Render(results.Leaves, terminal.Width, showCheckpoints));
+        terminal.Write(ResultText.Of(ShownResults.Of(results), terminal.Width, showCheckpoints));
         if (json is not null) ResultsJson.Write(results.Leaves, json);
     }
 }

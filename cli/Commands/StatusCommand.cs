@@ -3,7 +3,7 @@ using System.Globalization;
 using Lathe.Cli.Output;
 using Lathe.Cli.Sources;
 using Lathe.Contracts;
-using Spectre.Console;
+using Lathe.Reports.Terminals;
 
 namespace Lathe.Cli.Commands;
 
@@ -65,20 +65,10 @@ internal static class StatusCommand
             return;
         }
 
-        var table = new Table().Border(TableBorder.None);
-        foreach (var name in (string[])["id", "name", "state", "finished", "submitted"])
-            table.AddColumn(new TableColumn(new Markup($"[bold]{name}[/]")).PadLeft(0).PadRight(2).NoWrap());
+        var table = new TextTable("id", "name", "state", "finished", "submitted");
         foreach (var sweep in sweeps)
-        {
-            table.AddRow(
-                new Text(sweep.Id.ToString()[..IdCharacters]),
-                new Text(sweep.Name),
-                new Text(Words.Of(sweep.State)),
-                new Text($"{sweep.Finished}/{sweep.Executions}"),
-                new Text(Moment(sweep.SubmittedAt)));
-        }
-
-        terminal.Write(table);
+            table.Add(sweep.Id.ToString()[..IdCharacters], sweep.Name, Words.Of(sweep.State), $"{sweep.Finished}/{sweep.Executions}", Moment(sweep.SubmittedAt));
+        terminal.Write(table.Content);
     }
 
     private static string Moment(DateTimeOffset moment) => moment.ToLocalTime().ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture);

@@ -66,7 +66,7 @@ internal static class SubmitCommand
         return Finish(terminal, status, await client.ResultsAsync(sweep.ToString(), stop), json);
     }
 
-    /// <summary>The sweep that a coordinator took; what could not be checked is said.</summary>
+    /// <summary>The sweep that a coordinator accepted. Prints what could not be checked.</summary>
     /// <exception cref="LatheException">It refused the sweep: everything that is wrong, one line each with its place.</exception>
     public static Guid Taken(SubmissionOutcome outcome, SweepDocument document, Terminal terminal)
     {
@@ -74,7 +74,7 @@ internal static class SubmitCommand
         return outcome.Id ?? throw document.Sources.Fault(outcome.Problems);
     }
 
-    /// <summary>Results, reasons of failures, and the exit code of a sweep that is over.</summary>
+    /// <summary>Prints results and reasons of failures of a finished sweep, and returns its exit code.</summary>
     public static int Finish(Terminal terminal, SweepStatus sweep, SweepResults results, string? json)
     {
         terminal.Line("");

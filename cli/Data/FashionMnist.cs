@@ -10,7 +10,7 @@ namespace Lathe.Cli.Data;
 /// </summary>
 /// <param name="http">Client to download with.</param>
 /// <param name="address">Folder on the web that holds the four files; ends in a slash.</param>
-/// <param name="say">Takes one line for the user.</param>
+/// <param name="say">Prints one line for the user.</param>
 internal sealed class FashionMnist(HttpClient http, Uri address, Action<string> say)
 {
     public const string Name = "fashion-mnist";
@@ -33,7 +33,7 @@ internal sealed class FashionMnist(HttpClient http, Uri address, Action<string> 
 
     /// <summary>Puts the files where workers look for them.</summary>
     /// <param name="settings">Its home takes what is downloaded.</param>
-    /// <param name="stop">Calls it off.</param>
+    /// <param name="stop">Cancels it.</param>
     /// <exception cref="LatheException">They cannot be had; says why and what to do.</exception>
     public Task GetAsync(HostingSettings settings, CancellationToken stop) =>
         DownloadAsync(Path.Combine(settings.Home, "data", Name), Digests, stop);

@@ -1,6 +1,10 @@
+using System.Text.Json;
 using Lathe.Contracts;
+using Lathe.Contracts.Panels;
 using Lathe.Evaluator;
 using Lathe.Hosting;
+using Lathe.NN.Checkpoints;
+using Lathe.NN.Training;
 using Lathe.Pruner;
 using Lathe.Quantizer;
 using Lathe.Trainer;
@@ -11,20 +15,54 @@ namespace Lathe.Cli.Embedded;
 /// <param name="Manifest">With the schema of its parameters.</param>
 /// <param name="AddTo">Has a bus host it.</param>
 /// <param name="RunAsync">Runs it as a service of its own; gives the exit code.</param>
+/// <param name="PanelsOf">Its pictures and tables, from what it wrote down.</param>
 internal sealed record BuiltInStage(
-    StageManifest Manifest, Action<LatheBusBuilder> AddTo, Func<HostingSettings, CancellationToken, Task<int>> RunAsync);
+    StageManifest Manifest, Action<LatheBusBuilder> AddTo, Func<HostingSettings, CancellationToken, Task<int>> RunAsync, Func<StageNotes, IReadOnlyList<Panel>> PanelsOf);
+
+/// <summary>What a stage wrote down: in the lineage of the checkpoint that it made, or beside the figures of the one that it measured.</summary>
+/// <param name="Step">Its step in the lineage; null for a stage that only measures.</param>
+/// <param name="Dataset">Name of the data set.</param>
+/// <param name="Figures">What it measured.</param>
+/// <param name="Records">What it kept beside that.</param>
+internal sealed record StageNotes(LineageStep? Step, string Dataset, IReadOnlyDictionary<string, double> Figures, JsonElement? Records);
 
 /// <summary>The stages that come with Lathe.</summary>
 internal static class BuiltInStages
 {
     public static IReadOnlyDictionary<string, BuiltInStage> ByName { get; } = ((BuiltInStage[])
         [
-            Of<TrainStage, TrainParameters>(), Of<PruneStage, PruneParameters>(), Of<QuantizeStage, QuantizeParameters>(), Of<EvaluateStage, EvaluateParameters>(),
+            Of<TrainStage, TrainParameters>(notes => notes.Step is null ? [] : TrainPanels.Of(notes.Step)),
+            Of<PruneStage, PruneParameters>(notes => notes.Step is null ? [] : PrunePanels.Of(notes.Step)),
+            Of<QuantizeStage, QuantizeParameters>(notes => notes.Step is null ? [] : QuantizePanels.Of(notes.Step)),
+            Of<EvaluateStage, EvaluateParameters>(notes => EvaluatePanels.Of(EvaluationRecord.TryRead(notes.Records), notes.Figures, notes.Dataset)),
         ]).ToDictionary(s => s.Manifest.Name);
 
     public static IReadOnlyDictionary<string, StageManifest> Manifests { get; } = ByName.ToDictionary(s => s.Key, s => s.Value.Manifest);
 
-    private static BuiltInStage Of<TStage, TParameters>()
+    /// <summary>What the stages measure, each name once, by rank.</summary>
+    public static IReadOnlyList<MetricDescriptor> Metrics { get; } =
+        [.. ByName.Values.Reverse().SelectMany(s => s.Manifest.Metrics ?? []).DistinctBy(m => m.Name).OrderBy(m => m.Rank)];
+
+    private static readonly HashSet<string> Measuring = [.. Manifests.Values.Where(m => m.Output == StageOutput.Metrics).Select(m => m.Name)];
+
+    /// <summary>The first metric by which what a stage measured is judged so; null: it measured none.</summary>
+    /// <param name="execution">An execution.</param>
+    /// <param name="better">Which values are better.</param>
+    /// <param name="format">How it is written; null: however.</param>
+    public static MetricDescriptor? Judging(ExecutionStatus execution, Better better, MetricFormat? format = null) => !Measuring.Contains(execution.Stage) ? null
+        : Metrics.FirstOrDefault(m => m.Better == better && (format is null || m.Format == format) && execution.Metrics.ContainsKey(m.Name));
+
+    /// <summary>Pictures and tables of a step in a lineage; of a stage from outside those that every stage that trains has.</summary>
+    public static IReadOnlyList<Panel> PanelsOf(LineageStep step) => ByName.TryGetValue(step.Stage, out var stage)
+        ? stage.PanelsOf(new StageNotes(step, step.Data.Name, step.Facts, step.Records))
+        : TrainingPanels.Of(TrainingRecord.TryRead(step.Records)?.Training, step.Stage, "", step.Parameters);
+
+    /// <summary>Pictures and tables of a stage that only measured.</summary>
+    public static IReadOnlyList<Panel> PanelsOf(LeafResult leaf, StageResult result) => ByName.TryGetValue(result.Stage, out var stage)
+        ? stage.PanelsOf(new StageNotes(null, leaf.Dataset, result.Metrics, result.Records))
+        : [];
+
+    private static BuiltInStage Of<TStage, TParameters>(Func<StageNotes, IReadOnlyList<Panel>> panels)
         where TStage : class, IStage<TParameters>, new() =>
-        new(Hosting.Manifests.Of<TStage, TParameters>(), bus => bus.AddStage<TStage, TParameters>(), StageHost.RunAsync<TStage, TParameters>);
+        new(Hosting.Manifests.Of<TStage, TParameters>(), bus => bus.AddStage<TStage, TParameters>(), StageHost.RunAsync<TStage, TParameters>, panels);
 }

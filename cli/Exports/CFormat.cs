@@ -1,5 +1,4 @@
 using System.Text;
-using Lathe.Cli.Output;
 using Lathe.Contracts;
 using Lathe.Evaluator;
 using Lathe.NN.FixedPoint;

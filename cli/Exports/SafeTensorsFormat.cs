@@ -1,4 +1,3 @@
-using Lathe.Cli.Output;
 using Lathe.Contracts;
 using Lathe.NN.Checkpoints;
 

@@ -18,7 +18,7 @@ internal sealed record VerificationImages(string Kind, Func<IEnumerable<Tensor>>
 
     /// <summary>Test images of the data set that a checkpoint was made with, if it is found, otherwise random images.</summary>
     /// <param name="checkpoint">The checkpoint.</param>
-    /// <param name="settings">Where data sets lie.</param>
+    /// <param name="settings">Location of data sets.</param>
     /// <param name="isAsked">The user named a place of the data: it has to be there or in a usual place.</param>
     /// <param name="count">How many at most.</param>
     /// <exception cref="LatheException">The data set has images of another size, or it was requested and is missing.</exception>

@@ -1,14 +1,16 @@
 using System.Globalization;
 using System.Text.Json;
 using Lathe.Cli.Data;
+using Lathe.Cli.Embedded;
 using Lathe.Contracts;
+using Lathe.Contracts.Panels;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Graphs;
 using Lathe.NN.Sizing;
-using Lathe.Pruner;
-using Lathe.Quantizer;
+using Lathe.Reports.Terminals;
 using Spectre.Console;
 using Spectre.Console.Rendering;
+using TableCell = Lathe.Contracts.Panels.TableCell;
 
 namespace Lathe.Cli.Output;
 
@@ -25,9 +27,6 @@ internal sealed record CheckpointInspection(
     IReadOnlyList<InspectedLayer> Layers,
     Lineage Lineage)
 {
-    private const int Gap = 2;
-    private const int LeastName = 12;
-
     /// <summary>Of a checkpoint, or of the network in an ONNX file.</summary>
     /// <exception cref="LatheException">Not a checkpoint, or damaged.</exception>
     public static CheckpointInspection Of(string path)
@@ -71,44 +70,31 @@ internal sealed record CheckpointInspection(
     {
         terminal.Line($"{Model} for images {Input}: {Figures.Count(Parameters)} parameters, {Figures.Count(Multiplications)} multiplications, {Figures.Size(Bytes.Total)} of tensors ({File})");
         terminal.Line("");
-        string[] names = ["layer", "kind", "output", "parameters", "mults", "bits", "bytes"];
-        var layers = Columns(names);
-        var name = Math.Max(LeastName, terminal.Width - FiguresWidth(names.AsSpan(1)));
-        foreach (var layer in Layers)
-        {
-            layers.AddRow(
-                new Text(PruningTable.Shortened(layer.Name, name)), new Text(layer.Kind), new Text(layer.Output), Number(layer.Parameters), Number(layer.Multiplications),
-                new Text(layer.Bits?.ToString() ?? ""), Number(layer.Bytes));
-        }
-
-        terminal.Write(layers);
-        terminal.Line("");
-        var bytes = Columns("part of the file", "");
+        Show(terminal, LayerTable());
+        var bytes = new TextTable("part of the file", new TextColumn("", IsRight: true));
         foreach (var (kind, count) in ((string, long)[])[
             ("packed weights", Bytes.PackedWeights), ("step sizes", Bytes.StepSizes), ("float weights", Bytes.FloatWeights),
             ("batch norm", Bytes.BatchNorm), ("biases", Bytes.Bias), ("all tensors", Bytes.Total),
             ("graph", Header.Graph), ("history", Header.History), ("index of tensors", Header.Index), ("file", FileBytes)])
         {
-            if (count > 0) bytes.AddRow(new Text(kind), new Text(Figures.Size(count)));
+            if (count > 0) bytes.Add(kind, Figures.Size(count));
         }
 
-        terminal.Write(bytes);
+        terminal.Write(bytes.Content);
         terminal.Line("");
         ShowLineage(terminal);
     }
 
-    /// <summary>Columns that all the columns but the names' take, gaps included.</summary>
-    private int FiguresWidth(ReadOnlySpan<string> headings)
-    {
-        int[] widest =
+    private TablePanel LayerTable() => new(
+        "layers", "",
         [
-            Layers.Max(l => l.Kind.Length), Layers.Max(l => l.Output.Length), Layers.Max(l => Figures.Count(l.Parameters).Length),
-            Layers.Max(l => Figures.Count(l.Multiplications).Length), 0, Layers.Max(l => Figures.Count(l.Bytes).Length),
-        ];
-        var width = Gap;
-        for (var i = 0; i < widest.Length; i++) width += Math.Max(widest[i], headings[i].Length) + Gap;
-        return width;
-    }
+            new("layer", IsText: true), new("kind", IsText: true), new("output", IsText: true), new("parameters", MetricFormat.Count),
+            new("mults", MetricFormat.Count), new("bits", MetricFormat.Bits), new("bytes", MetricFormat.Count),
+        ],
+        [.. Layers.Select(l => (IReadOnlyList<TableCell>)[l.Name, l.Kind, l.Output, Some(l.Parameters), Some(l.Multiplications), Some(l.Bits ?? 0), Some(l.Bytes)])]);
+
+    /// <summary>What a layer has none of is left out.</summary>
+    private static TableCell Some(long number) => number == 0 ? new TableCell("") : new TableCell(Number: number);
 
     private void ShowLineage(Terminal terminal)
     {
@@ -118,19 +104,8 @@ internal sealed record CheckpointInspection(
             terminal.Write(Indented(step.Parameters.EnumerateObject().Select(p => $"{p.Name}={Ways.Value(p.Value)}")));
             if (step.Facts.Count > 0) terminal.Write(Indented(step.Facts.Select(f => string.Create(CultureInfo.InvariantCulture, $"{f.Key}={f.Value:0.######}"))));
             terminal.Write(Indented(step.Versions.Select(v => $"{v.Key}={v.Value}")));
-            if (QuantizationTable.Rounding(step) is { } rounding) terminal.Line($"  {rounding}");
             terminal.Line("");
-            if (step.Stage == PruneStage.Manifest.Name && PruningRecord.TryRead(step.Records) is { } pruning)
-                ShowTables(terminal, PruningTable.Layers(pruning, terminal.Width), PruningTable.Path(pruning));
-            if (step.Stage == QuantizeStage.Manifest.Name && QuantizationRecord.TryRead(step.Records) is { } quantization)
-            {
-                ShowTables(
-                    terminal,
-                    [
-                        QuantizationTable.Layers(quantization, terminal.Width), quantization.Course.Epochs.Count == 0 ? null : QuantizationTable.Course(quantization),
-                        .. quantization.Histograms.Where(h => h.Layer is null && h.Counts.Count > 0).Select(h => WeightRidges.Draw(h, quantization.Layers)),
-                    ]);
-            }
+            foreach (var panel in PanelText.Of(BuiltInStages.PanelsOf(step), terminal.Width)) Show(terminal, panel);
         }
 
         if (Lineage.Dense is { } dense) terminal.Line($"dense ancestor {dense.Sha256}");
@@ -138,27 +113,15 @@ internal sealed record CheckpointInspection(
 
     private static Padder Indented(IEnumerable<string> words) => new(new Text(string.Join(' ', words)), new Padding(2, 0, 0, 0));
 
-    private static void ShowTables(Terminal terminal, params IRenderable?[] tables)
+    private static void Show(Terminal terminal, TablePanel table)
     {
-        foreach (var table in tables.OfType<IRenderable>())
-        {
-            terminal.Write(table);
-            terminal.Line("");
-        }
+        if (PanelText.Of(table, terminal.Width) is { } text) Show(terminal, text);
     }
 
-    private static Text Number(long number) => new(number == 0 ? "" : Figures.Count(number), new Style());
-
-    private static Table Columns(params string[] names)
+    private static void Show(Terminal terminal, IRenderable content)
     {
-        var table = new Table().Border(TableBorder.None);
-        foreach (var name in names)
-        {
-            var column = new TableColumn(new Markup($"[bold]{name}[/]")).PadLeft(0).PadRight(Gap).NoWrap();
-            table.AddColumn(name is "parameters" or "mults" or "bits" or "bytes" or "" ? column.RightAligned() : column);
-        }
-
-        return table;
+        terminal.Write(content);
+        terminal.Line("");
     }
 }
 

@@ -1,4 +1,6 @@
+using Lathe.Cli.Embedded;
 using Lathe.Contracts;
+using Lathe.Reports.Terminals;
 using Spectre.Console;
 using Spectre.Console.Rendering;
 
@@ -13,15 +15,12 @@ internal static class ExecutionTable
     /// <param name="height">Lines that may be used; rows that matter less are left out, and counted.</param>
     public static IRenderable Render(SweepStatus sweep, DateTimeOffset now, int height = int.MaxValue)
     {
-        var table = new Table().Border(TableBorder.None);
-        table.AddColumn(Column("stage", left: true));
-        table.AddColumn(Column("state", left: true));
-        foreach (var name in (string[])["epoch", "loss", "acc %", "img/s", "left"]) table.AddColumn(Column(name));
-
+        var figures = ((string[])["epoch", "loss", "acc %", "img/s", "left"]).Select(name => new TextColumn(name, IsRight: true));
+        var table = new TextTable(["stage", "state", .. figures]);
         var labels = TreeLabels(sweep.Executions);
         var shown = Shown(sweep.Executions, Math.Max(1, height - 4));
-        foreach (var execution in sweep.Executions.Where(e => shown.Contains(e.Index))) table.AddRow(Row(execution, labels[execution.Index]));
-        var lines = new List<IRenderable> { table };
+        foreach (var execution in sweep.Executions.Where(e => shown.Contains(e.Index))) table.Add(Row(execution, labels[execution.Index]));
+        var lines = new List<IRenderable> { table.Content };
         if (shown.Count < sweep.Executions.Count) lines.Add(new Text($"... and {sweep.Executions.Count - shown.Count} more", new Style(Color.Grey)));
         if (sweep.Executions.FirstOrDefault(e => e is { State: ExecutionState.Queued, Error: not null }) is { } again)
             lines.Add(new Text($"{Ways.Label(again)} is tried again: {again.Error}"));
@@ -68,7 +67,6 @@ internal static class ExecutionTable
     private static IRenderable[] Row(ExecutionStatus execution, string label)
     {
         var progress = execution.State == ExecutionState.Running ? execution.Progress : null;
-        double? Metric(string name) => execution.Metrics.TryGetValue(name, out var value) ? value : null;
         string Optional(double? value, Func<double?, string> format) => value is null ? "" : format(value);
         var left = progress?.SecondsLeft is { } seconds ? Figures.Time(seconds) : "";
         return
@@ -76,12 +74,16 @@ internal static class ExecutionTable
             new Text(label),
             new Markup($"[{Words.Colour(execution.State)}]{State(execution).EscapeMarkup()}[/]"),
             new Text(Figures.Epoch(progress?.Epoch, progress?.Epochs)),
-            new Text(Optional(progress?.Loss ?? Metric("loss"), Figures.Loss)),
-            new Text(Optional(progress?.Accuracy ?? Metric("top1"), Figures.Percent)),
+            new Text(Optional(progress?.Loss ?? Judged(execution, Better.Lower, MetricFormat.Number), Figures.Loss)),
+            new Text(Optional(progress?.Accuracy ?? Judged(execution, Better.Higher, MetricFormat.Percent), Figures.Percent)),
             new Text(Optional(progress?.ImagesPerSecond, Figures.Count)),
             new Text(left),
         ];
     }
+
+    /// <summary>What a stage that measures found: the first of its metrics that is judged so.</summary>
+    private static double? Judged(ExecutionStatus execution, Better better, MetricFormat format) =>
+        BuiltInStages.Judging(execution, better, format) is { } metric ? execution.Metrics[metric.Name] : null;
 
     private static string State(ExecutionStatus execution) => execution switch
     {
@@ -145,11 +147,5 @@ internal static class ExecutionTable
         }
 
         return shown;
-    }
-
-    private static TableColumn Column(string name, bool left = false)
-    {
-        var column = new TableColumn(new Markup($"[bold]{name}[/]")).PadLeft(0).PadRight(2).NoWrap();
-        return left ? column.LeftAligned() : column.RightAligned();
     }
 }

@@ -1,3 +1,4 @@
+using Lathe.Cli.Embedded;
 using Lathe.Contracts;
 
 namespace Lathe.Cli.Output;
@@ -41,16 +42,17 @@ internal sealed class ProgressLines(Action<string> write)
             { Phase: StageProgress.WaitingForSame } waiting => $"{waiting.Phase}, which computes the same",
             _ => "started",
         },
-        ExecutionState.Completed => $"done in {Figures.Time(execution.Seconds ?? 0)}{Top1(execution)}",
-        ExecutionState.Cached => $"cached{Top1(execution)}",
+        ExecutionState.Completed => $"done in {Figures.Time(execution.Seconds ?? 0)}{Goal(execution)}",
+        ExecutionState.Cached => $"cached{Goal(execution)}",
         ExecutionState.Failed => $"failed: {execution.Error}",
         ExecutionState.Skipped => "skipped",
         ExecutionState.Queued when execution.Error is { } reason => $"is tried again: {reason}",
         _ => null,
     };
 
-    private static string Top1(ExecutionStatus execution) =>
-        execution.Metrics.TryGetValue("top1", out var top1) ? $", top-1 {Figures.Percent(top1)}%" : "";
+    /// <summary>The metric by which what a stage measured is judged first.</summary>
+    private static string Goal(ExecutionStatus execution) =>
+        BuiltInStages.Judging(execution, Better.Higher) is { } goal ? $", {goal.Title} {Figures.Of(execution.Metrics[goal.Name], goal.Format)}{goal.Unit}" : "";
 
     private static string Epoch(ExecutionStatus execution, EpochFigures epoch)
     {

@@ -23,7 +23,7 @@ internal sealed class CoordinatorClient(Uri address) : ISweepReader, IDisposable
     /// <summary>Stages that have announced themselves, for <c>lathe doctor</c>.</summary>
     public Task<IReadOnlyList<StageManifest>> StagesAsync(CancellationToken stop) => GetAsync<IReadOnlyList<StageManifest>>("stages", stop);
 
-    /// <summary>Has a sweep run.</summary>
+    /// <summary>Submits a sweep.</summary>
     public async Task<SubmissionOutcome> SubmitAsync(SweepSubmission submission, CancellationToken stop)
     {
         using var response = await SendAsync(() => _http.PostAsJsonAsync("sweeps", submission, LatheJson.Options, stop), stop);

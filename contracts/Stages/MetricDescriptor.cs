@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Lathe.Contracts;
 
 /// <summary>Which of two values of a metric is the better one.</summary>
@@ -14,7 +16,7 @@ public enum Better
 /// <summary>How a metric's value is written for people.</summary>
 public enum MetricFormat
 {
-    /// <summary>Up to four significant digits.</summary>
+    /// <summary>Four significant digits: <c>0.2494</c>.</summary>
     Number,
 
     /// <summary>A whole number, thousands separated: <c>215,546</c>.</summary>
@@ -32,7 +34,7 @@ public enum MetricFormat
     /// <summary>A ratio to something else, three decimals: <c>0.490</c>.</summary>
     Ratio,
 
-    /// <summary>Bits of a weight; a finished result without it has float weights.</summary>
+    /// <summary>Bits of a weight; 0, and none where the stage measured other metrics, stand for float.</summary>
     Bits,
 }
 
@@ -45,7 +47,9 @@ public enum MetricFormat
 /// <param name="IsColumn">True: tables of results show it unasked.</param>
 /// <param name="DenseName">Name of the metric that holds the same figure of the dense network; null: there is none.</param>
 /// <param name="Description">One sentence for a person who does not know the metric.</param>
-/// <param name="Rank">Place among the columns of a table, smallest first; equal ranks keep the order of the stages.</param>
+/// <param name="Rank">
+/// Place among the columns of a table, smallest first; equal ranks keep the order of the stages. A table without room for all leaves the last ones out.
+/// </param>
 public sealed record MetricDescriptor(
     string Name,
     string Title,
@@ -55,4 +59,21 @@ public sealed record MetricDescriptor(
     bool IsColumn = false,
     string? DenseName = null,
     string Description = "",
-    int Rank = 100);
+    int Rank = 100)
+{
+    /// <summary>Title where there is room, with its unit, as an axis has it: <c>multiplications for one image</c>; null: title and unit.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? LongTitle { get; init; }
+
+    /// <summary>Name of the metric that holds this one over that of the dense network; null: there is none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? RatioName { get; init; }
+
+    /// <summary>Name of the metric that holds the lower end of its 95% interval; null: there is none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? LowName { get; init; }
+
+    /// <summary>Name of the metric that holds the upper end of it.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? HighName { get; init; }
+}

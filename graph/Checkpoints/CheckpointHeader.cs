@@ -3,9 +3,9 @@ using Lathe.NN.Graphs;
 
 namespace Lathe.NN.Checkpoints;
 
-/// <summary>What a checkpoint's file says without its data.</summary>
+/// <summary>A checkpoint's file without its data.</summary>
 /// <param name="Graph">The network.</param>
-/// <param name="Lineage">How it came about.</param>
+/// <param name="Lineage">Its history.</param>
 /// <param name="Formats">Fixed-point formats by tensor name.</param>
 /// <param name="Stored">Tensors as stored, in the order of their data.</param>
 /// <param name="Size">Their bytes by kind.</param>
@@ -20,7 +20,7 @@ public sealed record CheckpointHeader(
     CheckpointText Text,
     long FileBytes)
 {
-    /// <summary>Reads what a checkpoint says about itself, with nothing but its step sizes loaded.</summary>
+    /// <summary>Reads a checkpoint's header and its step sizes, without the other data.</summary>
     /// <exception cref="LatheException">Not there, damaged or no checkpoint.</exception>
     public static CheckpointHeader Read(string path)
     {
@@ -88,7 +88,7 @@ public sealed record CheckpointHeader(
             throw new LatheException($"{source} lacks tensor '{expected.Keys.First()}', which its network needs");
     }
 
-    /// <summary>Adds the file's name to what is wrong in it.</summary>
+    /// <summary>Adds the file's name to the fault.</summary>
     internal static void InFile(string source, Action check)
     {
         try
@@ -108,6 +108,6 @@ public sealed record CheckpointHeader(
 
 /// <summary>Bytes of a checkpoint's header: its whole file is these and <see cref="CheckpointSize.Total"/>.</summary>
 /// <param name="Graph">The network.</param>
-/// <param name="History">How it came about, with what each stage recorded of its course.</param>
+/// <param name="History">Its lineage, with the records of each stage.</param>
 /// <param name="Index">Names, shapes and places of the tensors, formats of the packed ones, and what aligns the data.</param>
 public sealed record CheckpointText(long Graph, long History, long Index);

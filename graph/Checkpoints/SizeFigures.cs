@@ -1,4 +1,3 @@
-using Lathe.Contracts;
 using Lathe.NN.Graphs;
 using Lathe.NN.Sizing;
 
@@ -7,15 +6,6 @@ namespace Lathe.NN.Checkpoints;
 /// <summary>What every stage that makes or measures a checkpoint reports of its size.</summary>
 public static class SizeFigures
 {
-    /// <summary>What the figures mean, for the manifest of a stage that reports them.</summary>
-    public static IReadOnlyList<MetricDescriptor> Descriptors { get; } =
-    [
-        new("parameters", "params", "", MetricFormat.Count, Better.Lower, IsColumn: true, Description: "Trainable values.", Rank: 20),
-        new("multiplications", "mults", "", MetricFormat.Count, Better.Lower, IsColumn: true, Description: "Products of convolutions and linear layers for one image.", Rank: 30),
-        new("bits", "bits", "", MetricFormat.Bits, Better.Lower, IsColumn: true, Description: "Mean bits of a weight; a layer that stays float counts with 32.", Rank: 40),
-        new("bytes", "KiB", "", MetricFormat.Bytes, Better.Lower, IsColumn: true, "bytesDense", "Stored tensors, weights packed.", 50),
-    ];
-
     /// <summary>
     /// <c>parameters</c>, <c>multiplications</c> (see <see cref="Complexity"/>), <c>bytes</c> (stored tensors, weights packed) and, where
     /// weights are fixed-point numbers, <c>bits</c> (mean over all weights of convolutions and linear layers; one that stays float has 32).

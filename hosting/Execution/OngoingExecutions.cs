@@ -20,7 +20,7 @@ internal sealed class OngoingExecutions : IHostedService, IDisposable
     /// <summary>Starts an execution, or finds the one that the same message started before.</summary>
     /// <param name="command">The message.</param>
     /// <param name="start">Runs it to its end; its token is requested by <see cref="Cancel"/>.</param>
-    /// <returns>Ends with the execution, and as it does.</returns>
+    /// <returns>A task that completes or fails together with the execution.</returns>
     public Task Join(ExecuteStage command, Func<CancellationToken, Task> start)
     {
         var name = (command.SweepId, command.Key, command.ReplyTo);
@@ -63,7 +63,7 @@ internal sealed class OngoingExecutions : IHostedService, IDisposable
         await _busStopped.CancelAsync();
         Task[] running;
         lock (_running) running = [.. _running.Values.Select(r => r.Task)];
-        // How they end is said where they run; here it only matters that they have.
+        // The code that runs them reports how they ended. Here it only matters that they ended.
         await Task.WhenAll(running).WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 

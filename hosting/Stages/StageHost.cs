@@ -12,7 +12,7 @@ public static class StageHost
     /// <summary>Exit code of a user's mistake: a setting, a broker that is not there.</summary>
     public const int UserError = 2;
 
-    /// <summary>Runs the stage until the process is told to end.</summary>
+    /// <summary>Runs the stage until the process is stopped.</summary>
     /// <param name="args">See <see cref="SettingsOptions"/>.</param>
     /// <returns>Exit code: 0, or 2 with one line on standard error.</returns>
     public static Task<int> RunAsync<TStage, TParameters>(string[] args)

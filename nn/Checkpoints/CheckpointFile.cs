@@ -30,7 +30,7 @@ public static class CheckpointFile
     {
         Libtorch.EnsureLoaded();
         using var scope = NewDisposeScope();
-        // What is stored is checked against the graph before any data is read.
+        // The stored tensors are checked against the graph before any data is read.
         var header = CheckpointHeader.Read(stream, source);
         stream.Position = 0;
         var stored = SafeTensorsFile.Read(stream, source);

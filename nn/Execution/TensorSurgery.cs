@@ -25,8 +25,8 @@ public static class TensorSurgery
     }
 
     /// <summary>
-    /// What a cut leaves of tensors that are shaped like the network's, an optimizer's memory of them for one: float32 on the CPU, newly
-    /// made; nothing given is changed.
+    /// Cuts tensors that are shaped like the network's, for example an optimizer's state. The results are new float32 tensors on the CPU; the
+    /// given tensors are not changed.
     /// </summary>
     /// <param name="graph">The network.</param>
     /// <param name="tensors">By the names of the network's; not all of them need be there, and others are left out.</param>

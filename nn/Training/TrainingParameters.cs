@@ -33,10 +33,10 @@ public abstract record TrainingParameters
     [Range(0.0, 1.0)]
     public virtual double WeightDecay { get; init; } = 5e-4;
 
-    [Description("Numbers that layers compute with while training; auto: bfloat16 where the worker's processor multiplies it faster. Weights stay float32.")]
+    [Description("Numbers that layers compute with while training; auto: bfloat16 if the worker's processor multiplies it faster. Weights stay float32.")]
     public virtual PrecisionChoice Precision { get; init; } = PrecisionChoice.Float32;
 
-    [Description("Random shifts and, where the data set allows it, flips of the training images.")]
+    [Description("Random shifts and, if the data set allows it, flips of the training images.")]
     public virtual bool Augment { get; init; } = true;
 
     [Description("Share of the training images held out for validation, the same in every stage of one seed.")]

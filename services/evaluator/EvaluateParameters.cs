@@ -10,6 +10,6 @@ public sealed record EvaluateParameters
     [Range(1, 65_536)]
     public int BatchSize { get; init; } = 500;
 
-    [Description("Take times with ONNX Runtime, of batches of 1 and 32, in turns with the dense ancestor. On a busy machine only their ratio means something.")]
+    [Description("Measure latency with ONNX Runtime, for batches of 1 and 32, in turns with the dense ancestor. On a busy machine only the ratio is meaningful.")]
     public bool Latency { get; init; }
 }

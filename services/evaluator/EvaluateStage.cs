@@ -14,7 +14,7 @@ public sealed class EvaluateStage : IStage<EvaluateParameters>
 {
     public static StageManifest Manifest { get; } = new(
         "evaluate", "5", "Accuracy on the test split, parameters, multiplications, stored size and latency",
-        StageInput.Checkpoint, StageOutput.Metrics, Metrics: EvaluationMetrics.Descriptors);
+        StageInput.Checkpoint, StageOutput.Metrics, Metrics: EvaluateMetrics.Described);
 
     public static IReadOnlyList<ParameterProblem> Check(EvaluateParameters parameters, StageCheck context) =>
         context.Input is { } input && DataSets.FormOf(context.Dataset) is { } data
@@ -42,7 +42,8 @@ public sealed class EvaluateStage : IStage<EvaluateParameters>
             LatencyComparison.Measure(checkpoint, other, run.Threads, run.Stop).AddTo(metrics);
         }
 
-        return new StageOutcome(run.Input!, metrics, own.Record().ToJson());
+        var record = own.Record();
+        return new StageOutcome(run.Input!, metrics, record.ToJson(), EvaluatePanels.Of(record, metrics, run.Data.Name));
 
         Measurement Measure(CheckpointRef reference)
         {

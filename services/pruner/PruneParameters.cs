@@ -29,18 +29,18 @@ public sealed record PruneParameters : TrainingParameters
     [Description("How channels are chosen; all but hfp are there for comparison.")]
     public PruneMethod Method { get; init; } = PruneMethod.Hfp;
 
-    [Description("Target for parameters: a share of the input network's (0 to 1), or above 1 an absolute number. Absent: free.")]
+    [Description("Target for parameters: a share of the input network's (0 to 1), or above 1 an absolute number. Absent: no target.")]
     [Range(0.0, double.MaxValue, MinimumIsExclusive = true)]
     public double? Parameters { get; init; }
 
-    [Description("Target for multiplications: a share of the input network's (0 to 1), or above 1 an absolute number. Absent: free.")]
+    [Description("Target for multiplications: a share of the input network's (0 to 1), or above 1 an absolute number. Absent: no target.")]
     [Range(0.0, double.MaxValue, MinimumIsExclusive = true)]
     public double? Multiplications { get; init; }
 
-    [Description("Epochs in all: pruning, then fine-tuning with the gates frozen.")]
+    [Description("Total epochs: pruning, then fine-tuning with the gates frozen.")]
     public override int Epochs { get; init; } = 4;
 
-    [Description("hfp, slimming: share of the epochs before channels are chosen and the budget is met to the channel; the others choose before the first.")]
+    [Description("hfp, slimming: share of the epochs before channels are chosen and the budget is met to the channel; the other methods choose before the first epoch.")]
     [Range(0.01, 1.0)]
     public double PruningShare { get; init; } = 0.25;
 
@@ -48,7 +48,7 @@ public sealed record PruneParameters : TrainingParameters
     [Range(0.0, 1.0)]
     public double GlideShare { get; init; } = 0.7;
 
-    [Description("hfp: how hard the size loss pulls: how far it alone would move channels' magnitudes in the mean over the pruning part, in units of a layer's mean magnitude; a hundredth of one in a step at most.")]
+    [Description("hfp: strength of the size loss: how far it alone would move channels' magnitudes on average over the pruning part, in units of a layer's mean magnitude; at most a hundredth of a unit in a step.")]
     [Range(0.0, 1e6, MinimumIsExclusive = true)]
     public double SizeWeight { get; init; } = 2.0;
 
@@ -64,7 +64,7 @@ public sealed record PruneParameters : TrainingParameters
     [Range(1, 1024)]
     public int ChannelMultiple { get; init; } = 1;
 
-    [Description("Share of the loss that asks for the input network's answers instead of the labels (distillation); 0: none.")]
+    [Description("Share of the loss that comes from the input network's answers instead of the labels (distillation); 0: none.")]
     [Range(0.0, 1.0)]
     public double Distill { get; init; }
 

@@ -18,7 +18,7 @@ public sealed class PruneStage : IStage<PruneParameters>
         "prune", "9", "Holistic filter pruning: filters removed to an exact budget while training",
         StageInput.Checkpoint, StageOutput.Checkpoint, Metrics:
         [
-            .. SizeFigures.Descriptors,
+            .. SizeMetrics.All,
             new("parametersRatio", "params left", Format: MetricFormat.Ratio, Better: Better.Lower, Description: "Parameters over those of the network that entered."),
             new("multiplicationsRatio", "mults left", Format: MetricFormat.Ratio, Better: Better.Lower, Description: "Multiplications over those of the network that entered."),
             new("validationTop1", "validation top-1", "%", MetricFormat.Percent, Better.Higher, Description: "Accuracy on the held-out training images."),
@@ -80,7 +80,7 @@ public sealed class PruneStage : IStage<PruneParameters>
             PruningRecord.Of(checkpoint.Graph, pruned.Graph, pruning.Path, training).ToJson());
         var output = run.Write(stream => CheckpointFile.Write(
             stream, pruned with { Lineage = checkpoint.Lineage.Then(step, compresses: true) }));
-        return new StageOutcome(output, facts.With(pruned.Graph, pruned.Formats));
+        return new StageOutcome(output, facts.With(pruned.Graph, pruned.Formats), Panels: PrunePanels.Of(step));
     }
 
     private static Dictionary<string, double> Facts(FinishedGates finished, ReachableSizes reach, SurgeryProof proof) => new()

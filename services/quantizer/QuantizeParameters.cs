@@ -78,16 +78,16 @@ public sealed record QuantizeParameters : TrainingParameters
     [Range(0.01, 1.0)]
     public double SigmaEnd { get; init; } = 0.05;
 
-    [Description("symog, ste, proximal: clip weights to the outer modes after each step, so that none hides beyond them.")]
+    [Description("symog, ste, proximal: clip weights to the outer modes after each step, so that none stays beyond them.")]
     public bool Clipping { get; init; } = true;
 
-    [Description("Choose step sizes anew after each epoch while the pull is weak, not once before training.")]
+    [Description("Choose step sizes again after each epoch while the pull is weak, instead of once before training.")]
     public bool RefineStepSizes { get; init; }
 
-    [Description("Names of layers whose weights stay float, in one text, separated by commas; with * and ? for many.")]
+    [Description("Names of layers whose weights stay float, in one text, separated by commas; * and ? match several names.")]
     public string Exclude { get; init; } = "";
 
-    [Description("Share of the loss that asks for the input network's answers instead of the labels (distillation); 0: none.")]
+    [Description("Share of the loss that comes from the input network's answers instead of the labels (distillation); 0: none.")]
     [Range(0.0, 1.0)]
     public double Distill { get; init; }
 

@@ -24,7 +24,7 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
     public static StageManifest Manifest { get; } = new(
         "quantize", "9", "SYMOG: weights trained into N-bit fixed-point modes", StageInput.Checkpoint, StageOutput.Checkpoint, Metrics:
         [
-            .. SizeFigures.Descriptors,
+            .. SizeMetrics.All,
             new("residual", "residual", Better: Better.Lower, Description: "Root mean square distance of the weights from their modes before rounding, in steps."),
             new("validationTop1Before", "validation top-1 before rounding", "%", MetricFormat.Percent, Better.Higher, Description: "Accuracy on the held-out training images before the weights are rounded."),
             new("validationTop1After", "validation top-1", "%", MetricFormat.Percent, Better.Higher, Description: "Accuracy on the held-out training images with rounded weights."),
@@ -92,7 +92,7 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
         var step = new LineageStep(
             run.Stage, run.Version, run.Parameters, run.Seed, run.Input, run.Data, compute.Versions(), facts, record.ToJson());
         using var quantized = new Checkpoint(graph, module.Snapshot(), checkpoint.Lineage.Then(step, compresses: true), weights.Formats);
-        return new StageOutcome(run.Write(stream => CheckpointFile.Write(stream, quantized)), facts.With(quantized.Graph, quantized.Formats));
+        return new StageOutcome(run.Write(stream => CheckpointFile.Write(stream, quantized)), facts.With(quantized.Graph, quantized.Formats), Panels: QuantizePanels.Of(step));
     }
 
     /// <summary>

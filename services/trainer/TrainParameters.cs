@@ -19,7 +19,7 @@ public sealed record TrainParameters : TrainingParameters
     [WeightsFile]
     public string Init { get; init; } = "";
 
-    [Description("Passes over the training images; 0: the weights are taken as they are.")]
+    [Description("Passes over the training images; 0: keeps the weights as they are.")]
     [Range(0, 100_000)]
     public override int Epochs { get; init; } = 6;
 
@@ -37,7 +37,7 @@ public sealed record TrainParameters : TrainingParameters
     [Range(0.0, 100_000.0, MinimumIsExclusive = true)]
     public double StepEpochs { get; init; } = 30;
 
-    [Description("What a step schedule multiplies the learning rate with.")]
+    [Description("Factor of each change of a step schedule.")]
     [Range(0.0, 1.0, MinimumIsExclusive = true)]
     public double StepFactor { get; init; } = 0.1;
 
@@ -45,7 +45,7 @@ public sealed record TrainParameters : TrainingParameters
     [Range(0.0, 1000.0)]
     public double WarmupEpochs { get; init; }
 
-    [Description("What moves the weights.")]
+    [Description("Algorithm that updates the weights.")]
     public OptimizerKind Optimizer { get; init; } = OptimizerKind.Sgd;
 
     [Description("Momentum of SGD; the first moment's decay of AdamW.")]
@@ -56,7 +56,7 @@ public sealed record TrainParameters : TrainingParameters
 
     public override double WeightDecay { get; init; } = 5e-4;
 
-    [Description("Greatest length of all gradients together; 0: any.")]
+    [Description("Largest norm of all gradients together; 0: no limit.")]
     [Range(0.0, 1e9)]
     public double GradientClip { get; init; }
 
@@ -74,7 +74,7 @@ public sealed record TrainParameters : TrainingParameters
     [Range(8, 2048)]
     public int ImageSize { get; init; } = 224;
 
-    [Description("Random shifts and, where the data set allows it, flips of the training images; of photographs random resized crops.")]
+    [Description("Random shifts and, if the data set allows it, flips of the training images; of photographs random resized crops.")]
     public override bool Augment { get; init; } = true;
 
     [Description("Side of a square set to the mean at a random place of each training image; 0: none.")]

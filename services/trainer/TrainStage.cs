@@ -18,7 +18,7 @@ public sealed class TrainStage : IStage<TrainParameters>
     public static StageManifest Manifest { get; } = new(
         "train", "4", "Training from seeded weights, or from those of a file", StageInput.Model, StageOutput.Checkpoint, Metrics:
         [
-            .. SizeFigures.Descriptors,
+            .. SizeMetrics.All,
             new("trainingLoss", "training loss", Better: Better.Lower, Description: "Mean loss over the training images of the last epoch."),
             new("trainingTop1", "training top-1", "%", MetricFormat.Percent, Better.Higher, Description: "Accuracy on the training images of the last epoch."),
             new("validationTop1", "validation top-1", "%", MetricFormat.Percent, Better.Higher, Description: "Accuracy on the held-out training images."),
@@ -66,7 +66,7 @@ public sealed class TrainStage : IStage<TrainParameters>
             new TrainingRecord(TrainingCourse.Of(history)).ToJson());
         using var checkpoint = new Checkpoint(
             module.Graph, module.Snapshot(), Lineage.Empty.Then(step, compresses: false), new Dictionary<string, WeightFormat>());
-        return new StageOutcome(run.Write(stream => CheckpointFile.Write(stream, checkpoint)), facts.With(checkpoint.Graph, checkpoint.Formats));
+        return new StageOutcome(run.Write(stream => CheckpointFile.Write(stream, checkpoint)), facts.With(checkpoint.Graph, checkpoint.Formats), Panels: TrainPanels.Of(step));
     }
 
     /// <summary>The network where training starts: the zoo's from the seed or a file's weights, a network of the store from its own or a file's.</summary>

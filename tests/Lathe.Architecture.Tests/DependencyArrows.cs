@@ -11,12 +11,13 @@ public sealed class DependencyArrows
         ["Lathe.Graph"] = ["Lathe.Contracts"],
         ["Lathe.NN"] = ["Lathe.Contracts", "Lathe.Graph"],
         ["Lathe.Hosting"] = ["Lathe.Contracts"],
+        ["Lathe.Reports"] = ["Lathe.Contracts"],
         ["Lathe.Trainer"] = ["Lathe.Contracts", "Lathe.Graph", "Lathe.NN", "Lathe.Hosting"],
         ["Lathe.Pruner"] = ["Lathe.Contracts", "Lathe.Graph", "Lathe.NN", "Lathe.Hosting"],
         ["Lathe.Quantizer"] = ["Lathe.Contracts", "Lathe.Graph", "Lathe.NN", "Lathe.Hosting"],
         ["Lathe.Evaluator"] = ["Lathe.Contracts", "Lathe.Graph", "Lathe.NN", "Lathe.Hosting"],
         ["Lathe.Coordinator"] = ["Lathe.Contracts", "Lathe.Graph", "Lathe.Hosting"],
-        ["Lathe.Cli"] = ["Lathe.Contracts", "Lathe.Graph", "Lathe.NN", "Lathe.Hosting", .. StageServices, "Lathe.Coordinator"],
+        ["Lathe.Cli"] = ["Lathe.Contracts", "Lathe.Graph", "Lathe.NN", "Lathe.Hosting", "Lathe.Reports", .. StageServices, "Lathe.Coordinator"],
     };
 
     public static TheoryData<string> Projects => [.. Repository.Rooms.Keys.Order()];
@@ -37,9 +38,19 @@ public sealed class DependencyArrows
     [InlineData("Lathe.Contracts")]
     [InlineData("Lathe.Graph")]
     [InlineData("Lathe.Hosting")]
+    [InlineData("Lathe.Reports")]
     [InlineData("Lathe.Coordinator")]
     public void Libtorch_stays_out_of(string project) =>
         Assert.DoesNotContain(Repository.Packages(project), package => package.Contains("torch", StringComparison.OrdinalIgnoreCase));
+
+    [Theory]
+    [InlineData("reports")]
+    [InlineData("cli/Output")]
+    public void What_shows_results_knows_no_stage_and_no_metric_by_name(string folder)
+    {
+        foreach (var file in Directory.EnumerateFiles(Path.Combine(Repository.Root, folder), "*.cs", SearchOption.AllDirectories))
+            Assert.DoesNotMatch("\"(top1\\w*|top5|train|prune|quantize|evaluate)\"", File.ReadAllText(file));
+    }
 
     [Fact]
     public void The_network_as_data_is_compiled_without_TorchSharp() =>

@@ -33,15 +33,6 @@ public sealed class The_README
         }
     }
 
-    [Fact]
-    public void Links_only_to_pages_that_exist()
-    {
-        var text = File.ReadAllText(Path.Combine(Checkout.Root, "README.md"));
-        var links = System.Text.RegularExpressions.Regex.Matches(text, @"\]\(([^)#]+)\)").Select(m => m.Groups[1].Value).ToList();
-        Assert.NotEmpty(links);
-        Assert.All(links, link => Assert.True(File.Exists(Path.Combine(Checkout.Root, link)), link));
-    }
-
     private static List<string> Commands()
     {
         var commands = new List<string>();

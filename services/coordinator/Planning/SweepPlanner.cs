@@ -135,7 +135,7 @@ public static class SweepPlanner
 
     private sealed record Branch(string Model, string Dataset, long Seed);
 
-    /// <summary>Grows the tree depth first, so that what belongs together stands together.</summary>
+    /// <summary>Grows the tree depth first, so that the executions of one branch are next to each other.</summary>
     private sealed class TreeBuilder(SweepSpec spec, List<Step> stages)
     {
         private readonly List<PlannedExecution> _executions = [];

@@ -64,7 +64,7 @@ internal static class Leaves
         if (metric.DenseName is not null) yield return (metric.DenseName, dense);
         if (metric.Format is not (MetricFormat.Count or MetricFormat.Bytes or MetricFormat.Seconds) || metric is { IsColumn: false, DenseName: null }) yield break;
         // The first stage on the way that knows this figure made the dense network.
-        yield return (LeafResult.RatioOf(metric.Name), value / (dense ?? way.Select(s => Value(s.Metrics, metric.Name)).FirstOrDefault(v => v is not null)));
+        yield return (metric.RatioName ?? LeafResult.RatioOf(metric.Name), value / (dense ?? way.Select(s => Value(s.Metrics, metric.Name)).FirstOrDefault(v => v is not null)));
     }
 
     private static double? Value(IReadOnlyDictionary<string, double> figures, string name) => figures.TryGetValue(name, out var value) ? value : null;

@@ -52,7 +52,7 @@ public sealed class SweepQueries(CoordinatorStore store, TimeProvider time, Coor
     /// <summary>The results of a sweep, one for each leaf of its tree.</summary>
     /// <param name="reference">As in <see cref="StatusAsync"/>.</param>
     /// <param name="stop">Gives up.</param>
-    /// <exception cref="LatheException">None such, or several.</exception>
+    /// <exception cref="LatheException">No sweep or several sweeps match.</exception>
     public async Task<SweepResults> ResultsAsync(string reference, CancellationToken stop = default)
     {
         var (_, executions) = await FindAsync(reference, stop);

@@ -86,7 +86,7 @@ public static class CoordinatorHost
         return app;
     }
 
-    /// <summary>Runs the coordinator until the process is told to end.</summary>
+    /// <summary>Runs the coordinator until the process is stopped.</summary>
     /// <param name="args">See <see cref="SettingsOptions"/>.</param>
     /// <returns>Exit code: 0, or 2 with one line on standard error.</returns>
     public static Task<int> RunAsync(string[] args) => GuardAsync(() => ServeAsync(HostingSettings.Load(args), default));

@@ -9,7 +9,7 @@ namespace Lathe.Coordinator;
 
 /// <summary>Whether a sweep was accepted.</summary>
 /// <param name="Id">The sweep, or null.</param>
-/// <param name="Problems">What is wrong with it; empty where it was taken.</param>
+/// <param name="Problems">Its problems; empty if it was accepted.</param>
 /// <param name="Notes">What could not be checked and why.</param>
 public sealed record SubmissionOutcome(Guid? Id, IReadOnlyList<SweepProblem> Problems, IReadOnlyList<string> Notes);
 

@@ -14,7 +14,7 @@ public sealed class StageCatalog(CoordinatorStore store, TimeProvider time)
     /// <summary>Stages by name, each in the version that announced itself last.</summary>
     public IReadOnlyDictionary<string, StageManifest> Manifests => _manifests;
 
-    /// <summary>True where the stage announced itself to this process, so that its version is today's.</summary>
+    /// <summary>True if the stage announced itself to this process, so that its version is current.</summary>
     public bool HasHeard(string stage) => _heardHere.TryGetValue(stage, out var heard) && heard.Task.IsCompleted;
 
     /// <summary>Asks workers what they can do, and waits until these stages have announced themselves or the time is over.</summary>

@@ -34,7 +34,7 @@ public sealed class NoiseStage : IStage<NoiseParameters>
     public static StageManifest Manifest { get; } = new(
         "noise", "1", "Adds noise to a layer", StageInput.Checkpoint, StageOutput.Checkpoint, ReadsData: false, Metrics:
         [
-            .. SizeFigures.Descriptors,
+            .. SizeMetrics.All,
             new("deviation", "deviation", Better: Better.Lower, IsColumn: true, Description: "Standard deviation of the noise."),
             new("largest", "largest", Description: "Largest change of a weight."),
         ]);
@@ -177,7 +177,7 @@ public sealed class A_stage_from_outside(RabbitMqBroker broker) : IClassFixture<
     private async Task<(int Code, string Output, string Errors)> SubmitAsync(string stages, params string[] options)
     {
         await File.WriteAllTextAsync(Path.Combine(_folder, "s.yaml"), $"model: lenet5\ndataset: mnist\nstages:\n{stages}");
-        var start = new ProcessStartInfo("dotnet", [typeof(Lathe.Cli.Output.Figures).Assembly.Location, "submit", "s.yaml", "--coordinator", Url, "--home", _folder, .. options])
+        var start = new ProcessStartInfo("dotnet", [typeof(Lathe.Cli.Output.ResultsJson).Assembly.Location, "submit", "s.yaml", "--coordinator", Url, "--home", _folder, .. options])
         {
             WorkingDirectory = _folder,
             RedirectStandardOutput = true,

@@ -44,7 +44,7 @@ public sealed partial class BrokerRunTests(RabbitMqBroker broker) : IClassFixtur
 
     private Process Start(ConcurrentQueue<string> lines, params string[] arguments)
     {
-        var start = new ProcessStartInfo("dotnet", [typeof(Lathe.Cli.Output.Figures).Assembly.Location, .. arguments])
+        var start = new ProcessStartInfo("dotnet", [typeof(Lathe.Cli.Output.Terminal).Assembly.Location, .. arguments])
         {
             WorkingDirectory = _folder,
             RedirectStandardInput = true,

@@ -192,7 +192,7 @@ public sealed class ProgramTests : IDisposable
 
     private async Task<(int Code, string Output, string Errors)> RunAsync(params string[] arguments)
     {
-        var start = new ProcessStartInfo("dotnet", [typeof(Lathe.Cli.Output.Figures).Assembly.Location, .. arguments])
+        var start = new ProcessStartInfo("dotnet", [typeof(Lathe.Cli.Output.Terminal).Assembly.Location, .. arguments])
         {
             WorkingDirectory = _folder,
             RedirectStandardInput = true,

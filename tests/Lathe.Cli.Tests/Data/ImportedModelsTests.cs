@@ -83,7 +83,7 @@ public sealed class ImportedModelsTests : IDisposable
         var sweep = await TakeInAsync("[lenet5, a/mine.onnx, b/mine.onnx]");
         Assert.Equal(3, Beforehand.Plan(sweep).Executions.Count);
         var leaves = sweep.Spec.Models.Select(model => Samples.Leaf(null, null, 0.9, 1) with { Model = model }).ToList();
-        var names = Ways.Of(leaves).Select(way => way[0]).ToList();
+        var names = ShownResults.Of(new SweepResults(Embedded.BuiltInStages.Metrics, leaves)).Ways.Select(way => way[0]).ToList();
         Assert.Equal("lenet5", names[0]);
         Assert.Matches("^mine-[0-9a-f]{6}$", names[1]);
         Assert.NotEqual(names[1], names[2]);

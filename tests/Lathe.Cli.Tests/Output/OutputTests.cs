@@ -1,6 +1,8 @@
 using System.Text.Json;
+using Lathe.Cli.Embedded;
 using Lathe.Cli.Output;
 using Lathe.Contracts;
+using Lathe.Reports.Terminals;
 
 namespace Lathe.Cli.Tests.Output;
 
@@ -20,16 +22,16 @@ public sealed class OutputTests
                 "prune multiplications=0.25   91.00  -1.56  53,197   755,904     4  26.4   2:18",
                 "> quantize bits=4                           0.247     0.250       32.0x",
             ],
-            Samples.Draw(ResultsTable.Render(Samples.Leaves, 80), 80));
+            Results(Samples.Leaves, 80));
 
     [Fact]
     public void Results_use_one_line_for_the_way_where_there_is_room() =>
-        Assert.Contains(Samples.Draw(ResultsTable.Render(Samples.Leaves, 160), 160), line => line.StartsWith("prune multiplications=0.25 > quantize bits=4     ", StringComparison.Ordinal));
+        Assert.Contains(Results(Samples.Leaves, 160), line => line.StartsWith("prune multiplications=0.25 > quantize bits=4     ", StringComparison.Ordinal));
 
     [Fact]
     public void Results_name_each_checkpoint_where_they_are_asked_to()
     {
-        var lines = Samples.Draw(ResultsTable.Render(Samples.Leaves, 80, showCheckpoints: true), 80);
+        var lines = Results(Samples.Leaves, 80, showCheckpoints: true);
         foreach (var leaf in Samples.Leaves)
             Assert.Contains(lines, line => line.StartsWith(leaf.Stages.Last(s => s.Checkpoint is not null).Checkpoint!.Sha256[..12], StringComparison.Ordinal));
     }
@@ -42,7 +44,7 @@ public sealed class OutputTests
         {
             Stages = [.. leaf.Stages.Select(s => s.Stage == "train" ? s with { Parameters = JsonSerializer.SerializeToElement(new { init = $"{i}{digest}" }) } : s)],
         }).ToList();
-        var lines = Samples.Draw(ResultsTable.Render(leaves, 80), 80);
+        var lines = Results(leaves, 80);
         Assert.All(lines, line => Assert.InRange(line.Length, 1, 80));
         Assert.Contains(lines, line => line.Contains("92.56", StringComparison.Ordinal));
     }
@@ -55,7 +57,7 @@ public sealed class OutputTests
             Model = i < 2 ? "lenet5" : "vgg7",
             Stages = [.. leaf.Stages.Select(s => s.Stage == "train" ? s with { Parameters = JsonSerializer.SerializeToElement(new { model = i < 2 ? "lenet5" : "vgg7" }) } : s)],
         }).ToList();
-        var ways = Ways.Of(leaves);
+        var ways = ShownResults.Of(new SweepResults(BuiltInStages.Metrics, leaves)).Ways;
         Assert.Equal(["lenet5", "dense"], ways[0]);
         Assert.Equal("vgg7", ways[2][0]);
         Assert.DoesNotContain(ways.SelectMany(way => way), part => part.Contains("model=", StringComparison.Ordinal));
@@ -64,9 +66,16 @@ public sealed class OutputTests
     [Fact]
     public void A_result_that_failed_says_so_instead_of_figures()
     {
-        var failed = (Samples.Leaves[1] with { State = ExecutionState.Skipped }).With([]);
-        Assert.Matches(@"^prune multiplications=0\.5 +skipped +- +- +- +- +- +2:18$", Samples.Draw(ResultsTable.Render([Samples.Leaves[0], failed, Samples.Leaves[2]], 80), 80)[3]);
+        var failed = Samples.Leaves[1] with { State = ExecutionState.Skipped };
+        Assert.Matches(@"^prune multiplications=0\.5 +skipped +- +- +- +- +- +2:18$", Results([Samples.Leaves[0], failed, Samples.Leaves[2]], 80)[3]);
     }
+
+    [Fact]
+    public void Results_of_a_wide_terminal_have_more_columns() =>
+        Assert.Matches("^way +top-1 % +points +params +mults +bits +KiB +peak KiB +time$", Results(Samples.Leaves, 160)[0]);
+
+    private static string[] Results(IReadOnlyList<LeafResult> leaves, int width, bool showCheckpoints = false) =>
+        Samples.Draw(ResultText.Of(ShownResults.Of(new SweepResults(BuiltInStages.Metrics, leaves)), width, showCheckpoints), width);
 
     [Fact]
     public void A_sweep_is_drawn_as_a_tree_with_a_line_for_each_execution() =>

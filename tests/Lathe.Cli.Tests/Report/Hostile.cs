@@ -1,10 +1,8 @@
 using System.Text.Json;
-using Lathe.Cli.Report;
+using Lathe.Cli.Sources;
 using Lathe.Contracts;
 using Lathe.Evaluator;
 using Lathe.NN.Checkpoints;
-using Lathe.NN.Graphs;
-using Lathe.NN.Models;
 using Lathe.NN.Training;
 using Lathe.Pruner;
 using Lathe.Quantizer;
@@ -23,21 +21,21 @@ internal static class Hostile
 
     private static readonly TrainingCourse Course = new(Epochs, [0.9, 0.5, 0.3], [0.6, 0.8, 0.9], [0.1, 0.05, 0]);
 
-    public static SweepReport Report() => SweepReport.Of(Sweep, Leaves, Read);
+    public static SweepReport Report() => ReportSource.Of(Sweep, new SweepResults(Embedded.BuiltInStages.Metrics, Leaves), Read);
 
     public static SweepStatus Sweep { get; } = new(
         Guid.Parse("01234567-89ab-cdef-0123-456789abcdef"), Markup, SweepState.Failed, Output.Samples.Start, Output.Samples.Start.AddHours(1), []);
 
     public static IReadOnlyList<LeafResult> Leaves { get; } =
     [
-        Leaf(0.92, null, 1, [Stage("train", """{"epochs":3}""", Trained), Measured(Trained)]),
-        Leaf(0.91, null, 0.5, [Stage("train", """{"epochs":3}""", Trained), Stage("prune", """{"multiplications":0.5}""", Pruned), Measured(Pruned)]),
-        Leaf(0.9, 2, 0.5, [Stage("train", """{"epochs":3}""", Trained), Stage("prune", """{"multiplications":0.5}""", Pruned), Stage("quantize", Exclude, Quantized), Measured(Quantized)]),
-        Leaf(0.89, 4, 0.5, [Stage("train", """{"epochs":3}""", Trained), Stage("prune", """{"multiplications":0.5}""", Pruned), Stage("quantize", """{"bits":4,"exclude":""}""", Lost), Measured(Lost)]),
-        Leaf(null, null, null, [Stage("train", """{"epochs":3}""", Trained), Stage("prune", """{"multiplications":0.1}""", null)]) with { State = ExecutionState.Failed },
+        Leaf(Stage("train", """{"epochs":3}""", Trained), Measured(Trained, 0.92)),
+        Leaf(Stage("train", """{"epochs":3}""", Trained), Stage("prune", """{"multiplications":0.5}""", Pruned), Measured(Pruned, 0.91)),
+        Leaf(Stage("train", """{"epochs":3}""", Trained), Stage("prune", """{"multiplications":0.5}""", Pruned), Stage("quantize", Exclude, Quantized), Measured(Quantized, 0.9)),
+        Leaf(Stage("train", """{"epochs":3}""", Trained), Stage("prune", """{"multiplications":0.5}""", Pruned), Stage("quantize", """{"bits":4,"exclude":""}""", Lost), Measured(Lost, 0.89)),
+        Leaf(Stage("train", """{"epochs":3}""", Trained), Stage("prune", """{"multiplications":0.1}""", null)) with { State = ExecutionState.Failed },
     ];
 
-    public static CheckpointHeader Read(CheckpointRef checkpoint)
+    public static Lineage Read(CheckpointRef checkpoint)
     {
         if (checkpoint == Lost) throw new LatheException($"checkpoint {Lost.Sha256} is not in the store {Markup}");
         LineageStep[] steps =
@@ -66,8 +64,7 @@ internal static class Hostile
             },
         ];
         var count = checkpoint == Trained ? 1 : checkpoint == Pruned ? 2 : 3;
-        var graph = Zoo.Build("lenet5", new TensorShape(1, 28, 28), 10);
-        return new CheckpointHeader(graph, new Lineage([.. steps.Take(count)], count == 1 ? null : Trained), new Dictionary<string, WeightFormat>(), [], new CheckpointSize(0, 0, 1, 0, 0), new CheckpointText(0, 0, 0), 1);
+        return new Lineage([.. steps.Take(count)], count == 1 ? null : Trained);
     }
 
     private static string Exclude => JsonSerializer.Serialize(new { bits = 2, exclude = Markup });
@@ -79,13 +76,16 @@ internal static class Hostile
     private static StageResult Stage(string stage, string parameters, CheckpointRef? made) =>
         new(stage, Output.Samples.Json(parameters), made?.Sha256, made, 10, false, new Dictionary<string, double>());
 
-    private static StageResult Measured(CheckpointRef of) => new(
+    private static StageResult Measured(CheckpointRef of, double top1) => new(
         "evaluate", Output.Samples.Json("{}"), null, of, 1, false,
-        new Dictionary<string, double> { ["bytesDense"] = 862_952, ["top1Low"] = 0.88, ["top1High"] = 0.93, ["changedPredictions"] = 0.04, ["peakActivationBytes"] = 100_000, ["peakActivationBytesDense"] = 100_352 },
+        new Dictionary<string, double>
+        {
+            ["top1"] = top1, ["top1Dense"] = 0.92, ["top1Low"] = 0.88, ["top1High"] = 0.93, ["changedPredictions"] = 0.04,
+            ["parameters"] = 100_000, ["multiplications"] = 1e6, ["bytes"] = of.Bytes, ["bytesDense"] = 862_952, ["peakActivationBytes"] = 100_000,
+        },
         OnlyMeasures: true,
         Records: new EvaluationRecord([10, 10, 0], [9, 8, 0], [new Mistake(1, 0, 2)], [[9, 1, 0], [2, 8, 0], [0, 0, 0]]).ToJson());
 
-    private static LeafResult Leaf(double? top1, int? bits, double? ratio, StageResult[] stages) =>
-        new LeafResult(Markup, Markup, 1, ExecutionState.Completed, stages).With(Output.Samples.Figures(
-            top1, top1 is null ? null : 0.92, 0.3, ratio * 200_000, ratio, ratio * 3e6, ratio, bits, ratio * 800_000 * (bits ?? 32) / 32));
+    private static LeafResult Leaf(params StageResult[] stages) =>
+        new(Markup, Markup, 1, ExecutionState.Completed, stages);
 }

@@ -1,0 +1,27 @@
+using Lathe.Contracts;
+
+namespace Lathe.Reports;
+
+/// <summary>States as words and colours.</summary>
+public static class Words
+{
+    public static string Of(ExecutionState state) => state switch
+    {
+        ExecutionState.Completed => "done",
+        _ => state.ToString().ToLowerInvariant(),
+    };
+
+    public static string Colour(ExecutionState state) => state switch
+    {
+        ExecutionState.Running => "yellow",
+        ExecutionState.Completed => "green",
+        ExecutionState.Cached => "teal",
+        ExecutionState.Failed => "red",
+        _ => "grey",
+    };
+
+    public static string Of(SweepState state) => state.ToString().ToLowerInvariant();
+
+    public static bool IsOver(ExecutionState state) =>
+        state is ExecutionState.Completed or ExecutionState.Cached or ExecutionState.Failed or ExecutionState.Skipped;
+}
