@@ -61,7 +61,7 @@ internal static class EvaluateCommand
         var own = Measurement.Of(checkpoint, data, BatchSize, compute.Device, stop);
         using var dense = Dense(checkpoint.Lineage, settings, terminal);
         var metrics = own.Metrics(
-            checkpoint.Lineage.Dense is null ? own : dense is null ? null : Measurement.Of(dense, data, BatchSize, compute.Device, stop));
+            checkpoint.Lineage.Dense is null ? DenseFigures.Of(own) : dense is null ? null : DenseFigures.Of(Measurement.Of(dense, data, BatchSize, compute.Device, stop)));
         if (data.DamageReport is { } damage) terminal.Say($"warning: {damage}");
         if (isTimed) LatencyComparison.Measure(checkpoint, dense, settings.Threads, stop).AddTo(metrics);
         return new CheckpointEvaluation(path, checkpoint.Graph.Name, wanted, metrics, own.Record());

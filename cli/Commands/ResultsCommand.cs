@@ -1,7 +1,8 @@
 using System.CommandLine;
-using Lathe.Cli.Embedded;
 using Lathe.Cli.Output;
-using Lathe.Cli.Sources;
+using Lathe.Contracts;
+using Lathe.Coordinator;
+using Lathe.Hosting;
 using Lathe.Reports.Terminals;
 
 namespace Lathe.Cli.Commands;
@@ -35,18 +36,18 @@ internal static class ResultsCommand
             ResultsJson.Check(call.GetValue(json));
             var reader = StatusCommand.Reader(call);
             using var _ = reader as IDisposable;
-            var leaves = await reader.ResultsAsync(call.GetValue(sweep)!, stop);
-            if (call.GetValue(json) is not null) leaves = ResultRecords.AddTo(leaves, CommonOptions.Settings(call));
-            Show(new Terminal(call.GetValue(json) == "-"), leaves, call.GetValue(json), showCheckpoints: true);
+            var results = await reader.ResultsAsync(call.GetValue(sweep)!, stop);
+            if (call.GetValue(json) is not null) results = StoredDetails.AddTo(results, new ResultStore(CommonOptions.Settings(call)));
+            Show(new Terminal(call.GetValue(json) == "-"), results, call.GetValue(json), showCheckpoints: true);
             return LatheCommand.Success;
         });
         return command;
     }
 
     /// <summary>Prints the table, and writes the JSON file if it was requested.</summary>
-    public static void Show(Terminal terminal, IReadOnlyList<Contracts.LeafResult> leaves, string? json, bool showCheckpoints = false)
+    public static void Show(Terminal terminal, SweepResults results, string? json, bool showCheckpoints = false)
     {
-        terminal.Write(ResultText.Of(BuiltInStages.Show(leaves), terminal.Width, showCheckpoints));
-        if (json is not null) ResultsJson.Write(leaves, json);
+        terminal.Write(ResultText.Of(ShownResults.Of(results), terminal.Width, showCheckpoints));
+        if (json is not null) ResultsJson.Write(results.Leaves, json);
     }
 }

@@ -4,8 +4,8 @@ using Lathe.Cli.Embedded;
 using Lathe.Cli.Output;
 using Lathe.Cli.Sweeps;
 using Lathe.Contracts;
+using Lathe.Coordinator;
 using Lathe.Hosting;
-using Lathe.NN.Data;
 using Lathe.NN.Runtime;
 
 namespace Lathe.Cli.Commands;
@@ -46,9 +46,9 @@ internal static class RunCommand
         using var http = new HttpClient();
         var document = await TakenIn.ReadAsync(file, sets, store, http, terminal.Say, stop);
         if (settings.Broker is null) CheckDevice(document, settings);
-        var plan = Preflight.Plan(document, onlyBuiltIn: settings.Broker is null);
+        // What the schemas refuse is said before data are fetched; the stages themselves look at the sweep when it is submitted.
+        if (settings.Broker is null && SweepPlanner.Plan(document.Spec, BuiltInStages.Manifests).Problems is { Count: > 0 } problems) throw document.Sources.Fault(problems);
         await DataSetup.EnsureAsync(document, settings, terminal.Say, stop);
-        if (plan is not null) Preflight.CheckNetworks(document, plan, store, (name, options) => DataSets.FormOf(name) ?? DataSets.Open(name, DataPlaces.Find(name, settings), options).Form);
 
         using var log = new LogFile(settings.Home, "run", TimeProvider.System);
         SweepStatus? ended = null;
@@ -89,8 +89,7 @@ internal static class RunCommand
     private static async Task<SweepStatus> FollowAsync(
         LocalCoordinator coordinator, SweepDocument document, bool fresh, Terminal terminal, CancellationToken stop)
     {
-        var (id, problems) = await coordinator.SubmitAsync(new SweepSubmission(document.Spec, fresh), stop);
-        if (id is not { } sweep) throw document.Sources.Fault(problems);
+        var sweep = SubmitCommand.Taken(await coordinator.SubmitAsync(new SweepSubmission(document.Spec, fresh), stop), document, terminal);
         try
         {
             return await new SweepWatch(terminal, s => coordinator.Queries.StatusAsync(sweep.ToString(), s), TimeProvider.System).FollowAsync(stop);

@@ -1,11 +1,11 @@
 using System.CommandLine;
 using Lathe.Cli.Data;
-using Lathe.Cli.Embedded;
 using Lathe.Cli.Output;
 using Lathe.Cli.Sources;
+using Lathe.Cli.Sweeps;
 using Lathe.Contracts;
+using Lathe.Coordinator;
 using Lathe.Hosting;
-using Lathe.NN.Data;
 
 namespace Lathe.Cli.Commands;
 
@@ -53,10 +53,8 @@ internal static class SubmitCommand
         var store = new CheckpointStore(settings);
         using var http = new HttpClient();
         var document = await TakenIn.ReadAsync(file, sets, store, http, terminal.Say, stop);
-        if (Preflight.Plan(document, onlyBuiltIn: false) is { } plan) Preflight.CheckNetworks(document, plan, store, (name, _) => DataSets.FormOf(name));
         using var client = new CoordinatorClient(CommonOptions.CoordinatorAddress(call) ?? CommonOptions.DefaultCoordinator);
-        var (id, problems) = await client.SubmitAsync(new SweepSubmission(document.Spec, fresh), stop);
-        if (id is not { } sweep) throw document.Sources.Fault(problems);
+        var sweep = Taken(await client.SubmitAsync(new SweepSubmission(document.Spec, fresh), stop), document, terminal);
         if (!wait)
         {
             Console.Out.WriteLine(sweep);
@@ -68,11 +66,19 @@ internal static class SubmitCommand
         return Finish(terminal, status, await client.ResultsAsync(sweep.ToString(), stop), json);
     }
 
+    /// <summary>The sweep that a coordinator accepted. Prints what could not be checked.</summary>
+    /// <exception cref="LatheException">It refused the sweep: everything that is wrong, one line each with its place.</exception>
+    public static Guid Taken(SubmissionOutcome outcome, SweepDocument document, Terminal terminal)
+    {
+        foreach (var note in outcome.Notes) terminal.Say($"note: {note}");
+        return outcome.Id ?? throw document.Sources.Fault(outcome.Problems);
+    }
+
     /// <summary>Prints results and reasons of failures of a finished sweep, and returns its exit code.</summary>
-    public static int Finish(Terminal terminal, SweepStatus sweep, IReadOnlyList<LeafResult> leaves, string? json)
+    public static int Finish(Terminal terminal, SweepStatus sweep, SweepResults results, string? json)
     {
         terminal.Line("");
-        ResultsCommand.Show(terminal, leaves, json);
+        ResultsCommand.Show(terminal, results, json);
         StatusCommand.TellFailures(terminal.Say, sweep);
         return sweep.State == SweepState.Succeeded ? LatheCommand.Success : LatheCommand.Failure;
     }

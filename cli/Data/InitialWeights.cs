@@ -1,23 +1,21 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Lathe.Cli.Embedded;
 using Lathe.Cli.Sweeps;
 using Lathe.Contracts;
 using Lathe.Hosting;
 using Lathe.NN.Weights;
-using Lathe.Trainer;
 
 namespace Lathe.Cli.Data;
 
 /// <summary>
-/// Takes the weights that <c>train: { init: ... }</c> names into the store, and puts their digest in the place of path or address: what
+/// Takes the weights that a sweep names, as <c>train: { init: ... }</c> does, into the store, and puts their digest in the place of path or address: what
 /// the workers get, and what the key of the training is made from, is the content.
 /// </summary>
 /// <param name="store">Shared with the workers.</param>
 /// <param name="download">Downloads files with an address.</param>
 internal sealed class InitialWeights(CheckpointStore store, Download download)
 {
-    private const string Parameter = "init";
-
     /// <summary>The sweep with digests.</summary>
     /// <exception cref="LatheException">A file is missing, cannot be downloaded or is no file of weights; one line each with its place.</exception>
     public async Task<SweepDocument> TakeInAsync(SweepDocument sweep, CancellationToken stop)
@@ -25,24 +23,28 @@ internal sealed class InitialWeights(CheckpointStore store, Download download)
         var problems = new List<SweepProblem>();
         var stages = new List<StageSpec>();
         foreach (var (stage, i) in sweep.Spec.Stages.Select((s, i) => (s, i)))
-            stages.Add(stage.Stage == TrainStage.Manifest.Name ? await TakeInAsync(stage, $"/stages/{i}/{stage.Stage}/{Parameter}", sweep.Sources, problems, stop) : stage);
+        {
+            var parameter = ParametersSchema.Marked(BuiltInStages.Manifests.GetValueOrDefault(stage.Stage)?.ParametersSchema, WeightsFileAttribute.Keyword);
+            stages.Add(parameter is null ? stage : await TakeInAsync(stage, parameter, JsonPointer.Of("stages", $"{i}", stage.Stage, parameter), sweep.Sources, problems, stop));
+        }
+
         if (problems.Count > 0) throw sweep.Sources.Fault(problems);
         return sweep with { Spec = sweep.Spec with { Stages = stages } };
     }
 
-    private async Task<StageSpec> TakeInAsync(StageSpec stage, string path, SourceMap sources, List<SweepProblem> problems, CancellationToken stop)
+    private async Task<StageSpec> TakeInAsync(StageSpec stage, string parameter, string path, SourceMap sources, List<SweepProblem> problems, CancellationToken stop)
     {
-        if (stage.Parameters.ValueKind != JsonValueKind.Object || !stage.Parameters.TryGetProperty(Parameter, out var written)) return stage;
+        if (stage.Parameters.ValueKind != JsonValueKind.Object || !stage.Parameters.TryGetProperty(parameter, out var written)) return stage;
         var parameters = JsonNode.Parse(stage.Parameters.GetRawText())!.AsObject();
         if (written.ValueKind == JsonValueKind.Array)
         {
             var digests = new JsonArray();
             foreach (var (one, i) in written.EnumerateArray().Select((one, i) => (one, i))) digests.Add(await DigestAsync(one, $"{path}/{i}", sources, problems, stop));
-            parameters[Parameter] = digests;
+            parameters[parameter] = digests;
         }
         else
         {
-            parameters[Parameter] = await DigestAsync(written, path, sources, problems, stop);
+            parameters[parameter] = await DigestAsync(written, path, sources, problems, stop);
         }
 
         return stage with { Parameters = JsonSerializer.SerializeToElement(parameters) };

@@ -31,10 +31,10 @@ internal static class BuiltInStages
 {
     public static IReadOnlyDictionary<string, BuiltInStage> ByName { get; } = ((BuiltInStage[])
         [
-            Of<TrainStage, TrainParameters>(SizeMetrics.All, notes => notes.Step is null ? [] : TrainPanels.Of(notes.Step)),
-            Of<PruneStage, PruneParameters>(SizeMetrics.All, notes => notes.Step is null ? [] : PrunePanels.Of(notes.Step)),
-            Of<QuantizeStage, QuantizeParameters>(SizeMetrics.All, notes => notes.Step is null ? [] : QuantizePanels.Of(notes.Step)),
-            Of<EvaluateStage, EvaluateParameters>(EvaluateMetrics.All, notes => EvaluatePanels.Of(EvaluationRecord.TryRead(notes.Records), notes.Figures, notes.Dataset)),
+            Of<TrainStage, TrainParameters>(notes => notes.Step is null ? [] : TrainPanels.Of(notes.Step)),
+            Of<PruneStage, PruneParameters>(notes => notes.Step is null ? [] : PrunePanels.Of(notes.Step)),
+            Of<QuantizeStage, QuantizeParameters>(notes => notes.Step is null ? [] : QuantizePanels.Of(notes.Step)),
+            Of<EvaluateStage, EvaluateParameters>(notes => EvaluatePanels.Of(EvaluationRecord.TryRead(notes.Records), notes.Figures, notes.Dataset)),
         ]).ToDictionary(s => s.Manifest.Name);
 
     public static IReadOnlyDictionary<string, StageManifest> Manifests { get; } = ByName.ToDictionary(s => s.Key, s => s.Value.Manifest);
@@ -44,9 +44,6 @@ internal static class BuiltInStages
         [.. ByName.Values.Reverse().SelectMany(s => s.Manifest.Metrics ?? []).DistinctBy(m => m.Name).OrderBy(m => m.Rank)];
 
     private static readonly HashSet<string> Measuring = [.. Manifests.Values.Where(m => m.Output == StageOutput.Metrics).Select(m => m.Name)];
-
-    /// <summary>Results with what is needed to show them.</summary>
-    public static ShownResults Show(IReadOnlyList<LeafResult> leaves) => ShownResults.Of(leaves, Metrics, Measuring);
 
     /// <summary>The first metric by which what a stage measured is judged so; null: it measured none.</summary>
     /// <param name="execution">An execution.</param>
@@ -65,7 +62,7 @@ internal static class BuiltInStages
         ? stage.PanelsOf(new StageNotes(null, leaf.Dataset, result.Metrics, result.Records))
         : [];
 
-    private static BuiltInStage Of<TStage, TParameters>(IReadOnlyList<MetricDescriptor> metrics, Func<StageNotes, IReadOnlyList<Panel>> panels)
+    private static BuiltInStage Of<TStage, TParameters>(Func<StageNotes, IReadOnlyList<Panel>> panels)
         where TStage : class, IStage<TParameters>, new() =>
-        new(Hosting.Manifests.Of<TStage, TParameters>() with { Metrics = metrics }, bus => bus.AddStage<TStage, TParameters>(), StageHost.RunAsync<TStage, TParameters>, panels);
+        new(Hosting.Manifests.Of<TStage, TParameters>(), bus => bus.AddStage<TStage, TParameters>(), StageHost.RunAsync<TStage, TParameters>, panels);
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Lathe.Contracts;
 
 namespace Lathe.Cli.Output;
@@ -8,7 +9,18 @@ internal static class ResultsJson
 {
     private const string Option = "--json";
 
-    public static string Text(IReadOnlyList<LeafResult> leaves) => JsonSerializer.Serialize(leaves, LatheJson.Indented) + "\n";
+    /// <summary>With the figures of a row before the long way to it.</summary>
+    public static string Text(IReadOnlyList<LeafResult> leaves)
+    {
+        const string Way = "stages";
+        var rows = JsonSerializer.SerializeToNode(leaves, LatheJson.Options)!.AsArray();
+        foreach (var row in rows.OfType<JsonObject>())
+        {
+            if (row.Remove(Way, out var way)) row.Add(Way, way);
+        }
+
+        return rows.ToJsonString(LatheJson.Indented) + "\n";
+    }
 
     /// <summary>Refuses a file that could not be written, before hours are spent on what should go into it.</summary>
     /// <param name="file">As given with <c>--json</c>; null and <c>-</c> pass.</param>

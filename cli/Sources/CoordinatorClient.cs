@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json;
 using Lathe.Contracts;
+using Lathe.Coordinator;
 
 namespace Lathe.Cli.Sources;
 
@@ -16,20 +17,19 @@ internal sealed class CoordinatorClient(Uri address) : ISweepReader, IDisposable
     public Task<SweepStatus> StatusAsync(string reference, CancellationToken stop) =>
         GetAsync<SweepStatus>($"sweeps/{Uri.EscapeDataString(reference)}", stop);
 
-    public Task<IReadOnlyList<LeafResult>> ResultsAsync(string reference, CancellationToken stop) =>
-        GetAsync<IReadOnlyList<LeafResult>>($"sweeps/{Uri.EscapeDataString(reference)}/results", stop);
+    public Task<SweepResults> ResultsAsync(string reference, CancellationToken stop) =>
+        GetAsync<SweepResults>($"sweeps/{Uri.EscapeDataString(reference)}/results", stop);
 
     /// <summary>Stages that have announced themselves, for <c>lathe doctor</c>.</summary>
     public Task<IReadOnlyList<StageManifest>> StagesAsync(CancellationToken stop) => GetAsync<IReadOnlyList<StageManifest>>("stages", stop);
 
     /// <summary>Submits a sweep.</summary>
-    /// <returns>Its id, or what is wrong with it.</returns>
-    public async Task<(Guid? Id, IReadOnlyList<SweepProblem> Problems)> SubmitAsync(SweepSubmission submission, CancellationToken stop)
+    public async Task<SubmissionOutcome> SubmitAsync(SweepSubmission submission, CancellationToken stop)
     {
         using var response = await SendAsync(() => _http.PostAsJsonAsync("sweeps", submission, LatheJson.Options, stop), stop);
         if (response.StatusCode is not (HttpStatusCode.Created or HttpStatusCode.UnprocessableEntity)) throw Unexpected(response);
         var answer = await ReadAsync<Answer>(response, stop);
-        return (answer.Id, answer.Problems ?? []);
+        return new SubmissionOutcome(answer.Id, answer.Problems ?? [], answer.Notes ?? []);
     }
 
     public void Dispose() => _http.Dispose();
@@ -72,5 +72,5 @@ internal sealed class CoordinatorClient(Uri address) : ISweepReader, IDisposable
         new($"{response.RequestMessage?.RequestUri ?? address} answered {(int)response.StatusCode} {response.ReasonPhrase}, which no Lathe coordinator does; "
             + "is --coordinator right, and of this version?");
 
-    private sealed record Answer(Guid? Id, IReadOnlyList<SweepProblem>? Problems, string? Error);
+    private sealed record Answer(Guid? Id, IReadOnlyList<SweepProblem>? Problems, IReadOnlyList<string>? Notes, string? Error);
 }

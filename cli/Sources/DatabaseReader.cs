@@ -11,7 +11,7 @@ internal sealed class DatabaseReader(HostingSettings settings) : ISweepReader
 
     public async Task<SweepStatus> StatusAsync(string reference, CancellationToken stop) => await (await QueriesAsync(stop)).StatusAsync(reference, stop);
 
-    public async Task<IReadOnlyList<LeafResult>> ResultsAsync(string reference, CancellationToken stop) => await (await QueriesAsync(stop)).ResultsAsync(reference, stop);
+    public async Task<SweepResults> ResultsAsync(string reference, CancellationToken stop) => await (await QueriesAsync(stop)).ResultsAsync(reference, stop);
 
     private async Task<SweepQueries> QueriesAsync(CancellationToken stop) =>
         new(await CoordinatorStore.ForReadingAsync(DatabaseAddress.Load(settings), stop), TimeProvider.System);

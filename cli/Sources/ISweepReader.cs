@@ -14,5 +14,5 @@ internal interface ISweepReader
     Task<SweepStatus> StatusAsync(string reference, CancellationToken stop);
 
     /// <inheritdoc cref="StatusAsync"/>
-    Task<IReadOnlyList<LeafResult>> ResultsAsync(string reference, CancellationToken stop);
+    Task<SweepResults> ResultsAsync(string reference, CancellationToken stop);
 }

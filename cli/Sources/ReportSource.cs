@@ -1,5 +1,6 @@
 using Lathe.Cli.Embedded;
 using Lathe.Contracts;
+using Lathe.Coordinator;
 using Lathe.Hosting;
 using Lathe.NN.Checkpoints;
 
@@ -18,17 +19,17 @@ internal static class ReportSource
     {
         var sweep = await reader.StatusAsync(reference, stop);
         // By its id: a sweep of the same name may have begun in the meantime.
-        var leaves = ResultRecords.AddTo(await reader.ResultsAsync(sweep.Id.ToString(), stop), settings);
+        var results = StoredDetails.AddTo(await reader.ResultsAsync(sweep.Id.ToString(), stop), new ResultStore(settings));
         var store = new CheckpointStore(settings);
-        return Of(sweep, leaves, checkpoint => CheckpointHeader.Read(store.PathOf(checkpoint)).Lineage);
+        return Of(sweep, results, checkpoint => CheckpointHeader.Read(store.PathOf(checkpoint)).Lineage);
     }
 
     /// <summary>Puts it together.</summary>
     /// <param name="sweep">The sweep.</param>
-    /// <param name="leaves">Its results.</param>
+    /// <param name="results">Its results.</param>
     /// <param name="read">Reads what a checkpoint says of itself; a <see cref="LatheException"/> becomes a note.</param>
-    public static SweepReport Of(SweepStatus sweep, IReadOnlyList<LeafResult> leaves, Func<CheckpointRef, Lineage> read) =>
-        SweepReport.Of(sweep, BuiltInStages.Show(leaves), checkpoint => read(checkpoint).Steps is [.., var last] ? Story(last) : null, BuiltInStages.PanelsOf);
+    public static SweepReport Of(SweepStatus sweep, SweepResults results, Func<CheckpointRef, Lineage> read) =>
+        SweepReport.Of(sweep, ShownResults.Of(results), checkpoint => read(checkpoint).Steps is [.., var last] ? Story(last) : null, BuiltInStages.PanelsOf);
 
     private static CheckpointStory Story(LineageStep step) =>
         new(step.Version, step.Parameters, step.Seed, step.Input, step.Data, step.Versions, step.Facts, BuiltInStages.PanelsOf(step));

@@ -41,8 +41,8 @@ internal sealed class SourceMap(string file)
         foreach (var part in Upwards(pointer))
             if (_options.TryGetValue(part, out var option)) return $"--set {option}: {message}";
         foreach (var part in Upwards(pointer))
-            if (_places.TryGetValue(part, out var place)) return Line(place, Display(pointer) + WithoutName(pointer, message));
-        return Line(new Place(1, 1), Display(pointer) + WithoutName(pointer, message));
+            if (_places.TryGetValue(part, out var place)) return Line(place, Display(pointer) + message);
+        return Line(new Place(1, 1), Display(pointer) + message);
     }
 
     /// <summary>One line for the user about a place without a name.</summary>
@@ -69,26 +69,14 @@ internal sealed class SourceMap(string file)
     private static string Display(string pointer)
     {
         var text = "";
-        foreach (var part in pointer.Split('/', StringSplitOptions.RemoveEmptyEntries))
+        foreach (var step in JsonPointer.Steps(pointer))
         {
-            if (int.TryParse(part, out _)) text += $"[{part}]";
-            else text += (text.Length == 0 ? "" : ".") + Decode(part);
+            if (int.TryParse(step, out _)) text += $"[{step}]";
+            else text += (text.Length == 0 ? "" : ".") + step;
         }
 
         return text.Length == 0 ? "" : text + ": ";
     }
-
-    /// <summary>Some messages begin with the part's own name, <c>bits</c> or <c>bits/default</c>, which <see cref="Display"/> has just said.</summary>
-    private static string WithoutName(string pointer, string message)
-    {
-        var name = string.Join('/', pointer.Split('/').Where(part => !int.TryParse(part, out _)));
-        var space = message.IndexOf(' ', StringComparison.Ordinal);
-        return space > 0 && name.EndsWith("/" + message[..space], StringComparison.Ordinal) ? message[(space + 1)..] : message;
-    }
-
-    private static string Decode(string part) => part.Replace("~1", "/", StringComparison.Ordinal).Replace("~0", "~", StringComparison.Ordinal);
-
-    public static string Encode(string key) => key.Replace("~", "~0", StringComparison.Ordinal).Replace("/", "~1", StringComparison.Ordinal);
 
     private static IEnumerable<string> Upwards(string pointer)
     {

@@ -74,8 +74,8 @@ internal static class SweepFile
             sources.Add("", map.Place);
             foreach (var entry in map.Entries)
             {
-                sources.Add($"/{SourceMap.Encode(entry.Key)}", entry.Place);
-                if (!Keys.Contains(entry.Key)) Wrong($"/{entry.Key}", $"unknown key; expected one of {Words(Keys)}{Nearest.Hint(entry.Key, Keys)}");
+                sources.Add(JsonPointer.Of(entry.Key), entry.Place);
+                if (!Keys.Contains(entry.Key)) Wrong(JsonPointer.Of(entry.Key), $"unknown key; expected one of {Words(Keys)}{Nearest.Hint(entry.Key, Keys)}");
             }
 
             YamlValue? Value(string key) =>
@@ -196,7 +196,7 @@ internal static class SweepFile
 
         private StageSpec? Stage(int index, YamlEntry entry, IReadOnlyList<SetOption> sets)
         {
-            var pointer = $"/stages/{index}/{SourceMap.Encode(entry.Key)}";
+            var pointer = JsonPointer.Of("stages", $"{index}", entry.Key);
             sources.Add(pointer, entry.Place);
             switch (entry.Value)
             {
@@ -216,7 +216,7 @@ internal static class SweepFile
             foreach (var set in sets.Where(s => s.Stage == stage))
             {
                 parameters[set.Name] = set.Value.ToJson();
-                sources.AddOption($"/stages/{index}/{SourceMap.Encode(stage)}/{SourceMap.Encode(set.Name)}", set.Text);
+                sources.AddOption(JsonPointer.Of("stages", $"{index}", stage, set.Name), set.Text);
             }
 
             return new StageSpec(stage, JsonSerializer.SerializeToElement(parameters));
@@ -235,7 +235,7 @@ internal static class SweepFile
             {
                 foreach (var entry in map.Entries)
                 {
-                    var below = $"{pointer}/{SourceMap.Encode(entry.Key)}";
+                    var below = pointer + JsonPointer.Of(entry.Key);
                     sources.Add(below, entry.Place);
                     Locate(below, entry.Value);
                 }

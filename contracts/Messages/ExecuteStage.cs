@@ -12,7 +12,7 @@ namespace Lathe.Contracts.Messages;
 /// <param name="Version">Version of the stage that the key was computed for; a worker of another version refuses.</param>
 /// <param name="Parameters">Every parameter of the stage, defaults filled in.</param>
 /// <param name="Input">Checkpoint to start from; null for a stage that needs none.</param>
-/// <param name="Data">The data set, by content.</param>
+/// <param name="Data">The data set, by content; null for a stage that reads none.</param>
 /// <param name="Seed">Seed of every random draw.</param>
 /// <param name="Attempt">1 for the first time that the coordinator sent this execution.</param>
 /// <param name="Fresh">True: accept no result or training state that another sweep left under this key.</param>
@@ -27,7 +27,7 @@ public sealed record ExecuteStage(
     string Version,
     JsonElement Parameters,
     CheckpointRef? Input,
-    DataRef Data,
+    DataRef? Data,
     long Seed,
     int Attempt,
     bool Fresh,

@@ -11,6 +11,9 @@ public static class Queues
 
     /// <summary>Work for one stage: <c>stage.prune</c>.</summary>
     public static string Stage(string stage) => $"stage.{stage}";
+
+    /// <summary>Questions to one version of a stage, which its workers answer while they compute: <c>stage.prune.9.check</c>.</summary>
+    public static string Check(string stage, string version) => $"stage.{stage}.{version}.check";
 }
 
 /// <summary>Names of message headers.</summary>

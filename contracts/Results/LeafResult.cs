@@ -1,38 +1,43 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Lathe.Contracts.Panels;
 
 namespace Lathe.Contracts;
 
-/// <summary>One row of a sweep's results: a leaf of its tree of executions. Figures are null until they are known.</summary>
+/// <summary>The results of a sweep, and what its metrics mean.</summary>
+/// <param name="Metrics">One descriptor for each metric that a stage of the sweep describes, by rank.</param>
+/// <param name="Leaves">One row for each leaf of the sweep's tree, in the tree's order.</param>
+public sealed record SweepResults(IReadOnlyList<MetricDescriptor> Metrics, IReadOnlyList<LeafResult> Leaves);
+
+/// <summary>
+/// One row of a sweep's results: a leaf of its tree of executions. As JSON, each figure is a member of the row under its own name:
+/// <c>{ "model": "lenet5", ..., "top1": 0.91, "top1Dense": 0.92, "parametersRatio": 0.25 }</c>.
+/// </summary>
 /// <param name="Model">As in <see cref="SweepSpec.Models"/>.</param>
 /// <param name="Dataset">Data set name.</param>
 /// <param name="Seed">Seed of the whole branch.</param>
-/// <param name="Top1">Share of the test split classified right, a fraction of 1.</param>
-/// <param name="Top1Dense">The same for the dense ancestor.</param>
-/// <param name="Loss">Mean cross-entropy on the test split.</param>
-/// <param name="Parameters">Trainable values.</param>
-/// <param name="ParametersRatio">Parameters over those of the dense ancestor.</param>
-/// <param name="Multiplications">Convolution and linear products for one input.</param>
-/// <param name="MultiplicationsRatio">Multiplications over those of the dense ancestor.</param>
-/// <param name="Bits">Bits of a weight; null for float.</param>
-/// <param name="Bytes">Stored tensors, weights packed.</param>
 /// <param name="State">State of the leaf's own execution.</param>
 /// <param name="Stages">The way to this leaf, first stage first.</param>
-public sealed record LeafResult(
-    string Model,
-    string Dataset,
-    long Seed,
-    double? Top1,
-    double? Top1Dense,
-    double? Loss,
-    double? Parameters,
-    double? ParametersRatio,
-    double? Multiplications,
-    double? MultiplicationsRatio,
-    double? Bits,
-    double? Bytes,
-    ExecutionState State,
-    IReadOnlyList<StageResult> Stages);
+public sealed record LeafResult(string Model, string Dataset, long Seed, ExecutionState State, IReadOnlyList<StageResult> Stages)
+{
+    private const string Ratio = "Ratio";
+
+    /// <summary>The members of the row that no other property holds: its figures. Null until they are known.</summary>
+    [JsonExtensionData]
+    public IDictionary<string, JsonElement> Members { get; init; } = new Dictionary<string, JsonElement>();
+
+    /// <summary>A figure of the row; null where it is not known.</summary>
+    /// <param name="name">Name of a metric, of a dense metric, or <see cref="RatioOf"/> a metric.</param>
+    public double? Figure(string name) =>
+        Members.TryGetValue(name, out var value) && value.ValueKind == JsonValueKind.Number ? value.GetDouble() : null;
+
+    /// <summary>The row with these figures.</summary>
+    public LeafResult With(IEnumerable<KeyValuePair<string, double?>> figures) =>
+        this with { Members = figures.ToDictionary(f => f.Key, f => JsonSerializer.SerializeToElement(f.Value)) };
+
+    /// <summary>Name of a metric's share of the dense network's: <c>parametersRatio</c>.</summary>
+    public static string RatioOf(string metric) => metric + Ratio;
+}
 
 /// <summary>One execution on the way to a leaf.</summary>
 /// <param name="Stage">Stage name.</param>
@@ -42,7 +47,9 @@ public sealed record LeafResult(
 /// <param name="Seconds">Time it took when it was computed.</param>
 /// <param name="Cached">True where an earlier result was taken.</param>
 /// <param name="Metrics">Everything the stage measured.</param>
+/// <param name="OnlyMeasures">True for a stage that leaves figures and no checkpoint.</param>
 /// <param name="Records">What the stage kept beside its figures; null: nothing, or its place in the store was not asked.</param>
+/// <param name="Panels">Pictures and tables that the stage made of its result; null as for <paramref name="Records"/>.</param>
 public sealed record StageResult(
     string Stage,
     JsonElement Parameters,
@@ -51,4 +58,6 @@ public sealed record StageResult(
     double? Seconds,
     bool Cached,
     IReadOnlyDictionary<string, double> Metrics,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] JsonElement? Records = null);
+    bool OnlyMeasures = false,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] JsonElement? Records = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<Panel>? Panels = null);

@@ -33,6 +33,9 @@ public enum StageOutput
 /// parameters record.
 /// </param>
 /// <param name="Metrics">What the stage measures, and how it is shown; null: nothing is said of it.</param>
+/// <param name="ReadsData">
+/// False: the stage opens no image. It runs on a worker without the sweep's data set, and its key does not depend on it.
+/// </param>
 public sealed record StageManifest(
     string Name,
     string Version,
@@ -40,4 +43,5 @@ public sealed record StageManifest(
     StageInput Input,
     StageOutput Output,
     JsonElement? ParametersSchema = null,
-    IReadOnlyList<MetricDescriptor>? Metrics = null);
+    IReadOnlyList<MetricDescriptor>? Metrics = null,
+    bool ReadsData = true);

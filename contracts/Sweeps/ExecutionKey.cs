@@ -12,13 +12,13 @@ public static class ExecutionKey
     /// <param name="manifest">Stage that runs; its name and version enter.</param>
     /// <param name="parameters">Every parameter, defaults filled in.</param>
     /// <param name="input">Input checkpoint, or null.</param>
-    /// <param name="data">Data set, by content.</param>
+    /// <param name="data">Data set, by content; null for a stage that reads none.</param>
     /// <param name="seed">Seed.</param>
     /// <param name="threads">CPU threads that the sweep asks for; null: any, the worker chooses.</param>
     /// <param name="device">Kind of processor that the sweep asks for; null: any, the worker chooses.</param>
     /// <returns>64 lower-case hexadecimal characters.</returns>
     public static string Compute(
-        StageManifest manifest, JsonElement parameters, CheckpointRef? input, DataRef data, long seed, int? threads, DeviceKind? device)
+        StageManifest manifest, JsonElement parameters, CheckpointRef? input, DataRef? data, long seed, int? threads, DeviceKind? device)
     {
         // One field a line; no field can hold a line break, so no two different inputs share a text.
         var text = string.Join('\n',
@@ -27,8 +27,8 @@ public static class ExecutionKey
             manifest.Version,
             CanonicalJson.Write(parameters),
             input?.Sha256 ?? "-",
-            data.Name,
-            data.Fingerprint,
+            data?.Name ?? "-",
+            data?.Fingerprint ?? "-",
             seed.ToString(CultureInfo.InvariantCulture),
             threads?.ToString(CultureInfo.InvariantCulture) ?? "-",
             device?.ToString().ToLowerInvariant() ?? "-");

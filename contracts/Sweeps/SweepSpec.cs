@@ -35,7 +35,7 @@ public sealed record StageSpec(string Stage, JsonElement Parameters);
 
 /// <summary>One thing wrong with a sweep.</summary>
 /// <param name="Path">JSON pointer into <see cref="SweepSpec"/> as its author wrote it: <c>/stages/1/prune/multiplications</c>.</param>
-/// <param name="Message">What is wrong and what was expected.</param>
+/// <param name="Message">What is wrong and what was expected; it does not repeat the path.</param>
 public sealed record SweepProblem(string Path, string Message);
 
 /// <summary>What a client sends to have a sweep run.</summary>

@@ -30,6 +30,7 @@ public static class LatheBus
         services.AddSingleton(_ => new CheckpointStore(settings));
         services.AddSingleton(_ => new ResultStore(settings));
         services.AddSingleton(_ => new TrainingStateStore(settings));
+        services.AddSingleton(_ => new SharedValues(settings));
         services.AddSingleton(_ => new ComputeSlots(settings));
         services.AddSingleton<OngoingExecutions>();
         services.AddHostedService(provider => provider.GetRequiredService<OngoingExecutions>());
@@ -85,6 +86,9 @@ public static class LatheBus
                 case QueueKind.Lasting:
                     foreach (var (name, value) in QueueArguments.Stage) endpoint.SetQueueArgument(name, value);
                     break;
+                case QueueKind.Served:
+                    endpoint.AutoDelete = true;
+                    break;
                 case QueueKind.Temporary:
                     endpoint.Durable = false;
                     endpoint.AutoDelete = true;
@@ -108,6 +112,9 @@ internal enum QueueKind
     /// <summary>A quorum queue: it and its messages outlive every process and a broker's restart.</summary>
     Lasting,
 
+    /// <summary>Gone with the last process that reads it, so that whoever sends to it learns at once that nobody is there.</summary>
+    Served,
+
     /// <summary>Gone with the process that reads it.</summary>
     Temporary,
 }
@@ -126,4 +133,7 @@ internal static class BusAddress
     /// <summary>With a broker the queue is made beforehand: an address of kind queue would declare it again, with other arguments.</summary>
     public static Uri Stage(string stage, bool inMemory) =>
         new($"{(inMemory ? "queue" : "exchange")}:{Queues.Stage(stage)}");
+
+    /// <summary>With the arguments that the exchange of a <see cref="QueueKind.Served"/> queue has.</summary>
+    public static Uri Check(string stage, string version) => new($"exchange:{Queues.Check(stage, version)}?autodelete=true");
 }

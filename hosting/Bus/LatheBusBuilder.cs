@@ -27,8 +27,8 @@ public sealed class LatheBusBuilder
         _stages.Add(new StageEntry(manifest, parameters =>
         {
             var record = ParametersSchema.Read<TParameters>(manifest.Name, parameters);
-            return (run, stop) => new TStage().Run(run, record, stop);
-        }));
+            return run => new TStage().Run(run, record);
+        }, StageCheck.Ask<TStage, TParameters>));
         return this;
     }
 
@@ -70,6 +70,13 @@ public sealed class LatheBusBuilder
                 endpoint.PublishFaults = false;
                 endpoint.Handler<ExecuteStage>(message => context.GetRequiredService<StageExecutor>().Take(stage, message));
             });
+            receive(Queues.Check(stage.Manifest.Name, stage.Manifest.Version), QueueKind.Served, endpoint =>
+            {
+                Take(endpoint, prefetch: 2, atATime: 2);
+                endpoint.PublishFaults = false;
+                endpoint.Handler<CheckStage>(async message => await message.RespondAsync(
+                    await stage.AnswerAsync(message.Message, context.GetRequiredService<HostingSettings>())));
+            });
         }
 
         foreach (var (queue, _, configure) in _reports)
@@ -101,4 +108,39 @@ public sealed class LatheBusBuilder
 /// <summary>A stage that this process hosts.</summary>
 /// <param name="Manifest">With the schema.</param>
 /// <param name="Prepare">Checks parameters and gives what runs the stage.</param>
-internal sealed record StageEntry(StageManifest Manifest, Func<JsonElement, Func<StageRun, CancellationToken, StageOutcome>> Prepare);
+/// <param name="Check">Says what the stage says to parameters before anything runs.</param>
+internal sealed record StageEntry(
+    StageManifest Manifest, Func<JsonElement, Func<StageRun, StageOutcome>> Prepare, Func<JsonElement, StageCheck, StageForecast> Check)
+{
+    // One of them may read a header or list a folder of images; all together they leave the machine to those who compute.
+    private const int AtATime = 4;
+
+    /// <summary>Answers a coordinator.</summary>
+    /// <param name="request">Questions to this version of the stage.</param>
+    /// <param name="settings">Where store and data lie.</param>
+    public async Task<StageChecked> AnswerAsync(CheckStage request, HostingSettings settings)
+    {
+        var forecasts = new StageForecast[request.Questions.Count];
+        await Parallel.ForAsync(0, forecasts.Length, new ParallelOptions { MaxDegreeOfParallelism = AtATime }, (i, _) =>
+        {
+            var question = request.Questions[i];
+            var input = question.Input is { } index ? request.Inputs[index] : null;
+            forecasts[i] = Ask(question.Parameters, new StageCheck(question.Dataset, input, settings));
+            return ValueTask.CompletedTask;
+        });
+        return new StageChecked(forecasts);
+    }
+
+    private StageForecast Ask(JsonElement parameters, StageCheck context)
+    {
+        try
+        {
+            return Check(parameters, context);
+        }
+        catch (Exception e) when (e is not (LatheException or OutOfMemoryException))
+        {
+            // A check that breaks down says nothing about the parameters.
+            throw new LatheException($"the check of stage {Manifest.Name} ended with {e.GetType().Name}: {e.Message}", inner: e);
+        }
+    }
+}

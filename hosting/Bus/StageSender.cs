@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Lathe.Contracts;
 using Lathe.Contracts.Messages;
 using MassTransit;
 using Microsoft.Extensions.DependencyInjection;
@@ -11,12 +12,16 @@ public sealed class StageSender
 {
     private readonly IBus _bus;
     private readonly BrokerClient? _broker;
+    private readonly LatheBusBuilder _parts;
+    private readonly HostingSettings _settings;
     private readonly ConcurrentDictionary<string, bool> _declared = new();
 
     public StageSender(IBus bus, IServiceProvider services)
     {
         _bus = bus;
         _broker = services.GetService<BrokerClient>();
+        _parts = services.GetRequiredService<LatheBusBuilder>();
+        _settings = services.GetRequiredService<HostingSettings>();
     }
 
     /// <summary>Sends an execution to its stage's queue, which is made first where it is missing: nothing is dropped.</summary>
@@ -45,6 +50,45 @@ public sealed class StageSender
     /// <summary>Executions of a stage that wait for a worker; null where unknown, as on the in-memory bus.</summary>
     public async Task<long?> QueueDepthAsync(string stage, CancellationToken stop = default) =>
         _broker is null ? null : await _broker.ReadyMessagesAsync(Queues.Stage(stage), stop);
+
+    /// <summary>Asks a stage about executions: in this process where it lives here, otherwise one of its workers, busy or not.</summary>
+    /// <param name="request">The questions.</param>
+    /// <param name="patience">How long a worker has to answer.</param>
+    /// <param name="stop">Gives up.</param>
+    /// <exception cref="LatheException">No worker answers.</exception>
+    public async Task<StageChecked> CheckAsync(CheckStage request, TimeSpan patience, CancellationToken stop = default)
+    {
+        if (_parts.Stages.FirstOrDefault(s => s.Manifest.Name == request.Stage && s.Manifest.Version == request.Version) is { } here)
+            return await Task.Run(() => here.AnswerAsync(request, _settings), stop);
+        if (_broker is null) throw Unanswered("is up");
+        try
+        {
+            using var handle = _bus.CreateRequestClient<CheckStage>(BusAddress.Check(request.Stage, request.Version), patience).Create(request, stop);
+            handle.UseExecute(context =>
+            {
+                if (context.TryGetPayload<RabbitMqSendContext>(out var rabbit)) rabbit.Mandatory = true;
+            });
+            return (await handle.GetResponse<StageChecked>()).Message;
+        }
+        catch (RequestException e) when (e.InnerException is MessageReturnedException)
+        {
+            throw Unanswered("is up");
+        }
+        catch (RequestTimeoutException)
+        {
+            throw Unanswered($"answers within {patience.TotalSeconds:0} s");
+        }
+        catch (RequestFaultException e)
+        {
+            throw new LatheException($"its check ended with a fault: {(e.Fault?.Exceptions is [var first, ..] ? first.Message : e.Message)}", FailureKind.Transient, e);
+        }
+        catch (RequestException e)
+        {
+            throw new LatheException($"the bus did not take the question: {e.GetBaseException().Message}", FailureKind.Transient, e);
+        }
+
+        LatheException Unanswered(string what) => new($"no worker of stage {request.Stage} version {request.Version} {what}", FailureKind.Transient);
+    }
 
     private async Task SendOnceAsync(ExecuteStage command, string? traceParent, CancellationToken stop)
     {

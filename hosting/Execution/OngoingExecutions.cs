@@ -11,7 +11,7 @@ namespace Lathe.Hosting;
 /// <remarks>Add this hosted service before the bus. It then stops after the bus, and waits for the executions that the bus no longer tracks.</remarks>
 internal sealed class OngoingExecutions : IHostedService, IDisposable
 {
-    private readonly Dictionary<(Guid Sweep, string Key, string ReplyTo), Task> _running = [];
+    private readonly Dictionary<(Guid Sweep, string Key, string ReplyTo), (Task Task, CancellationTokenSource Cancelled)> _running = [];
     private readonly CancellationTokenSource _busStopped = new();
 
     /// <summary>Requested once nothing can be sent any more.</summary>
@@ -19,26 +19,40 @@ internal sealed class OngoingExecutions : IHostedService, IDisposable
 
     /// <summary>Starts an execution, or finds the one that the same message started before.</summary>
     /// <param name="command">The message.</param>
-    /// <param name="start">Runs it to its end.</param>
+    /// <param name="start">Runs it to its end; its token is requested by <see cref="Cancel"/>.</param>
     /// <returns>A task that completes or fails together with the execution.</returns>
-    public Task Join(ExecuteStage command, Func<Task> start)
+    public Task Join(ExecuteStage command, Func<CancellationToken, Task> start)
     {
         var name = (command.SweepId, command.Key, command.ReplyTo);
         lock (_running)
         {
-            return _running.TryGetValue(name, out var ongoing) ? ongoing : _running[name] = Task.Run(RunAsync);
+            if (_running.TryGetValue(name, out var ongoing)) return ongoing.Task;
+            var cancelled = new CancellationTokenSource();
+            var task = Task.Run(() => RunAsync(cancelled));
+            _running[name] = (task, cancelled);
+            return task;
         }
 
-        async Task RunAsync()
+        async Task RunAsync(CancellationTokenSource cancelled)
         {
             try
             {
-                await start();
+                await start(cancelled.Token);
             }
             finally
             {
                 lock (_running) _running.Remove(name);
+                cancelled.Dispose();
             }
+        }
+    }
+
+    /// <summary>Calls off what a sweep has under way under a key; nothing happens where that is nothing.</summary>
+    public void Cancel(Guid sweep, string key)
+    {
+        lock (_running)
+        {
+            foreach (var (name, execution) in _running.Where(r => (r.Key.Sweep, r.Key.Key) == (sweep, key)).ToList()) execution.Cancelled.Cancel();
         }
     }
 
@@ -48,7 +62,7 @@ internal sealed class OngoingExecutions : IHostedService, IDisposable
     {
         await _busStopped.CancelAsync();
         Task[] running;
-        lock (_running) running = [.. _running.Values];
+        lock (_running) running = [.. _running.Values.Select(r => r.Task)];
         // The code that runs them reports how they ended. Here it only matters that they ended.
         await Task.WhenAll(running).WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }

@@ -16,6 +16,7 @@ internal sealed class StageExecutor(
     CheckpointStore checkpoints,
     ResultStore results,
     TrainingStateStore states,
+    SharedValues shared,
     ComputeSlots slots,
     KeyLocks keys,
     ReportSender reports,
@@ -42,7 +43,7 @@ internal sealed class StageExecutor(
         var traceParent = message.Headers.Get<string>(Headers.TraceParent);
         try
         {
-            await ongoing.Join(command, () => Execute(stage, command, traceParent)).WaitAsync(message.CancellationToken);
+            await ongoing.Join(command, cancelled => Execute(stage, command, traceParent, cancelled)).WaitAsync(message.CancellationToken);
         }
         catch (OperationCanceledException) when (message.CancellationToken.IsCancellationRequested && !shutdown.Stopping.IsCancellationRequested)
         {
@@ -51,7 +52,7 @@ internal sealed class StageExecutor(
         }
     }
 
-    private async Task Execute(StageEntry stage, ExecuteStage command, string? traceParent)
+    private async Task Execute(StageEntry stage, ExecuteStage command, string? traceParent, CancellationToken cancelled)
     {
         using var busy = activity.Begin();
         var queued = Math.Max(0, (time.GetUtcNow() - command.SentAt).TotalSeconds);
@@ -59,12 +60,17 @@ internal sealed class StageExecutor(
         StoredResult result;
         try
         {
-            result = await FindOrCompute(stage, command, traceParent, queued);
+            result = await FindOrCompute(stage, command, traceParent, queued, cancelled);
         }
         catch (OperationCanceledException) when (shutdown.Stopping.IsCancellationRequested)
         {
             logger.LogInformation("{Stage} {Key} is interrupted and goes back to its queue", command.Stage, command.Key);
             throw;
+        }
+        catch (OperationCanceledException) when (cancelled.IsCancellationRequested)
+        {
+            logger.LogInformation("{Stage} {Key} is cancelled", command.Stage, command.Key);
+            return;
         }
 #pragma warning disable CA1031 // A stage may throw anything; whatever it is ends as a report, not as a loop through the queue.
         catch (Exception e)
@@ -99,11 +105,13 @@ internal sealed class StageExecutor(
         return new StageFailed(command.SweepId, command.Key, command.Stage, kind, text);
     }
 
-    private async Task<StoredResult> FindOrCompute(StageEntry stage, ExecuteStage command, string? parent, double queued)
+    private async Task<StoredResult> FindOrCompute(
+        StageEntry stage, ExecuteStage command, string? parent, double queued, CancellationToken cancelled)
     {
         CheckVersion(stage.Manifest, command);
         if (Accepted(command) is { } known) return known;
         CheckDevice(command);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancelled, shutdown.Stopping);
         var worker = WorkerName.Of(stage.Manifest.Name);
         await reports.SendAsync(
             command.ReplyTo, new StageStarted(command.SweepId, command.Key, command.Stage, worker, queued), null, shutdown.Stopping);
@@ -114,21 +122,17 @@ internal sealed class StageExecutor(
             time,
             logger);
         using var alone = await keys.EnterAsync(
-            command.Key, () => progress.Report(new StageProgress(StageProgress.WaitingForSame)), shutdown.Stopping);
+            command.Key, () => progress.Report(new StageProgress(StageProgress.WaitingForSame)), either.Token);
         if (Accepted(command) is { } meanwhile) return meanwhile;
         var work = stage.Prepare(command.Parameters);
         using var slot = await slots.TakeAsync(
-            Threads(command), () => progress.Report(new StageProgress(StageProgress.WaitingForCpu)), shutdown.Stopping);
+            Threads(command), () => progress.Report(new StageProgress(StageProgress.WaitingForCpu)), either.Token);
         progress.Report(new StageProgress("starting"));
-        return await Compute(stage, command, work, parent, progress);
+        return await Compute(command, attempt => Prepare(stage.Manifest, command, attempt, progress, (cancelled, either.Token)), work, parent, either.Token);
     }
 
     private async Task<StoredResult> Compute(
-        StageEntry stage,
-        ExecuteStage command,
-        Func<StageRun, CancellationToken, StageOutcome> work,
-        string? parent,
-        ProgressForwarder progress)
+        ExecuteStage command, Func<TrainingAttempt, StageRun> prepare, Func<StageRun, StageOutcome> work, string? parent, CancellationToken stop)
     {
         using var span = StartSpan(command, parent);
         var began = time.GetTimestamp();
@@ -136,11 +140,11 @@ internal sealed class StageExecutor(
         var ending = "failed";
         try
         {
-            var run = Prepare(command, attempt, progress);
-            var outcome = await StageThread.Run(command.Stage, () => work(run, shutdown.Stopping));
+            var run = prepare(attempt);
+            var outcome = await StageThread.Run(command.Stage, () => work(run));
             var result = new StoredResult(
                 command.Key, command.Stage, outcome.Output, outcome.Metrics, attempt.Seconds, command.SweepId, span?.Id ?? parent,
-                outcome.Records);
+                outcome.Records, outcome.Panels);
             results.Commit(result);
             attempt.Finished();
             ending = "completed";
@@ -148,7 +152,7 @@ internal sealed class StageExecutor(
             logger.LogInformation("{Stage} {Key} made {Checkpoint} in {Seconds:0.0} s", command.Stage, command.Key, result.Output.Sha256, result.Seconds);
             return result;
         }
-        catch (OperationCanceledException) when (shutdown.Stopping.IsCancellationRequested)
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
             ending = "interrupted";
             attempt.CalledOff();
@@ -170,20 +174,11 @@ internal sealed class StageExecutor(
         }
     }
 
-    private StageRun Prepare(ExecuteStage command, TrainingAttempt attempt, ProgressForwarder progress)
+    private StageRun Prepare(
+        StageManifest manifest, ExecuteStage command, TrainingAttempt attempt, ProgressForwarder progress, (CancellationToken Cancelled, CancellationToken Either) stop)
     {
         var tag = new KeyValuePair<string, object?>(LatheTelemetry.Stage, command.Stage);
-        var place = DataPlaces.Find(command.Data.Name, settings);
-        if (DataPlaces.Elsewhere(command.Data.Name, place, settings) is { } elsewhere) logger.LogInformation("{Found}", elsewhere);
-        var found = DataFingerprint.Compute(command.Data.Name, place, settings);
-        if (found != command.Data)
-        {
-            throw new LatheException(
-                $"data set {command.Data.Name} in {place} has fingerprint {found.Fingerprint}; the sweep was planned for {command.Data.Fingerprint}: "
-                + "coordinator and workers see different files");
-        }
-
-        return new StageRun(checkpoints, images => LatheTelemetry.Images.Add(images, tag))
+        return new StageRun(checkpoints, shared, images => LatheTelemetry.Images.Add(images, tag))
         {
             Key = command.Key,
             Stage = command.Stage,
@@ -191,15 +186,29 @@ internal sealed class StageExecutor(
             Parameters = command.Parameters,
             Input = command.Input,
             InputPath = command.Input is { } input ? checkpoints.PathOf(input) : null,
-            Data = command.Data,
-            DataPlace = place,
+            FoundData = manifest.ReadsData ? FindData(command) : null,
             Seed = command.Seed,
             Threads = Threads(command),
             Device = settings.Device.Fit(command.Device) ?? settings.Device,
+            Fresh = command.Fresh ? command.SweepId : null,
+            Cancelled = stop.Cancelled,
+            ShuttingDown = shutdown.Stopping,
+            Stop = stop.Either,
             State = attempt,
             Progress = new MeasuredProgress(progress, tag),
             Logger = logger,
         };
+    }
+
+    private (DataRef Data, DataPlace Place) FindData(ExecuteStage command)
+    {
+        if (command.Data is not { } wanted) throw new LatheException($"stage {command.Stage} reads data, and the message names none; start workers and coordinator of the same release");
+        var place = DataPlaces.Find(wanted.Name, settings);
+        if (DataPlaces.Elsewhere(wanted.Name, place, settings) is { } elsewhere) logger.LogInformation("{Found}", elsewhere);
+        var found = DataFingerprint.Compute(wanted.Name, place, settings);
+        return found == wanted ? (found, place) : throw new LatheException(
+            $"data set {wanted.Name} in {place} has fingerprint {found.Fingerprint}; the sweep was planned for {wanted.Fingerprint}: "
+            + "coordinator and workers see different files");
     }
 
     private int Threads(ExecuteStage command) => command.Threads ?? settings.Threads;

@@ -1,27 +1,57 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text.Json;
-using System.Text.RegularExpressions;
+using Lathe.Contracts;
+using Newtonsoft.Json.Linq;
 using NJsonSchema;
 using NJsonSchema.Validation;
 
 namespace Lathe.Hosting;
 
-/// <summary>Validates by JSON Schema and says what is wrong in words.</summary>
-internal static partial class ParametersCheck
+/// <summary>Validates by a JSON Schema, which is compiled once, and says what is wrong in words.</summary>
+internal sealed class ParametersCheck
 {
-    public static IReadOnlyList<(string Path, string Message)> Run(JsonElement schema, JsonElement parameters)
+    private static readonly ConcurrentDictionary<string, ParametersCheck> Compiled = new(StringComparer.Ordinal);
+
+    private readonly JsonElement _schema;
+    private readonly JsonSchema _compiled;
+
+    private ParametersCheck(string schema)
     {
-        if (parameters.ValueKind != JsonValueKind.Object) return [("", $"{Shown(parameters)}, expected an object of parameters")];
-        var compiled = JsonSchema.FromJsonAsync(schema.GetRawText()).GetAwaiter().GetResult();
-        var problems = new List<(string, string)>();
-        foreach (var error in compiled.Validate(parameters.GetRawText()))
+        _schema = JsonElement.Parse(schema);
+        _compiled = JsonSchema.FromJsonAsync(schema).GetAwaiter().GetResult();
+    }
+
+    /// <summary>The check by a schema. There are as many as there are versions of stages, so all are kept.</summary>
+    public static ParametersCheck Of(JsonElement schema) => Compiled.GetOrAdd(schema.GetRawText(), text => new ParametersCheck(text));
+
+    public IReadOnlyList<ParameterProblem> Run(JsonElement parameters)
+    {
+        if (parameters.ValueKind != JsonValueKind.Object) return [new ParameterProblem("", $"{Shown(parameters)}, expected an object of parameters")];
+        var problems = new List<ParameterProblem>();
+        foreach (var error in _compiled.Validate(parameters.GetRawText()))
         {
-            var steps = Steps(error.Path);
-            if (IsWithin(error, At(parameters, steps), Described(schema, steps))) continue;
-            problems.Add((Pointer(steps), Message(error, steps, schema, parameters)));
+            var steps = Steps(error);
+            if (IsWithin(error, At(parameters, steps), Described(steps))) continue;
+            problems.Add(new ParameterProblem(JsonPointer.Of(steps), Message(error, steps, parameters)));
         }
 
         return problems;
+    }
+
+    /// <summary>Where the validator found an error: of a key that is missing, where it should be.</summary>
+    private static List<string> Steps(ValidationError error)
+    {
+        var steps = (error.Token?.AncestorsAndSelf() ?? []).Reverse().Select(Step).OfType<string>().ToList();
+        if (error.Kind == ValidationErrorKind.PropertyRequired && error.Property is { } missing) steps.Add(missing);
+        return steps;
+
+        static string? Step(JToken token) => token switch
+        {
+            JProperty property => property.Name,
+            { Parent: JArray list } => list.IndexOf(token).ToString(CultureInfo.InvariantCulture),
+            _ => null,
+        };
     }
 
     /// <summary>
@@ -41,18 +71,17 @@ internal static partial class ParametersCheck
         double? Limit(string key) => rule.TryGetProperty(key, out var limit) && limit.ValueKind == JsonValueKind.Number ? limit.GetDouble() : null;
     }
 
-    private static string Message(ValidationError error, List<string> steps, JsonElement schema, JsonElement parameters)
+    private string Message(ValidationError error, List<string> steps, JsonElement parameters)
     {
-        var name = steps.Count > 0 ? steps[^1] : "";
         switch (error.Kind)
         {
             case ValidationErrorKind.NoAdditionalPropertiesAllowed:
-                var known = KnownKeys(Described(schema, steps[..^1]));
-                return $"is an unknown key{Nearest.Hint(name, known)}; known keys are {string.Join(", ", known)}";
+                var known = KnownKeys(Described(steps[..^1]));
+                return $"is an unknown key{Nearest.Hint(steps[^1], known)}; known keys are {string.Join(", ", known)}";
             case ValidationErrorKind.PropertyRequired:
-                return $"is missing; expected {Expected(Described(schema, steps))}";
+                return $"is missing; expected {Expected(Described(steps))}";
             default:
-                return $"{Shown(At(parameters, steps))}, expected {Expected(Described(schema, steps))}";
+                return $"{Shown(At(parameters, steps))}, expected {Expected(Described(steps))}";
         }
     }
 
@@ -138,9 +167,9 @@ internal static partial class ParametersCheck
             : [];
 
     /// <summary>The part of the schema that describes a place in the parameters.</summary>
-    private static JsonElement? Described(JsonElement schema, IEnumerable<string> steps)
+    private JsonElement? Described(IEnumerable<string> steps)
     {
-        var rule = schema;
+        var rule = _schema;
         foreach (var step in steps)
         {
             if (rule.TryGetProperty("properties", out var properties) && properties.TryGetProperty(step, out var property)) rule = property;
@@ -163,13 +192,4 @@ internal static partial class ParametersCheck
 
         return value;
     }
-
-    /// <summary>The validator writes places as <c>#/milestones[2]</c>, and names that are no words as <c>#/bits.['features.0']</c>.</summary>
-    private static List<string> Steps(string? path) =>
-        [.. PathStep().Matches(path ?? "").Select(step => step.Groups["quoted"].Success ? step.Groups["quoted"].Value : step.Value)];
-
-    [GeneratedRegex(@"'(?<quoted>[^']*)'|[^#/.\[\]']+")]
-    private static partial Regex PathStep();
-
-    private static string Pointer(IEnumerable<string> steps) => string.Concat(steps.Select(step => "/" + step));
 }

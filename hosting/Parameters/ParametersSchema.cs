@@ -16,8 +16,10 @@ namespace Lathe.Hosting;
 /// </summary>
 public static class ParametersSchema
 {
-    /// <summary>The schema of a record: unknown keys refused, a default for each optional key.</summary>
-    public static JsonElement For<TParameters>()
+    /// <summary>The schema of a record: unknown keys refused, a default for each optional key. It is made once for each record.</summary>
+    public static JsonElement For<TParameters>() => Known<TParameters>.Schema;
+
+    private static JsonElement Make<TParameters>()
     {
         var schema = LatheJson.Options.GetJsonSchemaAsNode(typeof(TParameters), new JsonSchemaExporterOptions
         {
@@ -46,11 +48,22 @@ public static class ParametersSchema
         return JsonSerializer.SerializeToElement(schema);
     }
 
-    /// <summary>Everything wrong with parameters, as JSON pointer and a message for a person; empty where nothing is.</summary>
+    /// <summary>Everything wrong with parameters; empty where nothing is.</summary>
     /// <param name="schema">JSON Schema of the parameters.</param>
     /// <param name="parameters">The parameters; keys with a default may be left out.</param>
-    public static IReadOnlyList<(string Path, string Message)> Validate(JsonElement schema, JsonElement parameters) =>
-        ParametersCheck.Run(schema, parameters);
+    public static IReadOnlyList<ParameterProblem> Validate(JsonElement schema, JsonElement parameters) => ParametersCheck.Of(schema).Run(parameters);
+
+    /// <summary>The same by the schema of a record.</summary>
+    public static IReadOnlyList<ParameterProblem> Validate<TParameters>(JsonElement parameters) => Known<TParameters>.Check.Run(parameters);
+
+    /// <summary>The parameter that a schema marks with a keyword; null where it marks none.</summary>
+    /// <param name="schema">JSON Schema of a stage's parameters; null: nothing is known.</param>
+    /// <param name="keyword">For example <see cref="SweepModelAttribute.Keyword"/>.</param>
+    public static string? Marked(JsonElement? schema, string keyword) =>
+        schema is { ValueKind: JsonValueKind.Object } rules && rules.TryGetProperty("properties", out var properties)
+            ? properties.EnumerateObject().Where(p => p.Value.ValueKind == JsonValueKind.Object && p.Value.TryGetProperty(keyword, out var mark) && mark.ValueKind == JsonValueKind.True)
+                .Select(p => p.Name).FirstOrDefault()
+            : null;
 
     /// <summary>The parameters with the schema's default for each key that is left out, in the schema's order.</summary>
     public static JsonElement WithDefaults(JsonElement schema, JsonElement parameters)
@@ -75,19 +88,18 @@ public static class ParametersSchema
         return JsonSerializer.SerializeToElement(filled);
     }
 
-    /// <summary>The record that checked parameters describe.</summary>
+    /// <summary>The record that parameters describe.</summary>
     /// <exception cref="LatheException">They do not fit the record's schema.</exception>
     public static TParameters Read<TParameters>(string stage, JsonElement parameters)
     {
-        var schema = For<TParameters>();
-        var problems = Validate(schema, parameters);
+        var problems = Validate<TParameters>(parameters);
         if (problems.Count > 0)
         {
             throw new LatheException(
-                $"parameters of stage {stage}: {string.Join("; ", problems.Select(p => $"{p.Path.TrimStart('/')} {p.Message}".TrimStart()))}");
+                $"parameters of stage {stage}: {string.Join("; ", problems.Select(p => $"{string.Join('.', JsonPointer.Steps(p.Pointer))} {p.Message}".TrimStart()))}");
         }
 
-        return WithDefaults(schema, parameters).Deserialize<TParameters>(LatheJson.Options)
+        return WithDefaults(For<TParameters>(), parameters).Deserialize<TParameters>(LatheJson.Options)
             ?? throw new LatheException($"parameters of stage {stage}: expected an object");
     }
 
@@ -116,6 +128,8 @@ public static class ParametersSchema
         if (schema.ContainsKey("properties")) schema["additionalProperties"] = false;
         if (context.PropertyInfo is not { } property) return schema;
         if (Attribute<DescriptionAttribute>(property) is { } description) schema["description"] = description.Description;
+        if (Attribute<SweepModelAttribute>(property) is not null) schema[SweepModelAttribute.Keyword] = true;
+        if (Attribute<WeightsFileAttribute>(property) is not null) schema[WeightsFileAttribute.Keyword] = true;
         if (Attribute<RangeAttribute>(property) is { } range) Limit(schema, range);
         if (Attribute<AllowedValuesAttribute>(property) is { } allowed)
             schema["enum"] = new JsonArray([.. allowed.Values.Select(value => JsonSerializer.SerializeToNode(value, LatheJson.Options))]);
@@ -142,4 +156,12 @@ public static class ParametersSchema
         provider is MemberInfo property
             ? property.GetCustomAttribute<TAttribute>(inherit: true)
             : provider?.GetCustomAttributes(typeof(TAttribute), inherit: true).OfType<TAttribute>().FirstOrDefault();
+
+    /// <summary>What is made once for each record.</summary>
+    private static class Known<TParameters>
+    {
+        public static readonly JsonElement Schema = Make<TParameters>();
+
+        public static readonly ParametersCheck Check = ParametersCheck.Of(Schema);
+    }
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using Lathe.Contracts;
 using Microsoft.Extensions.Logging;
@@ -8,13 +9,11 @@ namespace Lathe.Hosting;
 public sealed class StageRun
 {
     private readonly CheckpointStore _store;
+    private readonly SharedValues _shared;
     private readonly Action<long> _countImages;
 
-    internal StageRun(CheckpointStore store, Action<long> countImages)
-    {
-        _store = store;
-        _countImages = countImages;
-    }
+    internal StageRun(CheckpointStore store, SharedValues shared, Action<long> countImages) =>
+        (_store, _shared, _countImages) = (store, shared, countImages);
 
     /// <summary>Execution key, 64 lower-case hexadecimal characters.</summary>
     public required string Key { get; init; }
@@ -35,10 +34,15 @@ public sealed class StageRun
     public required string? InputPath { get; init; }
 
     /// <summary>The data set, by content.</summary>
-    public required DataRef Data { get; init; }
+    /// <exception cref="InvalidOperationException">The stage's manifest says that it reads no data.</exception>
+    public DataRef Data => FoundData?.Data ?? throw NoData();
 
     /// <summary>Where the data set lies; its fingerprint is that of <see cref="Data"/>.</summary>
-    public required DataPlace DataPlace { get; init; }
+    /// <exception cref="InvalidOperationException">The stage's manifest says that it reads no data.</exception>
+    public DataPlace DataPlace => FoundData?.Place ?? throw NoData();
+
+    /// <summary>The data set and where it lies; null for a stage that reads none.</summary>
+    internal (DataRef Data, DataPlace Place)? FoundData { get; init; }
 
     /// <summary>Seed of every random draw.</summary>
     public required long Seed { get; init; }
@@ -48,6 +52,15 @@ public sealed class StageRun
 
     /// <summary>What to compute on.</summary>
     public required ComputeDevice Device { get; init; }
+
+    /// <summary>Requested when nobody wants the result any more.</summary>
+    public required CancellationToken Cancelled { get; init; }
+
+    /// <summary>Requested when the worker has to go. Another worker goes on from what the stage has saved.</summary>
+    public required CancellationToken ShuttingDown { get; init; }
+
+    /// <summary>Requested with either: save the state and throw <see cref="OperationCanceledException"/>.</summary>
+    public required CancellationToken Stop { get; init; }
 
     /// <summary>Where the stage keeps what it needs to go on after an interruption.</summary>
     public required ITrainingState State { get; init; }
@@ -70,6 +83,21 @@ public sealed class StageRun
     /// <exception cref="LatheException">Not a digest, not in the store, or damaged.</exception>
     public string PathOf(string sha256) => _store.PathOf(_store.Find(sha256));
 
+    /// <summary>
+    /// A value that several executions need alike, for example a measurement of the dense network: the first one computes it, and the
+    /// store keeps it for the others. It belongs to this version of the stage and to this number of threads.
+    /// </summary>
+    /// <param name="name">Names everything else that decides the value: digests, parameters, the device.</param>
+    /// <param name="compute">Computes it; the value goes to JSON and back.</param>
+    public T Share<T>(string name, Func<T> compute)
+        where T : class =>
+        _shared.Get(string.Create(CultureInfo.InvariantCulture, $"{Stage} {Version} {Threads} {Fresh} {name}"), compute);
+
+    /// <summary>The sweep that takes no value of others; null: values are shared.</summary>
+    internal Guid? Fresh { get; init; }
+
     /// <summary>Counts images that went through the network, for the throughput that telemetry shows.</summary>
     public void CountImages(long images) => _countImages(images);
+
+    private InvalidOperationException NoData() => new($"the manifest of stage {Stage} says that it reads no data ({nameof(StageManifest.ReadsData)})");
 }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Lathe.Contracts;
+using Lathe.Contracts.Messages;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -21,10 +22,10 @@ public sealed class StageTrial(HostingSettings settings)
 
     /// <summary>Runs the stage on a thread of its own, and keeps its training state if it is interrupted.</summary>
     /// <param name="parameters">Parameters as JSON; defaults are filled in.</param>
-    /// <param name="data">Data set name.</param>
+    /// <param name="data">Data set name; not looked for where the stage reads no data.</param>
     /// <param name="input">Checkpoint to start from, or null.</param>
     /// <param name="seed">Seed of every random draw.</param>
-    /// <param name="stop">Interrupts the stage.</param>
+    /// <param name="stop">Interrupts the stage, as the end of a worker does.</param>
     /// <returns>What it made. No result is recorded under its key: the next trial runs again.</returns>
     public StageOutcome Run<TStage, TParameters>(
         JsonElement parameters, string data, CheckpointRef? input = null, long seed = 1, CancellationToken stop = default)
@@ -33,11 +34,10 @@ public sealed class StageTrial(HostingSettings settings)
         var manifest = Manifests.Of<TStage, TParameters>();
         var record = ParametersSchema.Read<TParameters>(manifest.Name, parameters);
         var filled = ParametersSchema.WithDefaults(manifest.ParametersSchema!.Value, parameters);
-        var place = DataPlaces.Find(data, settings);
-        var fingerprint = DataFingerprint.Compute(data, place, settings);
-        var key = ExecutionKey.Compute(manifest, filled, input, fingerprint, seed, settings.Threads, settings.Device.Kind is DeviceKind.Auto ? null : settings.Device.Kind);
+        var found = manifest.ReadsData ? FindData(data) : ((DataRef, DataPlace)?)null;
+        var key = ExecutionKey.Compute(manifest, filled, input, found?.Item1, seed, settings.Threads, settings.Device.Kind is DeviceKind.Auto ? null : settings.Device.Kind);
         var attempt = new TrainingStateStore(settings).Begin(key, freshFor: null, TimeProvider.System, Logger);
-        var run = new StageRun(Checkpoints, OnImages)
+        var run = new StageRun(Checkpoints, new SharedValues(settings), OnImages)
         {
             Key = key,
             Stage = manifest.Name,
@@ -45,18 +45,20 @@ public sealed class StageTrial(HostingSettings settings)
             Parameters = filled,
             Input = input,
             InputPath = input is null ? null : Checkpoints.PathOf(input),
-            Data = fingerprint,
-            DataPlace = place,
+            FoundData = found,
             Seed = seed,
             Threads = settings.Threads,
             Device = settings.Device,
+            Cancelled = CancellationToken.None,
+            ShuttingDown = stop,
+            Stop = stop,
             State = attempt,
             Progress = new SynchronousProgress(OnProgress),
             Logger = Logger,
         };
         try
         {
-            var outcome = StageThread.Run(manifest.Name, () => new TStage().Run(run, record, stop)).GetAwaiter().GetResult();
+            var outcome = StageThread.Run(manifest.Name, () => new TStage().Run(run, record)).GetAwaiter().GetResult();
             attempt.Finished();
             return outcome;
         }
@@ -65,6 +67,20 @@ public sealed class StageTrial(HostingSettings settings)
             attempt.CalledOff();
             throw;
         }
+    }
+
+    /// <summary>Asks the stage about parameters, as a coordinator does before a sweep runs.</summary>
+    /// <param name="parameters">Parameters as JSON; defaults are filled in.</param>
+    /// <param name="data">Data set name.</param>
+    /// <param name="input">The network that enters; null: unknown, or there is none.</param>
+    public StageForecast Check<TStage, TParameters>(JsonElement parameters, string data, NetworkForm? input = null)
+        where TStage : class, IStage<TParameters>, new() =>
+        StageCheck.Ask<TStage, TParameters>(parameters, new StageCheck(data, input, settings));
+
+    private (DataRef, DataPlace) FindData(string name)
+    {
+        var place = DataPlaces.Find(name, settings);
+        return (DataFingerprint.Compute(name, place, settings), place);
     }
 
     private sealed class SynchronousProgress(Action<StageProgress> report) : IProgress<StageProgress>

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Lathe.Contracts;
+using Lathe.Contracts.Panels;
 
 namespace Lathe.Hosting;
 
@@ -13,6 +14,7 @@ namespace Lathe.Hosting;
 /// <param name="SweepId">The sweep it was computed for.</param>
 /// <param name="TraceParent">W3C trace context of the execution's span, or null where none was recorded.</param>
 /// <param name="Records">More than figures can say, in the stage's own form; null: nothing.</param>
+/// <param name="Panels">Pictures and tables of the result; null: none.</param>
 public sealed record StoredResult(
     string Key,
     string Stage,
@@ -21,7 +23,8 @@ public sealed record StoredResult(
     double Seconds,
     Guid SweepId,
     string? TraceParent,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] JsonElement? Records = null);
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] JsonElement? Records = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<Panel>? Panels = null);
 
 /// <summary>Results by execution key, <c>results/&lt;key&gt;.json</c>. A result is written before its message is acknowledged.</summary>
 /// <param name="blobs">Folder or bucket that holds them.</param>

@@ -75,24 +75,32 @@ public sealed class TrainingLoop : IDisposable
         TimeProvider? time = null)
     {
         recipe.Check();
-        CheckBatches(module.Graph, recipe.BatchSize);
+        CheckBatches(module.Graph, recipe.BatchSize, "batchSize");
         CheckBatches(module.Graph, train.Count, "number of training images");
         using var loop = new TrainingLoop(
             module, train, recipe, seed, hooks ?? new TrainingHooks(), state, new ProgressReporter(progress, time ?? TimeProvider.System));
         return loop.Run(stop);
     }
 
-    /// <summary>Refuses batches of one image for networks with a batch norm over one pixel: a single value has no variance, and libtorch makes NaN of it.</summary>
+    /// <summary>
+    /// What is wrong with batches of this size: a batch norm over one pixel would see a single value of one image, which has no variance, and
+    /// libtorch makes NaN of it. Null: nothing.
+    /// </summary>
     /// <param name="graph">The network.</param>
     /// <param name="batchSize">Images in a batch.</param>
-    /// <param name="parameter">What the number of images is called where the user wrote it.</param>
-    /// <exception cref="LatheException">A batch norm would see one value for each channel.</exception>
-    public static void CheckBatches(NetworkGraph graph, int batchSize, string parameter = "batchSize")
+    public static string? BatchFault(NetworkGraph graph, int batchSize)
     {
-        if (batchSize > 1) return;
+        if (batchSize > 1) return null;
         var shapes = GraphValidation.Check(graph);
-        if (graph.Nodes.FirstOrDefault(node => node is BatchNorm && shapes[node.Name] is { Height: 1, Width: 1 }) is { } norm)
-            throw new LatheException($"{parameter}: batches of one image give batch norm '{norm.Name}' one value for each channel, which has no variance; choose 2 or more");
+        return graph.Nodes.FirstOrDefault(node => node is BatchNorm && shapes[node.Name] is { Height: 1, Width: 1 }) is { } norm
+            ? $"batches of one image give batch norm '{norm.Name}' one value for each channel, which has no variance; choose 2 or more"
+            : null;
+    }
+
+    private static void CheckBatches(NetworkGraph graph, int images, string name)
+    {
+        if (BatchFault(graph, images) is { } fault)
+            throw new LatheException($"{name}: {fault}");
     }
 
     public void Dispose()

@@ -73,6 +73,14 @@ public sealed record TrainingRecipe(
     /// <exception cref="LatheException">Names the first such value.</exception>
     public void Check()
     {
+        if (Problems() is [var first, ..])
+            throw new LatheException($"{string.Join('.', JsonPointer.Steps(first.Pointer))} {first.Message}.");
+    }
+
+    /// <summary>Values out of their range, and those that do not go together.</summary>
+    public IReadOnlyList<ParameterProblem> Problems()
+    {
+        var problems = new List<ParameterProblem>();
         Require(Epochs >= 1, "epochs", Epochs, "at least 1");
         Require(BatchSize >= 1, "batchSize", BatchSize, "at least 1");
         Require(LearningRate > 0 && double.IsFinite(LearningRate), "learningRate", LearningRate, "above 0");
@@ -88,6 +96,13 @@ public sealed record TrainingRecipe(
         Require(WarmupEpochs >= 0 && WarmupEpochs < Epochs, "warmupEpochs", WarmupEpochs, "at least 0 and below epochs");
         Require(LabelSmoothing is >= 0 and < 1, "labelSmoothing", LabelSmoothing, "at least 0 and below 1");
         Require(Augmentation is null or { IsValid: true }, "augmentation", Augmentation?.ToString(), "of sizes and strengths that are at least 0, and shares within (0, 1]");
+        return problems;
+
+        void Require(bool holds, string key, object? value, string expected)
+        {
+            if (!holds)
+                problems.Add(ParameterProblem.Of(key, $"is {value}; it must be {expected}"));
+        }
     }
 
     /// <summary>Learning rate of a step.</summary>
@@ -107,11 +122,5 @@ public sealed record TrainingRecipe(
             LearningRateSchedule.Step => LearningRate * Math.Pow(StepFactor, Math.Floor((globalStep - warmup) / (StepEpochs * stepsPerEpoch))),
             _ => LearningRate,
         };
-    }
-
-    private static void Require(bool holds, string key, object? value, string expected)
-    {
-        if (!holds)
-            throw new LatheException($"{key} is {value}; it must be {expected}.");
     }
 }

@@ -33,13 +33,13 @@ internal static class CommandSection
             $"seed: {leaf.Seed}",
             .. threads is null ? Array.Empty<string>() : [$"threads: {threads}"],
             "stages:",
-            .. leaf.Stages.Select(Stage),
+            .. leaf.Stages.Select(stage => Stage(stage, leaf.Model)),
         ]);
     }
 
-    private static string Stage(StageResult stage)
+    private static string Stage(StageResult stage, string model)
     {
-        var parameters = stage.Parameters.EnumerateObject().Where(p => p.Name != Ways.Model).Select(p => $" {Quoted(p.Name)}: {CanonicalJson.Write(p.Value)}");
+        var parameters = stage.Parameters.EnumerateObject().Where(p => !Ways.IsModel(p.Value, model)).Select(p => $" {Quoted(p.Name)}: {CanonicalJson.Write(p.Value)}");
         return $"  - {Quoted(stage.Stage)}: {{{string.Join(",", parameters)} }}";
     }
 

@@ -6,16 +6,13 @@ namespace Lathe.Reports.Results;
 /// <param name="Leaves">The results.</param>
 /// <param name="Ways">The way to each, stage by stage.</param>
 /// <param name="Columns">Metrics that tables show.</param>
-/// <param name="Measuring">Stages that only measure.</param>
 public sealed record ShownResults(
-    IReadOnlyList<LeafResult> Leaves, IReadOnlyList<IReadOnlyList<string>> Ways, IReadOnlyList<ResultColumn> Columns, IReadOnlySet<string> Measuring)
+    IReadOnlyList<LeafResult> Leaves, IReadOnlyList<IReadOnlyList<string>> Ways, IReadOnlyList<ResultColumn> Columns)
 {
     /// <summary>Puts it together.</summary>
-    /// <param name="leaves">Results of one sweep.</param>
-    /// <param name="metrics">What their stages measure.</param>
-    /// <param name="measuring">Stages that only measure.</param>
-    public static ShownResults Of(IReadOnlyList<LeafResult> leaves, IReadOnlyList<MetricDescriptor> metrics, IReadOnlySet<string> measuring) =>
-        new(leaves, Results.Ways.Of(leaves, measuring), ResultColumn.Of(leaves, metrics), measuring);
+    /// <param name="results">Of one sweep.</param>
+    public static ShownResults Of(SweepResults results) =>
+        new(results.Leaves, Results.Ways.Of(results.Leaves), ResultColumn.Of(results.Leaves, results.Metrics));
 
     /// <summary>The metric by which results are judged first; null: none of which more is better.</summary>
     public ResultColumn? Goal => Columns.FirstOrDefault(c => c.Metric.Better == Better.Higher);

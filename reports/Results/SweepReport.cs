@@ -39,7 +39,7 @@ public sealed record SweepReport(SweepStatus Sweep, ShownResults Results, IReadO
     /// <param name="sweep">The sweep.</param>
     /// <param name="results">Its results.</param>
     /// <param name="read">Reads what a checkpoint says of its stage; a <see cref="LatheException"/> becomes a note on the page.</param>
-    /// <param name="panels">Pictures and tables of an execution that only measured.</param>
+    /// <param name="panels">Pictures and tables of an execution that only measured, and whose result has none.</param>
     public static SweepReport Of(
         SweepStatus sweep, ShownResults results, Func<CheckpointRef, CheckpointStory?> read, Func<LeafResult, StageResult, IReadOnlyList<Panel>> panels) =>
         new(sweep, results, [.. Made(results, read), .. Measured(results, panels)]);
@@ -59,31 +59,31 @@ public sealed record SweepReport(SweepStatus Sweep, ShownResults Results, IReadO
             }
         }
 
-        var names = ways.GroupBy(w => w.Stages[^1].Stage).SelectMany(group => group.Zip(Names([.. group], results.Measuring))).ToDictionary(n => n.First, n => n.Second);
+        var names = ways.GroupBy(w => w.Stages[^1].Stage).SelectMany(group => group.Zip(Names([.. group]))).ToDictionary(n => n.First, n => n.Second);
         return ways.Select(way => Read(way.Stages[^1], names[way], read));
     }
 
     private static IEnumerable<ReportedExecution> Measured(ShownResults results, Func<LeafResult, StageResult, IReadOnlyList<Panel>> panels) =>
         from leaf in results.Leaves.Index().OrderByDescending(l => results.Goal?.Value(l.Item) ?? double.MinValue)
-        where leaf.Item.Stages.Count > 0 && Ways.OnlyMeasures(leaf.Item, leaf.Item.Stages[^1], results.Measuring)
+        where leaf.Item.Stages.Count > 0 && leaf.Item.Stages[^1].OnlyMeasures
         let last = leaf.Item.Stages[^1]
         select new ReportedExecution(
-            last.Stage, $"{leaf.Index + 1}: {results.Name(leaf.Index)}", $"{leaf.Index + 1}", true, last.Checkpoint, panels(leaf.Item, last));
+            last.Stage, $"{leaf.Index + 1}: {results.Name(leaf.Index)}", $"{leaf.Index + 1}", true, last.Checkpoint, last.Panels ?? panels(leaf.Item, last));
 
     /// <summary>Only measured and first stages have no name of their own on a way.</summary>
-    private static IEnumerable<string> Names(IReadOnlyList<LeafResult> ways, IReadOnlySet<string> measuring) =>
-        Ways.Of(ways, measuring).Zip(ways, (way, leaf) => string.Join(" > ", way is [.., Ways.Dense] ? [.. way.SkipLast(1), leaf.Stages[^1].Stage] : way));
+    private static IEnumerable<string> Names(IReadOnlyList<LeafResult> ways) =>
+        Ways.Of(ways).Zip(ways, (way, leaf) => string.Join(" > ", way is [.., Ways.Dense] ? [.. way.SkipLast(1), leaf.Stages[^1].Stage] : way));
 
     private static ReportedExecution Read(StageResult stage, string name, Func<CheckpointRef, CheckpointStory?> read)
     {
         try
         {
             var story = read(stage.Checkpoint!);
-            return new ReportedExecution(stage.Stage, name, name, false, stage.Checkpoint, story?.Panels ?? [], story);
+            return new ReportedExecution(stage.Stage, name, name, false, stage.Checkpoint, stage.Panels ?? story?.Panels ?? [], story);
         }
         catch (Exception e) when (e is LatheException or IOException or UnauthorizedAccessException)
         {
-            return new ReportedExecution(stage.Stage, name, name, false, stage.Checkpoint, [], Problem: e.Message);
+            return new ReportedExecution(stage.Stage, name, name, false, stage.Checkpoint, stage.Panels ?? [], Problem: e.Message);
         }
     }
 }

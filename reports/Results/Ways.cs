@@ -6,23 +6,20 @@ namespace Lathe.Reports.Results;
 /// <summary>Names that tell executions and results apart, no longer than that takes.</summary>
 public static class Ways
 {
-    /// <summary>The sweep's model goes into its first stage as a parameter, and is named as the model everywhere already.</summary>
-    internal const string Model = "model";
-
     /// <summary>Stands for a way on which nothing changed the network after its first stage.</summary>
     internal const string Dense = "dense";
 
     /// <summary>A stage and what distinguishes it: <c>prune multiplications=0.25</c>.</summary>
-    public static string Label(ExecutionStatus execution) => Label(execution.Stage, execution.Parameters, [.. execution.Varied.Where(name => name != Model)]);
+    public static string Label(ExecutionStatus execution) => Label(execution.Stage, execution.Parameters, execution.Varied);
 
     /// <summary>The way to each result as its stages: what all have in common and what only measures is left out.</summary>
     /// <param name="leaves">Results of one sweep.</param>
-    /// <param name="measuring">Stages that only measure.</param>
     /// <returns>For each result, in order, one text for each stage; <c>dense</c> where only training came before.</returns>
-    public static IReadOnlyList<IReadOnlyList<string>> Of(IReadOnlyList<LeafResult> leaves, IReadOnlySet<string> measuring)
+    public static IReadOnlyList<IReadOnlyList<string>> Of(IReadOnlyList<LeafResult> leaves)
     {
         var stages = leaves.Select(Numbered).ToList();
-        var varied = stages.SelectMany(s => s).GroupBy(s => s.Place).ToDictionary(g => g.Key, g => Varied([.. g.Select(s => s.Result.Parameters)]));
+        var varied = stages.SelectMany((own, i) => own.Select(s => (s.Place, leaves[i].Model, s.Result.Parameters))).GroupBy(s => s.Place)
+            .ToDictionary(g => g.Key, g => Varied([.. g.Select(s => (s.Model, s.Parameters))]));
         bool Differ<T>(Func<LeafResult, T> part) => leaves.Select(part).Distinct().Skip(1).Any();
         var (models, datasets, seeds) = (Differ(l => l.Model), Differ(l => l.Dataset), Differ(l => l.Seed));
 
@@ -36,22 +33,11 @@ public static class Ways
             if (seeds) parts.Add($"seed={leaf.Seed}");
             var branch = parts.Count == 0 ? (IReadOnlyList<string>)[] : [string.Join(' ', parts)];
             var way = own
-                .Where(s => varied[s.Place].Count > 0 || (!OnlyMeasures(leaf, s.Result, measuring) && s != own[0]))
+                .Where(s => varied[s.Place].Count > 0 || (!s.Result.OnlyMeasures && s != own[0]))
                 .Select(s => Label(s.Result.Stage, s.Result.Parameters, varied[s.Place]))
                 .ToList();
             return [.. branch, .. way.Count == 0 ? [Dense] : way];
         }
-    }
-
-    /// <summary>True for a stage that leaves the checkpoint as it was: it is known for that, or left what it got.</summary>
-    /// <param name="leaf">The result that it is on the way to.</param>
-    /// <param name="stage">The stage.</param>
-    /// <param name="measuring">Stages that only measure.</param>
-    public static bool OnlyMeasures(LeafResult leaf, StageResult stage, IReadOnlySet<string> measuring)
-    {
-        if (measuring.Contains(stage.Stage)) return true;
-        var before = leaf.Stages.TakeWhile(s => !ReferenceEquals(s, stage)).LastOrDefault(s => s.Checkpoint is not null);
-        return stage.Checkpoint is not null && before?.Checkpoint == stage.Checkpoint;
     }
 
     /// <summary>The checkpoint that a way ends with; null where none was made.</summary>
@@ -67,8 +53,12 @@ public static class Ways
     private static List<((string, int) Place, StageResult Result)> Numbered(LeafResult leaf) =>
         [.. leaf.Stages.Select((stage, i) => ((stage.Stage, leaf.Stages.Take(i).Count(s => s.Stage == stage.Stage)), stage))];
 
-    /// <summary>Parameters that are not the same in all.</summary>
-    private static List<string> Varied(IReadOnlyList<JsonElement> parameters) =>
-        [.. parameters.SelectMany(p => p.EnumerateObject()).Select(p => p.Name).Distinct().Where(name => name != Model && parameters
-            .Select(p => p.TryGetProperty(name, out var value) ? CanonicalJson.Write(value) : "").Distinct().Skip(1).Any())];
+    /// <summary>Parameters that are not the same in all. One that takes the sweep's model is named as the model everywhere already.</summary>
+    private static List<string> Varied(IReadOnlyList<(string Model, JsonElement Parameters)> all) =>
+        [.. all.SelectMany(one => one.Parameters.EnumerateObject()).Select(p => p.Name).Distinct().Where(name =>
+            all.Select(one => one.Parameters.TryGetProperty(name, out var value) ? CanonicalJson.Write(value) : "").Distinct().Skip(1).Any()
+            && !all.All(one => one.Parameters.TryGetProperty(name, out var value) && IsModel(value, one.Model)))];
+
+    /// <summary>True for the value of the parameter that takes the sweep's model.</summary>
+    internal static bool IsModel(JsonElement value, string model) => value.ValueKind == JsonValueKind.String && value.ValueEquals(StoredModel.Parameter(model));
 }

@@ -29,6 +29,9 @@ public sealed record CoordinatorOptions
     /// <summary>How long a submission waits for stages that have not announced themselves.</summary>
     public TimeSpan StageWait { get; init; } = TimeSpan.FromSeconds(5);
 
+    /// <summary>How long a submission waits for a stage's worker to check parameters.</summary>
+    public TimeSpan CheckPatience { get; init; } = TimeSpan.FromSeconds(10);
+
     /// <summary>After this time without a heartbeat, a sweep of another embedded coordinator counts as interrupted.</summary>
     public TimeSpan AbandonedAfter { get; init; } = TimeSpan.FromMinutes(1);
 

@@ -34,4 +34,36 @@ public static class EvaluateMetrics
             LongTitle = $"milliseconds for a batch of {batch} in ONNX Runtime",
         }),
     ];
+
+    /// <summary>Those, and the figures that stand beside others or in panels.</summary>
+    public static IReadOnlyList<MetricDescriptor> Described { get; } =
+    [
+        .. All,
+        new("images", "images", Format: MetricFormat.Count, Description: "test images"),
+        Share("top1Low", "top-1 from", "lower end of the 95% interval of top-1"),
+        Share("top1High", "top-1 to", "upper end of the 95% interval of top-1"),
+        Share("top1Dense", "dense top-1", "top-1 of the dense network"),
+        Share("top5Dense", "dense top-5", "top-5 of the dense network"),
+        new("lossDense", "dense loss", Description: "loss of the dense network"),
+        new("parametersRatio", "params left", Format: MetricFormat.Ratio, Description: "parameters over those of the dense network"),
+        new("multiplicationsRatio", "mults left", Format: MetricFormat.Ratio, Description: "multiplications over those of the dense network"),
+        new("bytesDense", "dense KiB", Format: MetricFormat.Bytes, Description: "stored tensors of the dense network"),
+        new("peakActivationBytesDense", "dense peak KiB", Format: MetricFormat.Bytes, Description: "activations of one image in the dense network"),
+        new("latencyThreads", "threads", Format: MetricFormat.Count, Description: "CPU threads that times were taken with"),
+        .. LatencyComparison.BatchSizes.SelectMany(Times),
+    ];
+
+    private static MetricDescriptor Share(string name, string title, string description) => new(name, title, "%", MetricFormat.Percent, Description: description);
+
+    private static IEnumerable<MetricDescriptor> Times(int batch)
+    {
+        foreach (var way in (string[])["", "Dense", "Int8", "FixedPoint"])
+        {
+            var name = $"latency{batch}{way}";
+            if (way.Length > 0) yield return new MetricDescriptor(name, $"batch {batch} {way}", "ms", Description: "median");
+            yield return new MetricDescriptor($"{name}Low", $"batch {batch} {way} from", "ms", Description: "lower quartile");
+            yield return new MetricDescriptor($"{name}High", $"batch {batch} {way} to", "ms", Description: "upper quartile");
+            if (way != "Dense") yield return new MetricDescriptor($"speedup{batch}{way}", $"speedup {batch} {way}", Format: MetricFormat.Ratio, Description: "times as fast as the dense network");
+        }
+    }
 }

@@ -3,6 +3,7 @@ using Lathe.Evaluator.Latency;
 using Lathe.Hosting;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Data;
+using Lathe.NN.Graphs;
 using Lathe.NN.Runtime;
 using Microsoft.Extensions.Logging;
 
@@ -12,27 +13,42 @@ namespace Lathe.Evaluator;
 public sealed class EvaluateStage : IStage<EvaluateParameters>
 {
     public static StageManifest Manifest { get; } = new(
-        "evaluate", "5", "Accuracy on the test split, parameters, multiplications, stored size and latency", StageInput.Checkpoint, StageOutput.Metrics);
+        "evaluate", "5", "Accuracy on the test split, parameters, multiplications, stored size and latency",
+        StageInput.Checkpoint, StageOutput.Metrics, Metrics: EvaluateMetrics.Described);
 
-    public StageOutcome Run(StageRun run, EvaluateParameters parameters, CancellationToken stop)
+    public static IReadOnlyList<ParameterProblem> Check(EvaluateParameters parameters, StageCheck context) =>
+        context.Input is { } input && DataSets.FormOf(context.Dataset) is { } data
+        && Measurement.Misfit(NetworkForms.GraphOf(input), data.Name, data.Input, data.Classes) is { } misfit
+            ? [new ParameterProblem("", misfit)]
+            : [];
+
+    public StageOutcome Run(StageRun run, EvaluateParameters parameters)
     {
         var compute = ComputeSetup.Of(run.Threads, run.Device);
         if (compute.Warning is { } warning) run.Logger.LogWarning("{Warning}", warning);
         using var checkpoint = CheckpointFile.Read(run.InputPath!);
         var data = DataSets.Open(run.Data.Name, run.DataPlace, new ImageOptions(checkpoint.Graph.Input.Height));
-        using var dense = checkpoint.Lineage.Dense is { } ancestor ? CheckpointFile.Read(run.PathOf(ancestor)) : null;
-
         run.Progress.Report(new StageProgress("evaluating"));
-        var own = Measurement.Of(checkpoint, data, parameters.BatchSize, compute.Device, stop);
-        var ofDense = dense is null ? own : Measurement.Of(dense, data, parameters.BatchSize, compute.Device, stop);
+        var own = Measurement.Of(checkpoint, data, parameters.BatchSize, compute.Device, run.Stop);
+        // Every network that comes from the same dense one compares with it, so it is measured once.
+        var ancestor = checkpoint.Lineage.Dense;
+        var dense = run.Share($"{(ancestor ?? run.Input!).Sha256} {run.Data.Fingerprint} {compute.Device.type}", () => DenseFigures.Of(ancestor is null ? own : Measure(ancestor)));
         if (data.DamageReport is { } damage) run.Logger.LogWarning("{Damage}", damage);
-        var metrics = own.Metrics(ofDense);
+        var metrics = own.Metrics(dense);
         if (parameters.Latency)
         {
             run.Progress.Report(new StageProgress("taking times"));
-            LatencyComparison.Measure(checkpoint, dense, run.Threads, stop).AddTo(metrics);
+            using var other = ancestor is null ? null : CheckpointFile.Read(run.PathOf(ancestor));
+            LatencyComparison.Measure(checkpoint, other, run.Threads, run.Stop).AddTo(metrics);
         }
 
-        return new StageOutcome(run.Input!, metrics, own.Record().ToJson());
+        var record = own.Record();
+        return new StageOutcome(run.Input!, metrics, record.ToJson(), EvaluatePanels.Of(record, metrics, run.Data.Name));
+
+        Measurement Measure(CheckpointRef reference)
+        {
+            using var network = CheckpointFile.Read(run.PathOf(reference));
+            return Measurement.Of(network, data, parameters.BatchSize, compute.Device, run.Stop);
+        }
     }
 }

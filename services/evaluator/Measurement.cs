@@ -29,23 +29,30 @@ public sealed record Measurement(
     {
         stop.ThrowIfCancellationRequested();
         var graph = checkpoint.Graph;
-        var classes = ShapeInference.Infer(graph)[graph.Output].Channels;
-        if (graph.Input != data.Input || classes != data.Classes)
-        {
-            throw new LatheException(
-                $"network {graph.Name} tells {classes} classes of {graph.Input} images apart; data set {data.Name} has {data.Classes} classes of {data.Input} images");
-        }
-
+        if (Misfit(graph, data.Name, data.Input, data.Classes) is { } misfit) throw new LatheException(misfit);
         using var module = GraphModule.FromTensors(graph, checkpoint.Tensors, device);
         var size = SizeFigures.Of(graph, checkpoint.Formats);
         size[PeakActivations] = ActivationMemory.PeakBytes(graph);
         var accuracy = Evaluation.Run(module, data.Test, batchSize, stop: stop);
-        return new Measurement(accuracy, size, classes, FixedPointMeasurement.Of(checkpoint, data.Test, accuracy.Predictions, stop));
+        return new Measurement(accuracy, size, data.Classes, FixedPointMeasurement.Of(checkpoint, data.Test, accuracy.Predictions, stop));
+    }
+
+    /// <summary>Why a network cannot be measured on a data set; null where it can.</summary>
+    /// <param name="graph">The network.</param>
+    /// <param name="dataset">Name of the data set.</param>
+    /// <param name="input">Shape of its images.</param>
+    /// <param name="classes">Number of its classes.</param>
+    public static string? Misfit(NetworkGraph graph, string dataset, TensorShape input, int classes)
+    {
+        var told = ShapeInference.Infer(graph)[graph.Output].Channels;
+        return graph.Input == input && told == classes
+            ? null
+            : $"network {graph.Name} tells {told} classes of {graph.Input} images apart; data set {dataset} has {classes} classes of {input} images";
     }
 
     /// <summary>All figures by name.</summary>
     /// <param name="dense">The dense ancestor on the same images; null: unknown, and what compares with it is left out.</param>
-    public Dictionary<string, double> Metrics(Measurement? dense)
+    public Dictionary<string, double> Metrics(DenseFigures? dense)
     {
         var (low, high) = WilsonInterval.Of(Accuracy.Top1, Accuracy.Predictions.Length);
         var metrics = new Dictionary<string, double>(Size)
@@ -59,10 +66,10 @@ public sealed record Measurement(
         if (Accuracy.Top5 is { } top5) metrics["top5"] = top5;
         FixedPoint?.AddTo(metrics);
         if (dense is null) return metrics;
-        metrics["top1Dense"] = dense.Accuracy.Top1;
-        if (dense.Accuracy.Top5 is { } top5Dense) metrics["top5Dense"] = top5Dense;
-        metrics["lossDense"] = dense.Accuracy.Loss;
-        metrics["changedPredictions"] = Changed(Accuracy.Predictions, dense.Accuracy.Predictions);
+        metrics["top1Dense"] = dense.Top1;
+        if (dense.Top5 is { } top5Dense) metrics["top5Dense"] = top5Dense;
+        metrics["lossDense"] = dense.Loss;
+        metrics["changedPredictions"] = Changed(Accuracy.Predictions, dense.Predictions);
         metrics["parametersRatio"] = Size["parameters"] / dense.Size["parameters"];
         metrics["multiplicationsRatio"] = Size["multiplications"] / dense.Size["multiplications"];
         metrics["bytesDense"] = dense.Size["bytes"];
@@ -76,4 +83,16 @@ public sealed record Measurement(
     /// <summary>Share of images whose top-1 differs.</summary>
     internal static double Changed(IReadOnlyList<int> own, IReadOnlyList<int> dense) =>
         own.Zip(dense).Count(pair => pair.First != pair.Second) / (double)Math.Max(1, own.Count);
+}
+
+/// <summary>What others compare of the dense network that they come from.</summary>
+/// <param name="Top1">Share of the test split classified right.</param>
+/// <param name="Top5">The same for the five likeliest classes; null: too few classes.</param>
+/// <param name="Loss">Mean cross-entropy.</param>
+/// <param name="Predictions">Class by image.</param>
+/// <param name="Size">Sizes by name.</param>
+public sealed record DenseFigures(double Top1, double? Top5, double Loss, IReadOnlyList<int> Predictions, IReadOnlyDictionary<string, double> Size)
+{
+    public static DenseFigures Of(Measurement measured) => new(
+        measured.Accuracy.Top1, measured.Accuracy.Top5, measured.Accuracy.Loss, measured.Accuracy.Predictions, measured.Size);
 }

@@ -3,6 +3,7 @@ using Lathe.Hosting;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Data;
 using Lathe.NN.Execution;
+using Lathe.NN.Graphs;
 using Lathe.NN.Runtime;
 using Lathe.NN.Training;
 using Lathe.Pruner.Budget;
@@ -15,9 +16,36 @@ public sealed class PruneStage : IStage<PruneParameters>
 {
     public static StageManifest Manifest { get; } = new(
         "prune", "9", "Holistic filter pruning: filters removed to an exact budget while training",
-        StageInput.Checkpoint, StageOutput.Checkpoint);
+        StageInput.Checkpoint, StageOutput.Checkpoint, Metrics:
+        [
+            .. SizeMetrics.All,
+            new("parametersRatio", "params left", Format: MetricFormat.Ratio, Better: Better.Lower, Description: "Parameters over those of the network that entered."),
+            new("multiplicationsRatio", "mults left", Format: MetricFormat.Ratio, Better: Better.Lower, Description: "Multiplications over those of the network that entered."),
+            new("validationTop1", "validation top-1", "%", MetricFormat.Percent, Better.Higher, Description: "Accuracy on the held-out training images."),
+            new("gatesClosed", "gates closed", Format: MetricFormat.Count, Description: "Times that training closed a channel's gate."),
+            new("gatesReopened", "gates reopened", Format: MetricFormat.Count, Description: "Times that training opened a closed gate again."),
+            new("gatesClosedByFinish", "closed by finish", Format: MetricFormat.Count, Description: "Channels that the exact finish closed to meet the budget."),
+            new("gatesReopenedByFinish", "reopened by finish", Format: MetricFormat.Count, Description: "Channels that the exact finish opened because the budget had room."),
+            new("surgeryImages", "proof images", Format: MetricFormat.Count, Description: "Images on which the cut network was compared with the gated one."),
+            new("surgeryLogitDifference", "logit difference", Better: Better.Lower, Description: "Largest difference of a logit that cutting the channels made."),
+            new("surgeryAgreement", "same class", "%", MetricFormat.Percent, Better.Higher, Description: "Share of the proof's images that both networks take for the same class."),
+            new("oneMoreChannelParameters", "params of one more", Format: MetricFormat.Count, Description: "Parameters that the cheapest closed channel would add."),
+            new("oneMoreChannelMultiplications", "mults of one more", Format: MetricFormat.Count, Description: "Multiplications that the cheapest closed channel would add."),
+        ]);
 
-    public StageOutcome Run(StageRun run, PruneParameters parameters, CancellationToken stop)
+    public static IReadOnlyList<ParameterProblem> Check(PruneParameters parameters, StageCheck context)
+    {
+        if (SizeBudget.Missing(parameters) is { } missing) return [missing];
+        if (context.Input is not { } input) return [];
+        var problems = new List<ParameterProblem>(TargetCheck.Of(input).Problems(parameters));
+        if (TrainingLoop.BatchFault(NetworkForms.GraphOf(input), parameters.BatchSize) is { } fault) problems.Add(ParameterProblem.Of("batchSize", fault));
+        return problems;
+    }
+
+    public static NetworkForm? Predict(PruneParameters parameters, StageCheck context) =>
+        context.Input is { } input ? TargetCheck.Of(input).Leaves(parameters) : null;
+
+    public StageOutcome Run(StageRun run, PruneParameters parameters)
     {
         var compute = ComputeSetup.Of(run.Threads, run.Device, parameters.Precision);
         if (compute.Warning is { } warning) run.Logger.LogWarning("{Warning}", warning);
@@ -31,7 +59,7 @@ public sealed class PruneStage : IStage<PruneParameters>
 
         using var cut = new EarlyCut(module, pruning, train);
         var hooks = cut.Around(pruning.Hooks(_ => run.CountImages(parameters.BatchSize))) with { TaskLoss = distillation is null ? null : distillation.Loss };
-        var training = TrainingLoop.Run(module, train, parameters.Recipe(data.UsualAugmentation, compute.Precision), run.Seed, hooks, run.State, run.Progress, stop);
+        var training = TrainingLoop.Run(module, train, parameters.Recipe(data.UsualAugmentation, compute.Precision), run.Seed, hooks, run.State, run.Progress, run.Stop);
 
         var finished = pruning.Finished ?? throw new InvalidOperationException("training ended before the exact finish");
         var small = cut.Module ?? throw new InvalidOperationException("training ended before the cut");
@@ -45,14 +73,14 @@ public sealed class PruneStage : IStage<PruneParameters>
             facts["oneMoreChannelMultiplications"] = more.Multiplications;
         }
 
-        if (validation.Count > 0) facts["validationTop1"] = Evaluation.Run(small, validation, parameters.BatchSize, stop: stop).Top1;
+        if (validation.Count > 0) facts["validationTop1"] = Evaluation.Run(small, validation, parameters.BatchSize, stop: run.Stop).Top1;
         if (data.DamageReport is { } damage) run.Logger.LogWarning("{Damage}", damage);
         var step = new LineageStep(
             run.Stage, run.Version, run.Parameters, run.Seed, run.Input, run.Data, compute.Versions(), facts,
             PruningRecord.Of(checkpoint.Graph, pruned.Graph, pruning.Path, training).ToJson());
         var output = run.Write(stream => CheckpointFile.Write(
             stream, pruned with { Lineage = checkpoint.Lineage.Then(step, compresses: true) }));
-        return new StageOutcome(output, facts.With(pruned.Graph, pruned.Formats));
+        return new StageOutcome(output, facts.With(pruned.Graph, pruned.Formats), Panels: PrunePanels.Of(step));
     }
 
     private static Dictionary<string, double> Facts(FinishedGates finished, ReachableSizes reach, SurgeryProof proof) => new()

@@ -47,7 +47,7 @@ public sealed class Pruning : IDisposable
         _widths = GroupWidths.Of(graph, Groups, parameters.ChannelMultiple);
         Reach = ReachableSizes.Of(_size, _widths);
         _budget = SizeBudget.From(parameters, Reach.DenseParameters, Reach.DenseMultiplications);
-        Reach.Check(_budget);
+        if (Reach.Problems(_budget) is [var unreachable, ..]) throw unreachable.Fault(PruneStage.Manifest.Name);
         // Only HFP closes gates while it looks for its channels; a magnitude is never below 0.
         var threshold = parameters.Method == PruneMethod.Hfp ? parameters.Threshold : -1;
         // Scales of channels without a batch norm are for those methods alone that choose by scales.

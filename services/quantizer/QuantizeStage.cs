@@ -22,11 +22,32 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
     private const double WeakPull = 0.05;
 
     public static StageManifest Manifest { get; } = new(
-        "quantize", "9", "SYMOG: weights trained into N-bit fixed-point modes", StageInput.Checkpoint, StageOutput.Checkpoint);
+        "quantize", "9", "SYMOG: weights trained into N-bit fixed-point modes", StageInput.Checkpoint, StageOutput.Checkpoint, Metrics:
+        [
+            .. SizeMetrics.All,
+            new("residual", "residual", Better: Better.Lower, Description: "Root mean square distance of the weights from their modes before rounding, in steps."),
+            new("validationTop1Before", "validation top-1 before rounding", "%", MetricFormat.Percent, Better.Higher, Description: "Accuracy on the held-out training images before the weights are rounded."),
+            new("validationTop1After", "validation top-1", "%", MetricFormat.Percent, Better.Higher, Description: "Accuracy on the held-out training images with rounded weights."),
+            new("movedFromTies", "moved from ties", Format: MetricFormat.Count, Description: "Biases moved so that no sum lies halfway between two whole numbers."),
+        ]);
 
-    public StageOutcome Run(StageRun run, QuantizeParameters parameters, CancellationToken stop)
+    public static IReadOnlyList<ParameterProblem> Check(QuantizeParameters parameters, StageCheck context)
     {
-        Check(parameters);
+        var problems = new List<ParameterProblem>(WithoutNetwork(parameters));
+        if (context.Input is not { } input) return problems;
+        var graph = NetworkForms.GraphOf(input);
+        problems.AddRange(StepSizes.Problems(graph, parameters));
+        if (parameters.Method != QuantizeMethod.Naive && TrainingLoop.BatchFault(graph, parameters.BatchSize) is { } fault)
+            problems.Add(ParameterProblem.Of("batchSize", fault));
+        return problems;
+    }
+
+    /// <summary>Layers, widths and sizes stay; how many bits the weights have changes none of them.</summary>
+    public static NetworkForm? Predict(QuantizeParameters parameters, StageCheck context) => context.Input;
+
+    public StageOutcome Run(StageRun run, QuantizeParameters parameters)
+    {
+        if (WithoutNetwork(parameters).FirstOrDefault() is { } problem) throw problem.Fault(Manifest.Name);
         var compute = ComputeSetup.Of(run.Threads, run.Device, parameters.Precision);
         if (compute.Warning is { } warning) run.Logger.LogWarning("{Warning}", warning);
         using var checkpoint = CheckpointFile.Read(run.InputPath!);
@@ -50,15 +71,15 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
                 TaskLoss = distillation is null ? null : distillation.Loss,
                 AfterStep = hooks.AfterStep + (_ => run.CountImages(parameters.BatchSize)),
             };
-            training = TrainingLoop.Run(module, train, parameters.Recipe(data.UsualAugmentation, compute.Precision), run.Seed, history.AddTo(hooks), run.State, run.Progress, stop);
+            training = TrainingLoop.Run(module, train, parameters.Recipe(data.UsualAugmentation, compute.Precision), run.Seed, history.AddTo(hooks), run.State, run.Progress, run.Stop);
         }
 
         var facts = new Dictionary<string, double> { ["residual"] = weights.Residual() };
-        if (validation.Count > 0) facts["validationTop1Before"] = Evaluation.Run(module, validation, parameters.BatchSize, hooks?.View, stop).Top1;
+        if (validation.Count > 0) facts["validationTop1Before"] = Evaluation.Run(module, validation, parameters.BatchSize, hooks?.View, run.Stop).Top1;
         var record = history.Record(training);
         weights.Round();
         if (graph.Nodes.Any(node => node is Quantize)) facts["movedFromTies"] = RoundingTies.Avoid(graph, Tensors(module), weights.Formats);
-        if (validation.Count > 0) facts["validationTop1After"] = Evaluation.Run(module, validation, parameters.BatchSize, stop: stop).Top1;
+        if (validation.Count > 0) facts["validationTop1After"] = Evaluation.Run(module, validation, parameters.BatchSize, stop: run.Stop).Top1;
 
         if (parameters.Method is QuantizeMethod.Symog or QuantizeMethod.Sgm && facts["residual"] > WeakPull)
         {
@@ -71,25 +92,26 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
         var step = new LineageStep(
             run.Stage, run.Version, run.Parameters, run.Seed, run.Input, run.Data, compute.Versions(), facts, record.ToJson());
         using var quantized = new Checkpoint(graph, module.Snapshot(), checkpoint.Lineage.Then(step, compresses: true), weights.Formats);
-        return new StageOutcome(run.Write(stream => CheckpointFile.Write(stream, quantized)), facts.With(quantized.Graph, quantized.Formats));
+        return new StageOutcome(run.Write(stream => CheckpointFile.Write(stream, quantized)), facts.With(quantized.Graph, quantized.Formats), Panels: QuantizePanels.Of(step));
     }
 
-    /// <summary>Refuses schedules that run backwards, before anything is trained. What the method does not use may be anything.</summary>
-    /// <exception cref="LatheException">Names the parameter, its value and what it has to be.</exception>
-    public static void Check(QuantizeParameters parameters)
+    /// <summary>
+    /// What is wrong whatever the network: bits that say nothing of most layers, and schedules that run backwards. What the method does not use may
+    /// be anything.
+    /// </summary>
+    private static IEnumerable<ParameterProblem> WithoutNetwork(QuantizeParameters parameters)
     {
-        if (parameters.Method == QuantizeMethod.Naive) return;
-        Require(parameters.FinalLearningRate <= parameters.LearningRate, "finalLearningRate", parameters.FinalLearningRate, "learningRate", parameters.LearningRate, "falls", "at most");
-        if (parameters.Method is not (QuantizeMethod.Symog or QuantizeMethod.Sgm)) return;
-        Require(parameters.PullEnd >= parameters.PullStart, "pullEnd", parameters.PullEnd, "pullStart", parameters.PullStart, "rises", "at least");
-        if (parameters.Method == QuantizeMethod.Sgm)
-            Require(parameters.SigmaEnd <= parameters.SigmaStart, "sigmaEnd", parameters.SigmaEnd, "sigmaStart", parameters.SigmaStart, "falls", "at most");
+        if (parameters.Bits.Default == 0) yield return ParameterProblem.Of("bits", $"lacks '{LayerBits.DefaultKey}', for the layers that no pattern names");
+        if (parameters.Method == QuantizeMethod.Naive) yield break;
+        if (parameters.FinalLearningRate > parameters.LearningRate)
+            yield return Backwards("finalLearningRate", parameters.FinalLearningRate, "learningRate", parameters.LearningRate, "falls", "at most");
+        if (parameters.Method is not (QuantizeMethod.Symog or QuantizeMethod.Sgm)) yield break;
+        if (parameters.PullEnd < parameters.PullStart) yield return Backwards("pullEnd", parameters.PullEnd, "pullStart", parameters.PullStart, "rises", "at least");
+        if (parameters.Method == QuantizeMethod.Sgm && parameters.SigmaEnd > parameters.SigmaStart)
+            yield return Backwards("sigmaEnd", parameters.SigmaEnd, "sigmaStart", parameters.SigmaStart, "falls", "at most");
 
-        static void Require(bool holds, string name, double value, string start, double from, string goes, string bound)
-        {
-            if (!holds)
-                throw new LatheException($"quantize.{name}: is {value} where {start} is {from}, and it {goes} from there; expected {bound} {from}, or another {start}");
-        }
+        static ParameterProblem Backwards(string name, double value, string start, double from, string goes, string bound) =>
+            ParameterProblem.Of(name, $"is {value} where {start} is {from}, and it {goes} from there; expected {bound} {from}, or another {start}");
     }
 
     private static Dictionary<string, Tensor> Tensors(GraphModule module) =>

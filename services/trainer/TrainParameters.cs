@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
+using Lathe.Hosting;
 using Lathe.NN.Data;
 using Lathe.NN.Runtime;
 using Lathe.NN.Training;
@@ -11,9 +12,11 @@ public sealed record TrainParameters : TrainingParameters
 {
     [Description("Zoo name, or digest of a network in the store. Filled in from the sweep's 'model'.")]
     [Required]
+    [SweepModel]
     public required string Model { get; init; }
 
     [Description("Weights to start from: a safetensors file or .pth with torchvision's names, or its http address. Enters the key by its content. Empty: from the seed.")]
+    [WeightsFile]
     public string Init { get; init; } = "";
 
     [Description("Passes over the training images; 0: keeps the weights as they are.")]

@@ -16,9 +16,31 @@ namespace Lathe.Trainer;
 public sealed class TrainStage : IStage<TrainParameters>
 {
     public static StageManifest Manifest { get; } = new(
-        "train", "4", "Training from seeded weights, or from those of a file", StageInput.Model, StageOutput.Checkpoint);
+        "train", "4", "Training from seeded weights, or from those of a file", StageInput.Model, StageOutput.Checkpoint, Metrics:
+        [
+            .. SizeMetrics.All,
+            new("trainingLoss", "training loss", Better: Better.Lower, Description: "Mean loss over the training images of the last epoch."),
+            new("trainingTop1", "training top-1", "%", MetricFormat.Percent, Better.Higher, Description: "Accuracy on the training images of the last epoch."),
+            new("validationTop1", "validation top-1", "%", MetricFormat.Percent, Better.Higher, Description: "Accuracy on the held-out training images."),
+        ]);
 
-    public StageOutcome Run(StageRun run, TrainParameters parameters, CancellationToken stop)
+    public static IReadOnlyList<ParameterProblem> Check(TrainParameters parameters, StageCheck context)
+    {
+        var problems = new List<ParameterProblem>();
+        if (parameters.Epochs > 0) problems.AddRange(parameters.Recipe(new Augmentation(), Precision.Float32).Problems());
+        NetworkGraph? graph = null;
+        problems.AddRange(StageCheck.Try("model", () => graph = StartingNetwork.Of(parameters, context)));
+        if (graph is null) return problems;
+        if (parameters.Init.Length > 0)
+            problems.AddRange(StageCheck.Try("init", () => WeightFitting.Match(graph, WeightFile.Shapes(context.PathOf(parameters.Init)), "the file")));
+        if (parameters.Epochs > 0 && TrainingLoop.BatchFault(graph, parameters.BatchSize) is { } fault) problems.Add(ParameterProblem.Of("batchSize", fault));
+        return problems;
+    }
+
+    public static NetworkForm? Predict(TrainParameters parameters, StageCheck context) =>
+        StartingNetwork.Of(parameters, context) is { } graph ? NetworkForms.Of(graph) : null;
+
+    public StageOutcome Run(StageRun run, TrainParameters parameters)
     {
         var compute = ComputeSetup.Of(run.Threads, run.Device, parameters.Precision);
         if (compute.Warning is { } warning) run.Logger.LogWarning("{Warning}", warning);
@@ -33,18 +55,18 @@ public sealed class TrainStage : IStage<TrainParameters>
         };
         var history = parameters.Epochs == 0
             ? new TrainingHistory([])
-            : TrainingLoop.Run(module, train, parameters.Recipe(data.UsualAugmentation, compute.Precision), run.Seed, hooks, run.State, run.Progress, stop);
+            : TrainingLoop.Run(module, train, parameters.Recipe(data.UsualAugmentation, compute.Precision), run.Seed, hooks, run.State, run.Progress, run.Stop);
 
         var facts = new Dictionary<string, double>();
         if (history.Epochs is [.., var last]) (facts["trainingLoss"], facts["trainingTop1"]) = (last.Loss, last.Accuracy);
-        if (validation.Count > 0) facts["validationTop1"] = Evaluation.Run(module, validation, parameters.BatchSize, stop: stop).Top1;
+        if (validation.Count > 0) facts["validationTop1"] = Evaluation.Run(module, validation, parameters.BatchSize, stop: run.Stop).Top1;
         if (data.DamageReport is { } damage) run.Logger.LogWarning("{Damage}", damage);
         var step = new LineageStep(
             run.Stage, run.Version, run.Parameters, run.Seed, run.Input, run.Data, compute.Versions(), facts,
             new TrainingRecord(TrainingCourse.Of(history)).ToJson());
         using var checkpoint = new Checkpoint(
             module.Graph, module.Snapshot(), Lineage.Empty.Then(step, compresses: false), new Dictionary<string, WeightFormat>());
-        return new StageOutcome(run.Write(stream => CheckpointFile.Write(stream, checkpoint)), facts.With(checkpoint.Graph, checkpoint.Formats));
+        return new StageOutcome(run.Write(stream => CheckpointFile.Write(stream, checkpoint)), facts.With(checkpoint.Graph, checkpoint.Formats), Panels: TrainPanels.Of(step));
     }
 
     /// <summary>The network where training starts: the zoo's from the seed or a file's weights, a network of the store from its own or a file's.</summary>
@@ -64,12 +86,5 @@ public sealed class TrainStage : IStage<TrainParameters>
         if (WeightFitting.Match(graph, WeightFile.Shapes(path), path).Fresh is { Count: > 0 } fresh)
             run.Logger.LogWarning("{Tensors} start from the seed: the weights are for another number of classes", string.Join(" and ", fresh));
         return WeightFitting.Create(graph, file.Tensors, run.Seed, path, device);
-    }
-
-    /// <summary>Refuses parameters that do not go together, before anything is trained.</summary>
-    /// <exception cref="LatheException">Names the parameter, its value and what it has to be.</exception>
-    public static void Check(TrainParameters parameters)
-    {
-        if (parameters.Epochs > 0) parameters.Recipe(new Augmentation(), Precision.Float32).Check();
     }
 }

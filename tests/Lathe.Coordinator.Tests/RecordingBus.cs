@@ -44,5 +44,17 @@ internal sealed class RecordingBus : IStageBus
 
     public Task<long?> QueueDepthAsync(string stage, CancellationToken stop) => Task.FromResult(Depth);
 
+    /// <summary>What a stage says to a question; by default nothing.</summary>
+    public Func<CheckStage, StageQuestion, StageForecast> OnChecked { get; set; } = (_, _) => StageForecast.Unknown;
+
+    /// <summary>What was asked.</summary>
+    public List<CheckStage> Asked { get; } = [];
+
+    public Task<StageChecked> CheckAsync(CheckStage request, TimeSpan patience, CancellationToken stop)
+    {
+        Asked.Add(request);
+        return Task.FromResult(new StageChecked([.. request.Questions.Select(question => OnChecked(request, question))]));
+    }
+
     public Task AskForStagesAsync(string replyTo, CancellationToken stop) => OnAsked?.Invoke() ?? Task.CompletedTask;
 }

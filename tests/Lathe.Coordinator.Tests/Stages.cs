@@ -8,7 +8,7 @@ internal static class Stages
 {
     public static readonly StageManifest Train = Manifest("train", StageInput.Model, StageOutput.Checkpoint, """
         {"type": "object", "additionalProperties": false, "required": ["model"], "properties": {
-          "model": {"type": "string"},
+          "model": {"type": "string", "x-lathe-model": true},
           "epochs": {"type": "integer", "minimum": 1, "default": 4},
           "learningRate": {"type": "number", "exclusiveMinimum": 0, "default": 0.1}}}
         """);
@@ -33,6 +33,16 @@ internal static class Stages
     public static readonly IReadOnlyDictionary<string, StageManifest> All =
         new[] { Train, Prune, Quantize, Evaluate }.ToDictionary(m => m.Name);
 
+    private static IReadOnlyList<MetricDescriptor> Sizes =>
+    [
+        new("parameters", "params", Format: MetricFormat.Count, IsColumn: true, Rank: 20),
+        new("bits", "bits", Format: MetricFormat.Bits, IsColumn: true, Rank: 30),
+        new("bytes", "KiB", Format: MetricFormat.Bytes, IsColumn: true, DenseName: "bytesDense", Rank: 40),
+    ];
+
+    private static IReadOnlyList<MetricDescriptor> Measured =>
+        [new("top1", "top-1", "%", MetricFormat.Percent, Better.Higher, IsColumn: true, DenseName: "top1Dense", Rank: 10), new("loss", "loss", Better: Better.Lower)];
+
     /// <param name="stages">Each as <c>train: {...}</c> in its JSON parts.</param>
     public static SweepSpec Sweep(params (string Stage, string Parameters)[] stages) =>
         new("test", ["lenet5"], ["fashion-mnist"], [0], [.. stages.Select(s => new StageSpec(s.Stage, Json(s.Parameters)))]);
@@ -42,5 +52,5 @@ internal static class Stages
     public static SweepPlan Plan(SweepSpec sweep) => SweepPlanner.Plan(sweep, All);
 
     private static StageManifest Manifest(string name, StageInput input, StageOutput output, string schema) =>
-        new(name, "1", $"Test stage {name}.", input, output, Json(schema));
+        new(name, "1", $"Test stage {name}.", input, output, Json(schema), Metrics: output == StageOutput.Metrics ? [.. Measured, .. Sizes] : Sizes);
 }

@@ -34,12 +34,12 @@ public sealed class Bringing_a_network
         File.Copy(Fixture, Path.Combine(scene.Root, "nets", "fashion.onnx"));
 
         var (_, leaves) = await scene.RunEmbeddedAsync();
-        var leaf = leaves.Single(l => l.Bits == 4);
+        var leaf = leaves.Single(l => l.Figure("bits") == 4);
         Assert.StartsWith("fashion:", leaf.Model);
         // Chance is 0.1; the file's weights are random ones.
-        Assert.InRange(leaves.Single(l => l.Bits is null).Top1!.Value, 0.5, 1);
-        Assert.InRange(leaf.Top1!.Value, 0.5, 1);
-        Assert.InRange(leaf.MultiplicationsRatio!.Value, 0.3, 0.5);
+        Assert.InRange(leaves.Single(l => l.Figure("bits") is null).Figure("top1")!.Value, 0.5, 1);
+        Assert.InRange(leaf.Figure("top1")!.Value, 0.5, 1);
+        Assert.InRange(leaf.Figure("multiplicationsRatio")!.Value, 0.3, 0.5);
 
         await ItsWeightsAreWhereTrainingStarted(scene);
         await AnotherNameForTheFileChangesNoResult(scene, leaf);
@@ -66,7 +66,7 @@ public sealed class Bringing_a_network
         File.Move(Path.Combine(scene.Root, "nets", "fashion.onnx"), Path.Combine(scene.Root, "other.onnx"));
         var (_, again) = await scene.RunEmbeddedAsync("--set", "model=other.onnx");
         Assert.All(again.SelectMany(l => l.Stages), stage => Assert.True(stage.Cached, stage.Stage));
-        Assert.Equal(Scene.Digests(leaf), Scene.Digests(again.Single(l => l.Bits == 4)));
+        Assert.Equal(Scene.Digests(leaf), Scene.Digests(again.Single(l => l.Figure("bits") == 4)));
 
         var (code, output) = await LatheProcess.RunAsync("lathe", ["run", scene.SweepFile], scene.Environment, Scene.Limit);
         Assert.Equal(2, code);

@@ -67,7 +67,7 @@ public sealed class Cluster : IAsyncDisposable
         LatheProcess.Start("lathe", ["submit", scene.SweepFile, "--wait", "--coordinator", Url], EnvironmentOf("submit"));
 
     public async Task<IReadOnlyList<LeafResult>> ResultsAsync(string sweep) =>
-        await _http.GetFromJsonAsync<List<LeafResult>>($"/sweeps/{sweep}/results", LatheJson.Options) ?? [];
+        (await _http.GetFromJsonAsync<SweepResults>($"/sweeps/{sweep}/results", LatheJson.Options))?.Leaves ?? [];
 
     /// <summary>The sweep's status, or null while there is no such sweep.</summary>
     public async Task<SweepStatus?> StatusAsync(string sweep)

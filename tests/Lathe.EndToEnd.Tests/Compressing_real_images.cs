@@ -31,22 +31,22 @@ public sealed class Compressing_real_images
         Assert.Equal(4, leaves.Count);
 
         var dense = leaves.Single(leaf => leaf.Stages.Count == 2);
-        Assert.InRange(dense.Top1!.Value, 0.84, 1);
+        Assert.InRange(dense.Figure("top1")!.Value, 0.84, 1);
 
         var pruned = leaves.Single(leaf => leaf.Stages.Count == 3);
-        Assert.InRange(pruned.MultiplicationsRatio!.Value, 0.235, 0.25);
-        Assert.InRange(pruned.Top1!.Value, dense.Top1.Value - 0.03, 1);
-        Assert.Null(pruned.Bits);
+        Assert.InRange(pruned.Figure("multiplicationsRatio")!.Value, 0.235, 0.25);
+        Assert.InRange(pruned.Figure("top1")!.Value, dense.Figure("top1")!.Value - 0.03, 1);
+        Assert.Null(pruned.Figure("bits"));
         var surgery = pruned.Stages.Single(stage => stage.Stage == "prune").Metrics;
         Assert.InRange(surgery["surgeryLogitDifference"], 0, 1e-4);
         Assert.Equal(1, surgery["surgeryAgreement"]);
 
         foreach (var (bits, points, shrunk) in ((int, double, double)[])[(2, 0.05, 14), (4, 0.02, 7)])
         {
-            var leaf = leaves.Single(l => l.Bits == bits);
-            Assert.InRange(leaf.Top1!.Value, pruned.Top1.Value - points, 1);
-            Assert.Equal(pruned.Multiplications, leaf.Multiplications);
-            Assert.InRange(pruned.Bytes!.Value / leaf.Bytes!.Value, shrunk * 0.8, 16);
+            var leaf = leaves.Single(l => l.Figure("bits") == bits);
+            Assert.InRange(leaf.Figure("top1")!.Value, pruned.Figure("top1")!.Value - points, 1);
+            Assert.Equal(pruned.Figure("multiplications"), leaf.Figure("multiplications"));
+            Assert.InRange(pruned.Figure("bytes")!.Value / leaf.Figure("bytes")!.Value, shrunk * 0.8, 16);
             var rounding = leaf.Stages.Single(stage => stage.Stage == "quantize").Metrics;
             Assert.Equal(rounding["validationTop1Before"], rounding["validationTop1After"], 0.01);
             Assert.InRange(rounding["residual"], 0, 0.05);

@@ -28,7 +28,7 @@ public sealed class Five_processes_over_RabbitMQ(RabbitMqBroker broker) : IClass
 
         var leaves = await cluster.ResultsAsync("small");
         Assert.Equal(Scene.Digests(Assert.Single(embedded)), Scene.Digests(Assert.Single(leaves)));
-        Assert.Equal(embedded[0].Top1, leaves[0].Top1);
+        Assert.Equal(embedded[0].Figure("top1"), leaves[0].Figure("top1"));
 
         await TraceIsOneTreeAsync(otlp, leaves[0]);
         await MetricsAndLogsArriveAsync(otlp);

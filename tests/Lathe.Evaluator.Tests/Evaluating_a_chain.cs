@@ -130,6 +130,44 @@ public sealed class Evaluating_a_chain : IDisposable
     }
 
     [Fact]
+    public void The_dense_network_is_measured_once_for_all_that_come_from_it()
+    {
+        var dense = Write(seed: 1, dense: null, formats: []);
+        var first = Evaluate(Write(seed: 2, dense, formats: []));
+        File.Delete(_trial.Checkpoints.PathOf(dense));
+
+        var second = Evaluate(Write(seed: 3, dense, formats: []));
+
+        Assert.Equal((first["top1Dense"], first["lossDense"], first["bytesDense"]), (second["top1Dense"], second["lossDense"], second["bytesDense"]));
+        Assert.NotEqual(first["changedPredictions"], second["changedPredictions"]);
+    }
+
+    [Fact]
+    public void Every_figure_is_described()
+    {
+        var graph = Zoo.Build("lenet5", new TensorShape(1, 28, 28), 10);
+        var points = ActivationPoints.Of(graph).ToDictionary(point => point.Tensor, point => (4, point.Signed));
+        var formats = graph.Nodes.Where(node => node is Conv2d or Linear).ToDictionary(node => $"{node.Name}.weight", _ => new WeightFormat(2, 3));
+        var input = Write(seed: 2, Write(seed: 1, dense: null, formats: []), formats, ActivationPoints.Insert(graph, points, 8));
+
+        var outcome = _trial.Run<EvaluateStage, EvaluateParameters>(JsonSerializer.SerializeToElement(new { latency = true }), "mnist", input);
+
+        Assert.Empty(outcome.Metrics.Keys.Except(EvaluateStage.Manifest.Metrics!.Select(m => m.Name)));
+        Assert.Contains("speedup32FixedPoint", outcome.Metrics.Keys);
+    }
+
+    [Fact]
+    public void A_network_for_other_images_is_refused_beforehand()
+    {
+        var fits = NetworkForms.Of(Zoo.Build("lenet5", new TensorShape(1, 28, 28), 10));
+        var other = NetworkForms.Of(Zoo.Build("lenet5", new TensorShape(1, 28, 28), 7));
+
+        Assert.Empty(_trial.Check<EvaluateStage, EvaluateParameters>(JsonSerializer.SerializeToElement(new { }), "mnist", fits).Problems);
+        var problem = Assert.Single(_trial.Check<EvaluateStage, EvaluateParameters>(JsonSerializer.SerializeToElement(new { }), "mnist", other).Problems);
+        Assert.Contains("tells 7 classes of [1, 28, 28] images apart; data set mnist has 10 classes", problem.Message);
+    }
+
+    [Fact]
     public void A_missing_ancestor_is_named()
     {
         var lost = new CheckpointRef(new string('e', 64), 5);

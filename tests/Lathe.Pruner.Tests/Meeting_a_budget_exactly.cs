@@ -119,7 +119,7 @@ public sealed class Meeting_a_budget_exactly
     public void A_target_out_of_reach_is_refused_with_the_reachable_range(string target, string why)
     {
         var parameters = new PruneParameters { Multiplications = double.Parse(target, System.Globalization.CultureInfo.InvariantCulture) };
-        var refused = Assert.Throws<LatheException>(() => new TargetCheck(Networks[0]).Run([parameters]));
+        var refused = Assert.Throws<LatheException>(() => Refusing_targets_beforehand.Run(Networks[0], parameters));
         Assert.Contains("prune.multiplications", refused.Message);
         Assert.Contains(why, refused.Message);
         Assert.Contains("3,024,384", refused.Message);
@@ -127,7 +127,7 @@ public sealed class Meeting_a_budget_exactly
 
     [Fact]
     public void A_missing_target_is_refused() =>
-        Assert.Contains("no target", Assert.Throws<LatheException>(() => new TargetCheck(Networks[0]).Run([new PruneParameters()])).Message);
+        Assert.Contains("no target", Assert.Throws<LatheException>(() => Refusing_targets_beforehand.Run(Networks[0], new PruneParameters())).Message);
 
     [Fact]
     public void The_gradient_of_the_size_loss_is_what_one_more_channel_costs()

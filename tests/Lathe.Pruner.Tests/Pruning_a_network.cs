@@ -49,6 +49,7 @@ public sealed class Pruning_a_network : IDisposable
         Assert.Equal((size.Parameters, size.Multiplications), (outcome.Metrics["parameters"], outcome.Metrics["multiplications"]));
         Assert.InRange(outcome.Metrics["surgeryLogitDifference"], 0, SurgeryProof.Bound);
         Assert.InRange(outcome.Metrics["validationTop1"], 0.9, 1);
+        Assert.Empty(outcome.Metrics.Keys.Except(PruneStage.Manifest.Metrics!.Select(m => m.Name)));
     }
 
     [Fact]

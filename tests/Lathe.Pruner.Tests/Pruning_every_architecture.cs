@@ -26,7 +26,7 @@ public sealed class Pruning_every_architecture
         var watch = Stopwatch.StartNew();
         var entry = Zoo.Entry(name);
         var graph = Zoo.Build(name, entry.Input, entry.Classes);
-        new TargetCheck(graph).Run([new PruneParameters { Parameters = 0.5, Multiplications = 0.5 }]);
+        Refusing_targets_beforehand.Run(graph, new PruneParameters { Parameters = 0.5, Multiplications = 0.5 });
 
         var groups = ChannelGroups.Of(graph);
         var size = SizeModel.Of(graph, groups);

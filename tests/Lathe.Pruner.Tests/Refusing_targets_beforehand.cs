@@ -49,14 +49,13 @@ public sealed class Refusing_targets_beforehand
     public void Of_several_prunings_each_bounds_those_behind_it()
     {
         PruneParameters half = new() { Multiplications = 0.5 };
-        var targets = new TargetCheck(LeNet);
-        targets.Run([half, half, half, half]);
+        Run(LeNet, half, half, half, half);
         Assert.Contains("the at most 378,048 that", Fault(LeNet, half, half, half, half with { Multiplications = 378_049 }));
-        targets.Run([half, half, half, half with { Multiplications = 378_048 }]);
+        Run(LeNet, half, half, half, half with { Multiplications = 378_048 });
         // The second one's multiple says nothing of layers that the first made narrower.
-        targets.Run([half, half with { Multiplications = 30_000, ChannelMultiple = 16 }]);
-        targets.Run([half with { ChannelMultiple = 16 }, half with { Multiplications = 30_000 }]);
-        Assert.Contains("channelMultiple 8", Fault(LeNet, half with { ChannelMultiple = 8 }, half with { Multiplications = 30_000, ChannelMultiple = 16 }));
+        Run(LeNet, half, half with { Multiplications = 30_000, ChannelMultiple = 16 });
+        Run(LeNet, half with { ChannelMultiple = 4 }, half with { Multiplications = 30_000 });
+        Assert.Contains("channelMultiple 16 allows more remain", Fault(LeNet, half with { ChannelMultiple = 8 }, half with { Multiplications = 30_000, ChannelMultiple = 16 }));
     }
 
     [Fact]
@@ -74,9 +73,9 @@ public sealed class Refusing_targets_beforehand
             foreach (var (parameters, multiplications) in ((double, double)[])[(left.LeastParameters, left.LeastMultiplications), (left.DenseParameters, left.DenseMultiplications)])
             {
                 PruneParameters second = new() { Parameters = parameters, Multiplications = multiplications, ChannelMultiple = after };
-                new TargetCheck(small).Run([second]);
-                new TargetCheck(graph).Run([first, second]);
-                new TargetCheck(graph).Run([first, second with { Parameters = ShareOf(parameters, left.DenseParameters), Multiplications = ShareOf(multiplications, left.DenseMultiplications) }]);
+                Run(small, second);
+                Run(graph, first, second);
+                Run(graph, first, second with { Parameters = ShareOf(parameters, left.DenseParameters), Multiplications = ShareOf(multiplications, left.DenseMultiplications) });
             }
         }, iter: 300, print: drawn => GraphJson.Write(drawn.Item1));
 
@@ -94,7 +93,7 @@ public sealed class Refusing_targets_beforehand
         PruneParameters first = new() { Multiplications = least };
         var less = Reach(Pruned(graph, first, seed: 1)).LeastMultiplications;
         Assert.InRange(less, 1, least - 1);
-        new TargetCheck(graph).Run([first, new PruneParameters { Multiplications = less }]);
+        Run(graph, first, new PruneParameters { Multiplications = less });
         Assert.EndsWith("expected at most 956 (1)", Fault(graph, first, new PruneParameters { Multiplications = least + 1 }));
     }
 
@@ -126,5 +125,17 @@ public sealed class Refusing_targets_beforehand
     private static double ShareOf(double size, double whole) => Math.Min(1, size / whole * (1 + 1e-12));
 
     private static string Fault(NetworkGraph graph, params PruneParameters[] prunings) =>
-        Assert.Throws<LatheException>(() => new TargetCheck(graph).Run(prunings)).Message;
+        Assert.Throws<LatheException>(() => Run(graph, prunings)).Message;
+
+    /// <summary>Asks as a sweep does: what leaves one pruning enters the next.</summary>
+    internal static void Run(NetworkGraph graph, params PruneParameters[] prunings)
+    {
+        var form = NetworkForms.Of(graph);
+        foreach (var pruning in prunings)
+        {
+            if (SizeBudget.Missing(pruning) is { } missing) throw missing.Fault("prune");
+            if (TargetCheck.Of(form).Problems(pruning) is [var problem, ..]) throw problem.Fault("prune");
+            form = TargetCheck.Of(form).Leaves(pruning);
+        }
+    }
 }

@@ -22,6 +22,7 @@ public sealed class Quantizing_a_network : IDisposable
     {
         var outcome = Quantize(new { bits, epochs = 4, batchSize = 32, validation = 0.125 });
         Assert.InRange(outcome.Metrics["residual"], 0, 0.02);
+        Assert.Empty(outcome.Metrics.Keys.Except(QuantizeStage.Manifest.Metrics!.Select(m => m.Name)));
         Assert.InRange(outcome.Metrics["validationTop1After"], 0.9, 1);
         Assert.Equal(outcome.Metrics["validationTop1Before"], outcome.Metrics["validationTop1After"], 0.02);
         using var checkpoint = _trial.Read(outcome.Output);
@@ -197,7 +198,7 @@ public sealed class Quantizing_a_network : IDisposable
     [Theory]
     [InlineData("*", "quantize.exclude: '*' leaves no layer to quantize; the network's are features.0, features.4, classifier.0, classifier.3")]
     [InlineData("features.0,,features.4", "quantize.exclude: 'features.0,,features.4' has an empty name; expected names of layers with a comma between each two: features.0, features.4, classifier.0, classifier.3")]
-    [InlineData("classifier.3", "quantize.bits: gives 'classifier.3' bits, but quantize.exclude leaves it float; take it out of one of them")]
+    [InlineData("classifier.3", "quantize.bits.classifier.3: gives 'classifier.3' bits, but quantize.exclude leaves it float; take it out of one of them")]
     public void Excluding_everything_or_what_bits_are_given_for_is_refused(string exclude, string message)
     {
         var bits = new Dictionary<string, int> { ["default"] = 2, ["classifier.3"] = 8 };

@@ -73,7 +73,7 @@ public sealed class ReportPageTests
     [Fact]
     public void A_sweep_without_any_result_yet_has_a_page_too()
     {
-        var empty = SweepReport.Of(Sweeps.Status, ShownResults.Of([], Sweeps.Metrics, Sweeps.Measuring), Sweeps.Read, (_, _) => []);
+        var empty = SweepReport.Of(Sweeps.Status, ShownResults.Of(new SweepResults(Sweeps.Metrics, [])), Sweeps.Read, (_, _) => []);
         var page = Parse(ReportPage.Html(empty)).Descendants().ToList();
         Assert.Equal(Written, page.Single(e => e.Name.LocalName == "h1").Value);
         Assert.DoesNotContain(page, e => e.Name.LocalName == "figure");

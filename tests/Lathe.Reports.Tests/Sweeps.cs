@@ -32,19 +32,17 @@ internal static class Sweeps
         new("secret", "secret"),
     ];
 
-    public static IReadOnlySet<string> Measuring { get; } = new HashSet<string> { "weigh" };
-
     public static IReadOnlyList<LeafResult> Leaves { get; } =
     [
         Leaf(Weighed(Grown, 0.92, null, 1), Stage("grow", """{"epochs":3}""", Grown)),
         Leaf(Weighed(Cut, 0.91, null, 0.5), Stage("grow", """{"epochs":3}""", Grown), Stage("cut", """{"mass":0.5}""", Cut)),
         Leaf(Weighed(Packed, 0.9, 2, 0.5), Stage("grow", """{"epochs":3}""", Grown), Stage("cut", """{"mass":0.5}""", Cut), Stage("pack", Exclude, Packed)),
         Leaf(Weighed(Lost, 0.89, 4, 0.5), Stage("grow", """{"epochs":3}""", Grown), Stage("cut", """{"mass":0.5}""", Cut), Stage("pack", """{"bits":4,"exclude":""}""", Lost)),
-        new(Markup, Markup, 1, null, null, null, null, null, null, null, null, null, ExecutionState.Failed,
+        new(Markup, Markup, 1, ExecutionState.Failed,
             [Stage("grow", """{"epochs":3}""", Grown), Stage("cut", """{"mass":0.1}""", null)]),
     ];
 
-    public static ShownResults Results { get; } = ShownResults.Of(Leaves, Metrics, Measuring);
+    public static ShownResults Results { get; } = ShownResults.Of(new SweepResults(Metrics, Leaves));
 
     /// <summary>A report in which every execution shows every kind of panel.</summary>
     public static SweepReport Report { get; } = SweepReport.Of(Status, Results, Read, (_, _) => Panels("Weighing", isMeasured: true));
@@ -97,9 +95,9 @@ internal static class Sweeps
             ["box"] = 800_000 * ratio * (bits ?? 32) / 32, ["boxDense"] = 800_000, ["sugar"] = 0.04, ["secret"] = 7,
         };
         if (bits is { } known) metrics["bits"] = known;
-        return new StageResult("weigh", Json("{}"), null, of, 1, false, metrics);
+        return new StageResult("weigh", Json("{}"), null, of, 1, false, metrics, OnlyMeasures: true);
     }
 
-    private static LeafResult Leaf(StageResult weighed, params StageResult[] made) => new(
-        Markup, Markup, 1, null, null, null, null, null, null, null, null, null, ExecutionState.Completed, [.. made, weighed]);
+    private static LeafResult Leaf(StageResult weighed, params StageResult[] made) =>
+        new(Markup, Markup, 1, ExecutionState.Completed, [.. made, weighed]);
 }

@@ -34,6 +34,7 @@ public sealed class Training_a_network : IDisposable
             var trial = Trial("untouched");
             var outcome = trial.Run<TrainStage, TrainParameters>(
                 JsonSerializer.SerializeToElement(new { model = "lenet5", epochs = 1, learningRate = 1e-20, weightDecay = 0 }), "mnist", seed: seed);
+            Assert.Empty(outcome.Metrics.Keys.Except(TrainStage.Manifest.Metrics!.Select(m => m.Name)));
             using var checkpoint = CheckpointFile.Read(trial.Checkpoints.PathOf(outcome.Output));
             return checkpoint.Tensors["features.0.weight"].data<float>().ToArray();
         }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Lathe.Contracts;
+using Lathe.Hosting;
 
 namespace Lathe.Coordinator;
 
@@ -13,8 +14,12 @@ public static class SweepApi
         routes.MapGet("/sweeps", async (SweepQueries queries, CancellationToken stop) => Json(await queries.ListAsync(stop)));
         routes.MapGet("/sweeps/{reference}", (string reference, SweepQueries queries, CancellationToken stop) =>
             FoundAsync(() => queries.StatusAsync(reference, stop)));
-        routes.MapGet("/sweeps/{reference}/results", (string reference, SweepQueries queries, CancellationToken stop) =>
-            FoundAsync(() => queries.ResultsAsync(reference, stop)));
+        routes.MapGet("/sweeps/{reference}/results", (string reference, bool? details, SweepQueries queries, ResultStore results, CancellationToken stop) =>
+            FoundAsync(async () =>
+            {
+                var found = await queries.ResultsAsync(reference, stop);
+                return details == true ? StoredDetails.AddTo(found, results) : found;
+            }));
         routes.MapGet("/stages", (StageCatalog stages) =>
             Json(stages.Manifests.Values.OrderBy(m => m.Name, StringComparer.Ordinal).ToList()));
     }
@@ -33,9 +38,9 @@ public static class SweepApi
 
         var outcome = await orchestrator.SubmitAsync(
             submission ?? new SweepSubmission(null!), request.Headers[Contracts.Messages.Headers.TraceParent].FirstOrDefault(), stop);
-        if (outcome.Id is not { } id) return Json(new { problems = outcome.Problems }, 422);
+        if (outcome.Id is not { } id) return Json(new { problems = outcome.Problems, notes = outcome.Notes }, 422);
         request.HttpContext.Response.Headers.Location = $"/sweeps/{id}";
-        return Json(new { id }, 201);
+        return Json(new { id, notes = outcome.Notes }, 201);
     }
 
     private static async Task<IResult> FoundAsync<T>(Func<Task<T>> query)

@@ -11,6 +11,7 @@ namespace Lathe.Coordinator;
 /// <param name="Dataset">Data set of the branch.</param>
 /// <param name="Seed">Seed of the branch.</param>
 /// <param name="Parameters">Every parameter, defaults and the model filled in.</param>
+/// <param name="Places">Where the author wrote the parameters.</param>
 /// <param name="Varied">Names of the parameters that differ between executions of this stage with the same parent.</param>
 public sealed record PlannedExecution(
     int Index,
@@ -20,6 +21,7 @@ public sealed record PlannedExecution(
     string Dataset,
     long Seed,
     JsonElement Parameters,
+    ParameterPlaces Places,
     IReadOnlyList<string> Varied);
 
 /// <summary>The plan of a sweep: a tree, or its problems.</summary>

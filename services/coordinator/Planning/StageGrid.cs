@@ -10,21 +10,20 @@ namespace Lathe.Coordinator;
 /// </summary>
 internal sealed class StageGrid
 {
-    private const string Model = "model";
-
     private readonly string _path;
     private readonly JsonElement _schema;
+    private readonly string? _model;
     private readonly List<Parameter> _parameters = [];
 
     private StageGrid(string path, StageManifest manifest)
     {
         _path = path;
         _schema = manifest.ParametersSchema ?? JsonSerializer.SerializeToElement(new { type = "object" });
-        TakesModel = manifest.Input == StageInput.Model && Property(Model) is not null;
+        _model = manifest.Input == StageInput.Model ? ParametersSchema.Marked(_schema, SweepModelAttribute.Keyword) : null;
     }
 
     /// <summary>True where the stage has a parameter for the sweep's model.</summary>
-    public bool TakesModel { get; }
+    public bool TakesModel => _model is not null;
 
     /// <summary>How many points there are, in double so that no product overflows.</summary>
     public double Count => _parameters.Aggregate(1.0, (product, parameter) => product * parameter.Values.Count);
@@ -57,32 +56,29 @@ internal sealed class StageGrid
     }
 
     /// <summary>Every point with its defaults, in order, no two the same.</summary>
-    /// <param name="model">The branch's model.</param>
-    public IReadOnlyList<JsonElement> Points(string model)
+    /// <param name="models">Models of the sweep.</param>
+    /// <param name="model">Index of the branch's model.</param>
+    public IReadOnlyList<GridPoint> Points(IReadOnlyList<string> models, int model)
     {
-        var points = new List<JsonElement>();
+        var points = new List<GridPoint>();
         var seen = new HashSet<string>(StringComparer.Ordinal);
         var chosen = new int[_parameters.Count];
         do
         {
-            var point = ParametersSchema.WithDefaults(_schema, Point(chosen, model));
-            if (seen.Add(CanonicalJson.Write(point))) points.Add(point);
+            var point = ParametersSchema.WithDefaults(_schema, Point(chosen, models[model]));
+            if (seen.Add(CanonicalJson.Write(point))) points.Add(new GridPoint(point, Places(chosen, model)));
         }
         while (Next(chosen));
         return points;
     }
 
-    /// <summary>JSON pointer to a member, escaped as RFC 6901 asks.</summary>
-    public static string Pointer(string path, string member) =>
-        $"{path}/{member.Replace("~", "~0", StringComparison.Ordinal).Replace("/", "~1", StringComparison.Ordinal)}";
-
     private void Add(JsonProperty property, List<SweepProblem> problems)
     {
-        var path = Pointer(_path, property.Name);
+        var path = _path + JsonPointer.Of(property.Name);
         var isAxis = property.Value.ValueKind == JsonValueKind.Array && Property(property.Name) is { } schema && !TakesArray(schema);
         var written = isAxis ? property.Value.EnumerateArray().ToList() : [property.Value];
         if (written.Count == 0) problems.Add(new SweepProblem(path, "an empty list leaves nothing to run; expected one value or more"));
-        if (TakesModel && property.Name == Model)
+        if (property.Name == _model)
             problems.Add(new SweepProblem(path, "the model belongs to the whole sweep; name it under its models"));
         if (_parameters.Exists(p => p.Name == property.Name)) problems.Add(new SweepProblem(path, "given twice"));
 
@@ -123,27 +119,23 @@ internal sealed class StageGrid
 
         void CheckPoint(int[] chosen, int model)
         {
+            var places = Places(chosen, model);
             foreach (var (pointer, message) in ParametersSchema.Validate(_schema, Point(chosen, models[model])))
-                problems.Add(new SweepProblem(Place(pointer, chosen, model), $"{pointer.TrimStart('/')} {message}".TrimStart()));
+                problems.Add(new SweepProblem(places.Of(pointer), message));
         }
     }
 
-    /// <summary>Where the author wrote what a schema found wrong at a pointer into one point.</summary>
-    private string Place(string pointer, int[] chosen, int model)
+    private ParameterPlaces Places(int[] chosen, int model)
     {
-        var segments = pointer.TrimStart('/').Split('/', 2);
-        if (TakesModel && segments[0] == Model) return $"/models/{model}";
-        var parameter = _parameters.FindIndex(p => Pointer("", p.Name) == "/" + segments[0]);
-        var place = parameter >= 0 ? _parameters[parameter].Values[chosen[parameter]].Path
-            : segments[0].Length == 0 ? _path
-            : $"{_path}/{segments[0]}";
-        return segments.Length == 2 ? $"{place}/{segments[1]}" : place;
+        var places = _parameters.Select((p, i) => (p.Name, p.Values[chosen[i]].Path)).ToDictionary(p => p.Name, p => p.Path);
+        if (_model is not null) places[_model] = $"/models/{model}";
+        return new ParameterPlaces(_path, places);
     }
 
     private JsonElement Point(int[] chosen, string model)
     {
         var point = new JsonObject();
-        if (TakesModel) point[Model] = StoredModel.Parameter(model);
+        if (_model is not null) point[_model] = StoredModel.Parameter(model);
         for (var i = 0; i < chosen.Length; i++)
             point[_parameters[i].Name] = JsonNode.Parse(_parameters[i].Values[chosen[i]].Value.GetRawText());
         return JsonSerializer.SerializeToElement(point);
@@ -182,3 +174,8 @@ internal sealed class StageGrid
     /// <param name="Values">Distinct values (one if the parameter is no axis), each with its place in the file.</param>
     private sealed record Parameter(string Name, List<(JsonElement Value, string Path)> Values);
 }
+
+/// <summary>One point of a stage's grid.</summary>
+/// <param name="Parameters">Every parameter, defaults and the model filled in.</param>
+/// <param name="Places">Where the author wrote them.</param>
+internal sealed record GridPoint(JsonElement Parameters, ParameterPlaces Places);

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.Json;
 using Lathe.Contracts;
 using Lathe.Hosting;
 
@@ -64,7 +63,7 @@ public static class SweepPlanner
         for (var i = 0; i < spec.Stages.Count; i++)
         {
             var name = spec.Stages[i]?.Stage ?? "";
-            var path = StageGrid.Pointer($"/stages/{i}", name);
+            var path = $"/stages/{i}{JsonPointer.Of(name)}";
             if (!manifests.TryGetValue(name, out var manifest))
             {
                 problems.Add(new SweepProblem(path, UnknownStage(name, manifests)));
@@ -120,7 +119,7 @@ public static class SweepPlanner
 
     private static List<PlannedExecution> Expand(SweepSpec spec, List<Step> stages)
     {
-        var tree = new TreeBuilder(stages);
+        var tree = new TreeBuilder(spec, stages);
         foreach (var model in spec.Models.Distinct())
         {
             foreach (var dataset in spec.Datasets.Distinct())
@@ -137,10 +136,10 @@ public static class SweepPlanner
     private sealed record Branch(string Model, string Dataset, long Seed);
 
     /// <summary>Grows the tree depth first, so that the executions of one branch are next to each other.</summary>
-    private sealed class TreeBuilder(List<Step> stages)
+    private sealed class TreeBuilder(SweepSpec spec, List<Step> stages)
     {
         private readonly List<PlannedExecution> _executions = [];
-        private readonly Dictionary<(int Step, string Model), IReadOnlyList<JsonElement>> _points = [];
+        private readonly Dictionary<(int Step, string Model), IReadOnlyList<GridPoint>> _points = [];
         private readonly Dictionary<(Branch Branch, int? Parent, string Stage, string Parameters), int> _known = [];
 
         public void AddBranch(Branch branch) => Grow(branch, 0, null);
@@ -149,7 +148,7 @@ public static class SweepPlanner
         {
             var varied = _executions
                 .GroupBy(e => (e.Parent, e.Manifest.Name))
-                .ToDictionary(siblings => siblings.Key, siblings => Differing([.. siblings.Select(e => e.Parameters)]));
+                .ToDictionary(siblings => siblings.Key, siblings => Differing([.. siblings]));
             return [.. _executions.Select(e => e with { Varied = varied[(e.Parent, e.Manifest.Name)] })];
         }
 
@@ -169,34 +168,38 @@ public static class SweepPlanner
             if (!makesCheckpoint) Grow(branch, step + 1, maker);
         }
 
-        private int Add(Branch branch, StageManifest manifest, int? parent, JsonElement parameters)
+        private int Add(Branch branch, StageManifest manifest, int? parent, GridPoint point)
         {
-            var identity = (branch, parent, manifest.Name, CanonicalJson.Write(parameters));
+            var identity = (branch, parent, manifest.Name, CanonicalJson.Write(point.Parameters));
             if (_known.TryGetValue(identity, out var index)) return index;
             index = _executions.Count;
             _known.Add(identity, index);
-            _executions.Add(new PlannedExecution(index, parent, manifest, branch.Model, branch.Dataset, branch.Seed, parameters, []));
+            _executions.Add(new PlannedExecution(index, parent, manifest, branch.Model, branch.Dataset, branch.Seed, point.Parameters, point.Places, []));
             return index;
         }
 
-        private IReadOnlyList<JsonElement> PointsOf(int step, string model)
+        private IReadOnlyList<GridPoint> PointsOf(int step, string model)
         {
             var key = (step, stages[step].Grid.TakesModel ? model : "");
-            if (!_points.TryGetValue(key, out var points)) _points.Add(key, points = stages[step].Grid.Points(model));
+            if (!_points.TryGetValue(key, out var points)) _points.Add(key, points = stages[step].Grid.Points(spec.Models, IndexOf(model)));
             return points;
         }
+
+        private int IndexOf(string model) => spec.Models.TakeWhile(m => m != model).Count();
     }
 
-    /// <summary>Names of the members that are not the same in all objects, in the order of the first.</summary>
-    private static List<string> Differing(List<JsonElement> siblings)
+    /// <summary>Names of the parameters that are not the same in all, in the order of the first. The branch has the model's name.</summary>
+    private static List<string> Differing(List<PlannedExecution> siblings)
     {
         if (siblings.Count < 2) return [];
+        var model = ParametersSchema.Marked(siblings[0].Manifest.ParametersSchema, SweepModelAttribute.Keyword);
         return
         [
             .. siblings
-                .SelectMany(s => s.EnumerateObject().Select(p => p.Name))
+                .SelectMany(s => s.Parameters.EnumerateObject().Select(p => p.Name))
                 .Distinct()
-                .Where(name => siblings.Select(s => s.TryGetProperty(name, out var value) ? CanonicalJson.Write(value) : "").Distinct().Count() > 1),
+                .Where(name => name != model
+                    && siblings.Select(s => s.Parameters.TryGetProperty(name, out var value) ? CanonicalJson.Write(value) : "").Distinct().Count() > 1),
         ];
     }
 }

@@ -53,8 +53,15 @@ public sealed class SweepQueries(CoordinatorStore store, TimeProvider time, Coor
     /// <param name="reference">As in <see cref="StatusAsync"/>.</param>
     /// <param name="stop">Gives up.</param>
     /// <exception cref="LatheException">No sweep or several sweeps match.</exception>
-    public async Task<IReadOnlyList<LeafResult>> ResultsAsync(string reference, CancellationToken stop = default) =>
-        Leaves.Of((await FindAsync(reference, stop)).Executions);
+    public async Task<SweepResults> ResultsAsync(string reference, CancellationToken stop = default)
+    {
+        var (_, executions) = await FindAsync(reference, stop);
+        var names = executions.Select(e => e.Stage).Distinct().ToList();
+        await using var database = store.Open();
+        var stages = await database.Stages.AsNoTracking().Where(s => names.Contains(s.Name)).ToListAsync(stop);
+        return Leaves.Of(executions, stages.ToDictionary(
+            s => (s.Name, s.Version), s => JsonSerializer.Deserialize<StageManifest>(s.Manifest, LatheJson.Options)!.Metrics ?? []));
+    }
 
     private async Task<(SweepRow Sweep, List<ExecutionRow> Executions)> FindAsync(string reference, CancellationToken stop)
     {

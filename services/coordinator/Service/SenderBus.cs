@@ -11,4 +11,6 @@ internal sealed class SenderBus(StageSender sender) : IStageBus
     public Task<long?> QueueDepthAsync(string stage, CancellationToken stop) => sender.QueueDepthAsync(stage, stop);
 
     public Task AskForStagesAsync(string replyTo, CancellationToken stop) => sender.AskForStagesAsync(replyTo, stop);
+
+    public Task<StageChecked> CheckAsync(CheckStage request, TimeSpan patience, CancellationToken stop) => sender.CheckAsync(request, patience, stop);
 }

@@ -33,7 +33,7 @@ public sealed class CoordinatorDatabase(DbContextOptions<CoordinatorDatabase> op
         execution.HasIndex(e => e.State);
 
         modelBuilder.Entity<ResultRow>().ToTable("results").HasKey(r => r.Key);
-        modelBuilder.Entity<StageRow>().ToTable("stages").HasKey(s => s.Name);
+        modelBuilder.Entity<StageRow>().ToTable("stages").HasKey(s => new { s.Name, s.Version });
     }
 
     protected override void ConfigureConventions(ModelConfigurationBuilder configurationBuilder) =>

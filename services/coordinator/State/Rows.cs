@@ -68,6 +68,7 @@ public sealed class ExecutionRow
 
     public required string Dataset { get; init; }
 
+    /// <summary>Empty for a stage that reads no data.</summary>
     public required string DataFingerprint { get; init; }
 
     public long Seed { get; init; }
@@ -126,7 +127,7 @@ public sealed class ExecutionRow
 
     public CheckpointRef? Output() => OutputSha256 is null ? null : new CheckpointRef(OutputSha256, OutputBytes ?? 0);
 
-    public DataRef Data() => new(Dataset, DataFingerprint);
+    public DataRef? Data() => DataFingerprint.Length == 0 ? null : new DataRef(Dataset, DataFingerprint);
 
     public JsonElement ParametersJson() => JsonSerializer.Deserialize<JsonElement>(Parameters);
 
@@ -152,10 +153,14 @@ public sealed class ResultRow
     public DateTimeOffset CompletedAt { get; set; }
 }
 
-/// <summary>A stage that announced itself once. It stays known when its last worker is gone.</summary>
+/// <summary>
+/// A version of a stage that announced itself once. It stays known when its last worker is gone: sweeps that ran with it are shown by its manifest.
+/// </summary>
 public sealed class StageRow
 {
     public required string Name { get; init; }
+
+    public required string Version { get; init; }
 
     /// <summary>JSON of <see cref="StageManifest"/>.</summary>
     public required string Manifest { get; set; }

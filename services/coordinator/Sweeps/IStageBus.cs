@@ -16,4 +16,11 @@ public interface IStageBus
 
     /// <summary>Asks every running worker to announce its stage to a queue.</summary>
     Task AskForStagesAsync(string replyTo, CancellationToken stop);
+
+    /// <summary>Asks a worker of a stage about executions before they run.</summary>
+    /// <param name="request">The questions.</param>
+    /// <param name="patience">How long it has to answer.</param>
+    /// <param name="stop">Gives up.</param>
+    /// <exception cref="Contracts.LatheException">No worker answers.</exception>
+    Task<StageChecked> CheckAsync(CheckStage request, TimeSpan patience, CancellationToken stop);
 }

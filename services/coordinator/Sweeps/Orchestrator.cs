@@ -10,7 +10,8 @@ namespace Lathe.Coordinator;
 /// <summary>Whether a sweep was accepted.</summary>
 /// <param name="Id">The sweep, or null.</param>
 /// <param name="Problems">Its problems; empty if it was accepted.</param>
-public sealed record SubmissionOutcome(Guid? Id, IReadOnlyList<SweepProblem> Problems);
+/// <param name="Notes">What could not be checked and why.</param>
+public sealed record SubmissionOutcome(Guid? Id, IReadOnlyList<SweepProblem> Problems, IReadOnlyList<string> Notes);
 
 /// <summary>
 /// Runs sweeps: plans and records them, sends ready executions, and handles reports, which may arrive late, twice, out of order or never.
@@ -30,6 +31,7 @@ public sealed class Orchestrator(
     private static readonly ActivitySource Source = new("Lathe.Coordinator");
     private static readonly TimeSpan SendPatience = TimeSpan.FromSeconds(30);
 
+    private readonly SweepCheck _check = new((request, stop) => bus.CheckAsync(request, options.CheckPatience, stop));
     private readonly SemaphoreSlim _oneAtATime = new(1);
     private readonly SemaphoreSlim _wake = new(0, 1);
 
@@ -39,13 +41,15 @@ public sealed class Orchestrator(
     /// <param name="stop">Gives up.</param>
     public async Task<SubmissionOutcome> SubmitAsync(SweepSubmission submission, string? traceParent = null, CancellationToken stop = default)
     {
-        if (submission.Spec is not { } spec) return new SubmissionOutcome(null, [new SweepProblem("", "no sweep in the submission")]);
+        if (submission.Spec is not { } spec) return Refused([new SweepProblem("", "no sweep in the submission")]);
         using var span = StartSpan(spec, traceParent);
         await HearOfStagesAsync(spec, stop);
         var plan = SweepPlanner.Plan(spec, stages.Manifests);
-        if (plan.Problems.Count > 0) return new SubmissionOutcome(null, plan.Problems);
-        var (data, missing) = FindData(spec);
-        if (missing.Count > 0) return new SubmissionOutcome(null, missing);
+        if (plan.Problems.Count > 0) return Refused(plan.Problems);
+        var (problems, notes) = await _check.RunAsync(spec, plan, stop);
+        if (problems.Count > 0) return new SubmissionOutcome(null, problems, notes);
+        var (data, missing) = FindData(spec, plan);
+        if (missing.Count > 0) return Refused(missing);
 
         var sweep = new SweepRow
         {
@@ -64,13 +68,13 @@ public sealed class Orchestrator(
         await using (var database = store.Open())
         {
             database.Sweeps.Add(sweep);
-            database.Executions.AddRange(plan.Executions.Select(e => RowOf(sweep.Id, e, data[e.Dataset])));
+            database.Executions.AddRange(plan.Executions.Select(e => RowOf(sweep.Id, e, data)));
             await database.SaveChangesAsync(stop);
         }
 
         // From here on the sweep is recorded and continues even if the client disconnects.
         await ChangeAsync(async (work, database) => await work.AdvanceAsync(await ReadyAsync(database, sweep.Id), CancellationToken.None));
-        return new SubmissionOutcome(sweep.Id, []);
+        return new SubmissionOutcome(sweep.Id, [], notes);
     }
 
     /// <summary>Handles the report that a worker has started an execution.</summary>
@@ -258,15 +262,19 @@ public sealed class Orchestrator(
         }
     }
 
-    private (Dictionary<string, DataRef> Data, List<SweepProblem> Missing) FindData(SweepSpec spec)
+    private static SubmissionOutcome Refused(IReadOnlyList<SweepProblem> problems) => new(null, problems, []);
+
+    /// <summary>Data sets that a stage of the sweep reads.</summary>
+    private (Dictionary<string, DataRef> Data, List<SweepProblem> Missing) FindData(SweepSpec spec, SweepPlan plan)
     {
+        var read = plan.Executions.Where(e => e.Manifest.ReadsData).Select(e => e.Dataset).ToHashSet();
         var data = new Dictionary<string, DataRef>(StringComparer.Ordinal);
         var missing = new List<SweepProblem>();
         for (var i = 0; i < spec.Datasets.Count; i++)
         {
             try
             {
-                if (!data.ContainsKey(spec.Datasets[i])) data.Add(spec.Datasets[i], findData(spec.Datasets[i]));
+                if (read.Remove(spec.Datasets[i])) data.Add(spec.Datasets[i], findData(spec.Datasets[i]));
             }
             catch (LatheException e)
             {
@@ -357,7 +365,7 @@ public sealed class Orchestrator(
         return Source.StartActivity($"sweep {spec.Name}", ActivityKind.Internal, parent);
     }
 
-    private static ExecutionRow RowOf(Guid sweepId, PlannedExecution execution, DataRef data) => new()
+    private static ExecutionRow RowOf(Guid sweepId, PlannedExecution execution, Dictionary<string, DataRef> data) => new()
     {
         SweepId = sweepId,
         Index = execution.Index,
@@ -367,7 +375,7 @@ public sealed class Orchestrator(
         OnlyMeasures = execution.Manifest.Output == StageOutput.Metrics,
         Model = execution.Model,
         Dataset = execution.Dataset,
-        DataFingerprint = data.Fingerprint,
+        DataFingerprint = execution.Manifest.ReadsData ? data[execution.Dataset].Fingerprint : "",
         Seed = execution.Seed,
         Parameters = execution.Parameters.GetRawText(),
         Varied = JsonSerializer.Serialize(execution.Varied),

@@ -11,7 +11,7 @@ public sealed class StageCatalog(CoordinatorStore store, TimeProvider time)
     private readonly ConcurrentDictionary<string, StageManifest> _manifests = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, TaskCompletionSource> _heardHere = new(StringComparer.Ordinal);
 
-    /// <summary>Stages by name.</summary>
+    /// <summary>Stages by name, each in the version that announced itself last.</summary>
     public IReadOnlyDictionary<string, StageManifest> Manifests => _manifests;
 
     /// <summary>True if the stage announced itself to this process, so that its version is current.</summary>
@@ -46,8 +46,8 @@ public sealed class StageCatalog(CoordinatorStore store, TimeProvider time)
         HeardHere(manifest.Name).TrySetResult();
         var text = JsonSerializer.Serialize(manifest, LatheJson.Options);
         await using var database = store.Open();
-        var known = await database.Stages.FindAsync([manifest.Name], stop);
-        if (known is null) database.Stages.Add(known = new StageRow { Name = manifest.Name, Manifest = text });
+        var known = await database.Stages.FindAsync([manifest.Name, manifest.Version], stop);
+        if (known is null) database.Stages.Add(known = new StageRow { Name = manifest.Name, Version = manifest.Version, Manifest = text });
         known.Manifest = text;
         known.AnnouncedAt = time.GetUtcNow();
         try
@@ -64,7 +64,7 @@ public sealed class StageCatalog(CoordinatorStore store, TimeProvider time)
     public async Task LoadAsync(CancellationToken stop = default)
     {
         await using var database = store.Open();
-        foreach (var row in await database.Stages.AsNoTracking().ToListAsync(stop))
+        foreach (var row in await database.Stages.AsNoTracking().OrderByDescending(r => r.AnnouncedAt).ToListAsync(stop))
             _manifests.TryAdd(row.Name, JsonSerializer.Deserialize<StageManifest>(row.Manifest, LatheJson.Options)!);
     }
 

@@ -75,7 +75,7 @@ public static class ExactFinish
                 if (score < bestScore) (best, bestWidth, bestScore) = (g, narrower, score);
             }
 
-            if (best < 0) throw new InvalidOperationException("the budget is under the narrowest network; ReachableSizes.Check refuses this");
+            if (best < 0) throw new InvalidOperationException("the budget is under the narrowest network; ReachableSizes.Problems names this");
             count += (int)open[best] - bestWidth;
             open[best] = bestWidth;
         }

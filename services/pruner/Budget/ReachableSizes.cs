@@ -28,31 +28,37 @@ public sealed record ReachableSizes(
         };
     }
 
-    /// <summary>What bounds a pruning of the network that one to this budget leaves. Sizes are whole numbers.</summary>
-    /// <param name="budget">Of the pruning before.</param>
-    public ReachableSizes Behind(SizeBudget budget) => this with
+    /// <summary>
+    /// The sizes that a network can have of which only ranges are known, because it is yet to be pruned. A layer that the earlier pruning
+    /// makes narrower than this one's multiple stays as it is, so the smaller of both least sizes holds.
+    /// </summary>
+    /// <param name="parameters">Range of the network that enters.</param>
+    /// <param name="multiplications">Range of the network that enters.</param>
+    public ReachableSizes Behind(SizeRange parameters, SizeRange multiplications) => this with
     {
-        DenseParameters = Math.Min(DenseParameters, Math.Floor(budget.Parameters ?? DenseParameters)),
-        DenseMultiplications = Math.Min(DenseMultiplications, Math.Floor(budget.Multiplications ?? DenseMultiplications)),
+        LeastParameters = Math.Min(LeastParameters, parameters.Least),
+        LeastMultiplications = Math.Min(LeastMultiplications, multiplications.Least),
+        DenseParameters = Math.Min(DenseParameters, parameters.Most),
+        DenseMultiplications = Math.Min(DenseMultiplications, multiplications.Most),
         IsBehindPruning = true,
     };
 
     /// <summary>
-    /// Refuses a budget that no choice of channels meets. Both sizes grow with every width, so the narrowest network has the least of
-    /// both at once: targets that can be met one by one can be met together.
+    /// What is wrong with a budget that no choice of channels meets. Both sizes grow with every width, so the narrowest network has the least
+    /// of both at once: targets that can be met one by one can be met together.
     /// </summary>
-    /// <exception cref="LatheException">A target lies under the least reachable size or above the dense one.</exception>
-    public void Check(SizeBudget budget)
-    {
-        Check("parameters", budget.Parameters, LeastParameters, DenseParameters);
-        Check("multiplications", budget.Multiplications, LeastMultiplications, DenseMultiplications);
-    }
+    /// <returns>One problem for each target under the least reachable size or above the dense one.</returns>
+    public IReadOnlyList<ParameterProblem> Problems(SizeBudget budget) =>
+    [
+        .. Problem("parameters", budget.Parameters, LeastParameters, DenseParameters),
+        .. Problem("multiplications", budget.Multiplications, LeastMultiplications, DenseMultiplications),
+    ];
 
-    private void Check(string name, double? target, double least, double dense)
+    private IEnumerable<ParameterProblem> Problem(string name, double? target, double least, double dense)
     {
-        if (target is not { } wanted || (wanted >= least && wanted <= dense)) return;
+        if (target is not { } wanted || (wanted >= least && wanted <= dense)) return [];
         var whole = IsBehindPruning ? $"the at most {dense:N0} that the pruning before it leaves" : $"{dense:N0}";
-        throw new LatheException($"prune.{name}: {Size(wanted)} ({Share(wanted / dense)} of {whole}) cannot be reached: {Why(wanted, least, dense)}");
+        return [ParameterProblem.Of(name, $"{Size(wanted)} ({Share(wanted / dense)} of {whole}) cannot be reached: {Why(wanted, least, dense)}")];
     }
 
     private string Why(double wanted, double least, double dense)

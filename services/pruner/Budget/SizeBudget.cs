@@ -11,15 +11,15 @@ public sealed record SizeBudget(double? Parameters, double? Multiplications)
     /// <exception cref="LatheException">Neither target is given.</exception>
     public static SizeBudget From(PruneParameters parameters, double denseParameters, double denseMultiplications)
     {
-        if (parameters.Parameters is null && parameters.Multiplications is null)
-        {
-            throw new LatheException(
-                "prune: no target is given; expected 'parameters', 'multiplications' or both, as a share of the dense network (0.25) or "
-                + "an absolute number (1.6e9)");
-        }
-
+        if (Missing(parameters) is { } missing) throw missing.Fault(PruneStage.Manifest.Name);
         return new SizeBudget(Absolute(parameters.Parameters, denseParameters), Absolute(parameters.Multiplications, denseMultiplications));
     }
+
+    /// <summary>What is wrong with parameters without a target; null where there is one.</summary>
+    public static ParameterProblem? Missing(PruneParameters parameters) => parameters.Parameters is null && parameters.Multiplications is null
+        ? new ParameterProblem(
+            "", "no target is given; expected 'parameters', 'multiplications' or both, as a share of the dense network (0.25) or an absolute number (1.6e9)")
+        : null;
 
     /// <summary>True when both sizes are at or under their targets.</summary>
     public bool Holds(double parameters, double multiplications) =>

@@ -1,40 +1,87 @@
+using System.Runtime.CompilerServices;
+using Lathe.Contracts;
 using Lathe.NN.Graphs;
 using Lathe.NN.Sizing;
 
 namespace Lathe.Pruner.Budget;
 
-/// <summary>Refuses targets that no choice of channels meets, before anything trains. What takes time is done once for a network.</summary>
+/// <summary>
+/// Looks at targets before anything trains. Of a network that is yet to be pruned only bounds are known: what lies outside for certain is
+/// refused, and what passes may still turn out to be out of reach.
+/// </summary>
 public sealed class TargetCheck
 {
-    private readonly NetworkGraph _graph;
-    private readonly ChannelGroups _groups;
-    private readonly SizeModel _size;
-    private readonly bool _hasGrouped;
+    private static readonly ConditionalWeakTable<NetworkGraph, Measured> Known = [];
 
-    /// <param name="graph">The network that the first pruning gets.</param>
-    public TargetCheck(NetworkGraph graph)
+    private readonly NetworkForm _input;
+    private readonly Measured _network;
+
+    private TargetCheck(NetworkForm input)
     {
-        _graph = graph;
-        _groups = ChannelGroups.Of(graph);
-        _size = SizeModel.Of(graph, _groups);
-        _hasGrouped = graph.Nodes.Any(node => node is Conv2d { Groups: > 1 } conv && !ChannelGroups.IsDepthwise(conv));
+        _input = input;
+        // What takes time is done once for a network.
+        _network = Known.GetValue(NetworkForms.GraphOf(input), graph => new Measured(graph));
     }
 
-    /// <summary>Looks at the targets of the last of several prunings, and takes those of the others to be met.</summary>
-    /// <param name="prunings">
-    /// One behind the other, at least one. Of a pruned network only bounds are known beforehand: behind another pruning what lies outside
-    /// for certain is refused, and what passes may still turn out to be out of reach.
-    /// </param>
-    /// <exception cref="Contracts.LatheException">A target is missing or out of reach; the message has the reachable range.</exception>
-    public void Run(IReadOnlyList<PruneParameters> prunings)
-    {
-        // A layer that an earlier pruning made narrower than a later one's multiple stays as it is, so the smallest multiple bounds them all.
-        var reach = ReachableSizes.Of(_size, GroupWidths.Of(_graph, _groups, prunings.Min(p => p.ChannelMultiple)));
-        foreach (var earlier in prunings.SkipLast(1)) reach = reach.Behind(Budget(earlier));
-        // One channel left in each group of a grouped convolution makes it a depthwise one, which loses single channels then.
-        if (prunings.Count > 1 && _hasGrouped) reach = reach with { LeastParameters = 0, LeastMultiplications = 0 };
-        reach.Check(Budget(prunings[^1]));
+    /// <param name="input">The network that is to be pruned.</param>
+    public static TargetCheck Of(NetworkForm input) => new(input);
 
-        SizeBudget Budget(PruneParameters parameters) => SizeBudget.From(parameters, reach.DenseParameters, reach.DenseMultiplications);
+    /// <summary>Targets out of reach; none where the sizes of the input are not known.</summary>
+    /// <param name="parameters">With one target or two.</param>
+    public IReadOnlyList<ParameterProblem> Problems(PruneParameters parameters) =>
+        Reach(parameters) is { } reach ? reach.Problems(Budget(parameters, reach)) : [];
+
+    /// <summary>The network that such a pruning leaves: the layers that it was, no larger than the targets.</summary>
+    /// <returns>Without sizes where they are not known, or a target is out of reach.</returns>
+    public NetworkForm Leaves(PruneParameters parameters)
+    {
+        var left = _input with { Sizes = new Dictionary<string, SizeRange>(), IsExact = false };
+        if (SizeBudget.Missing(parameters) is not null || Reach(parameters) is not { } reach) return left;
+        var budget = Budget(parameters, reach);
+        if (reach.Problems(budget).Count > 0) return left;
+        return left with
+        {
+            Sizes = new Dictionary<string, SizeRange>
+            {
+                [NetworkForms.Parameters] = Range(reach.LeastParameters, reach.DenseParameters, budget.Parameters),
+                [NetworkForms.Multiplications] = Range(reach.LeastMultiplications, reach.DenseMultiplications, budget.Multiplications),
+            },
+        };
+
+        // Sizes are whole numbers.
+        static SizeRange Range(double least, double most, double? target) => new(least, Math.Min(most, Math.Floor(target ?? most)));
+    }
+
+    private ReachableSizes? Reach(PruneParameters parameters)
+    {
+        var reach = ReachableSizes.Of(_network.Size, GroupWidths.Of(_network.Graph, _network.Groups, parameters.ChannelMultiple));
+        if (_input.IsExact) return reach;
+        if (!_input.Sizes.TryGetValue(NetworkForms.Parameters, out var parametersLeft)) return null;
+        if (!_input.Sizes.TryGetValue(NetworkForms.Multiplications, out var multiplicationsLeft)) return null;
+        reach = reach.Behind(parametersLeft, multiplicationsLeft);
+        // One channel left in each group of a grouped convolution makes it a depthwise one, which loses single channels then.
+        return _network.HasGrouped ? reach with { LeastParameters = 0, LeastMultiplications = 0 } : reach;
+    }
+
+    private static SizeBudget Budget(PruneParameters parameters, ReachableSizes reach) =>
+        SizeBudget.From(parameters, reach.DenseParameters, reach.DenseMultiplications);
+
+    private sealed class Measured
+    {
+        public Measured(NetworkGraph graph)
+        {
+            Graph = graph;
+            Groups = ChannelGroups.Of(graph);
+            Size = SizeModel.Of(graph, Groups);
+            HasGrouped = graph.Nodes.Any(node => node is Conv2d { Groups: > 1 } conv && !ChannelGroups.IsDepthwise(conv));
+        }
+
+        public NetworkGraph Graph { get; }
+
+        public ChannelGroups Groups { get; }
+
+        public SizeModel Size { get; }
+
+        public bool HasGrouped { get; }
     }
 }

@@ -1,6 +1,5 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using Lathe.Contracts;
 
 namespace Lathe.Quantizer.Activations;
 
@@ -26,8 +25,7 @@ internal sealed class ActivationBitsConverter : JsonConverter<ActivationBits>
     {
         JsonTokenType.Number when reader.TryGetInt32(out var bits) && bits == 8 => bits,
         JsonTokenType.String when reader.GetString() == None => ActivationBits.None,
-        JsonTokenType.String => throw new LatheException($"quantize.activations: is the text \"{reader.GetString()}\"; expected the number 8, or none"),
-        _ => throw new LatheException("quantize.activations: expected 8 or none"),
+        _ => throw new JsonException("expected the number 8, or none"),
     };
 
     public override void Write(Utf8JsonWriter writer, ActivationBits value, JsonSerializerOptions options)

@@ -1,12 +1,11 @@
 using System.IO.Enumeration;
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using Lathe.Contracts;
 
 namespace Lathe.Quantizer.Weights;
 
 /// <summary>Bits of a weight, by layer. As JSON a number for all layers, or <c>{ "default": 2, "features.0": 8, "classifier.*": 4 }</c>.</summary>
-/// <param name="Default">2 to 8; of layers that no pattern names.</param>
+/// <param name="Default">2 to 8; of layers that no pattern names. 0: it was left out, which the stage refuses.</param>
 /// <param name="ByName">Bits by pattern of a layer's name, with <c>*</c> and <c>?</c>; of several that fit, the one with the most plain characters counts.</param>
 [JsonConverter(typeof(LayerBitsConverter))]
 public sealed record LayerBits(int Default, IReadOnlyDictionary<string, int> ByName)
@@ -42,9 +41,8 @@ internal sealed class LayerBitsConverter : JsonConverter<LayerBits>
     {
         if (reader.TokenType == JsonTokenType.Number) return reader.GetInt32();
         var byName = JsonSerializer.Deserialize<Dictionary<string, int>>(ref reader, options) ?? [];
-        return byName.Remove(LayerBits.DefaultKey, out var bits)
-            ? new LayerBits(bits, byName)
-            : throw new LatheException($"quantize.bits: lacks '{LayerBits.DefaultKey}', for the layers that no pattern names");
+        byName.Remove(LayerBits.DefaultKey, out var bits);
+        return new LayerBits(bits, byName);
     }
 
     public override void Write(Utf8JsonWriter writer, LayerBits value, JsonSerializerOptions options)
@@ -56,7 +54,7 @@ internal sealed class LayerBitsConverter : JsonConverter<LayerBits>
         }
 
         writer.WriteStartObject();
-        writer.WriteNumber(LayerBits.DefaultKey, value.Default);
+        if (value.Default != 0) writer.WriteNumber(LayerBits.DefaultKey, value.Default);
         foreach (var (pattern, bits) in value.ByName.OrderBy(p => p.Key, StringComparer.Ordinal)) writer.WriteNumber(pattern, bits);
         writer.WriteEndObject();
     }

@@ -16,7 +16,7 @@ public static class StepSizes
     public static IReadOnlyDictionary<string, WeightFormat> Choose(
         NetworkGraph graph, IReadOnlyDictionary<string, Tensor> tensors, QuantizeParameters parameters)
     {
-        CheckNames(graph, parameters);
+        if (Problems(graph, parameters) is [var problem, ..]) throw problem.Fault(QuantizeStage.Manifest.Name);
         return Quantized(graph, parameters).ToDictionary(
             layer => $"{layer}.weight",
             layer => Nearest($"{layer}.weight", tensors[$"{layer}.weight"], parameters.Bits.Of(layer)));
@@ -57,26 +57,29 @@ public static class StepSizes
         return FixedPoint.ChooseFraction(shares.erfinv().TimesInPlace(Math.Sqrt(2) * Math.Sqrt(2.0 / inputs)), bits);
     }
 
-    /// <summary>Refuses names that are no layers, or leave none; needs no weights, so it can be asked before anything is trained.</summary>
-    /// <exception cref="LatheException">A name in the parameters is no layer of the network, or nothing would be quantized by it.</exception>
-    public static void CheckNames(NetworkGraph graph, QuantizeParameters parameters)
+    /// <summary>Names that are no layers, or leave none. It needs no weights, so it can be asked before anything is trained.</summary>
+    public static IReadOnlyList<ParameterProblem> Problems(NetworkGraph graph, QuantizeParameters parameters)
     {
         var layers = Layers(graph);
-        if (Excluded(parameters).Any(string.IsNullOrWhiteSpace))
-            throw new LatheException($"quantize.exclude: '{parameters.Exclude}' has an empty name; expected names of layers with a comma between each two: {string.Join(", ", layers)}");
-        Check("exclude", Excluded(parameters));
-        Check("bits", parameters.Bits.ByName.Keys);
+        var known = string.Join(", ", layers);
+        var excluded = Excluded(parameters);
+        if (excluded.Any(string.IsNullOrWhiteSpace))
+            return [Exclude($"'{parameters.Exclude}' has an empty name; expected names of layers with a comma between each two: {known}")];
+        var problems = new List<ParameterProblem>();
+        if (excluded.FirstOrDefault(IsUnknown) is { } wrong) problems.Add(Exclude($"the network has no layer '{wrong}'; its layers are {known}"));
+        problems.AddRange(parameters.Bits.ByName.Keys.Where(IsUnknown).Select(pattern => Bits(pattern, $"the network has no layer '{pattern}'; its layers are {known}")));
+        if (problems.Count > 0) return problems;
         var quantized = Quantized(graph, parameters);
-        if (quantized.Count == 0)
-            throw new LatheException($"quantize.exclude: '{parameters.Exclude}' leaves no layer to quantize; the network's are {string.Join(", ", layers)}");
-        if (parameters.Bits.ByName.Keys.FirstOrDefault(pattern => !quantized.Exists(layer => LayerBits.Fits(pattern, layer))) is { } idle)
-            throw new LatheException($"quantize.bits: gives '{idle}' bits, but quantize.exclude leaves it float; take it out of one of them");
+        if (quantized.Count == 0) return [Exclude($"'{parameters.Exclude}' leaves no layer to quantize; the network's are {known}")];
+        return
+        [
+            .. parameters.Bits.ByName.Keys.Where(pattern => !quantized.Exists(layer => LayerBits.Fits(pattern, layer)))
+                .Select(idle => Bits(idle, $"gives '{idle}' bits, but quantize.exclude leaves it float; take it out of one of them")),
+        ];
 
-        void Check(string parameter, IEnumerable<string> patterns)
-        {
-            if (patterns.FirstOrDefault(pattern => !layers.Exists(layer => LayerBits.Fits(pattern, layer))) is { } unknown)
-                throw new LatheException($"quantize.{parameter}: the network has no layer '{unknown}'; its layers are {string.Join(", ", layers)}");
-        }
+        bool IsUnknown(string pattern) => !layers.Exists(layer => LayerBits.Fits(pattern, layer));
+        static ParameterProblem Exclude(string message) => ParameterProblem.Of("exclude", message);
+        static ParameterProblem Bits(string pattern, string message) => new(JsonPointer.Of("bits", pattern), message);
     }
 
     private static List<string> Layers(NetworkGraph graph) => [.. graph.Nodes.Where(node => node is Conv2d or Linear).Select(node => node.Name)];

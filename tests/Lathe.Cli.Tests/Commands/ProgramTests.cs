@@ -31,7 +31,7 @@ public sealed class ProgramTests : IDisposable
         { ["run"], "lathe: Required argument 'SWEEP' missing for command: 'run'." },
         { ["run", "none.yaml"], "lathe: none.yaml: no such file" },
         { ["run", "bad.yaml"], "bad.yaml:7:7: stages[1].prune.multiplications: is -1.5, expected " },
-        { ["run", "good.yaml", "--set", "train.epoch=2"], "--set train.epoch=2: epoch is an unknown key" },
+        { ["run", "good.yaml", "--set", "train.epoch=2"], "--set train.epoch=2: is an unknown key" },
         { ["run", "good.yaml", "--set", "model=lenet6"], "--set model=lenet6: unknown model 'lenet6' (did you mean 'lenet5'?)" },
         { ["run", "good.yaml", "--set", "model=lenet5@0"], "--set model=lenet5@0: model 'lenet5@0' has the width '0' after its '@'; expected " },
         { ["run", "good.yaml", "--set", "model=none.onnx"], "--set model=none.onnx: there is no file none.onnx (looked in " },
@@ -74,7 +74,7 @@ public sealed class ProgramTests : IDisposable
         { ["export", "bad.yaml", "--out", "a.onnx", "--format", "onnx-qdq", "--weights", "int3"], "lathe: --weights int3: expected int8, int4 or int2" },
         { ["export", "bad.yaml", "--out", "a.onnx", "--images", "0"], "lathe: --images 0: expected at least 1" },
         { ["export", "bad.yaml", "--out", "a.onnx", "--images", "many"], "lathe: --images many: expected a whole number" },
-        { ["run", "good.yaml", "--set", "train.optimizer=adamW", "--set", "train.nesterov=true"], "good.yaml:5:5: stages[0].train: nesterov is True; it must be off where the optimizer is adamW" },
+        { ["run", "good.yaml", "--set", "train.optimizer=adamW", "--set", "train.nesterov=true"], "--set train.nesterov=true: is True; it must be off where the optimizer is adamW" },
         { ["report", "nothing"], "lathe: no sweep 'nothing'" },
         { ["report", "nothing", "--out", "none/report.html"], "lathe: --out none/report.html: there is no folder " },
         { ["worker", "prnue"], "lathe: there is no stage 'prnue' (did you mean 'prune'?); expected one of train, prune, quantize, evaluate" },
@@ -106,16 +106,14 @@ public sealed class ProgramTests : IDisposable
         Assert.True(errors.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length <= 2, errors);
     }
 
-    [Theory]
-    [InlineData("run")]
-    [InlineData("submit")]
-    public async Task What_a_network_cannot_do_is_refused_before_anything_trains(string command)
+    [Fact]
+    public async Task What_a_network_cannot_do_is_refused_before_anything_trains()
     {
-        if (command == "run") Assert.SkipUnless(Directory.Exists("/usr/share/datasets/fashion-mnist"), "dataset-fashion-mnist is not installed");
+        Assert.SkipUnless(Directory.Exists("/usr/share/datasets/fashion-mnist"), "dataset-fashion-mnist is not installed");
         File.WriteAllText(Path.Combine(_folder, "s.yaml"),
             "model: lenet5\ndataset: fashion-mnist\nstages:\n  - train\n  - prune: { multiplications: [0.5, 0.0001] }\n  - quantize: { exclude: \"classifier.3, fc\" }\n");
 
-        var (code, _, errors) = await RunAsync(command, "s.yaml");
+        var (code, _, errors) = await RunAsync("run", "s.yaml");
 
         Assert.Equal(2, code);
         var lines = errors.Split('\n', StringSplitOptions.RemoveEmptyEntries);
@@ -123,7 +121,7 @@ public sealed class ProgramTests : IDisposable
         Assert.StartsWith("s.yaml:5:37: stages[1].prune.multiplications[1]: ", lines[0]);
         Assert.Contains("cannot be reached", lines[0]);
         Assert.StartsWith("s.yaml:6:17: stages[2].quantize.exclude: the network has no layer 'fc'; its layers are features.0, ", lines[1]);
-        Assert.False(File.Exists(Path.Combine(_folder, ".lathe", "lathe.db")));
+        Assert.StartsWith("no sweeps yet", (await RunAsync("status")).Output);
     }
 
     [Fact]

@@ -1,9 +1,9 @@
 using System.Globalization;
 using System.Text.Json;
 using Lathe.Cli.Data;
-using Lathe.Cli.Embedded;
 using Lathe.Cli.Output;
 using Lathe.Cli.Sweeps;
+using Lathe.Cli.Tests.Sweeps;
 using Lathe.Cli.Tests.Output;
 using Lathe.Contracts;
 using Lathe.Coordinator;
@@ -48,8 +48,8 @@ public sealed class ImportedModelsTests : IDisposable
         var sweep = await TakeInAsync("nets/mine.onnx");
         var model = StoredModel.TryParse(Assert.Single(sweep.Spec.Models))!.Value;
         Assert.Equal("mine", model.Name);
-        var plan = Preflight.Plan(sweep, onlyBuiltIn: true)!;
-        Preflight.CheckNetworks(sweep, plan, _store, (name, _) => DataSets.FormOf(name));
+        var plan = Beforehand.Plan(sweep);
+        await Beforehand.CheckAsync(sweep, Path.Combine(_folder, "store"));
         Assert.Equal(model.Sha256, plan.Executions[0].Parameters.GetProperty("model").GetString());
 
         using var taken = CheckpointFile.Read(_store.PathOf(_store.Find(model.Sha256)));
@@ -81,9 +81,9 @@ public sealed class ImportedModelsTests : IDisposable
         Net("a/mine.onnx", seed: 3);
         Net("b/mine.onnx", seed: 4);
         var sweep = await TakeInAsync("[lenet5, a/mine.onnx, b/mine.onnx]");
-        Assert.Equal(3, Preflight.Plan(sweep, onlyBuiltIn: true)!.Executions.Count);
+        Assert.Equal(3, Beforehand.Plan(sweep).Executions.Count);
         var leaves = sweep.Spec.Models.Select(model => Samples.Leaf(null, null, 0.9, 1) with { Model = model }).ToList();
-        var names = BuiltInStages.Show(leaves).Ways.Select(way => way[0]).ToList();
+        var names = ShownResults.Of(new SweepResults(Embedded.BuiltInStages.Metrics, leaves)).Ways.Select(way => way[0]).ToList();
         Assert.Equal("lenet5", names[0]);
         Assert.Matches("^mine-[0-9a-f]{6}$", names[1]);
         Assert.NotEqual(names[1], names[2]);
@@ -120,7 +120,7 @@ public sealed class ImportedModelsTests : IDisposable
     {
         Net("mine.onnx", seed: 3, new TensorShape(channels, side, side), classes);
         var sweep = await TakeInAsync("mine.onnx");
-        var error = Assert.Throws<LatheException>(() => Preflight.CheckNetworks(sweep, Preflight.Plan(sweep, onlyBuiltIn: true)!, _store, (name, _) => DataSets.FormOf(name)));
+        var error = await Assert.ThrowsAsync<LatheException>(() => Beforehand.CheckAsync(sweep, Path.Combine(_folder, "store")));
         Assert.StartsWith($"{_folder}/sweep.yaml:1:1: model: {message}", error.Message);
         Assert.DoesNotContain('\n', error.Message);
     }
@@ -130,7 +130,7 @@ public sealed class ImportedModelsTests : IDisposable
     {
         Net("mine.onnx", seed: 3);
         var sweep = await TakeInAsync("mine.onnx", "  - train\n  - prune: { multiplications: 0.0001 }\n");
-        var error = Assert.Throws<LatheException>(() => Preflight.CheckNetworks(sweep, Preflight.Plan(sweep, onlyBuiltIn: true)!, _store, (name, _) => DataSets.FormOf(name)));
+        var error = await Assert.ThrowsAsync<LatheException>(() => Beforehand.CheckAsync(sweep, Path.Combine(_folder, "store")));
         Assert.StartsWith($"{_folder}/sweep.yaml:5:14: stages[1].prune.multiplications: ", error.Message);
         Assert.Contains("cannot be reached", error.Message);
 
@@ -143,7 +143,7 @@ public sealed class ImportedModelsTests : IDisposable
 
         sweep = await TakeInAsync("mine.onnx", "  - train: { init: other.safetensors }\n");
         sweep = await new InitialWeights(_store, new Download(_http, _said.Add)).TakeInAsync(sweep, default);
-        Preflight.CheckNetworks(sweep, Preflight.Plan(sweep, onlyBuiltIn: true)!, _store, (name, _) => DataSets.FormOf(name));
+        await Beforehand.CheckAsync(sweep, Path.Combine(_folder, "store"));
     }
 
     [Fact]
@@ -161,7 +161,7 @@ public sealed class ImportedModelsTests : IDisposable
         Assert.Equal(stored.Sha256, byFile.Parameters.GetProperty("model").GetString());
         Assert.Equal(CanonicalJson.Write(byFile.Parameters), CanonicalJson.Write(byDigest.Parameters));
         var sweep = await TakeInAsync("pruned.safetensors");
-        Preflight.CheckNetworks(sweep, Preflight.Plan(sweep, onlyBuiltIn: true)!, _store, (name, _) => DataSets.FormOf(name));
+        await Beforehand.CheckAsync(sweep, Path.Combine(_folder, "store"));
     }
 
     [Fact]
@@ -212,7 +212,7 @@ public sealed class ImportedModelsTests : IDisposable
         Assert.Equal(JsonValueKind.Object, JsonDocument.Parse(inspection.ToJson()).RootElement.ValueKind);
     }
 
-    private async Task<SweepPlan> PlanAsync(string model) => Preflight.Plan(await TakeInAsync($"\"{model}\""), onlyBuiltIn: true)!;
+    private async Task<SweepPlan> PlanAsync(string model) => Beforehand.Plan(await TakeInAsync($"\"{model}\""));
 
     private Task<SweepDocument> TakeInAsync(string model, string stages = "  - train\n") =>
         new ImportedModels(_store, new Download(_http, _ => { }), _said.Add).TakeInAsync(

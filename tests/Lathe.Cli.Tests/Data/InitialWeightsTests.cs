@@ -1,8 +1,8 @@
 using System.Net;
 using System.Security.Cryptography;
 using Lathe.Cli.Data;
-using Lathe.Cli.Embedded;
 using Lathe.Cli.Sweeps;
+using Lathe.Cli.Tests.Sweeps;
 using Lathe.Contracts;
 using Lathe.Hosting;
 using Lathe.NN.Checkpoints;
@@ -41,12 +41,12 @@ public sealed class InitialWeightsTests : IDisposable
         var sweep = await TakeInAsync($"  - train: {{ init: {file} }}");
         var digest = sweep.Spec.Stages[0].Parameters.GetProperty("init").GetString()!;
         Assert.Equal(digest, Convert.ToHexStringLower(SHA256.HashData(await File.ReadAllBytesAsync(_store.PathOf(_store.Find(digest))))));
-        Preflight.CheckNetworks(sweep, Preflight.Plan(sweep, onlyBuiltIn: true)!, _store, (name, _) => Lathe.NN.Data.DataSets.FormOf(name));
+        await Beforehand.CheckAsync(sweep, Path.Combine(_folder, "store"));
 
         // The digest itself is taken too, as a client without the file would send it; and a list is an axis.
         var again = await TakeInAsync($"  - train: {{ init: [{digest}, \"\"] }}");
         Assert.Equal([digest, ""], again.Spec.Stages[0].Parameters.GetProperty("init").EnumerateArray().Select(e => e.GetString()));
-        Assert.Equal(2, Preflight.Plan(again, onlyBuiltIn: true)!.Executions.Count);
+        Assert.Equal(2, Beforehand.Plan(again).Executions.Count);
     }
 
     [Fact]
@@ -54,7 +54,7 @@ public sealed class InitialWeightsTests : IDisposable
     {
         var file = Weights("lenet5@0.5", "weights.safetensors");
         var sweep = await TakeInAsync($"  - train: {{ init: {file} }}");
-        var error = Assert.Throws<LatheException>(() => Preflight.CheckNetworks(sweep, Preflight.Plan(sweep, onlyBuiltIn: true)!, _store, (name, _) => Lathe.NN.Data.DataSets.FormOf(name)));
+        var error = await Assert.ThrowsAsync<LatheException>(() => Beforehand.CheckAsync(sweep, Path.Combine(_folder, "store")));
         Assert.StartsWith("sweep.yaml:4:14: stages[0].train.init: ", error.Message);
         Assert.Contains("does not hold the weights of 'lenet5': features.0.weight is [8, 1, 5, 5] and should be [16, 1, 5, 5]", error.Message);
     }

@@ -57,7 +57,7 @@ public sealed class OutputTests
             Model = i < 2 ? "lenet5" : "vgg7",
             Stages = [.. leaf.Stages.Select(s => s.Stage == "train" ? s with { Parameters = JsonSerializer.SerializeToElement(new { model = i < 2 ? "lenet5" : "vgg7" }) } : s)],
         }).ToList();
-        var ways = BuiltInStages.Show(leaves).Ways;
+        var ways = ShownResults.Of(new SweepResults(BuiltInStages.Metrics, leaves)).Ways;
         Assert.Equal(["lenet5", "dense"], ways[0]);
         Assert.Equal("vgg7", ways[2][0]);
         Assert.DoesNotContain(ways.SelectMany(way => way), part => part.Contains("model=", StringComparison.Ordinal));
@@ -75,7 +75,7 @@ public sealed class OutputTests
         Assert.Matches("^way +top-1 % +points +params +mults +bits +KiB +peak KiB +time$", Results(Samples.Leaves, 160)[0]);
 
     private static string[] Results(IReadOnlyList<LeafResult> leaves, int width, bool showCheckpoints = false) =>
-        Samples.Draw(ResultText.Of(BuiltInStages.Show(leaves), width, showCheckpoints), width);
+        Samples.Draw(ResultText.Of(ShownResults.Of(new SweepResults(BuiltInStages.Metrics, leaves)), width, showCheckpoints), width);
 
     [Fact]
     public void A_sweep_is_drawn_as_a_tree_with_a_line_for_each_execution() =>
@@ -189,10 +189,10 @@ public sealed class OutputTests
 
         Assert.Equal(4, json.GetArrayLength());
         Assert.Equal(
-            ["model", "dataset", "seed", "top1", "top1Dense", "loss", "parameters", "parametersRatio", "multiplications", "multiplicationsRatio", "bits", "bytes", "state", "stages"],
+            ["model", "dataset", "seed", "state", "top1", "top1Dense", "loss", "parameters", "parametersRatio", "multiplications", "multiplicationsRatio", "bits", "bytes", "stages"],
             json[0].EnumerateObject().Select(p => p.Name));
         Assert.Equal(
-            ["stage", "parameters", "key", "checkpoint", "seconds", "cached", "metrics"],
+            ["stage", "parameters", "key", "checkpoint", "seconds", "cached", "metrics", "onlyMeasures"],
             json[0].GetProperty("stages")[0].EnumerateObject().Select(p => p.Name));
         Assert.Equal(["sha256", "bytes"], json[0].GetProperty("stages")[0].GetProperty("checkpoint").EnumerateObject().Select(p => p.Name));
         Assert.Equal(JsonValueKind.Null, json[0].GetProperty("bits").ValueKind);

@@ -21,7 +21,7 @@ internal static class Hostile
 
     private static readonly TrainingCourse Course = new(Epochs, [0.9, 0.5, 0.3], [0.6, 0.8, 0.9], [0.1, 0.05, 0]);
 
-    public static SweepReport Report() => ReportSource.Of(Sweep, Leaves, Read);
+    public static SweepReport Report() => ReportSource.Of(Sweep, new SweepResults(Embedded.BuiltInStages.Metrics, Leaves), Read);
 
     public static SweepStatus Sweep { get; } = new(
         Guid.Parse("01234567-89ab-cdef-0123-456789abcdef"), Markup, SweepState.Failed, Output.Samples.Start, Output.Samples.Start.AddHours(1), []);
@@ -83,8 +83,9 @@ internal static class Hostile
             ["top1"] = top1, ["top1Dense"] = 0.92, ["top1Low"] = 0.88, ["top1High"] = 0.93, ["changedPredictions"] = 0.04,
             ["parameters"] = 100_000, ["multiplications"] = 1e6, ["bytes"] = of.Bytes, ["bytesDense"] = 862_952, ["peakActivationBytes"] = 100_000,
         },
-        new EvaluationRecord([10, 10, 0], [9, 8, 0], [new Mistake(1, 0, 2)], [[9, 1, 0], [2, 8, 0], [0, 0, 0]]).ToJson());
+        OnlyMeasures: true,
+        Records: new EvaluationRecord([10, 10, 0], [9, 8, 0], [new Mistake(1, 0, 2)], [[9, 1, 0], [2, 8, 0], [0, 0, 0]]).ToJson());
 
     private static LeafResult Leaf(params StageResult[] stages) =>
-        new(Markup, Markup, 1, null, null, null, null, null, null, null, null, null, ExecutionState.Completed, stages);
+        new(Markup, Markup, 1, ExecutionState.Completed, stages);
 }

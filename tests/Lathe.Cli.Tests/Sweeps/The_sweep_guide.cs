@@ -30,8 +30,8 @@ public sealed class The_sweep_guide
     public void Shows_a_sweep_that_can_be_planned()
     {
         var yaml = File.ReadAllText(Guide).Split("```yaml\n")[1].Split("```")[0];
-        var plan = Preflight.Plan(SweepFile.Parse("guide.yaml", yaml, []), onlyBuiltIn: true);
-        Assert.Equal(4, plan!.Executions.Count(e => e.Manifest.Name == "evaluate"));
+        var plan = Beforehand.Plan(SweepFile.Parse("guide.yaml", yaml, []));
+        Assert.Equal(4, plan.Executions.Count(e => e.Manifest.Name == "evaluate"));
     }
 
     private static string Tables()

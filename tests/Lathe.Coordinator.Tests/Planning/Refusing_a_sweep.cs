@@ -80,7 +80,7 @@ public sealed class Refusing_a_sweep
     [Fact]
     public void A_stage_that_lists_its_models_refuses_others_where_the_sweep_names_them()
     {
-        var train = Train with { ParametersSchema = Json("""{"type": "object", "properties": {"model": {"enum": ["lenet5"]}}}""") };
+        var train = Train with { ParametersSchema = Json("""{"type": "object", "properties": {"model": {"enum": ["lenet5"], "x-lathe-model": true}}}""") };
         var plan = SweepPlanner.Plan(
             Sweep(("train", "{}")) with { Models = ["lenet5", "lenet6"] }, new Dictionary<string, StageManifest> { ["train"] = train });
 

@@ -37,8 +37,9 @@ public sealed class The_http_interface : IAsyncDisposable
 
         var status = await EndedAsync(id.ToString());
         Assert.Equal((SweepState.Succeeded, 4), (status.State, status.Executions.Count));
-        var leaves = await GetAsync<List<LeafResult>>($"/sweeps/{id}/results");
-        Assert.Equal([8.0, 8.0], leaves.Select(l => l.Bytes!.Value));
+        var results = await GetAsync<SweepResults>($"/sweeps/{id}/results");
+        Assert.Equal([8.0, 8.0], results.Leaves.Select(l => l.Figure("bytes")!.Value));
+        Assert.Equal(["bytes", "top1"], results.Metrics.Select(m => m.Name));
         Assert.Equal(id, Assert.Single(await GetAsync<List<SweepSummary>>("/sweeps")).Id);
         Assert.Equal(["make", "measure"], (await GetAsync<List<StageManifest>>("/stages")).Select(s => s.Name));
         Assert.Equal(id, (await GetAsync<SweepStatus>("/sweeps/http")).Id);
@@ -54,7 +55,7 @@ public sealed class The_http_interface : IAsyncDisposable
         var id = (await JsonOf(await PostAsync("1"))).GetProperty("id").GetString()!;
 
         Assert.Equal(SweepState.Succeeded, (await EndedAsync(id)).State);
-        Assert.Equal(8.0, Assert.Single(await GetAsync<List<LeafResult>>($"/sweeps/{id}/results")).Bytes);
+        Assert.Equal(8.0, Assert.Single((await GetAsync<SweepResults>($"/sweeps/{id}/results")).Leaves).Figure("bytes"));
     }
 
     [Fact]

@@ -327,12 +327,12 @@ public sealed class Running_a_sweep
         var id = await bench.SubmitAsync(Sweep(("train", "{}"), ("evaluate", "{}"), ("prune", "{}")));
         await bench.FinishAllAsync();
 
-        var leaves = await bench.Queries.ResultsAsync(id.ToString());
+        var leaves = (await bench.Queries.ResultsAsync(id.ToString())).Leaves;
 
         Assert.Equal(["evaluate", "prune"], leaves.Select(l => l.Stages[^1].Stage));
-        Assert.Equal((0.9, 100.0, 2.0, null), (leaves[0].Top1, leaves[0].Parameters, leaves[0].Bits, leaves[0].Top1Dense));
+        Assert.Equal((0.9, 100.0, 2.0, null), (leaves[0].Figure("top1"), leaves[0].Figure("parameters"), leaves[0].Figure("bits"), leaves[0].Figure("top1Dense")));
         // A training loss is no test loss.
-        Assert.Null(leaves[1].Loss);
+        Assert.Null(leaves[1].Figure("loss"));
         Assert.Equal(0.1, leaves[1].Stages[1].Metrics["loss"]);
         Assert.Equal("lenet5", leaves[0].Stages[0].Parameters.GetProperty("model").GetString());
     }
@@ -345,11 +345,11 @@ public sealed class Running_a_sweep
         var prune = (await bench.FinishAllAsync())[^1];
         Assert.Equal("prune", prune.Stage);
 
-        var leaf = Assert.Single(await bench.Queries.ResultsAsync(id.ToString()));
-        Assert.Equal((100.0, 0.5), (leaf.Parameters, leaf.ParametersRatio));
-        Assert.Null(leaf.Top1);
+        var leaf = Assert.Single((await bench.Queries.ResultsAsync(id.ToString())).Leaves);
+        Assert.Equal((100.0, 0.5), (leaf.Figure("parameters"), leaf.Figure("parametersRatio")));
+        Assert.Null(leaf.Figure("top1"));
         // A training loss is no test loss.
-        Assert.Null(leaf.Loss);
+        Assert.Null(leaf.Figure("loss"));
     }
 
     [Theory, CombinatorialDatabases]

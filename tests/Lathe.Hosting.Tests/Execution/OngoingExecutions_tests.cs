@@ -13,28 +13,55 @@ public sealed class OngoingExecutionsTests
     {
         var (first, second) = (new TaskCompletionSource(), new TaskCompletionSource());
         var (mine, theirs) = (Command(), Command());
-        var run = _ongoing.Join(mine, () => first.Task);
-        Assert.Same(run, _ongoing.Join(mine, () => throw new InvalidOperationException("started twice")));
-        var other = _ongoing.Join(theirs, () => second.Task);
+        var run = _ongoing.Join(mine, _ => first.Task);
+        Assert.Same(run, _ongoing.Join(mine, _ => throw new InvalidOperationException("started twice")));
+        var other = _ongoing.Join(theirs, _ => second.Task);
         second.SetResult();
         await other;
         Assert.False(run.IsCompleted);
 
         first.SetException(new LatheException("no such budget"));
         Assert.Equal("no such budget", (await Assert.ThrowsAsync<LatheException>(() => run)).Message);
-        await _ongoing.Join(mine, () => Task.CompletedTask);
+        await _ongoing.Join(mine, _ => Task.CompletedTask);
     }
 
     [Fact]
     public async Task A_process_ends_after_what_it_runs_whether_or_not_that_succeeds()
     {
         var run = new TaskCompletionSource();
-        _ = _ongoing.Join(Command(), () => run.Task);
+        _ = _ongoing.Join(Command(), _ => run.Task);
         var stop = _ongoing.StopAsync(CancellationToken.None);
         Assert.True(_ongoing.BusStopped.IsCancellationRequested);
         Assert.False(stop.IsCompleted);
         run.SetException(new LatheException("interrupted"));
         await stop;
+    }
+
+    [Fact]
+    public async Task What_one_sweep_calls_off_goes_on_for_another()
+    {
+        var (mine, theirs) = (Command(), Command());
+        var (called, others) = (new TaskCompletionSource<CancellationToken>(), new TaskCompletionSource<CancellationToken>());
+        var (done, ending) = (new TaskCompletionSource(), new TaskCompletionSource());
+        var run = _ongoing.Join(mine, token => Hold(token, called, done));
+        var other = _ongoing.Join(theirs, token => Hold(token, others, ending));
+        var (token, untouched) = (await called.Task, await others.Task);
+
+        _ongoing.Cancel(mine.SweepId, mine.Key);
+
+        Assert.True(token.IsCancellationRequested);
+        Assert.False(untouched.IsCancellationRequested);
+        done.SetResult();
+        ending.SetResult();
+        await Task.WhenAll(run, other);
+        // Nothing is under way any more.
+        _ongoing.Cancel(mine.SweepId, mine.Key);
+
+        static Task Hold(CancellationToken token, TaskCompletionSource<CancellationToken> told, TaskCompletionSource until)
+        {
+            told.SetResult(token);
+            return until.Task;
+        }
     }
 
     private static ExecuteStage Command() =>

@@ -16,7 +16,7 @@ public sealed class ToyStage : IStage<ToyCounting>
 
     public static StageManifest Manifest => new("toy", "1", "Counts.", StageInput.Model, StageOutput.Checkpoint);
 
-    public StageOutcome Run(StageRun run, ToyCounting parameters, CancellationToken stop)
+    public StageOutcome Run(StageRun run, ToyCounting parameters)
     {
         var (step, value) = (0, (ulong)run.Seed);
         using (var saved = run.State.Open())
@@ -30,8 +30,8 @@ public sealed class ToyStage : IStage<ToyCounting>
 
         while (step < parameters.Steps)
         {
-            if (Hooks.TryGetValue(parameters.Hook, out var hook)) hook(step, stop);
-            stop.ThrowIfCancellationRequested();
+            if (Hooks.TryGetValue(parameters.Hook, out var hook)) hook(step, run.Stop);
+            run.Stop.ThrowIfCancellationRequested();
             value = (value * 6364136223846793005) + 1442695040888963407;
             step++;
             run.CountImages(10);

@@ -33,7 +33,11 @@ public sealed class ParametersSchemaTests
 
     private static JsonElement Json(string text) => JsonElement.Parse(text);
 
-    private static (string Path, string Message) OnlyProblem(string parameters) => Assert.Single(ParametersSchema.Validate(Schema, Json(parameters)));
+    private static (string Path, string Message) OnlyProblem(string parameters)
+    {
+        var (pointer, message) = Assert.Single(ParametersSchema.Validate(Schema, Json(parameters)));
+        return (pointer, message);
+    }
 
     [Fact]
     public void A_record_with_constructor_and_init_properties_becomes_a_closed_schema_with_defaults()

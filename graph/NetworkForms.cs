@@ -1,0 +1,42 @@
+using System.Collections.Concurrent;
+using System.Text.Json;
+using Lathe.Contracts;
+using Lathe.NN.Sizing;
+
+namespace Lathe.NN.Graphs;
+
+/// <summary>Networks as stages predict them for one another, see <see cref="NetworkForm"/>.</summary>
+public static class NetworkForms
+{
+    /// <summary>Name of the size that counts trainable values.</summary>
+    public const string Parameters = "parameters";
+
+    /// <summary>Name of the size that counts products for one image.</summary>
+    public const string Multiplications = "multiplications";
+
+    // A sweep asks about few networks, many times each.
+    private const int MostKept = 64;
+
+    private static readonly ConcurrentDictionary<string, NetworkGraph> Read = new(StringComparer.Ordinal);
+
+    /// <summary>A network that is known exactly.</summary>
+    public static NetworkForm Of(NetworkGraph graph)
+    {
+        var size = Complexity.Of(graph);
+        return new NetworkForm(
+            JsonElement.Parse(GraphJson.Write(graph)),
+            new Dictionary<string, SizeRange>
+            {
+                [Parameters] = new(size.Parameters, size.Parameters),
+                [Multiplications] = new(size.Multiplications, size.Multiplications),
+            });
+    }
+
+    /// <summary>The graph of a form; the same text gives the same object as long as it is kept.</summary>
+    /// <exception cref="LatheException">It is not a valid network.</exception>
+    public static NetworkGraph GraphOf(NetworkForm form)
+    {
+        if (Read.Count > MostKept) Read.Clear();
+        return Read.GetOrAdd(form.Graph.GetRawText(), GraphJson.Read);
+    }
+}
