@@ -48,7 +48,7 @@ internal static class DoctorCommand
             return new DoctorCheck(
                 "libtorch",
                 true,
-                $"{versions["torch"]} loads, computes on {Devices.Describe(compute.Device)} with {versions["threads"]} threads (TorchSharp {versions["torchsharp"]}); "
+                $"{versions["torch"]} loads, computes on {Devices.Describe(compute.Device)} with {versions["threads"]} {(versions["threads"] == "1" ? "thread" : "threads")} (TorchSharp {versions["torchsharp"]}); "
                 + $"its convolutions were checked and are right, {(oneDnn.IsOn ? "by" : "without")} oneDNN: {oneDnn.Why}; instructions {versions["instructions"]}");
         }
         catch (LatheException problem)
@@ -87,13 +87,17 @@ internal static class DoctorCommand
         }
     }
 
-    /// <summary>A missing data set is no problem, because only some sweeps need it.</summary>
-    private static IEnumerable<DoctorCheck> DataSets(HostingSettings settings) =>
-        DataSetFiles.ByName.Keys.Select(name => new DoctorCheck(
+    /// <summary>A missing data set is no problem, because only some sweeps need it. A named folder that does not exist is one.</summary>
+    private static IEnumerable<DoctorCheck> DataSets(HostingSettings settings)
+    {
+        if (settings.Data is { } named && !BucketAddress.IsOne(named) && !Directory.Exists(named))
+            return [new DoctorCheck("data", false, $"--data or {HostingSettings.DataVariable} is '{named}': no such folder")];
+        return DataSetFiles.ByName.Keys.Select(name => new DoctorCheck(
             name,
             true,
             DataPlaces.Locate(name, settings)
                 ?? $"not here{(name == FashionMnist.Name ? "; lathe run gets it when a sweep needs it" : $"; put its files into a folder and name that with --data or {HostingSettings.DataVariable}")}"));
+    }
 
     private static void Show(IEnumerable<DoctorCheck> checks)
     {

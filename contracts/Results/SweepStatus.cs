@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace Lathe.Contracts;
 
@@ -39,13 +40,21 @@ public enum SweepState
 }
 
 /// <summary>A sweep and all its executions, parents before children.</summary>
+/// <param name="Id">Identifies it.</param>
+/// <param name="Name">Name for people.</param>
+/// <param name="State">State of the sweep.</param>
+/// <param name="SubmittedAt">When it was submitted.</param>
+/// <param name="FinishedAt">When it ended; null while it runs.</param>
+/// <param name="Executions">All executions.</param>
+/// <param name="Device">Kind of processor that the sweep asks for; null: any.</param>
 public sealed record SweepStatus(
     Guid Id,
     string Name,
     SweepState State,
     DateTimeOffset SubmittedAt,
     DateTimeOffset? FinishedAt,
-    IReadOnlyList<ExecutionStatus> Executions);
+    IReadOnlyList<ExecutionStatus> Executions,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DeviceKind? Device = null);
 
 /// <summary>One execution of a sweep.</summary>
 /// <param name="Index">Place in the sweep's tree, parents before children.</param>

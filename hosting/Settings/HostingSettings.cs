@@ -17,6 +17,7 @@ public sealed record HostingSettings
     public const string DeviceVariable = "LATHE_DEVICE";
     public const string ComputeSlotsVariable = "LATHE_COMPUTE_SLOTS";
     public const string DrainVariable = "LATHE_DRAIN";
+    public const string OneDnnVariable = "LATHE_ONEDNN";
     public const string HealthPortVariable = "LATHE_HEALTH_PORT";
 
     private readonly int? _threads;
@@ -97,6 +98,7 @@ public sealed record HostingSettings
     {
         environment ??= Environment.GetEnvironmentVariable;
         T Of<T>(Setting<T> setting, T absent) => setting.Of(call, environment, absent);
+        CheckOneDnn(environment(OneDnnVariable));
         var home = Of(SettingsOptions.Home, null) ?? Path.GetFullPath(".lathe");
         return new HostingSettings
         {
@@ -112,5 +114,12 @@ public sealed record HostingSettings
             HealthPort = Of(SettingsOptions.HealthPort, null),
             AnnounceOnly = call.GetValue(SettingsOptions.Announce),
         };
+    }
+
+    /// <summary>What computes reads this setting by itself; a mistake in it ends a process at its start, like one in any other setting.</summary>
+    private static void CheckOneDnn(string? value)
+    {
+        if (!string.IsNullOrWhiteSpace(value) && value.Trim().ToLowerInvariant() is not ("auto" or "off"))
+            throw new LatheException($"{OneDnnVariable} is '{value}'; expected auto or off");
     }
 }

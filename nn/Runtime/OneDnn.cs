@@ -68,6 +68,7 @@ public static class OneDnn
 
         throw new LatheException(
             $"libtorch computes wrong sums on this processor, so Lathe does not compute here: {fault}. "
-            + "Use another machine, and please report what lathe doctor prints here.");
+            + "Use another machine, and please report what lathe doctor prints here.",
+            FailureKind.Elsewhere);
     }
 }

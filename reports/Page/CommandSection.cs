@@ -32,6 +32,7 @@ internal static class CommandSection
             $"dataset: {Quoted(leaf.Dataset)}",
             $"seed: {leaf.Seed}",
             .. threads is null ? Array.Empty<string>() : [$"threads: {threads}"],
+            .. report.Sweep.Device is { } device ? [$"device: {device.ToString().ToLowerInvariant()}"] : Array.Empty<string>(),
             "stages:",
             .. leaf.Stages.Select(stage => Stage(stage, leaf.Model)),
         ]);

@@ -106,6 +106,10 @@ public sealed class ReportPageTests
     {
         var file = CommandSection.SweepFile(Sweeps.Report, Sweeps.Leaves[1], 2);
         Assert.EndsWith("\nseed: 1\nthreads: 1\nstages:\n  - grow: { epochs: 3 }\n  - cut: { mass: 0.5 }\n  - weigh: { }", file, StringComparison.Ordinal);
+
+        // The device is in the key: without it the file would not find the result again.
+        var onGpus = Sweeps.Report with { Sweep = Sweeps.Status with { Device = DeviceKind.Cuda } };
+        Assert.Contains("\nthreads: 1\ndevice: cuda\nstages:\n", CommandSection.SweepFile(onGpus, Sweeps.Leaves[1], 2), StringComparison.Ordinal);
     }
 
     private static IEnumerable<XElement> Elements(string name) => Page.Descendants().Where(e => e.Name.LocalName == name);

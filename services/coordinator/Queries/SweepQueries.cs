@@ -46,7 +46,7 @@ public sealed class SweepQueries(CoordinatorStore store, TimeProvider time, Coor
     {
         var (sweep, executions) = await FindAsync(reference, stop);
         return new SweepStatus(
-            sweep.Id, sweep.Name, StateOf(sweep), sweep.SubmittedAt, EndOf(sweep), [.. executions.Select(StatusOf)]);
+            sweep.Id, sweep.Name, StateOf(sweep), sweep.SubmittedAt, EndOf(sweep), [.. executions.Select(StatusOf)], sweep.Device);
     }
 
     /// <summary>The results of a sweep, one for each leaf of its tree.</summary>

@@ -185,6 +185,10 @@ public sealed class ProgramTests : IDisposable
         Assert.True(code == 0, output);
         foreach (var name in (string[])[".NET", "libtorch", "home", "store", "disk", "processors", "broker", "database", "coordinator", "fashion-mnist"]) Assert.Contains(name, output);
 
+        (code, output, _) = await RunAsync("doctor", "--data", "/nonexistent");
+        Assert.Equal(1, code);
+        Assert.Contains("no such folder", string.Join(' ', output.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)), StringComparison.Ordinal);
+
         (code, output, _) = await RunAsync("doctor", "--broker", "amqp://guest:guest@127.0.0.1:1");
         Assert.Equal(1, code);
         Assert.Contains("problem", output);

@@ -44,6 +44,7 @@ public sealed class HostingSettingsTests
     }
 
     [Theory]
+    [InlineData("LATHE_ONEDNN", "on", "LATHE_ONEDNN is 'on'; expected auto or off")]
     [InlineData("LATHE_THREADS", "0", "LATHE_THREADS is '0'; expected a whole number from 1 to 1024")]
     [InlineData("LATHE_COMPUTE_SLOTS", "two", "LATHE_COMPUTE_SLOTS is 'two'; expected a whole number from 1 to 1024")]
     [InlineData("LATHE_DEVICE", "gpu", "LATHE_DEVICE is 'gpu'; expected auto, cpu, cuda or cuda:N with N the number of a GPU from 0")]
