@@ -1,7 +1,7 @@
 using BenchmarkDotNet.Attributes;
+using Lathe.Graph;
+using Lathe.Graph.Models;
 using Lathe.NN.Execution;
-using Lathe.NN.Graphs;
-using Lathe.NN.Models;
 using Lathe.NN.Runtime;
 using static TorchSharp.torch;
 using F = TorchSharp.torch.nn.functional;

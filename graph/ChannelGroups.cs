@@ -1,4 +1,4 @@
-namespace Lathe.NN.Graphs;
+namespace Lathe.Graph;
 
 /// <summary>One channel of one node's own tensors.</summary>
 /// <param name="Node">Name of a batch norm, convolution or linear layer.</param>

@@ -1,4 +1,4 @@
-namespace Lathe.NN.Graphs;
+namespace Lathe.Graph;
 
 /// <summary>The working of <see cref="ChannelGroups.Of"/>: union-find over single channels, then grouping by use.</summary>
 internal sealed class ChannelTies

@@ -1,4 +1,4 @@
-namespace Lathe.NN.Graphs;
+namespace Lathe.Graph;
 
 /// <summary>
 /// Follows closed channels through a graph. Channels that every layer reads as zero can be removed, and the network computes the same function.

@@ -1,4 +1,4 @@
-namespace Lathe.NN.Graphs;
+namespace Lathe.Graph;
 
 /// <summary>Builds a graph node by node. Each node reads the previous one unless an input is given, and its shape is known at once.</summary>
 /// <param name="name">Model name.</param>

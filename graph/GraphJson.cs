@@ -3,7 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Lathe.Contracts;
 
-namespace Lathe.NN.Graphs;
+namespace Lathe.Graph;
 
 /// <summary>
 /// A graph as JSON: <c>{"version":1,"name":…,"input":[C,H,W],"nodes":[{"op":"conv2d",…},…],"output":…}</c>. The same graph always

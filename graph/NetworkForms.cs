@@ -1,9 +1,9 @@
 using System.Collections.Concurrent;
 using System.Text.Json;
 using Lathe.Contracts;
-using Lathe.NN.Sizing;
+using Lathe.Graph.Sizing;
 
-namespace Lathe.NN.Graphs;
+namespace Lathe.Graph;
 
 /// <summary>Networks as stages predict them for one another, see <see cref="NetworkForm"/>.</summary>
 public static class NetworkForms

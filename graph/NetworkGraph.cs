@@ -1,4 +1,4 @@
-namespace Lathe.NN.Graphs;
+namespace Lathe.Graph;
 
 /// <summary>
 /// A network as data: typed nodes over named edges. Immutable. One description serves execution, complexity, channel groups,

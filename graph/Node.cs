@@ -1,6 +1,6 @@
 using System.Text.Json.Serialization;
 
-namespace Lathe.NN.Graphs;
+namespace Lathe.Graph;
 
 /// <summary>
 /// One operation of a network. It makes exactly one tensor, which carries the node's name; <see cref="Inputs"/> names the tensors

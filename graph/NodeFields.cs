@@ -1,6 +1,6 @@
 using Lathe.Contracts;
 
-namespace Lathe.NN.Graphs;
+namespace Lathe.Graph;
 
 /// <summary>Checks a node's own numbers, independent of its inputs.</summary>
 internal static class NodeFields

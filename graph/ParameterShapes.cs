@@ -1,4 +1,4 @@
-namespace Lathe.NN.Graphs;
+namespace Lathe.Graph;
 
 /// <summary>Role of a stored tensor in its node.</summary>
 public enum ParameterKind

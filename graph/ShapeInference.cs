@@ -1,6 +1,6 @@
 using Lathe.Contracts;
 
-namespace Lathe.NN.Graphs;
+namespace Lathe.Graph;
 
 /// <summary>The shape of every tensor of a graph, worked out from the image's shape.</summary>
 public static class ShapeInference

@@ -1,6 +1,6 @@
 using Lathe.Contracts;
 
-namespace Lathe.NN.Graphs;
+namespace Lathe.Graph;
 
 /// <summary>What a cut leaves of a tensor.</summary>
 /// <param name="Parameter">The whole tensor.</param>

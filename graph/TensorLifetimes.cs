@@ -1,6 +1,6 @@
 using Lathe.Contracts;
 
-namespace Lathe.NN.Graphs;
+namespace Lathe.Graph;
 
 /// <summary>How long tensors live where a graph's nodes run in their order.</summary>
 public static class TensorLifetimes

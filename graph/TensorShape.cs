@@ -1,4 +1,4 @@
-namespace Lathe.NN.Graphs;
+namespace Lathe.Graph;
 
 /// <summary>Shape of one image's tensor: [C, H, W], or [C] once flattened.</summary>
 /// <param name="Channels">Channels, or features of a flat tensor.</param>

@@ -1,6 +1,6 @@
 using Lathe.Contracts;
+using Lathe.Graph.Sizing;
 using Lathe.NN.Execution;
-using Lathe.NN.Sizing;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 

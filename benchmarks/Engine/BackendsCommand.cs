@@ -1,10 +1,10 @@
 using System.Globalization;
 using Lathe.Contracts;
+using Lathe.Graph;
+using Lathe.Graph.Models;
 using Lathe.Hosting;
 using Lathe.NN.Data;
 using Lathe.NN.Execution;
-using Lathe.NN.Graphs;
-using Lathe.NN.Models;
 using Lathe.NN.Runtime;
 using Lathe.NN.Training;
 

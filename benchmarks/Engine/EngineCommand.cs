@@ -1,7 +1,7 @@
 using Lathe.Contracts;
+using Lathe.Graph.Sizing;
 using Lathe.Hosting;
 using Lathe.NN.Runtime;
-using Lathe.NN.Sizing;
 using TorchSharp;
 
 namespace Lathe.Benchmarks.Engine;

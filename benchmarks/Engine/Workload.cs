@@ -1,6 +1,6 @@
+using Lathe.Graph;
+using Lathe.Graph.Models;
 using Lathe.NN.Data;
-using Lathe.NN.Graphs;
-using Lathe.NN.Models;
 
 namespace Lathe.Benchmarks.Engine;
 

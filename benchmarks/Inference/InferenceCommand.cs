@@ -1,8 +1,10 @@
 using System.Globalization;
 using Lathe.Evaluator.Latency;
+using Lathe.Graph.Checkpoints;
+using Lathe.Graph.Models;
+using Lathe.Graph.Onnx;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.FixedPoint;
-using Lathe.NN.Models;
 using Lathe.NN.Onnx;
 using Lathe.NN.Runtime;
 using Lathe.NN.Tests.FixedPoint;

@@ -6,10 +6,11 @@ using Lathe.Cli.Sources;
 using Lathe.Contracts;
 using Lathe.Evaluator;
 using Lathe.Evaluator.Latency;
+using Lathe.Graph.Checkpoints;
+using Lathe.Graph.Models;
 using Lathe.Hosting;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Data;
-using Lathe.NN.Models;
 using Lathe.NN.Onnx;
 using Lathe.NN.Runtime;
 

@@ -5,9 +5,9 @@ using Lathe.Cli.Exports;
 using Lathe.Cli.Output;
 using Lathe.Cli.Sources;
 using Lathe.Contracts;
+using Lathe.Graph.Onnx;
 using Lathe.Hosting;
 using Lathe.NN.Checkpoints;
-using Lathe.NN.Onnx;
 using Lathe.NN.Runtime;
 
 namespace Lathe.Cli.Commands;

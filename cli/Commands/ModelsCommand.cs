@@ -2,8 +2,8 @@ using System.CommandLine;
 using System.Text.Json;
 using Lathe.Cli.Output;
 using Lathe.Contracts;
-using Lathe.NN.Models;
-using Lathe.NN.Sizing;
+using Lathe.Graph.Models;
+using Lathe.Graph.Sizing;
 using Lathe.Reports.Terminals;
 
 namespace Lathe.Cli.Commands;

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using Lathe.Cli.Sweeps;
 using Lathe.Contracts;
+using Lathe.Graph.Onnx;
 using Lathe.Hosting;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Onnx;

@@ -1,5 +1,5 @@
+using Lathe.Graph.Checkpoints;
 using Lathe.Hosting;
-using Lathe.NN.Checkpoints;
 
 namespace Lathe.Cli.Data;
 

@@ -1,3 +1,4 @@
+using Lathe.Graph.Onnx;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Execution;
 using Lathe.NN.Onnx;

@@ -1,6 +1,6 @@
 using Lathe.Contracts;
 using Lathe.Evaluator.Exports;
-using Lathe.NN.Graphs;
+using Lathe.Graph;
 using Lathe.NN.Onnx;
 
 namespace Lathe.Cli.Exports;

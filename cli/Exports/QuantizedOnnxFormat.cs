@@ -1,6 +1,7 @@
 using Lathe.Contracts;
 using Lathe.Evaluator.Exports;
-using Lathe.NN.Graphs;
+using Lathe.Graph;
+using Lathe.Graph.Onnx;
 using Lathe.NN.Onnx;
 
 namespace Lathe.Cli.Exports;

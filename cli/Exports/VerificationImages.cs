@@ -1,8 +1,8 @@
 using Lathe.Contracts;
+using Lathe.Graph;
 using Lathe.Hosting;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Data;
-using Lathe.NN.Graphs;
 using static TorchSharp.torch;
 
 namespace Lathe.Cli.Exports;

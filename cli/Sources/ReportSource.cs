@@ -1,8 +1,8 @@
 using Lathe.Cli.Embedded;
 using Lathe.Contracts;
 using Lathe.Coordinator;
+using Lathe.Graph.Checkpoints;
 using Lathe.Hosting;
-using Lathe.NN.Checkpoints;
 
 namespace Lathe.Cli.Sources;
 

@@ -1,7 +1,6 @@
 using Lathe.Contracts;
-using Lathe.NN.Graphs;
 
-namespace Lathe.NN.Checkpoints;
+namespace Lathe.Graph.Checkpoints;
 
 /// <summary>A checkpoint's file without its data.</summary>
 /// <param name="Graph">The network.</param>

@@ -2,9 +2,8 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Lathe.Contracts;
-using Lathe.NN.Graphs;
 
-namespace Lathe.NN.Checkpoints;
+namespace Lathe.Graph.Checkpoints;
 
 /// <summary>How a stored weight is to be unpacked.</summary>
 /// <param name="Bits">Bits of one field.</param>

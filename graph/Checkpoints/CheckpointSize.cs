@@ -1,6 +1,4 @@
-using Lathe.NN.Graphs;
-
-namespace Lathe.NN.Checkpoints;
+namespace Lathe.Graph.Checkpoints;
 
 /// <summary>Bytes of a checkpoint's stored tensors by kind; headers and metadata are not counted.</summary>
 /// <param name="PackedWeights">N-bit weights.</param>

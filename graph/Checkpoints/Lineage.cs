@@ -2,7 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Lathe.Contracts;
 
-namespace Lathe.NN.Checkpoints;
+namespace Lathe.Graph.Checkpoints;
 
 /// <summary>One stage on a checkpoint's way.</summary>
 /// <param name="Stage">Name of the stage.</param>

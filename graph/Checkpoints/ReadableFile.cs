@@ -1,6 +1,6 @@
 using Lathe.Contracts;
 
-namespace Lathe.NN.Checkpoints;
+namespace Lathe.Graph.Checkpoints;
 
 /// <summary>Files that hold networks and weights.</summary>
 internal static class ReadableFile

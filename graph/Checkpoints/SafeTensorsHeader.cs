@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 using System.Text.Json;
 using Lathe.Contracts;
 
-namespace Lathe.NN.Checkpoints;
+namespace Lathe.Graph.Checkpoints;
 
 /// <summary>Element types of the safetensors format that Lathe reads and writes.</summary>
 public enum SafeTensorType

@@ -1,7 +1,6 @@
-using Lathe.NN.Graphs;
-using Lathe.NN.Sizing;
+using Lathe.Graph.Sizing;
 
-namespace Lathe.NN.Checkpoints;
+namespace Lathe.Graph.Checkpoints;
 
 /// <summary>What every stage that makes or measures a checkpoint reports of its size.</summary>
 public static class SizeFigures

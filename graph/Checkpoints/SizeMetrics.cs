@@ -1,6 +1,6 @@
 using Lathe.Contracts;
 
-namespace Lathe.NN.Checkpoints;
+namespace Lathe.Graph.Checkpoints;
 
 /// <summary>What <see cref="SizeFigures"/> mean.</summary>
 public static class SizeMetrics

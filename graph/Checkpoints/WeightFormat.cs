@@ -1,6 +1,6 @@
 using Lathe.Contracts;
 
-namespace Lathe.NN.Checkpoints;
+namespace Lathe.Graph.Checkpoints;
 
 /// <summary>
 /// Fixed point of one weight: every value is k·2^(−Fraction) with a whole k, |k| ≤ 2^(Bits−1) − 1. Symmetric, zero included.

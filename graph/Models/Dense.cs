@@ -1,6 +1,4 @@
-using Lathe.NN.Graphs;
-
-namespace Lathe.NN.Models;
+namespace Lathe.Graph.Models;
 
 /// <summary>
 /// DenseNets with bottlenecks and halving transitions, DenseNet-BC (Huang et al. 2017): each layer adds its growth k to all that the

@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Text.RegularExpressions;
 using Lathe.Contracts;
 
-namespace Lathe.NN.Models;
+namespace Lathe.Graph.Models;
 
 /// <summary>The name of a DenseNet-BC for small images taken apart: <c>densenet100-12</c> is L = 100, k = 12.</summary>
 /// <param name="Depth">L = 6n + 4: convolutions and linear layers of three blocks of n layers.</param>

@@ -1,6 +1,4 @@
-using Lathe.NN.Graphs;
-
-namespace Lathe.NN.Models;
+namespace Lathe.Graph.Models;
 
 /// <summary>MobileNetV2 (Sandler et al. 2018). Nodes are named as in torchvision, so that its weights fit tensor by tensor.</summary>
 internal static class MobileNet

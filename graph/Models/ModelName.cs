@@ -1,8 +1,7 @@
 using System.Globalization;
 using Lathe.Contracts;
-using Lathe.NN.Graphs;
 
-namespace Lathe.NN.Models;
+namespace Lathe.Graph.Models;
 
 /// <summary>A model's name taken apart: <c>resnet50</c>, or <c>resnet50@0.5</c> for half as many channels in every layer.</summary>
 /// <param name="Base">The name without a width.</param>

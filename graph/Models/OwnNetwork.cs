@@ -1,7 +1,6 @@
 using Lathe.Contracts;
-using Lathe.NN.Graphs;
 
-namespace Lathe.NN.Models;
+namespace Lathe.Graph.Models;
 
 /// <summary>Networks that users bring along. Unlike those of the zoo they have the images and classes that they have.</summary>
 public static class OwnNetwork

@@ -1,6 +1,4 @@
-using Lathe.NN.Graphs;
-
-namespace Lathe.NN.Models;
+namespace Lathe.Graph.Models;
 
 /// <summary>Networks without branches. Nodes are named as in torchvision: <c>features.N</c>, <c>classifier.N</c>.</summary>
 internal static class Sequential

@@ -1,7 +1,6 @@
 using Lathe.Contracts;
-using Lathe.NN.Graphs;
 
-namespace Lathe.NN.Models;
+namespace Lathe.Graph.Models;
 
 /// <summary>A model that Lathe can build.</summary>
 /// <param name="Name">As sweeps name it.</param>

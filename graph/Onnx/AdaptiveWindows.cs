@@ -1,4 +1,4 @@
-namespace Lathe.NN.Onnx;
+namespace Lathe.Graph.Onnx;
 
 /// <summary>
 /// Adaptive average pooling as a product with a constant matrix, for windows that are not of one size: row y of A [outputs, inputs]

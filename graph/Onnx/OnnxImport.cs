@@ -1,10 +1,9 @@
 using Google.Protobuf;
 using Lathe.Contracts;
-using Lathe.NN.Checkpoints;
-using Lathe.NN.Graphs;
-using Lathe.NN.Onnx.Format;
+using Lathe.Graph.Checkpoints;
+using Lathe.Graph.Onnx.Format;
 
-namespace Lathe.NN.Onnx;
+namespace Lathe.Graph.Onnx;
 
 /// <summary>A network that came from elsewhere.</summary>
 /// <param name="Graph">The network.</param>

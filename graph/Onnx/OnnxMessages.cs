@@ -1,9 +1,8 @@
 using System.Runtime.InteropServices;
 using Google.Protobuf;
-using Lathe.NN.Graphs;
-using Lathe.NN.Onnx.Format;
+using Lathe.Graph.Onnx.Format;
 
-namespace Lathe.NN.Onnx;
+namespace Lathe.Graph.Onnx;
 
 /// <summary>Makes ONNX's messages.</summary>
 internal static class OnnxMessages

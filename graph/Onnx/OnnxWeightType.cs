@@ -1,4 +1,4 @@
-namespace Lathe.NN.Onnx;
+namespace Lathe.Graph.Onnx;
 
 /// <summary>How a model's whole-number weights are stored.</summary>
 public enum OnnxWeightType

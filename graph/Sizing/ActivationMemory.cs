@@ -1,6 +1,4 @@
-using Lathe.NN.Graphs;
-
-namespace Lathe.NN.Sizing;
+namespace Lathe.Graph.Sizing;
 
 /// <summary>
 /// Memory for the activations of one image. Tensors live from the node that makes them to the one that reads them last, as in

@@ -1,7 +1,6 @@
 using Lathe.Contracts;
-using Lathe.NN.Graphs;
 
-namespace Lathe.NN.Sizing;
+namespace Lathe.Graph.Sizing;
 
 /// <summary>Size of one layer that has parameters.</summary>
 /// <param name="Node">Name of the node.</param>

@@ -1,4 +1,4 @@
-namespace Lathe.NN.Sizing;
+namespace Lathe.Graph.Sizing;
 
 /// <summary>c + Σ a_i·n_i + Σ_{i ≤ j} b_ij·n_i·n_j with whole coefficients.</summary>
 internal sealed class Polynomial(

@@ -1,6 +1,4 @@
-using Lathe.NN.Graphs;
-
-namespace Lathe.NN.Sizing;
+namespace Lathe.Graph.Sizing;
 
 /// <summary>
 /// Parameters P and multiplications M of the network that surgery would leave, as polynomials of degree two in the live counts n_G

@@ -1,4 +1,5 @@
-using Lathe.NN.Graphs;
+using Lathe.Graph;
+using Lathe.Graph.Checkpoints;
 using static TorchSharp.torch;
 
 namespace Lathe.NN.Checkpoints;

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Lathe.Contracts;
-using Lathe.NN.Graphs;
+using Lathe.Graph;
+using Lathe.Graph.Checkpoints;
 using Lathe.NN.Runtime;
 using TorchSharp;
 using static TorchSharp.torch;

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using Lathe.Contracts;
+using Lathe.Graph.Checkpoints;
 using static TorchSharp.torch;
 
 namespace Lathe.NN.Checkpoints;

@@ -1,5 +1,5 @@
 using Lathe.Contracts;
-using Lathe.NN.Graphs;
+using Lathe.Graph;
 
 namespace Lathe.NN.Data;
 

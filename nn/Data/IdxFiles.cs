@@ -1,5 +1,5 @@
 using System.Buffers.Binary;
-using Lathe.NN.Graphs;
+using Lathe.Graph;
 
 namespace Lathe.NN.Data;
 

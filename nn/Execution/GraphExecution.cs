@@ -1,5 +1,5 @@
 using Lathe.Contracts;
-using Lathe.NN.Graphs;
+using Lathe.Graph;
 using Lathe.NN.Runtime;
 using static TorchSharp.torch;
 using F = TorchSharp.torch.nn.functional;

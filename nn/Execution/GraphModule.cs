@@ -1,5 +1,5 @@
 using Lathe.Contracts;
-using Lathe.NN.Graphs;
+using Lathe.Graph;
 using Lathe.NN.Runtime;
 using TorchSharp.Modules;
 using static TorchSharp.torch;

@@ -1,4 +1,4 @@
-using Lathe.NN.Graphs;
+using Lathe.Graph;
 using Lathe.NN.Runtime;
 
 namespace Lathe.NN.Execution;

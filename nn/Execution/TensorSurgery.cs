@@ -1,5 +1,5 @@
 using Lathe.Contracts;
-using Lathe.NN.Graphs;
+using Lathe.Graph;
 using TorchSharp;
 using static TorchSharp.torch;
 

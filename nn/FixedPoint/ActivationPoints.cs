@@ -1,4 +1,4 @@
-using Lathe.NN.Graphs;
+using Lathe.Graph;
 
 namespace Lathe.NN.FixedPoint;
 

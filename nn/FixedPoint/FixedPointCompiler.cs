@@ -1,6 +1,7 @@
 using Lathe.Contracts;
+using Lathe.Graph;
+using Lathe.Graph.Checkpoints;
 using Lathe.NN.Checkpoints;
-using Lathe.NN.Graphs;
 using static TorchSharp.torch;
 
 namespace Lathe.NN.FixedPoint;

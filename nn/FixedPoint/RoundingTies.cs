@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
-using Lathe.NN.Checkpoints;
-using Lathe.NN.Graphs;
+using Lathe.Graph;
+using Lathe.Graph.Checkpoints;
 using static TorchSharp.torch;
 
 namespace Lathe.NN.FixedPoint;

@@ -1,6 +1,8 @@
+using Lathe.Graph;
+using Lathe.Graph.Checkpoints;
+using Lathe.Graph.Onnx;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Execution;
-using Lathe.NN.Graphs;
 using Lathe.NN.Runtime;
 using static TorchSharp.torch;
 

@@ -1,8 +1,10 @@
 using Google.Protobuf;
 using Lathe.Contracts;
+using Lathe.Graph;
+using Lathe.Graph.Checkpoints;
+using Lathe.Graph.Onnx;
+using Lathe.Graph.Onnx.Format;
 using Lathe.NN.Checkpoints;
-using Lathe.NN.Graphs;
-using Lathe.NN.Onnx.Format;
 using static TorchSharp.torch;
 
 namespace Lathe.NN.Onnx;

@@ -1,7 +1,7 @@
 using Lathe.Contracts;
+using Lathe.Graph;
 using Lathe.NN.Data;
 using Lathe.NN.Execution;
-using Lathe.NN.Graphs;
 using Lathe.NN.Runtime;
 using static TorchSharp.torch;
 using F = TorchSharp.torch.nn.functional;

@@ -1,5 +1,5 @@
+using Lathe.Graph;
 using Lathe.NN.Execution;
-using Lathe.NN.Graphs;
 using Lathe.NN.Runtime;
 using static TorchSharp.torch;
 

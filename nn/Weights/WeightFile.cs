@@ -1,4 +1,5 @@
 using Lathe.Contracts;
+using Lathe.Graph.Checkpoints;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Runtime;
 using static TorchSharp.torch;

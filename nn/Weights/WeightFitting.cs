@@ -1,7 +1,7 @@
 using System.Text.RegularExpressions;
 using Lathe.Contracts;
+using Lathe.Graph;
 using Lathe.NN.Execution;
-using Lathe.NN.Graphs;
 using static TorchSharp.torch;
 
 namespace Lathe.NN.Weights;

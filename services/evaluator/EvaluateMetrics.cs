@@ -1,6 +1,6 @@
 using Lathe.Contracts;
 using Lathe.Evaluator.Latency;
-using Lathe.NN.Checkpoints;
+using Lathe.Graph.Checkpoints;
 
 namespace Lathe.Evaluator;
 

@@ -1,9 +1,9 @@
 using Lathe.Contracts;
 using Lathe.Evaluator.Latency;
+using Lathe.Graph;
 using Lathe.Hosting;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Data;
-using Lathe.NN.Graphs;
 using Lathe.NN.Runtime;
 using Microsoft.Extensions.Logging;
 

@@ -1,7 +1,7 @@
+using Lathe.Graph;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Data;
 using Lathe.NN.FixedPoint;
-using Lathe.NN.Graphs;
 using Lathe.NN.Runtime;
 
 namespace Lathe.Evaluator;

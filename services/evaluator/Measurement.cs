@@ -1,9 +1,10 @@
 using Lathe.Contracts;
+using Lathe.Graph;
+using Lathe.Graph.Checkpoints;
+using Lathe.Graph.Sizing;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Data;
 using Lathe.NN.Execution;
-using Lathe.NN.Graphs;
-using Lathe.NN.Sizing;
 using Lathe.NN.Training;
 
 namespace Lathe.Evaluator;

@@ -1,7 +1,7 @@
+using Lathe.Graph;
 using Lathe.NN.Data;
 using Lathe.NN.Execution;
 using Lathe.NN.FixedPoint;
-using Lathe.NN.Graphs;
 using Lathe.NN.Training;
 using static TorchSharp.torch;
 

@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Lathe.Contracts;
 using Lathe.Contracts.Panels;
-using Lathe.NN.Checkpoints;
+using Lathe.Graph.Checkpoints;
 using Lathe.NN.Training;
 
 namespace Lathe.Pruner;

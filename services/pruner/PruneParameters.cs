@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
+using System.Text.Json.Serialization;
 using Lathe.NN.Training;
 
 namespace Lathe.Pruner;
@@ -31,7 +32,8 @@ public sealed record PruneParameters : TrainingParameters
 
     [Description("Target for parameters: a share of the input network's (0 to 1), or above 1 an absolute number. Absent: no target.")]
     [Range(0.0, double.MaxValue, MinimumIsExclusive = true)]
-    public double? Parameters { get; init; }
+    [JsonPropertyName("parameters")]
+    public double? TargetParameters { get; init; }
 
     [Description("Target for multiplications: a share of the input network's (0 to 1), or above 1 an absolute number. Absent: no target.")]
     [Range(0.0, double.MaxValue, MinimumIsExclusive = true)]

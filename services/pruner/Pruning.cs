@@ -1,5 +1,5 @@
-using Lathe.NN.Graphs;
-using Lathe.NN.Sizing;
+using Lathe.Graph;
+using Lathe.Graph.Sizing;
 using Lathe.NN.Training;
 using Lathe.Pruner.Budget;
 using Lathe.Pruner.Gates;

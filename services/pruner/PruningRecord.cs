@@ -1,7 +1,7 @@
 using System.Text.Json;
 using Lathe.Contracts;
-using Lathe.NN.Graphs;
-using Lathe.NN.Sizing;
+using Lathe.Graph;
+using Lathe.Graph.Sizing;
 using Lathe.NN.Training;
 
 namespace Lathe.Pruner;

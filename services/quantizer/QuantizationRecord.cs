@@ -1,7 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Lathe.Contracts;
-using Lathe.NN.Checkpoints;
+using Lathe.Graph.Checkpoints;
 using Lathe.NN.Training;
 using Lathe.Quantizer.Weights;
 

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using Lathe.Contracts;
 using Lathe.Contracts.Panels;
-using Lathe.NN.Checkpoints;
+using Lathe.Graph.Checkpoints;
 using Lathe.NN.Training;
 using Lathe.Quantizer.Methods;
 

@@ -1,9 +1,9 @@
 using Lathe.Contracts;
+using Lathe.Graph;
+using Lathe.Graph.Checkpoints;
+using Lathe.Graph.Models;
 using Lathe.Hosting;
-using Lathe.NN.Checkpoints;
 using Lathe.NN.Data;
-using Lathe.NN.Graphs;
-using Lathe.NN.Models;
 
 namespace Lathe.Trainer;
 

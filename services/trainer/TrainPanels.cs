@@ -1,5 +1,5 @@
 using Lathe.Contracts.Panels;
-using Lathe.NN.Checkpoints;
+using Lathe.Graph.Checkpoints;
 using Lathe.NN.Training;
 
 namespace Lathe.Trainer;

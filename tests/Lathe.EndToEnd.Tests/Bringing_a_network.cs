@@ -1,6 +1,7 @@
 using Lathe.Contracts;
+using Lathe.Graph;
+using Lathe.Graph.Onnx;
 using Lathe.NN.Checkpoints;
-using Lathe.NN.Graphs;
 using Lathe.NN.Onnx;
 using Lathe.NN.Runtime;
 using Lathe.Testing;

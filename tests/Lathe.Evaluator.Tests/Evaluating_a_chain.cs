@@ -1,12 +1,13 @@
 using System.Text.Json;
 using Lathe.Contracts;
+using Lathe.Graph;
+using Lathe.Graph.Checkpoints;
+using Lathe.Graph.Models;
 using Lathe.Hosting;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Data;
 using Lathe.NN.Execution;
 using Lathe.NN.FixedPoint;
-using Lathe.NN.Graphs;
-using Lathe.NN.Models;
 using Lathe.NN.Runtime;
 using Lathe.Testing;
 using TorchSharp;

@@ -1,9 +1,8 @@
 using CsCheck;
-using Lathe.NN.Graphs;
-using Lathe.NN.Models;
+using Lathe.Graph.Models;
 using Lathe.Testing;
 
-namespace Lathe.NN.Tests.Graphs;
+namespace Lathe.Graph.Tests;
 
 public class ChannelGroupsTests
 {

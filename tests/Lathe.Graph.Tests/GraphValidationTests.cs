@@ -1,9 +1,8 @@
 using CsCheck;
 using Lathe.Contracts;
-using Lathe.NN.Graphs;
 using Lathe.Testing;
 
-namespace Lathe.NN.Tests.Graphs;
+namespace Lathe.Graph.Tests;
 
 public class GraphValidationTests
 {

@@ -1,10 +1,9 @@
 using CsCheck;
 using Lathe.Contracts;
-using Lathe.NN.Graphs;
-using Lathe.NN.Models;
+using Lathe.Graph.Models;
 using Lathe.Testing;
 
-namespace Lathe.NN.Tests.Graphs;
+namespace Lathe.Graph.Tests;
 
 public class SurgeryTests
 {

@@ -1,7 +1,7 @@
 using System.Security.Cryptography;
 using Lathe.Contracts;
+using Lathe.Graph;
 using Lathe.NN.Data;
-using Lathe.NN.Graphs;
 using Lathe.NN.Runtime;
 using static TorchSharp.torch;
 

@@ -1,13 +1,14 @@
 using System.Text.Json;
 using CsCheck;
 using Lathe.Contracts;
+using Lathe.Graph;
+using Lathe.Graph.Checkpoints;
+using Lathe.Graph.Models;
+using Lathe.Graph.Sizing;
 using Lathe.Hosting;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Execution;
-using Lathe.NN.Graphs;
-using Lathe.NN.Models;
 using Lathe.NN.Runtime;
-using Lathe.NN.Sizing;
 using Lathe.NN.Training;
 using Lathe.Pruner.Budget;
 using Lathe.Pruner.Gates;
@@ -315,7 +316,7 @@ public sealed class Comparing_methods : IDisposable
             Math.Max(multiplicationsShare * reach.DenseMultiplications, reach.LeastMultiplications));
         using var pruning = new Pruning(graph, module.Parameters, new PruneParameters
         {
-            Method = method, Parameters = budget.Parameters, Multiplications = budget.Multiplications, ChannelMultiple = multiple, PruningShare = 1, Epochs = 1,
+            Method = method, TargetParameters = budget.Parameters, Multiplications = budget.Multiplications, ChannelMultiple = multiple, PruningShare = 1, Epochs = 1,
         }, seed);
         // The only step of the only epoch, whatever it taught: scales as a training might have left them.
         using (no_grad())

@@ -1,10 +1,10 @@
 using Lathe.Contracts;
+using Lathe.Graph;
+using Lathe.Graph.Models;
+using Lathe.Graph.Sizing;
 using Lathe.NN.Data;
 using Lathe.NN.Execution;
-using Lathe.NN.Graphs;
-using Lathe.NN.Models;
 using Lathe.NN.Runtime;
-using Lathe.NN.Sizing;
 using Lathe.NN.Training;
 using Lathe.Testing;
 

@@ -1,7 +1,7 @@
+using Lathe.Graph;
+using Lathe.Graph.Models;
+using Lathe.Graph.Sizing;
 using Lathe.NN.Execution;
-using Lathe.NN.Graphs;
-using Lathe.NN.Models;
-using Lathe.NN.Sizing;
 using Lathe.Pruner.Budget;
 using Lathe.Pruner.Gates;
 using static TorchSharp.torch;

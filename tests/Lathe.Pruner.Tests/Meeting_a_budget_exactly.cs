@@ -1,8 +1,8 @@
 using CsCheck;
 using Lathe.Contracts;
-using Lathe.NN.Graphs;
-using Lathe.NN.Models;
-using Lathe.NN.Sizing;
+using Lathe.Graph;
+using Lathe.Graph.Models;
+using Lathe.Graph.Sizing;
 using Lathe.Pruner.Budget;
 using Lathe.Pruner.Gates;
 using Lathe.Pruner.Methods;

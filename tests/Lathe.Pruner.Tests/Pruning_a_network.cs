@@ -1,13 +1,14 @@
 using System.Text.Json;
 using CsCheck;
 using Lathe.Contracts;
+using Lathe.Graph;
+using Lathe.Graph.Checkpoints;
+using Lathe.Graph.Models;
+using Lathe.Graph.Sizing;
 using Lathe.Hosting;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Execution;
-using Lathe.NN.Graphs;
-using Lathe.NN.Models;
 using Lathe.NN.Runtime;
-using Lathe.NN.Sizing;
 using Lathe.Testing;
 
 namespace Lathe.Pruner.Tests;

@@ -1,10 +1,10 @@
 using System.Diagnostics;
 using CsCheck;
+using Lathe.Graph;
+using Lathe.Graph.Models;
+using Lathe.Graph.Sizing;
 using Lathe.NN.Execution;
-using Lathe.NN.Graphs;
-using Lathe.NN.Models;
 using Lathe.NN.Runtime;
-using Lathe.NN.Sizing;
 using Lathe.Pruner.Budget;
 using Lathe.Pruner.Gates;
 using Lathe.Pruner.Methods;
@@ -26,7 +26,7 @@ public sealed class Pruning_every_architecture
         var watch = Stopwatch.StartNew();
         var entry = Zoo.Entry(name);
         var graph = Zoo.Build(name, entry.Input, entry.Classes);
-        Refusing_targets_beforehand.Run(graph, new PruneParameters { Parameters = 0.5, Multiplications = 0.5 });
+        Refusing_targets_beforehand.Run(graph, new PruneParameters { TargetParameters = 0.5, Multiplications = 0.5 });
 
         var groups = ChannelGroups.Of(graph);
         var size = SizeModel.Of(graph, groups);

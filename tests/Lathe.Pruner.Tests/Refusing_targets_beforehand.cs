@@ -1,8 +1,8 @@
 using CsCheck;
 using Lathe.Contracts;
-using Lathe.NN.Graphs;
-using Lathe.NN.Models;
-using Lathe.NN.Sizing;
+using Lathe.Graph;
+using Lathe.Graph.Models;
+using Lathe.Graph.Sizing;
 using Lathe.Pruner.Budget;
 using Lathe.Testing;
 
@@ -72,10 +72,10 @@ public sealed class Refusing_targets_beforehand
             var left = Reach(small, after);
             foreach (var (parameters, multiplications) in ((double, double)[])[(left.LeastParameters, left.LeastMultiplications), (left.DenseParameters, left.DenseMultiplications)])
             {
-                PruneParameters second = new() { Parameters = parameters, Multiplications = multiplications, ChannelMultiple = after };
+                PruneParameters second = new() { TargetParameters = parameters, Multiplications = multiplications, ChannelMultiple = after };
                 Run(small, second);
                 Run(graph, first, second);
-                Run(graph, first, second with { Parameters = ShareOf(parameters, left.DenseParameters), Multiplications = ShareOf(multiplications, left.DenseMultiplications) });
+                Run(graph, first, second with { TargetParameters = ShareOf(parameters, left.DenseParameters), Multiplications = ShareOf(multiplications, left.DenseMultiplications) });
             }
         }, iter: 300, print: drawn => GraphJson.Write(drawn.Item1));
 

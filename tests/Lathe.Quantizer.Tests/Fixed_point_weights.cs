@@ -1,10 +1,10 @@
 using System.Text.Json;
 using CsCheck;
 using Lathe.Contracts;
+using Lathe.Graph;
+using Lathe.Graph.Checkpoints;
+using Lathe.Graph.Models;
 using Lathe.Hosting;
-using Lathe.NN.Checkpoints;
-using Lathe.NN.Graphs;
-using Lathe.NN.Models;
 using Lathe.NN.Execution;
 using Lathe.NN.Runtime;
 using Lathe.NN.Training;
@@ -27,7 +27,7 @@ public sealed class Fixed_point_weights
             using var scope = NewDisposeScope();
             var step = Math.ScaleB(1, -fraction);
             var greatest = (1 << (bits - 1)) - 1;
-            var quantized = FixedPoint.Quantize(tensor(values), bits, fraction).data<float>().ToArray();
+            var quantized = WeightGrid.Quantize(tensor(values), bits, fraction).data<float>().ToArray();
             for (var i = 0; i < values.Length; i++)
             {
                 var expected = Math.Clamp(Math.Round(values[i] / step, MidpointRounding.ToEven), -greatest, greatest) * step;
@@ -40,8 +40,8 @@ public sealed class Fixed_point_weights
         Gen.Select(Weights, Gen.Int[2, 8], Gen.Int[-1, 6]).Sample((values, bits, fraction) =>
         {
             using var scope = NewDisposeScope();
-            var once = FixedPoint.Quantize(tensor(values), bits, fraction);
-            return FixedPoint.Quantize(once, bits, fraction).equal(once).all().item<bool>();
+            var once = WeightGrid.Quantize(tensor(values), bits, fraction);
+            return WeightGrid.Quantize(once, bits, fraction).equal(once).all().item<bool>();
         }, iter: 200);
 
     [Fact]
@@ -49,9 +49,9 @@ public sealed class Fixed_point_weights
         Gen.Select(Weights, Gen.Int[2, 8]).Sample((values, bits) =>
         {
             using var scope = NewDisposeScope();
-            var chosen = FixedPoint.ChooseFraction(tensor(values), bits);
+            var chosen = WeightGrid.ChooseFraction(tensor(values), bits);
             var least = Error(values, bits, chosen);
-            for (var f = FixedPoint.LeastFraction; f <= FixedPoint.GreatestFraction; f++) Assert.True(least <= Error(values, bits, f));
+            for (var f = WeightGrid.LeastFraction; f <= WeightGrid.GreatestFraction; f++) Assert.True(least <= Error(values, bits, f));
         }, iter: 100);
 
     [Fact]
@@ -59,9 +59,9 @@ public sealed class Fixed_point_weights
         Gen.Select(Gen.Int[-1, 1].Array[1, 64].Where(modes => modes.Any(k => k != 0)), Gen.Int[2, 8], Gen.Int[-6, 16]).Sample((modes, bits, fraction) =>
         {
             using var scope = NewDisposeScope();
-            var weight = tensor(modes.Select(k => k * (float)FixedPoint.StepSize(fraction)).ToArray()).reshape(-1, 1);
+            var weight = tensor(modes.Select(k => k * (float)WeightGrid.StepSize(fraction)).ToArray()).reshape(-1, 1);
             var format = StepSizes.Nearest("w", weight, bits);
-            Assert.Equal(0, FixedPoint.SquaredError(weight, bits, format.Fraction));
+            Assert.Equal(0, WeightGrid.SquaredError(weight, bits, format.Fraction));
             // A power of two of the old step that is still a mode.
             Assert.Equal(fraction + bits - 2, format.Fraction);
         }, iter: 200);
@@ -92,7 +92,7 @@ public sealed class Fixed_point_weights
     public void Ties_round_to_even()
     {
         using var scope = NewDisposeScope();
-        var modes = FixedPoint.Modes(tensor(new[] { 0.5f, 1.5f, 2.5f, -0.5f, -1.5f }), bits: 4, fraction: 0).data<float>().ToArray();
+        var modes = WeightGrid.Modes(tensor(new[] { 0.5f, 1.5f, 2.5f, -0.5f, -1.5f }), bits: 4, fraction: 0).data<float>().ToArray();
         Assert.Equal([0f, 2f, 2f, 0f, -2f], modes);
     }
 
@@ -275,7 +275,7 @@ public sealed class Fixed_point_weights
     {
         const int Fraction = 2;
         using var scope = NewDisposeScope();
-        var greatest = FixedPoint.GreatestMode(bits);
+        var greatest = WeightGrid.GreatestMode(bits);
         var shares = Enumerable.Range(-greatest, (2 * greatest) + 1).Select(k => 1f / (1 + Math.Abs(k))).ToArray();
         shares = [.. shares.Select(s => s / shares.Sum())];
         float[] weights = [-0.3f, -0.06f, 0f, 0.11f, 0.17f, 0.24f, 0.6f];
@@ -294,7 +294,7 @@ public sealed class Fixed_point_weights
         using var scope = NewDisposeScope();
         var weights = tensor(new[] { -0.9f, -0.3f, 0.05f, 0.2f, 0.7f });
         var shares = new[] { 0.3f, 0.4f, 0.3f };
-        Assert.True(Sgm.Expected(weights, 2, 1, 0.02, shares).allclose(FixedPoint.Quantize(weights, 2, 1)));
+        Assert.True(Sgm.Expected(weights, 2, 1, 0.02, shares).allclose(WeightGrid.Quantize(weights, 2, 1)));
     }
 
     [Fact]

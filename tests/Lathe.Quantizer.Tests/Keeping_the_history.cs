@@ -1,9 +1,10 @@
 using System.Text.Json;
 using Lathe.Contracts;
+using Lathe.Graph;
+using Lathe.Graph.Checkpoints;
+using Lathe.Graph.Models;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Execution;
-using Lathe.NN.Graphs;
-using Lathe.NN.Models;
 using Lathe.NN.Runtime;
 using Lathe.NN.Training;
 using Lathe.Quantizer.Weights;
@@ -61,7 +62,7 @@ public sealed class Keeping_the_history
         foreach (var bits in (int[])[2, 3, 8])
         {
             using var weights = tensor(values);
-            using var expected = FixedPoint.Modes(weights, bits, 4);
+            using var expected = WeightGrid.Modes(weights, bits, 4);
             var modes = new sbyte[values.Length];
             ModeStatistics.Take(values, new WeightFormat(bits, 4), modes);
             Assert.Equal(expected.data<float>().ToArray(), modes.Select(mode => (float)mode));

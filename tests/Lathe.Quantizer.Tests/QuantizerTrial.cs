@@ -1,9 +1,10 @@
 using System.Text.Json;
 using Lathe.Contracts;
+using Lathe.Graph;
+using Lathe.Graph.Checkpoints;
 using Lathe.Hosting;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Execution;
-using Lathe.NN.Graphs;
 using Lathe.NN.Runtime;
 using Lathe.Testing;
 

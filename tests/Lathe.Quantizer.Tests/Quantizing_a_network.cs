@@ -1,9 +1,9 @@
 using CsCheck;
 using Lathe.Contracts;
+using Lathe.Graph;
+using Lathe.Graph.Checkpoints;
+using Lathe.Graph.Models;
 using Lathe.Hosting;
-using Lathe.NN.Checkpoints;
-using Lathe.NN.Graphs;
-using Lathe.NN.Models;
 using Lathe.Quantizer.Weights;
 using TorchSharp;
 
@@ -85,7 +85,7 @@ public sealed class Quantizing_a_network : IDisposable
         using var before = _trial.Read(_trial.Float);
         using var after = _trial.Read(naive.Output);
         foreach (var (name, format) in after.Formats)
-            Assert.True(FixedPoint.Quantize(before.Tensors[name], format.Bits, format.Fraction).equal(after.Tensors[name]).all().item<bool>(), name);
+            Assert.True(WeightGrid.Quantize(before.Tensors[name], format.Bits, format.Fraction).equal(after.Tensors[name]).all().item<bool>(), name);
     }
 
     [Fact]

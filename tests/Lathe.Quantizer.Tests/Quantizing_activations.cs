@@ -1,11 +1,10 @@
 using CsCheck;
 using Lathe.Contracts;
-using Lathe.NN.Checkpoints;
+using Lathe.Graph;
+using Lathe.Graph.Models;
 using Lathe.NN.Data;
-using Lathe.NN.FixedPoint;
 using Lathe.NN.Execution;
-using Lathe.NN.Graphs;
-using Lathe.NN.Models;
+using Lathe.NN.FixedPoint;
 using Lathe.NN.Runtime;
 using Lathe.NN.Training;
 using Lathe.Quantizer.Activations;

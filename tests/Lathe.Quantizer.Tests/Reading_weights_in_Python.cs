@@ -1,8 +1,8 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.RegularExpressions;
-using Lathe.NN.Graphs;
-using Lathe.NN.Models;
+using Lathe.Graph;
+using Lathe.Graph.Models;
 using Lathe.Testing;
 
 namespace Lathe.Quantizer.Tests;

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using Lathe.Contracts;
 using Lathe.Contracts.Panels;
-using Lathe.NN.Checkpoints;
+using Lathe.Graph.Checkpoints;
 
 namespace Lathe.Quantizer.Tests;
 

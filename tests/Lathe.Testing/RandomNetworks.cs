@@ -1,5 +1,5 @@
 using CsCheck;
-using Lathe.NN.Graphs;
+using Lathe.Graph;
 
 namespace Lathe.Testing;
 

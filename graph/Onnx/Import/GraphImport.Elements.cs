@@ -1,8 +1,7 @@
 using Lathe.Contracts;
-using Lathe.NN.Graphs;
-using Lathe.NN.Onnx.Format;
+using Lathe.Graph.Onnx.Format;
 
-namespace Lathe.NN.Onnx;
+namespace Lathe.Graph.Onnx;
 
 /// <content>What works element by element.</content>
 internal sealed partial class GraphImport

@@ -1,7 +1,7 @@
 using Lathe.Contracts;
-using Lathe.NN.Onnx.Format;
+using Lathe.Graph.Onnx.Format;
 
-namespace Lathe.NN.Onnx;
+namespace Lathe.Graph.Onnx;
 
 /// <content>
 /// The few whole numbers that exporters compute shapes, pads and slices from in the graph itself, as <c>x.view(x.size(0), -1)</c> and

@@ -1,8 +1,7 @@
 using Lathe.Contracts;
-using Lathe.NN.Graphs;
-using Lathe.NN.Onnx.Format;
+using Lathe.Graph.Onnx.Format;
 
-namespace Lathe.NN.Onnx;
+namespace Lathe.Graph.Onnx;
 
 /// <content>Poolings, and operators that are equivalent to one.</content>
 internal sealed partial class GraphImport

@@ -1,8 +1,7 @@
 using Lathe.Contracts;
-using Lathe.NN.Graphs;
-using Lathe.NN.Onnx.Format;
+using Lathe.Graph.Onnx.Format;
 
-namespace Lathe.NN.Onnx;
+namespace Lathe.Graph.Onnx;
 
 /// <summary>
 /// One pass over an ONNX graph, which makes a network node by node. The pass collects the nodes that cannot be imported and continues after them, so that

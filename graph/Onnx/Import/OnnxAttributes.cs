@@ -1,8 +1,8 @@
 using System.Globalization;
 using Lathe.Contracts;
-using Lathe.NN.Onnx.Format;
+using Lathe.Graph.Onnx.Format;
 
-namespace Lathe.NN.Onnx;
+namespace Lathe.Graph.Onnx;
 
 /// <summary>A node's attributes, checked against the limits of a network's nodes: square, and the same on all sides.</summary>
 /// <param name="node">The node.</param>

@@ -1,10 +1,10 @@
 using System.Buffers.Binary;
 using Google.Protobuf.Collections;
 using Lathe.Contracts;
-using Lathe.NN.Onnx.Format;
-using DataType = Lathe.NN.Onnx.Format.TensorProto.Types.DataType;
+using Lathe.Graph.Onnx.Format;
+using DataType = Lathe.Graph.Onnx.Format.TensorProto.Types.DataType;
 
-namespace Lathe.NN.Onnx;
+namespace Lathe.Graph.Onnx;
 
 /// <summary>
 /// Decodes constants. A size is believed only where the file holds as much data, and no more is decoded in all than a multiple of the

@@ -1,8 +1,7 @@
 using System.Text;
-using Lathe.NN.Graphs;
-using Lathe.NN.Onnx.Format;
+using Lathe.Graph.Onnx.Format;
 
-namespace Lathe.NN.Onnx;
+namespace Lathe.Graph.Onnx;
 
 /// <summary>Names in ONNX files, for people and for the network's nodes.</summary>
 internal static class OnnxText

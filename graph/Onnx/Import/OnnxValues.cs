@@ -1,7 +1,6 @@
-using Lathe.NN.Graphs;
-using Lathe.NN.Onnx.Format;
+using Lathe.Graph.Onnx.Format;
 
-namespace Lathe.NN.Onnx;
+namespace Lathe.Graph.Onnx;
 
 /// <summary>Meaning of a name of an ONNX graph while it is read.</summary>
 internal abstract record OnnxValue;

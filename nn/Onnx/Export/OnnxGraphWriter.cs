@@ -1,5 +1,5 @@
-using Lathe.NN.Graphs;
-using Lathe.NN.Onnx.Format;
+using Lathe.Graph;
+using Lathe.Graph.Onnx.Format;
 
 namespace Lathe.NN.Onnx;
 

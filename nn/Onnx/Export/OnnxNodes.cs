@@ -1,9 +1,10 @@
 using System.Runtime.InteropServices;
 using Lathe.Contracts;
-using Lathe.NN.Graphs;
-using Lathe.NN.Onnx.Format;
+using Lathe.Graph;
+using Lathe.Graph.Onnx;
+using Lathe.Graph.Onnx.Format;
 using static TorchSharp.torch;
-using Messages = Lathe.NN.Onnx.OnnxMessages;
+using Messages = Lathe.Graph.Onnx.OnnxMessages;
 
 namespace Lathe.NN.Onnx;
 

@@ -1,10 +1,11 @@
 using System.Runtime.InteropServices;
 using Lathe.Contracts;
-using Lathe.NN.Checkpoints;
+using Lathe.Graph;
+using Lathe.Graph.Checkpoints;
+using Lathe.Graph.Onnx;
 using Lathe.NN.FixedPoint;
-using Lathe.NN.Graphs;
 using static TorchSharp.torch;
-using Messages = Lathe.NN.Onnx.OnnxMessages;
+using Messages = Lathe.Graph.Onnx.OnnxMessages;
 
 namespace Lathe.NN.Onnx;
 

@@ -1,7 +1,8 @@
 using Lathe.Contracts;
+using Lathe.Graph;
+using Lathe.Graph.Onnx;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.FixedPoint;
-using Lathe.NN.Graphs;
 using Lathe.NN.Onnx;
 using Microsoft.ML.OnnxRuntime;
 

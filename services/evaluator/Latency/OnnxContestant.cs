@@ -1,5 +1,5 @@
 using Lathe.Evaluator.Exports;
-using Lathe.NN.Graphs;
+using Lathe.Graph;
 using Lathe.NN.Onnx;
 using Microsoft.ML.OnnxRuntime;
 

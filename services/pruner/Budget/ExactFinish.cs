@@ -1,4 +1,4 @@
-using Lathe.NN.Sizing;
+using Lathe.Graph.Sizing;
 
 namespace Lathe.Pruner.Budget;
 

@@ -1,6 +1,6 @@
 using System.Globalization;
 using Lathe.Contracts;
-using Lathe.NN.Sizing;
+using Lathe.Graph.Sizing;
 
 namespace Lathe.Pruner.Budget;
 

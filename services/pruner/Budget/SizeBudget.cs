@@ -12,11 +12,11 @@ public sealed record SizeBudget(double? Parameters, double? Multiplications)
     public static SizeBudget From(PruneParameters parameters, double denseParameters, double denseMultiplications)
     {
         if (Missing(parameters) is { } missing) throw missing.Fault(PruneStage.Manifest.Name);
-        return new SizeBudget(Absolute(parameters.Parameters, denseParameters), Absolute(parameters.Multiplications, denseMultiplications));
+        return new SizeBudget(Absolute(parameters.TargetParameters, denseParameters), Absolute(parameters.Multiplications, denseMultiplications));
     }
 
     /// <summary>What is wrong with parameters without a target; null where there is one.</summary>
-    public static ParameterProblem? Missing(PruneParameters parameters) => parameters.Parameters is null && parameters.Multiplications is null
+    public static ParameterProblem? Missing(PruneParameters parameters) => parameters.TargetParameters is null && parameters.Multiplications is null
         ? new ParameterProblem(
             "", "no target is given; expected 'parameters', 'multiplications' or both, as a share of the dense network (0.25) or an absolute number (1.6e9)")
         : null;

@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using Lathe.Contracts;
-using Lathe.NN.Graphs;
-using Lathe.NN.Sizing;
+using Lathe.Graph;
+using Lathe.Graph.Sizing;
 
 namespace Lathe.Pruner.Budget;
 

@@ -1,4 +1,4 @@
-using Lathe.NN.Graphs;
+using Lathe.Graph;
 using Lathe.NN.Runtime;
 using static TorchSharp.torch;
 using Parameter = TorchSharp.Modules.Parameter;

@@ -1,4 +1,4 @@
-using Lathe.NN.Graphs;
+using Lathe.Graph;
 using Lathe.NN.Runtime;
 using Lathe.NN.Training;
 using Lathe.Pruner.Gates;

@@ -1,4 +1,4 @@
-using Lathe.NN.Sizing;
+using Lathe.Graph.Sizing;
 using Lathe.Pruner.Budget;
 
 namespace Lathe.Pruner.Methods;

@@ -1,8 +1,9 @@
+using Lathe.Graph;
+using Lathe.Graph.Checkpoints;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Data;
 using Lathe.NN.Execution;
 using Lathe.NN.FixedPoint;
-using Lathe.NN.Graphs;
 using Lathe.Quantizer.Weights;
 using static TorchSharp.torch;
 

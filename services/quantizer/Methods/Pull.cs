@@ -57,7 +57,7 @@ public static class Pull
         foreach (var (_, weight, format) in weights.All)
         {
             var removed = (1 - share) * step.LearningRate * Of(parameters, weights, weight.numel(), step.Progress, step.LearningRate);
-            weight.PlusInPlace(weight.sub(FixedPoint.Quantize(weight, format.Bits, format.Fraction)), -removed);
+            weight.PlusInPlace(weight.sub(WeightGrid.Quantize(weight, format.Bits, format.Fraction)), -removed);
         }
     }
 }

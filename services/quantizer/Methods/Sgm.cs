@@ -39,7 +39,7 @@ public static class Sgm
         {
             var (name, format) = f;
             var counts = new double[(2 * format.MaxLevel) + 1];
-            foreach (var mode in FixedPoint.Modes(tensors[name], format.Bits, format.Fraction).cpu().data<float>()) counts[(int)mode + format.MaxLevel]++;
+            foreach (var mode in WeightGrid.Modes(tensors[name], format.Bits, format.Fraction).cpu().data<float>()) counts[(int)mode + format.MaxLevel]++;
             // One more of each, so that a mode that nothing is near can still be chosen.
             var sum = counts.Sum() + counts.Length;
             return Enumerable.Range(0, counts.Length).Select(k => (float)((((counts[k] + counts[^(k + 1)]) / 2) + 1) / sum)).ToArray();
@@ -77,9 +77,9 @@ public static class Sgm
     public static Tensor Expected(Tensor weight, int bits, int fraction, double sigma, float[] shares)
     {
         using var scope = NewDisposeScope();
-        var greatest = FixedPoint.GreatestMode(bits);
+        var greatest = WeightGrid.GreatestMode(bits);
         var steps = weight.Times(Math.ScaleB(1, fraction));
-        var nearest = FixedPoint.Modes(weight, bits, fraction);
+        var nearest = WeightGrid.Modes(weight, bits, fraction);
         var pi = tensor(shares, device: weight.device);
         var (sum, moment) = (zeros_like(steps), zeros_like(steps));
         // Relative to the nearest mode, so that no exponential of all underflows.
@@ -96,6 +96,6 @@ public static class Sgm
             moment.PlusInPlace(likelihood * mode);
         }
 
-        return moment.div_(sum).TimesInPlace(FixedPoint.StepSize(fraction)).MoveToOuterDisposeScope();
+        return moment.div_(sum).TimesInPlace(WeightGrid.StepSize(fraction)).MoveToOuterDisposeScope();
     }
 }

@@ -37,7 +37,7 @@ public static class Symog
             var gradient = weight.grad ?? throw new InvalidOperationException($"{name} has no gradient: backward did not reach it");
             var pull = Pull.Of(parameters, weights, weight.numel(), progress, learningRate);
             if (Pull.ShareOfTask(progress) is < 1 and var share) gradient.TimesInPlace(share);
-            gradient.PlusInPlace(weight.sub(FixedPoint.Quantize(weight, format.Bits, format.Fraction)), pull);
+            gradient.PlusInPlace(weight.sub(WeightGrid.Quantize(weight, format.Bits, format.Fraction)), pull);
         }
     }
 }

@@ -1,4 +1,4 @@
-using Lathe.NN.Checkpoints;
+using Lathe.Graph.Checkpoints;
 
 namespace Lathe.Quantizer.Weights;
 

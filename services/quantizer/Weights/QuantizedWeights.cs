@@ -1,4 +1,4 @@
-using Lathe.NN.Checkpoints;
+using Lathe.Graph.Checkpoints;
 using Lathe.NN.Runtime;
 using static TorchSharp.torch;
 using Parameter = TorchSharp.Modules.Parameter;
@@ -23,7 +23,7 @@ public sealed class QuantizedWeights(IReadOnlyDictionary<string, Parameter> weig
 
     /// <summary>Q(w) where the tensor has a format, else null. The caller, or its dispose scope, disposes it.</summary>
     public Tensor? Quantized(string name, Tensor value) =>
-        _formats.TryGetValue(name, out var format) ? FixedPoint.Quantize(value, format.Bits, format.Fraction) : null;
+        _formats.TryGetValue(name, out var format) ? WeightGrid.Quantize(value, format.Bits, format.Fraction) : null;
 
     /// <summary>Clips each weight to its outer modes, ±Δ·(2^(N−1)−1).</summary>
     public void Clip()
@@ -41,7 +41,7 @@ public sealed class QuantizedWeights(IReadOnlyDictionary<string, Parameter> weig
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        foreach (var (_, weight, format) in All) weight.copy_(FixedPoint.Quantize(weight, format.Bits, format.Fraction));
+        foreach (var (_, weight, format) in All) weight.copy_(WeightGrid.Quantize(weight, format.Bits, format.Fraction));
     }
 
     /// <summary>Takes the step size that is nearest to the weights as they are now.</summary>
@@ -62,7 +62,7 @@ public sealed class QuantizedWeights(IReadOnlyDictionary<string, Parameter> weig
         var (sum, count) = (0.0, 0L);
         foreach (var (_, weight, format) in All)
         {
-            var steps = weight.sub(FixedPoint.Quantize(weight, format.Bits, format.Fraction)).DividedBy(FixedPoint.StepSize(format.Fraction));
+            var steps = weight.sub(WeightGrid.Quantize(weight, format.Bits, format.Fraction)).DividedBy(WeightGrid.StepSize(format.Fraction));
             sum += steps.to(ScalarType.Float64).Squared().sum().item<double>();
             count += weight.numel();
         }

@@ -1,6 +1,6 @@
 using Lathe.Contracts;
-using Lathe.NN.Checkpoints;
-using Lathe.NN.Graphs;
+using Lathe.Graph;
+using Lathe.Graph.Checkpoints;
 using Lathe.NN.Runtime;
 using static TorchSharp.torch;
 
@@ -35,13 +35,13 @@ public static class StepSizes
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         var largest = weight.abs().max().item<float>();
-        if (largest < FixedPoint.StepSize(FixedPoint.GreatestFraction) / 2) return new WeightFormat(bits, FractionAtStart(weight.numel() / weight.shape[0], bits));
-        var fraction = FixedPoint.ChooseFraction(weight, bits);
-        if (fraction == FixedPoint.LeastFraction
-            && FixedPoint.SquaredError(weight, bits, fraction - 1) < FixedPoint.SquaredError(weight, bits, fraction))
+        if (largest < WeightGrid.StepSize(WeightGrid.GreatestFraction) / 2) return new WeightFormat(bits, FractionAtStart(weight.numel() / weight.shape[0], bits));
+        var fraction = WeightGrid.ChooseFraction(weight, bits);
+        if (fraction == WeightGrid.LeastFraction
+            && WeightGrid.SquaredError(weight, bits, fraction - 1) < WeightGrid.SquaredError(weight, bits, fraction))
         {
             throw new LatheException(
-                $"{name} has weights of up to {largest:0.###E+0}; with the coarsest step, 2^{-fraction}, {bits}-bit weights reach {FixedPoint.GreatestMode(bits) * FixedPoint.StepSize(fraction)}. "
+                $"{name} has weights of up to {largest:0.###E+0}; with the coarsest step, 2^{-fraction}, {bits}-bit weights reach {WeightGrid.GreatestMode(bits) * WeightGrid.StepSize(fraction)}. "
                 + "Scale the layer down, or leave it float with quantize.exclude");
         }
 
@@ -54,7 +54,7 @@ public static class StepSizes
         using var scope = NewDisposeScope();
         // Its quantiles: nothing is drawn.
         var shares = tensor(Enumerable.Range(1, Quantiles - 1).Select(i => (float)((2.0 * i / Quantiles) - 1)).ToArray());
-        return FixedPoint.ChooseFraction(shares.erfinv().TimesInPlace(Math.Sqrt(2) * Math.Sqrt(2.0 / inputs)), bits);
+        return WeightGrid.ChooseFraction(shares.erfinv().TimesInPlace(Math.Sqrt(2) * Math.Sqrt(2.0 / inputs)), bits);
     }
 
     /// <summary>Names that are no layers, or leave none. It needs no weights, so it can be asked before anything is trained.</summary>

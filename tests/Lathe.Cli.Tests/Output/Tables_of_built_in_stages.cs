@@ -1,6 +1,6 @@
 using Lathe.Contracts;
 using Lathe.Evaluator;
-using Lathe.NN.Checkpoints;
+using Lathe.Graph.Checkpoints;
 using Lathe.NN.Training;
 using Lathe.Pruner;
 using Lathe.Quantizer;

@@ -2,7 +2,7 @@ using System.Text.Json;
 using Lathe.Cli.Sources;
 using Lathe.Contracts;
 using Lathe.Evaluator;
-using Lathe.NN.Checkpoints;
+using Lathe.Graph.Checkpoints;
 using Lathe.NN.Training;
 using Lathe.Pruner;
 using Lathe.Quantizer;

@@ -1,10 +1,12 @@
 using Lathe.Contracts;
 using Lathe.Evaluator.Exports;
+using Lathe.Graph;
+using Lathe.Graph.Checkpoints;
+using Lathe.Graph.Models;
+using Lathe.Graph.Onnx;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Execution;
 using Lathe.NN.FixedPoint;
-using Lathe.NN.Graphs;
-using Lathe.NN.Models;
 using Lathe.NN.Onnx;
 using Lathe.NN.Runtime;
 using Lathe.NN.Tests.FixedPoint;

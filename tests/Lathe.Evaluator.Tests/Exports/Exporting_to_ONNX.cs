@@ -1,8 +1,8 @@
 using Lathe.Contracts;
 using Lathe.Evaluator.Exports;
+using Lathe.Graph;
+using Lathe.Graph.Models;
 using Lathe.NN.Execution;
-using Lathe.NN.Graphs;
-using Lathe.NN.Models;
 using Lathe.NN.Onnx;
 using Lathe.NN.Runtime;
 using static TorchSharp.torch;

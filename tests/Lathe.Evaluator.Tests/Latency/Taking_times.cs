@@ -1,9 +1,10 @@
 using Lathe.Contracts;
 using Lathe.Evaluator.Latency;
+using Lathe.Graph;
+using Lathe.Graph.Checkpoints;
+using Lathe.Graph.Models;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Execution;
-using Lathe.NN.Graphs;
-using Lathe.NN.Models;
 using Lathe.NN.Runtime;
 using Lathe.NN.Tests.FixedPoint;
 

@@ -1,9 +1,8 @@
 using Lathe.Contracts;
-using Lathe.NN.Graphs;
-using Lathe.NN.Models;
-using Lathe.NN.Sizing;
+using Lathe.Graph.Models;
+using Lathe.Graph.Sizing;
 
-namespace Lathe.NN.Tests.Models;
+namespace Lathe.Graph.Tests.Models;
 
 public class ZooTests
 {

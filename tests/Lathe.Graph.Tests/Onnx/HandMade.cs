@@ -1,9 +1,9 @@
 using Google.Protobuf;
-using Lathe.NN.Onnx;
-using Lathe.NN.Onnx.Format;
-using DataType = Lathe.NN.Onnx.Format.TensorProto.Types.DataType;
+using Lathe.Graph.Onnx;
+using Lathe.Graph.Onnx.Format;
+using DataType = Lathe.Graph.Onnx.Format.TensorProto.Types.DataType;
 
-namespace Lathe.NN.Tests.Onnx;
+namespace Lathe.Graph.Tests.Onnx;
 
 /// <summary>Writes an ONNX graph down node by node, each reading the one before unless told otherwise.</summary>
 internal sealed class HandMade

@@ -1,12 +1,11 @@
 using Google.Protobuf;
 using Lathe.Contracts;
-using Lathe.NN.Graphs;
-using Lathe.NN.Onnx;
-using Lathe.NN.Onnx.Format;
+using Lathe.Graph.Onnx;
+using Lathe.Graph.Onnx.Format;
 using Lathe.Testing;
-using DataType = Lathe.NN.Onnx.Format.TensorProto.Types.DataType;
+using DataType = Lathe.Graph.Onnx.Format.TensorProto.Types.DataType;
 
-namespace Lathe.NN.Tests.Onnx;
+namespace Lathe.Graph.Tests.Onnx;
 
 public sealed class OnnxImportTests
 {

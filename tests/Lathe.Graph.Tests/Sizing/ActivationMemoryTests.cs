@@ -1,8 +1,7 @@
-using Lathe.NN.Graphs;
-using Lathe.NN.Models;
-using Lathe.NN.Sizing;
+using Lathe.Graph.Models;
+using Lathe.Graph.Sizing;
 
-namespace Lathe.NN.Tests.Sizing;
+namespace Lathe.Graph.Tests.Sizing;
 
 public sealed class ActivationMemoryTests
 {

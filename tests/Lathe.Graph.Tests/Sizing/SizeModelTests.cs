@@ -1,10 +1,9 @@
 using CsCheck;
-using Lathe.NN.Graphs;
-using Lathe.NN.Models;
-using Lathe.NN.Sizing;
+using Lathe.Graph.Models;
+using Lathe.Graph.Sizing;
 using Lathe.Testing;
 
-namespace Lathe.NN.Tests.Sizing;
+namespace Lathe.Graph.Tests.Sizing;
 
 public class SizeModelTests
 {

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Text;
 using CsCheck;
 using Lathe.Contracts;
+using Lathe.Graph.Checkpoints;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Runtime;
 using TorchSharp;

@@ -1,6 +1,6 @@
 using Lathe.Contracts;
+using Lathe.Graph;
 using Lathe.NN.Data;
-using Lathe.NN.Graphs;
 using Lathe.NN.Runtime;
 
 namespace Lathe.NN.Tests.Data;

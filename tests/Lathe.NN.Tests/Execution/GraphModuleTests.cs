@@ -1,8 +1,7 @@
 using Lathe.Contracts;
+using Lathe.Graph;
 using Lathe.NN.Execution;
-using Lathe.NN.Graphs;
 using Lathe.NN.Runtime;
-using Lathe.NN.Tests.Graphs;
 using Lathe.Testing;
 using TorchSharp;
 using static TorchSharp.torch;

@@ -1,6 +1,6 @@
+using Lathe.Graph;
+using Lathe.Graph.Models;
 using Lathe.NN.Execution;
-using Lathe.NN.Graphs;
-using Lathe.NN.Models;
 using Lathe.NN.Runtime;
 using Lathe.NN.Training;
 using static TorchSharp.torch;

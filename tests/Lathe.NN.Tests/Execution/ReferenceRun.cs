@@ -1,9 +1,9 @@
-using Lathe.NN.Graphs;
+using Lathe.Graph;
 using Lathe.NN.Runtime;
 using static TorchSharp.torch;
 using F = TorchSharp.torch.nn.functional;
 
-namespace Lathe.NN.Tests.Graphs;
+namespace Lathe.NN.Tests.Execution;
 
 /// <summary>Runs a graph in evaluation mode, node by node and as plainly as can be: what faster executors are compared with.</summary>
 internal static class ReferenceRun

@@ -1,12 +1,12 @@
+using Lathe.Graph;
+using Lathe.Graph.Models;
 using Lathe.NN.Execution;
-using Lathe.NN.Graphs;
-using Lathe.NN.Models;
 using Lathe.NN.Runtime;
 using Lathe.Testing;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Lathe.NN.Tests.Graphs;
+namespace Lathe.NN.Tests.Execution;
 
 [Trait("oneDNN", "on and off")]
 public class TensorSurgeryTests

@@ -2,10 +2,10 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using Lathe.Contracts;
+using Lathe.Graph;
+using Lathe.Graph.Models;
 using Lathe.NN.FixedPoint;
 using Lathe.NN.FixedPoint.C;
-using Lathe.NN.Graphs;
-using Lathe.NN.Models;
 using Lathe.Testing;
 
 namespace Lathe.NN.Tests.FixedPoint;

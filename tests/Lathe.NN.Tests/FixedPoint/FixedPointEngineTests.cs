@@ -1,11 +1,10 @@
 using CsCheck;
 using Lathe.Contracts;
-using Lathe.NN.Checkpoints;
+using Lathe.Graph;
+using Lathe.Graph.Models;
 using Lathe.NN.Execution;
 using Lathe.NN.FixedPoint;
 using Lathe.NN.FixedPoint.Engine;
-using Lathe.NN.Graphs;
-using Lathe.NN.Models;
 using Lathe.Testing;
 using static TorchSharp.torch;
 

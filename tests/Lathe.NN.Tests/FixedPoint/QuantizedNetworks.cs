@@ -1,7 +1,7 @@
-using Lathe.NN.Checkpoints;
+using Lathe.Graph;
+using Lathe.Graph.Checkpoints;
 using Lathe.NN.Execution;
 using Lathe.NN.FixedPoint;
-using Lathe.NN.Graphs;
 using static TorchSharp.torch;
 
 namespace Lathe.NN.Tests.FixedPoint;

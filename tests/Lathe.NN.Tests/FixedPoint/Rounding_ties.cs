@@ -1,7 +1,7 @@
+using Lathe.Graph;
+using Lathe.Graph.Models;
 using Lathe.NN.Execution;
 using Lathe.NN.FixedPoint;
-using Lathe.NN.Graphs;
-using Lathe.NN.Models;
 using Lathe.NN.Runtime;
 using Lathe.Testing;
 using static TorchSharp.torch;

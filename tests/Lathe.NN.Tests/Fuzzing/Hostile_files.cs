@@ -1,8 +1,8 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
 using System.Text;
+using Lathe.Graph;
 using Lathe.NN.Data;
-using Lathe.NN.Graphs;
 using Lathe.NN.Weights;
 using SkiaSharp;
 using static TorchSharp.torch;

@@ -1,11 +1,12 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Google.Protobuf;
+using Lathe.Graph;
+using Lathe.Graph.Checkpoints;
+using Lathe.Graph.Onnx;
+using Lathe.Graph.Onnx.Format;
 using Lathe.NN.Checkpoints;
-using Lathe.NN.Graphs;
-using Lathe.NN.Onnx;
-using Lathe.NN.Onnx.Format;
-using Lathe.NN.Tests.Graphs;
+using Lathe.NN.Tests.Execution;
 using Lathe.Testing;
 using static TorchSharp.torch;
 

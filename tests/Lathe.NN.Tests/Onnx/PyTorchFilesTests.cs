@@ -1,6 +1,7 @@
 using System.Text.Json;
+using Lathe.Graph;
+using Lathe.Graph.Onnx;
 using Lathe.NN.Execution;
-using Lathe.NN.Graphs;
 using Lathe.NN.Onnx;
 using Lathe.NN.Runtime;
 using static TorchSharp.torch;

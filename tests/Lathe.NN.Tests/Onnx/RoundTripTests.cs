@@ -1,9 +1,10 @@
+using Lathe.Graph;
+using Lathe.Graph.Models;
+using Lathe.Graph.Onnx;
 using Lathe.NN.Execution;
-using Lathe.NN.Graphs;
-using Lathe.NN.Models;
 using Lathe.NN.Onnx;
 using Lathe.NN.Runtime;
-using Lathe.NN.Tests.Graphs;
+using Lathe.NN.Tests.Execution;
 using Lathe.Testing;
 using static TorchSharp.torch;
 

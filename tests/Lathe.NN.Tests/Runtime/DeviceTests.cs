@@ -1,6 +1,6 @@
 using Lathe.Contracts;
+using Lathe.Graph;
 using Lathe.NN.Execution;
-using Lathe.NN.Graphs;
 using Lathe.NN.Runtime;
 using Lathe.NN.Training;
 using TorchSharp;

@@ -1,8 +1,8 @@
 using Lathe.Contracts;
+using Lathe.Graph;
+using Lathe.Graph.Models;
 using Lathe.NN.Data;
 using Lathe.NN.Execution;
-using Lathe.NN.Graphs;
-using Lathe.NN.Models;
 using Lathe.NN.Runtime;
 using Lathe.NN.Training;
 using TorchSharp;

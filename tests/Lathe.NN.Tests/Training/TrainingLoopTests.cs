@@ -1,9 +1,9 @@
 using System.Text;
 using CsCheck;
 using Lathe.Contracts;
+using Lathe.Graph;
 using Lathe.NN.Data;
 using Lathe.NN.Execution;
-using Lathe.NN.Graphs;
 using Lathe.NN.Runtime;
 using Lathe.NN.Training;
 using TorchSharp;

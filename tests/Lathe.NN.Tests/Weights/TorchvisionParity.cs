@@ -1,8 +1,8 @@
 using System.Text;
 using System.Text.Json;
+using Lathe.Graph;
+using Lathe.Graph.Models;
 using Lathe.NN.Execution;
-using Lathe.NN.Graphs;
-using Lathe.NN.Models;
 using Lathe.NN.Runtime;
 using static TorchSharp.torch;
 

@@ -1,7 +1,7 @@
 using Lathe.Contracts;
+using Lathe.Graph.Models;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Execution;
-using Lathe.NN.Models;
 using Lathe.NN.Runtime;
 using Lathe.NN.Weights;
 using static TorchSharp.torch;

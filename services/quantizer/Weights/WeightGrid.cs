@@ -7,7 +7,7 @@ namespace Lathe.Quantizer.Weights;
 /// The symmetric fixed-point quantizer Q(w; Δ) = clip(round(w/Δ), ±(2^(N−1)−1))·Δ with Δ = 2^(−f). Ties round to even.
 /// Multiplying by a power of two is exact in float32, so Q's values are exact too.
 /// </summary>
-public static class FixedPoint
+public static class WeightGrid
 {
     /// <summary>The step sizes considered: 2^-24 to 2^8.</summary>
     public const int LeastFraction = -8;
