@@ -116,7 +116,7 @@ public sealed record HostingSettings
         };
     }
 
-    /// <summary>What computes reads this setting by itself; a mistake in it ends a process at its start, like one in any other setting.</summary>
+    /// <summary>Refuses a wrong value at the start of a process, as for any other setting. The code that computes reads the variable itself.</summary>
     private static void CheckOneDnn(string? value)
     {
         if (!string.IsNullOrWhiteSpace(value) && value.Trim().ToLowerInvariant() is not ("auto" or "off"))
