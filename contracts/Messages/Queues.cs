@@ -9,8 +9,8 @@ public static class Queues
     /// <summary>Messages that no worker could take, kept for a person to look at.</summary>
     public const string Dead = "lathe.dead";
 
-    /// <summary>Work for one stage: <c>stage.prune</c>.</summary>
-    public static string Stage(string stage) => $"stage.{stage}";
+    /// <summary>Work for one version of a stage: <c>stage.prune.9</c>. After an upgrade, workers of the old version finish the old sweeps.</summary>
+    public static string Stage(string stage, string version) => $"stage.{stage}.{version}";
 
     /// <summary>Questions to one version of a stage, which its workers answer while they compute: <c>stage.prune.9.check</c>.</summary>
     public static string Check(string stage, string version) => $"stage.{stage}.{version}.check";
