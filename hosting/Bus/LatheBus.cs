@@ -26,6 +26,7 @@ public static class LatheBus
         services.AddSingleton<ReportSender>();
         services.AddSingleton<WorkerShutdown>();
         services.AddSingleton<WorkerActivity>();
+        services.AddSingleton<WorkerFitness>();
         services.AddSingleton<KeyLocks>();
         services.AddSingleton(_ => new CheckpointStore(settings));
         services.AddSingleton(_ => new ResultStore(settings));
@@ -55,6 +56,7 @@ public static class LatheBus
             bus.DisableUsageTelemetry();
             parts.Register(bus);
             bus.AddReceiveEndpointObserver<ConnectionLog>();
+            services.AddReceiveEndpointObserver(provider => provider.GetRequiredService<WorkerFitness>());
             if (settings.Broker is null) bus.UsingInMemory((context, transport) => Configure(context, transport, parts, settings.SlotsFor(threads: 1)));
             else bus.UsingRabbitMq((context, transport) => Configure(context, transport, parts, settings.Broker));
         });

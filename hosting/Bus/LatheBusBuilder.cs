@@ -61,6 +61,9 @@ public sealed class LatheBusBuilder
         return this;
     }
 
+    /// <summary>Whether a queue brings the executions of a stage that this process hosts.</summary>
+    internal bool IsStageQueue(string queue) => _stages.Any(stage => stage.Queue == queue);
+
     internal void Register(IBusRegistrationConfigurator bus)
     {
         foreach (var reports in _reports) reports.Register(bus);
@@ -70,7 +73,7 @@ public sealed class LatheBusBuilder
     {
         foreach (var stage in TakesWork ? _stages : [])
         {
-            receive(Queues.Stage(stage.Manifest.Name, stage.Manifest.Version), QueueKind.Lasting, endpoint =>
+            receive(stage.Queue, QueueKind.Lasting, endpoint =>
             {
                 Take(endpoint, prefetch: executions, atATime: executions);
                 // An execution that could not end here goes back to its queue, not to a queue of errors.
@@ -128,6 +131,9 @@ public sealed class LatheBusBuilder
 internal sealed record StageEntry(
     StageManifest Manifest, Func<JsonElement, Func<StageRun, StageOutcome>> Prepare, Func<JsonElement, StageCheck, StageForecast> Check)
 {
+    /// <summary>The queue that brings executions of this version of the stage.</summary>
+    public string Queue => Queues.Stage(Manifest.Name, Manifest.Version);
+
     // One of them may read a header or list a folder of images; all together they leave the machine to those who compute.
     private const int AtATime = 4;
 
