@@ -21,7 +21,7 @@ public sealed class ReportingProgress
             pace,
             (value, _) =>
             {
-                sent.Enqueue(value.Step);
+                sent.Enqueue((int?)value.Epoch);
                 return Task.CompletedTask;
             },
             time,
