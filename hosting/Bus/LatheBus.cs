@@ -81,12 +81,14 @@ public static class LatheBus
             host.Password(broker.Password);
             if (broker.Tls) host.UseSsl(tls => tls.ServerName = broker.Host);
         });
+        // The queue of answers. From 4.3 on a broker refuses queues that are neither durable nor exclusive.
+        transport.Exclusive = true;
         parts.Configure(context, 1, (queue, kind, configure) => transport.ReceiveEndpoint(queue, endpoint =>
         {
             switch (kind)
             {
                 case QueueKind.Lasting:
-                    foreach (var (name, value) in QueueArguments.Stage) endpoint.SetQueueArgument(name, value);
+                    foreach (var (name, value) in queue == Queues.Coordinator ? QueueArguments.Coordinator : QueueArguments.Stage) endpoint.SetQueueArgument(name, value);
                     break;
                 case QueueKind.Served:
                     endpoint.AutoDelete = true;
@@ -94,6 +96,7 @@ public static class LatheBus
                 case QueueKind.Temporary:
                     endpoint.Durable = false;
                     endpoint.AutoDelete = true;
+                    endpoint.Exclusive = true;
                     break;
             }
 

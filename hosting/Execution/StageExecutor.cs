@@ -31,6 +31,8 @@ internal sealed class StageExecutor(
     public async Task Take(StageEntry stage, ConsumeContext<ExecuteStage> message)
     {
         var command = message.Message;
+        if (CommandCheck.Problem(command) is { } problem) throw new MalformedMessageException(problem);
+        message.ReceiveContext.AddOrUpdatePayload(() => UnderstoodMessage.Instance, known => known);
         if (shutdown.Stopping.IsCancellationRequested || fitness.Reason is not null)
         {
             // The bus is about to stop taking messages. One that went back too quickly would only be handed out to this process again.
