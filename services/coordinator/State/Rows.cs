@@ -340,6 +340,9 @@ public sealed class StepCountRow
     public int Paused { get; set; }
 
     public int Cancelled { get; set; }
+
+    /// <summary>Seconds that the completed ones took, together: their mean tells how long the others will take.</summary>
+    public double Seconds { get; set; }
 }
 
 /// <summary>

@@ -299,9 +299,6 @@ internal sealed class SweepChange(CoordinatorDatabase database, SweepFactsCache 
         return _sweeps[id];
     }
 
-    /// <summary>Counts the nodes of a new sweep.</summary>
-    public void Count(Guid sweep, int step, int nodes) => _counts.Move(sweep, step, null, NodeState.Waiting, nodes);
-
     private void Apply(ExecutionRow execution, Report report, Dictionary<Guid, LeaseRow> leases, Dictionary<(Guid, int), EpochFigures> epochs)
     {
         var message = report.Message;
@@ -436,7 +433,8 @@ internal sealed class SweepChange(CoordinatorDatabase database, SweepFactsCache 
         foreach (var node in nodes)
         {
             var (execution, from) = byId[node.ExecutionId!.Value];
-            Move(node, await StepAsync(node, stop), NodeStates.Of(node, from, isCached: false), NodeStates.Of(node, execution));
+            var to = NodeStates.Of(node, execution);
+            Move(node, await StepAsync(node, stop), NodeStates.Of(node, from, isCached: false), to, to == NodeState.Completed ? execution.Seconds ?? 0 : 0);
             if (execution.State == RunState.Completed) completed.Add((node.SweepId, node.Index), execution);
             if (execution.State == RunState.Failed) failed.Add(node);
         }
@@ -511,10 +509,10 @@ internal sealed class SweepChange(CoordinatorDatabase database, SweepFactsCache 
         }
     }
 
-    private void Move(NodeRow node, int step, NodeState from, NodeState to)
+    private void Move(NodeRow node, int step, NodeState from, NodeState to, double seconds = 0)
     {
         if (from == to) return;
-        _counts.Move(node.SweepId, step, from, to);
+        _counts.Move(node.SweepId, step, from, to, seconds);
         if (!_moved.TryGetValue(node.SweepId, out var nodes)) _moved.Add(node.SweepId, nodes = []);
         nodes[node.Index] = JsonNamingPolicy.CamelCase.ConvertName(NodeStates.Shown(to, SweepState.Running).ToString());
     }
