@@ -54,6 +54,7 @@ public static class RunLife
     {
         // It says something about the worker and nothing about the work.
         FailureKind.Elsewhere => RunEvent.TryAgain,
+        FailureKind.InputLost => RunEvent.Cancel,
         FailureKind.Transient when failures < attempts => RunEvent.TryAgain,
         _ => RunEvent.Fail,
     };

@@ -146,7 +146,7 @@ internal sealed class Housekeeping(
         var isRunning = execution.State == RunState.Running;
         var last = isRunning && heard.TryGetValue(execution.Id, out var at) ? at : execution.StartedAt ?? execution.SentAt ?? execution.ReadyAt;
         var first = isRunning ? options.RunningSilence : options.QueuedSilence;
-        var patience = Math.Min(first.TotalSeconds * Math.Pow(2, Math.Min(Math.Max(0, execution.SilentSends - (isRunning ? 0 : 1)), 20)), options.LongestSilence.TotalSeconds);
+        var patience = Math.Min(first.TotalSeconds * Math.Pow(2, Math.Min(execution.SilentSends, 20)), options.LongestSilence.TotalSeconds);
         return now - last >= TimeSpan.FromSeconds(patience);
     }
 

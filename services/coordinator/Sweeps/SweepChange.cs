@@ -22,6 +22,7 @@ internal sealed class SweepChange(CoordinatorDatabase database, SweepFactsCache 
     private readonly Dictionary<(string Key, Guid Scope), ExecutionRow> _active = [];
     private readonly Dictionary<Guid, SortedDictionary<int, string>> _moved = [];
     private readonly HashSet<Guid> _mayEnd = [];
+    private readonly HashSet<Guid> _inputLost = [];
 
     public CoordinatorDatabase Database => database;
 
@@ -50,7 +51,9 @@ internal sealed class SweepChange(CoordinatorDatabase database, SweepFactsCache 
         }
 
         await KeepEpochsAsync(epochs, stop);
-        await SettleAsync([.. executions.Values.Where(e => e.State != before[e.Id].State).Select(e => (e, before[e.Id].State))], stop);
+        var lost = executions.Values.Where(e => _inputLost.Contains(e.Id)).ToList();
+        await SettleAsync([.. executions.Values.Where(e => e.State != before[e.Id].State && !_inputLost.Contains(e.Id)).Select(e => (e, before[e.Id].State))], stop);
+        foreach (var execution in lost) await RemakeInputAsync(execution, before[execution.Id].State, stop);
     }
 
     /// <summary>Takes results that were in the store already.</summary>
@@ -355,9 +358,17 @@ internal sealed class SweepChange(CoordinatorDatabase database, SweepFactsCache 
 
     private void AfterFailure(ExecutionRow execution, StageFailed failed)
     {
-        if (failed.Kind != FailureKind.Elsewhere) execution.Failures++;
+        if (failed.Kind == FailureKind.Transient) execution.Failures++;
         var what = RunLife.AfterFailure(failed.Kind, execution.Failures, options.Attempts);
         if (RunLife.Next(execution.State, what) is not { } next) return;
+        if (next == RunState.Cancelled)
+        {
+            (execution.State, execution.Error, execution.FinishedAt) = (next, failed.Message, now);
+            execution.Version++;
+            _inputLost.Add(execution.Id);
+            return;
+        }
+
         if (next == RunState.Failed)
         {
             Fail(execution, next, failed.Kind == FailureKind.Transient && execution.Failures > 1 ? $"{failed.Message} (failed {execution.Failures} times)" : failed.Message);
@@ -368,6 +379,61 @@ internal sealed class SweepChange(CoordinatorDatabase database, SweepFactsCache 
         execution.NotBefore = now + options.RetryDelay * Math.Pow(2, doublings);
         (execution.State, execution.Error, execution.SilentSends) = (next, failed.Message, 0);
         execution.Version++;
+    }
+
+    /// <summary>Computes the input of an execution again; the nodes of both wait for it.</summary>
+    private async Task RemakeInputAsync(ExecutionRow execution, RunState from, CancellationToken stop)
+    {
+        var nodes = await database.Nodes.Where(n => n.ExecutionId == execution.Id).ToListAsync(stop);
+        await LoadSweepsAsync(nodes.Select(n => n.SweepId), stop);
+        var parents = new List<(NodeRow Node, ExecutionRow? Execution)>();
+        foreach (var node in nodes)
+        {
+            var parent = await database.Nodes.SingleAsync(n => n.SweepId == node.SweepId && n.Index == node.Parent, stop);
+            parents.Add((parent, parent.ExecutionId is { } id ? await database.Executions.SingleAsync(e => e.Id == id, stop) : null));
+        }
+
+        var remakes = parents.Max(p => p.Execution?.Remakes ?? 0) + 1;
+        if (remakes >= options.Attempts)
+        {
+            execution.State = RunState.Failed;
+            execution.Error = $"{execution.Error} (its input was computed again {remakes - 1} times, and lost each time: coordinator and workers must share one store)";
+            await SettleAsync([(execution, from)], stop);
+            return;
+        }
+
+        foreach (var node in nodes)
+        {
+            Move(node, await StepAsync(node, stop), NodeStates.Of(node, from, isCached: false), NodeState.Waiting);
+            node.ExecutionId = null;
+        }
+
+        var again = new List<NodeRow>();
+        foreach (var (parent, its) in parents.DistinctBy(p => (p.Node.SweepId, p.Node.Index)))
+        {
+            if (its?.State != RunState.Completed) continue;
+            Move(parent, await StepAsync(parent, stop), NodeStates.Of(parent, its), NodeState.Waiting);
+            parent.ExecutionId = null;
+            again.Add(parent);
+        }
+
+        await database.SaveChangesAsync(stop);
+        var inputs = new Dictionary<(Guid, int), ExecutionRow>();
+        foreach (var node in again.Where(n => n.Parent is not null))
+        {
+            var input = await (
+                from before in database.Nodes
+                join made in database.Executions on before.ExecutionId equals made.Id
+                where before.SweepId == node.SweepId && before.Index == node.Parent
+                select made).FirstOrDefaultAsync(stop);
+            if (input is not null) inputs[(node.SweepId, node.Parent!.Value)] = input;
+        }
+
+        await AdvanceAsync(again, inputs, stop);
+        foreach (var made in again.Select(n => n.ExecutionId).OfType<Guid>().Distinct())
+        {
+            if (database.Executions.Local.FirstOrDefault(e => e.Id == made) is { Attempt: 0 } fresh) fresh.Remakes = remakes;
+        }
     }
 
     private void Fail(ExecutionRow execution, RunState next, string reason)
