@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Lathe.Contracts;
 using Lathe.Contracts.Messages;
 using Lathe.Hosting;
@@ -172,7 +171,7 @@ internal sealed class Dispatcher(
             var (point, branch) = (facts.Points[node.Point], facts.Branches[node.Branch]);
             commands.Add(row.Id, new Dispatch(
                 new ExecuteStage(
-                    execution.Id, execution.SweepId, execution.Key, execution.Stage, execution.StageVersion, point.Parameters, execution.Input(), facts.DataOf(point, branch),
+                    execution.Id, execution.SweepId, execution.Key, execution.Stage, execution.StageVersion, point.Parameters, execution.Input(), SweepFacts.DataOf(point, branch),
                     branch.Seed, execution.Attempt, execution.Scope != Guid.Empty, options.ReplyQueue, facts.Sweep.Threads, facts.Sweep.Device, execution.SentAt ?? time.GetUtcNow()),
                 execution.TraceParent));
         }

@@ -3,7 +3,6 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using Lathe.Contracts;
-using Lathe.Contracts.Messages;
 using Microsoft.EntityFrameworkCore;
 
 namespace Lathe.Coordinator;
