@@ -26,27 +26,50 @@ public enum ExecutionState
 
     /// <summary>Will not run, because an execution before it failed or the sweep was interrupted.</summary>
     Skipped,
+
+    /// <summary>Runs once a person resumes it.</summary>
+    Paused,
+
+    /// <summary>A person called it off.</summary>
+    Cancelled,
 }
 
 /// <summary>Where a sweep stands.</summary>
 public enum SweepState
 {
+    /// <summary>Recorded; its data sets are being read for their fingerprints, and nothing is sent yet.</summary>
+    Preparing,
+
     Running,
     Succeeded,
     Failed,
+
+    /// <summary>A person paused it: nothing runs until it is resumed, and nothing is lost.</summary>
+    Paused,
+
+    /// <summary>A person cancelled it. Finished results are kept; retry goes on from them.</summary>
+    Cancelled,
 
     /// <summary>The process that ran it was stopped or is gone. Finished results are kept, and the same sweep resumes from them.</summary>
     Interrupted,
 }
 
-/// <summary>A sweep and all its executions, parents before children.</summary>
+/// <summary>A sweep with its executions, parents before children.</summary>
 /// <param name="Id">Identifies it.</param>
 /// <param name="Name">Name for people.</param>
 /// <param name="State">State of the sweep.</param>
 /// <param name="SubmittedAt">When it was submitted.</param>
 /// <param name="FinishedAt">When it ended; null while it runs.</param>
-/// <param name="Executions">All executions.</param>
+/// <param name="Executions">
+/// All executions; of a sweep that has more than were asked for, those that run, those that failed last and the first others, in the order of the tree.
+/// </param>
 /// <param name="Device">Kind of processor that the sweep asks for; null: any.</param>
+/// <param name="Steps">The stages in order, each with the number of its executions in every state.</param>
+/// <param name="Reason">Why the sweep is in its state, for a person; null where the state says it all.</param>
+/// <param name="Priority">1 to 5; executions of a higher one are sent first.</param>
+/// <param name="Threads">CPU threads of each computation; null: as many as its worker has.</param>
+/// <param name="SecondsLeft">Estimate until the sweep ends; null: unknown.</param>
+/// <param name="Pinned">True: no retention rule deletes anything of it.</param>
 public sealed record SweepStatus(
     Guid Id,
     string Name,
@@ -54,7 +77,39 @@ public sealed record SweepStatus(
     DateTimeOffset SubmittedAt,
     DateTimeOffset? FinishedAt,
     IReadOnlyList<ExecutionStatus> Executions,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DeviceKind? Device = null);
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DeviceKind? Device = null,
+    IReadOnlyList<StepCounts>? Steps = null,
+    string? Reason = null,
+    int Priority = SweepLimits.DefaultPriority,
+    int? Threads = null,
+    double? SecondsLeft = null,
+    bool Pinned = false)
+{
+    /// <summary>Number of executions that the sweep has, whether listed or not.</summary>
+    [JsonIgnore]
+    public int Size => Steps?.Sum(s => s.All) ?? Executions.Count;
+}
+
+/// <summary>How many executions of one stage of a sweep are in each state.</summary>
+/// <param name="Step">Place of the stage in the sweep's list of stages.</param>
+/// <param name="Stage">Stage name.</param>
+/// <param name="Version">Version that the sweep is planned for.</param>
+/// <param name="Counts">Executions in each state that has some.</param>
+/// <param name="HasWorker">False: no worker of this version is up, so nothing of it can run now; null: not known.</param>
+public sealed record StepCounts(int Step, string Stage, string Version, IReadOnlyDictionary<ExecutionState, int> Counts, bool? HasWorker = null)
+{
+    /// <summary>Executions in all states.</summary>
+    [JsonIgnore]
+    public int All => Counts.Values.Sum();
+
+    /// <summary>Executions in one state.</summary>
+    public int In(ExecutionState state) => Counts.GetValueOrDefault(state);
+}
+
+/// <summary>Some executions of a sweep, in the order of its tree.</summary>
+/// <param name="Executions">At most as many as were asked for.</param>
+/// <param name="Next">Index to ask for the next page with; null: there is none.</param>
+public sealed record ExecutionPage(IReadOnlyList<ExecutionStatus> Executions, int? Next);
 
 /// <summary>One execution of a sweep.</summary>
 /// <param name="Index">Place in the sweep's tree, parents before children.</param>
@@ -91,6 +146,15 @@ public sealed record ExecutionStatus(
     double? Seconds,
     string? Error);
 
-/// <summary>A line of the list of sweeps. Executions that were skipped do not count as finished.</summary>
+/// <summary>A line of the list of sweeps. Executions that were skipped or cancelled do not count as finished.</summary>
 public sealed record SweepSummary(
-    Guid Id, string Name, SweepState State, DateTimeOffset SubmittedAt, DateTimeOffset? FinishedAt, int Finished, int Executions);
+    Guid Id,
+    string Name,
+    SweepState State,
+    DateTimeOffset SubmittedAt,
+    DateTimeOffset? FinishedAt,
+    int Finished,
+    int Executions,
+    int Running = 0,
+    int Failed = 0,
+    int Priority = SweepLimits.DefaultPriority);

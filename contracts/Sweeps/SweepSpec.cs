@@ -41,4 +41,18 @@ public sealed record SweepProblem(string Path, string Message);
 /// <summary>What a client sends to have a sweep run.</summary>
 /// <param name="Spec">The sweep.</param>
 /// <param name="Fresh">True: run everything again, whatever results there are.</param>
-public sealed record SweepSubmission(SweepSpec Spec, bool Fresh = false);
+/// <param name="RequestId">
+/// Chosen by the client, once for each submission: the same one again, after an answer that did not arrive, gives the sweep that was recorded. Null: none.
+/// </param>
+/// <param name="Priority">1 to 5; executions of a higher one are sent first. Null: 3.</param>
+/// <param name="Share">Sweeps that name the same share divide it among them; null: the sweep has one of its own.</param>
+/// <param name="Weight">Size of the share relative to those of other sweeps; null: 1.</param>
+/// <param name="Limits">How much the sweep may take; null: no limits.</param>
+public sealed record SweepSubmission(
+    SweepSpec Spec,
+    bool Fresh = false,
+    string? RequestId = null,
+    int? Priority = null,
+    string? Share = null,
+    double? Weight = null,
+    SweepLimits? Limits = null);

@@ -3,16 +3,35 @@ using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
 
 namespace Lathe.Coordinator;
 
-/// <summary>Sweeps, their executions, results by key, and stages. The database is the source of truth; the bus is only transport.</summary>
-public sealed class CoordinatorDatabase(DbContextOptions<CoordinatorDatabase> options) : DbContext(options)
+/// <summary>The coordinator's state. The database is the source of truth; the bus is only transport.</summary>
+public abstract class CoordinatorDatabase(DbContextOptions options) : DbContext(options)
 {
+    /// <summary>Filter of the index that allows one active execution of a key.</summary>
+    private const string ActiveOnly = "\"State\" IN ('Ready', 'Queued', 'Running')";
+
     public DbSet<SweepRow> Sweeps => Set<SweepRow>();
+
+    public DbSet<PointRow> Points => Set<PointRow>();
+
+    public DbSet<BranchRow> Branches => Set<BranchRow>();
+
+    public DbSet<NodeRow> Nodes => Set<NodeRow>();
+
+    public DbSet<StepCountRow> StepCounts => Set<StepCountRow>();
 
     public DbSet<ExecutionRow> Executions => Set<ExecutionRow>();
 
-    public DbSet<ResultRow> Results => Set<ResultRow>();
+    public DbSet<LeaseRow> Leases => Set<LeaseRow>();
+
+    public DbSet<ProgressPointRow> ProgressPoints => Set<ProgressPointRow>();
+
+    public DbSet<OutboxRow> Outbox => Set<OutboxRow>();
+
+    public DbSet<EventRow> Events => Set<EventRow>();
 
     public DbSet<StageRow> Stages => Set<StageRow>();
+
+    public DbSet<ApiKeyRow> ApiKeys => Set<ApiKeyRow>();
 
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
@@ -22,18 +41,54 @@ public sealed class CoordinatorDatabase(DbContextOptions<CoordinatorDatabase> op
         sweep.Property(s => s.Device).HasConversion<string>();
         sweep.HasIndex(s => new { s.Owner, s.State });
         sweep.HasIndex(s => s.SubmittedAt);
+        sweep.HasIndex(s => s.Name);
+        sweep.HasIndex(s => s.RequestId).IsUnique();
+
+        var point = modelBuilder.Entity<PointRow>().ToTable("points");
+        point.HasKey(p => new { p.SweepId, p.Number });
+        point.HasOne<SweepRow>().WithMany().HasForeignKey(p => p.SweepId);
+
+        var branch = modelBuilder.Entity<BranchRow>().ToTable("branches");
+        branch.HasKey(b => new { b.SweepId, b.Number });
+        branch.HasOne<SweepRow>().WithMany().HasForeignKey(b => b.SweepId);
+
+        var node = modelBuilder.Entity<NodeRow>().ToTable("nodes");
+        node.HasKey(n => new { n.SweepId, n.Index });
+        node.Property(n => n.Index).ValueGeneratedNever();
+        node.Property(n => n.Hold).HasConversion<string>();
+        // Whoever links a node to an execution must have seen it as it is.
+        node.Property(n => n.ExecutionId).IsConcurrencyToken();
+        node.Property(n => n.Hold).IsConcurrencyToken();
+        node.HasOne<SweepRow>().WithMany().HasForeignKey(n => n.SweepId);
+        node.HasIndex(n => new { n.SweepId, n.Parent });
+        node.HasIndex(n => n.ExecutionId);
+        node.HasIndex(n => new { n.SweepId, n.Index }).HasFilter("\"IsLeaf\"").HasDatabaseName("IX_nodes_leaves");
+
+        var count = modelBuilder.Entity<StepCountRow>().ToTable("step_counts");
+        count.HasKey(c => new { c.SweepId, c.Step });
+        count.HasOne<SweepRow>().WithMany().HasForeignKey(c => c.SweepId);
 
         var execution = modelBuilder.Entity<ExecutionRow>().ToTable("executions");
-        execution.HasKey(e => new { e.SweepId, e.Index });
-        execution.Property(e => e.Index).ValueGeneratedNever();
+        execution.HasKey(e => e.Id);
         execution.Property(e => e.State).HasConversion<string>();
-        execution.HasOne<SweepRow>().WithMany().HasForeignKey(e => e.SweepId);
+        execution.Property(e => e.Version).IsConcurrencyToken();
+        execution.HasIndex(e => new { e.Key, e.Scope, e.Owner }).IsUnique().HasFilter(ActiveOnly).HasDatabaseName("IX_executions_active_key");
+        execution.HasIndex(e => new { e.Owner, e.State, e.SweepId, e.Stage, e.StageVersion, e.Id }).HasFilter(ActiveOnly).HasDatabaseName("IX_executions_active");
         execution.HasIndex(e => e.Key);
-        execution.HasIndex(e => new { e.SweepId, e.Parent });
-        execution.HasIndex(e => e.State);
+        execution.HasIndex(e => new { e.SweepId, e.FinishedAt }).HasFilter("\"State\" = 'Failed'").HasDatabaseName("IX_executions_failed");
 
-        modelBuilder.Entity<ResultRow>().ToTable("results").HasKey(r => r.Key);
+        modelBuilder.Entity<LeaseRow>().ToTable("leases").HasKey(l => l.ExecutionId);
+        modelBuilder.Entity<ProgressPointRow>().ToTable("progress_points").HasKey(p => new { p.ExecutionId, p.Epoch });
         modelBuilder.Entity<StageRow>().ToTable("stages").HasKey(s => new { s.Name, s.Version });
+        modelBuilder.Entity<ApiKeyRow>().ToTable("api_keys").HasKey(k => k.Id);
+
+        var outbox = modelBuilder.Entity<OutboxRow>().ToTable("outbox");
+        outbox.HasKey(o => o.Id);
+        outbox.HasIndex(o => new { o.Owner, o.ClaimedUntil });
+
+        var happened = modelBuilder.Entity<EventRow>().ToTable("events");
+        happened.HasKey(e => e.Sequence);
+        happened.HasIndex(e => new { e.SweepId, e.Sequence });
     }
 
     protected override void ConfigureConventions(ModelConfigurationBuilder configurationBuilder) =>
@@ -44,3 +99,9 @@ public sealed class CoordinatorDatabase(DbContextOptions<CoordinatorDatabase> op
         offset => offset.UtcDateTime,
         time => new DateTimeOffset(DateTime.SpecifyKind(time, DateTimeKind.Utc)));
 }
+
+/// <summary>The database in a SQLite file. A type of its own, because each provider has migrations of its own.</summary>
+public sealed class SqliteDatabase(DbContextOptions<SqliteDatabase> options) : CoordinatorDatabase(options);
+
+/// <summary>The database on a PostgreSQL server.</summary>
+public sealed class PostgreSqlDatabase(DbContextOptions<PostgreSqlDatabase> options) : CoordinatorDatabase(options);

@@ -3,6 +3,7 @@ using Lathe.Contracts;
 using Lathe.Hosting;
 using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Infrastructure;
 using Npgsql;
 
 namespace Lathe.Coordinator;
@@ -64,13 +65,17 @@ public sealed class DatabaseAddress
         }
     }
 
-    /// <summary>Options of a database at this address.</summary>
-    public DbContextOptions<CoordinatorDatabase> Options()
+    /// <summary>Makes units of work on this database. Their contexts are pooled: a new one costs as much as a small query.</summary>
+    internal Func<CoordinatorDatabase> Contexts()
     {
-        var options = new DbContextOptionsBuilder<CoordinatorDatabase>();
-        if (File is null) options.UseNpgsql(_connection);
-        else options.UseSqlite(_connection);
-        return options.Options;
+        if (File is null)
+        {
+            return new PooledDbContextFactory<PostgreSqlDatabase>(
+                Common(new DbContextOptionsBuilder<PostgreSqlDatabase>()).UseNpgsql(_connection).Options).CreateDbContext;
+        }
+
+        return new PooledDbContextFactory<SqliteDatabase>(
+            Common(new DbContextOptionsBuilder<SqliteDatabase>()).UseSqlite(_connection).AddInterceptors(new SqliteSettings()).Options).CreateDbContext;
     }
 
     /// <summary>
@@ -82,6 +87,10 @@ public sealed class DatabaseAddress
         var connection = new SqliteConnectionStringBuilder { DataSource = $"file:{path}?immutable=1", Mode = SqliteOpenMode.ReadOnly };
         return new DatabaseAddress(connection.ToString(), File, Shown);
     }
+
+    // No context is shared between threads; the check for it costs time with every query.
+    private static DbContextOptionsBuilder<TDatabase> Common<TDatabase>(DbContextOptionsBuilder<TDatabase> options)
+        where TDatabase : CoordinatorDatabase => options.EnableThreadSafetyChecks(false);
 
     /// <summary>The address without the password.</summary>
     public override string ToString() => Shown;

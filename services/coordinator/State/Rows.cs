@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Lathe.Contracts;
 using Lathe.Contracts.Messages;
 
@@ -11,7 +10,13 @@ public sealed class SweepRow
 
     public required string Name { get; init; }
 
+    /// <summary>JSON of <see cref="SweepSpec"/>, as it was submitted; null for a sweep of an older version of Lathe.</summary>
+    public string? Spec { get; init; }
+
     public SweepState State { get; set; }
+
+    /// <summary>Why it is in this state, for a person; null where the state says it all.</summary>
+    public string? Reason { get; set; }
 
     public DateTimeOffset SubmittedAt { get; init; }
 
@@ -26,8 +31,8 @@ public sealed class SweepRow
     /// <summary>Kind of processor that computes; null: whichever its worker has.</summary>
     public DeviceKind? Device { get; init; }
 
-    /// <summary>Reply queue of the coordinator that runs it. No other coordinator touches it.</summary>
-    public required string Owner { get; init; }
+    /// <summary>Reply queue of the coordinator that runs it. Coordinators of a cluster share one name; no other coordinator touches it.</summary>
+    public required string Owner { get; set; }
 
     /// <summary>When its coordinator last sent a heartbeat for it.</summary>
     public DateTimeOffset OwnerSeenAt { get; set; }
@@ -35,26 +40,47 @@ public sealed class SweepRow
     /// <summary>W3C trace context of the sweep's span, parent of every first stage.</summary>
     public string? TraceParent { get; init; }
 
+    /// <summary>1 to 5; executions of a higher one are sent first.</summary>
+    public int Priority { get; set; } = SweepLimits.DefaultPriority;
+
+    /// <summary>Sweeps of one key share one share; by default the sweep's id.</summary>
+    public required string ShareKey { get; init; }
+
+    /// <summary>Size of the share, relative to others of the same priority.</summary>
+    public double ShareWeight { get; init; } = 1;
+
+    /// <summary>JSON of <see cref="SweepLimits"/>; null: none.</summary>
+    public string? Limits { get; init; }
+
+    /// <summary>The client's idempotency key: a second submission with it gives this sweep; null: none.</summary>
+    public string? RequestId { get; init; }
+
+    /// <summary>True: nothing of it is ever deleted by a retention rule.</summary>
+    public bool Pinned { get; set; }
+
+    /// <summary>
+    /// True while executions whose input exists may not be recorded yet: after a submission and a resume. Cleared once all of them are, so that a
+    /// coordinator that dies on the way is no loss.
+    /// </summary>
+    public bool IsAdvancing { get; set; }
+
     /// <summary>
     /// True if the database says that it runs, but the embedded coordinator that ran it is gone. A coordinator never regards its own sweep as abandoned: it
     /// may only have been suspended, for example together with the whole machine.
     /// </summary>
     public bool IsAbandoned(DateTimeOffset now, CoordinatorOptions options) =>
-        State == SweepState.Running && Owner != Queues.Coordinator && Owner != options.ReplyQueue && OwnerSeenAt < now - options.AbandonedAfter;
+        State is SweepState.Running or SweepState.Preparing && Owner != Queues.Coordinator && Owner != options.ReplyQueue && OwnerSeenAt < now - options.AbandonedAfter;
 }
 
-/// <summary>An execution in the database.</summary>
-public sealed class ExecutionRow
+/// <summary>A stage with its parameters, as the nodes of a sweep's grid share it.</summary>
+public sealed class PointRow
 {
-    /// <summary>Error of an execution that an interruption left without a result.</summary>
-    public const string InterruptedError = "interrupted; run the sweep again: what was finished is not computed again";
-
     public Guid SweepId { get; init; }
 
-    /// <summary>Place in the sweep's tree, parents before children.</summary>
-    public int Index { get; init; }
+    public int Number { get; init; }
 
-    public int? Parent { get; init; }
+    /// <summary>Place of the stage in the sweep's list of stages.</summary>
+    public int Step { get; init; }
 
     public required string Stage { get; init; }
 
@@ -64,54 +90,147 @@ public sealed class ExecutionRow
     /// <summary>True for a stage that makes figures and no checkpoint.</summary>
     public bool OnlyMeasures { get; init; }
 
+    /// <summary>False for a stage that opens no image.</summary>
+    public bool ReadsData { get; init; }
+
+    /// <summary>JSON object, defaults and the model filled in.</summary>
+    public required string Parameters { get; init; }
+
+    /// <summary>JSON list of the names that differ between siblings.</summary>
+    public required string Varied { get; init; }
+}
+
+/// <summary>A model with a data set and a seed, as the nodes of a sweep's grid share it.</summary>
+public sealed class BranchRow
+{
+    public Guid SweepId { get; init; }
+
+    public int Number { get; init; }
+
     public required string Model { get; init; }
 
     public required string Dataset { get; init; }
 
-    /// <summary>Empty for a stage that reads no data.</summary>
-    public required string DataFingerprint { get; init; }
+    /// <summary>Null until the data set's files were read; empty where no stage of the sweep reads them.</summary>
+    public string? Fingerprint { get; set; }
 
     public long Seed { get; init; }
+}
 
-    /// <summary>JSON object.</summary>
-    public required string Parameters { get; init; }
+/// <summary>What a person ordered for one node.</summary>
+public enum NodeHold
+{
+    None,
+    Paused,
+    Cancelled,
+}
 
-    /// <summary>JSON list of names.</summary>
-    public required string Varied { get; init; }
+/// <summary>A node of a sweep's tree. Its state is that of its execution; without one it waits, is held, or is skipped.</summary>
+public sealed class NodeRow
+{
+    public Guid SweepId { get; init; }
 
-    public ExecutionState State { get; set; }
+    /// <summary>Place in the sweep's tree, parents before children.</summary>
+    public int Index { get; init; }
 
-    public string? Key { get; set; }
+    public int? Parent { get; init; }
 
-    public string? InputSha256 { get; set; }
+    public int Branch { get; init; }
 
-    public long? InputBytes { get; set; }
+    /// <summary>Number of its <see cref="PointRow"/>.</summary>
+    public int Point { get; set; }
+
+    /// <summary>True where no other node starts from it: its figures are a result of the sweep.</summary>
+    public bool IsLeaf { get; init; }
+
+    /// <summary>The execution of its key; null until its input is known.</summary>
+    public Guid? ExecutionId { get; set; }
+
+    public NodeHold Hold { get; set; }
+
+    /// <summary>Index of the node before it that failed or was cancelled; null: none.</summary>
+    public int? BlockedBy { get; set; }
+}
+
+/// <summary>Where an execution stands. <see cref="RunLife"/> says which move is possible.</summary>
+public enum RunState
+{
+    /// <summary>May be sent.</summary>
+    Ready,
+
+    /// <summary>Sent to its queue.</summary>
+    Queued,
+
+    /// <summary>A worker computes it.</summary>
+    Running,
+
+    Completed,
+    Failed,
+
+    /// <summary>Nobody wants it any more.</summary>
+    Cancelled,
+}
+
+/// <summary>One computation, or look-up, of an execution key. At most one of a key, a scope and an owner is active; all nodes that want the key share it.</summary>
+public sealed class ExecutionRow
+{
+    public Guid Id { get; init; }
+
+    public required string Key { get; init; }
+
+    /// <summary>The fresh sweep that shares it with no other; <see cref="Guid.Empty"/>: all sweeps share it.</summary>
+    public Guid Scope { get; init; }
+
+    /// <summary>Reply queue of the coordinators that look after it.</summary>
+    public required string Owner { get; init; }
+
+    /// <summary>The sweep on whose account it runs, and the node that names its parameters.</summary>
+    public Guid SweepId { get; set; }
+
+    public int NodeIndex { get; set; }
+
+    public required string Stage { get; init; }
+
+    public required string StageVersion { get; init; }
+
+    public RunState State { get; set; }
+
+    /// <summary>Number of times that it was sent.</summary>
+    public int Attempt { get; set; }
+
+    /// <summary>Number of transient failures that workers reported.</summary>
+    public int Failures { get; set; }
+
+    /// <summary>Number of times that the result of this key was lost and computed again, for executions that start from it.</summary>
+    public int Remakes { get; set; }
+
+    /// <summary>Number of times that it was sent since the last report about it; each doubles the wait before the next.</summary>
+    public int SilentSends { get; set; }
+
+    /// <summary>Not to be sent before this time; null: at once.</summary>
+    public DateTimeOffset? NotBefore { get; set; }
+
+    public DateTimeOffset ReadyAt { get; set; }
+
+    public DateTimeOffset? SentAt { get; set; }
+
+    /// <summary>When a worker took the present attempt.</summary>
+    public DateTimeOffset? StartedAt { get; set; }
+
+    public DateTimeOffset? FinishedAt { get; set; }
+
+    public string? Worker { get; set; }
+
+    public string? InputSha256 { get; init; }
+
+    public long? InputBytes { get; init; }
 
     public string? OutputSha256 { get; set; }
 
     public long? OutputBytes { get; set; }
 
-    /// <summary>Number of times that it was sent. 0 while queued: it waits for the result of another execution with the same key, which was sent.</summary>
-    public int Attempt { get; set; }
-
-    /// <summary>Number of transient failures that a worker reported.</summary>
-    public int Failures { get; set; }
-
-    public DateTimeOffset? SentAt { get; set; }
-
-    /// <summary>Time of the last report about it.</summary>
-    public DateTimeOffset? HeardAt { get; set; }
-
-    /// <summary>Time to send it again; null if it need not be sent again.</summary>
-    public DateTimeOffset? SendAgainAt { get; set; }
-
-    /// <summary>Number of times that it was sent since the last report about it; each doubles the wait before the next.</summary>
-    public int SilentSends { get; set; }
-
-    public string? Worker { get; set; }
-
-    /// <summary>JSON of <see cref="StageProgress"/>.</summary>
-    public string? Progress { get; set; }
+    /// <summary>True: the result was there already.</summary>
+    public bool Found { get; set; }
 
     /// <summary>JSON object of numbers.</summary>
     public string? Metrics { get; set; }
@@ -120,37 +239,113 @@ public sealed class ExecutionRow
 
     public string? Error { get; set; }
 
-    /// <summary>W3C trace context that is the parent of the executions after it.</summary>
+    /// <summary>W3C trace context: of the span that made the input; once it is completed, of its own span.</summary>
     public string? TraceParent { get; set; }
+
+    /// <summary>Row version: a writer that lost a race tries again.</summary>
+    public int Version { get; set; }
+
+    public bool IsActive => State is RunState.Ready or RunState.Queued or RunState.Running;
 
     public CheckpointRef? Input() => InputSha256 is null ? null : new CheckpointRef(InputSha256, InputBytes ?? 0);
 
     public CheckpointRef? Output() => OutputSha256 is null ? null : new CheckpointRef(OutputSha256, OutputBytes ?? 0);
-
-    public DataRef? Data() => DataFingerprint.Length == 0 ? null : new DataRef(Dataset, DataFingerprint);
-
-    public JsonElement ParametersJson() => JsonSerializer.Deserialize<JsonElement>(Parameters);
-
-    public bool IsActive() => State is ExecutionState.Queued or ExecutionState.Running;
 }
 
-/// <summary>A result by key, for all sweeps.</summary>
-public sealed class ResultRow
+/// <summary>A worker's hold on an execution. Narrow: a heartbeat rewrites this row alone.</summary>
+public sealed class LeaseRow
 {
-    public required string Key { get; init; }
+    public Guid ExecutionId { get; init; }
 
-    public required string Stage { get; set; }
+    public int Attempt { get; set; }
 
-    public required string OutputSha256 { get; set; }
+    public required string Worker { get; set; }
 
-    public long OutputBytes { get; set; }
+    public DateTimeOffset HeardAt { get; set; }
 
-    /// <summary>JSON object of numbers.</summary>
-    public required string Metrics { get; set; }
+    /// <summary>JSON of <see cref="StageProgress"/>.</summary>
+    public string? Progress { get; set; }
+}
 
+/// <summary>Figures of one epoch of an execution.</summary>
+public sealed class ProgressPointRow
+{
+    public Guid ExecutionId { get; init; }
+
+    public int Epoch { get; init; }
+
+    public double Loss { get; set; }
+
+    public double Accuracy { get; set; }
+
+    public DateTimeOffset At { get; set; }
+}
+
+/// <summary>A message that must reach the bus. Written in the transaction that decided it, deleted once the broker has it.</summary>
+public sealed class OutboxRow
+{
+    public long Id { get; init; }
+
+    public required string Owner { get; init; }
+
+    public Guid ExecutionId { get; init; }
+
+    public int Attempt { get; init; }
+
+    /// <summary>Null: send the execution. Otherwise cancel this attempt and all before it, for this reason.</summary>
+    public string? CancelReason { get; init; }
+
+    /// <summary>Until then the coordinator that wrote it sends it; afterwards any coordinator may.</summary>
+    public DateTimeOffset ClaimedUntil { get; set; }
+}
+
+/// <summary>Something that happened to a sweep, for those who watch it.</summary>
+public sealed class EventRow
+{
+    public long Sequence { get; init; }
+
+    public Guid SweepId { get; init; }
+
+    public DateTimeOffset At { get; init; }
+
+    public required string Kind { get; init; }
+
+    public required string Json { get; init; }
+}
+
+/// <summary>How many nodes of a sweep's step are in each state. Kept with every change, so that no answer has to count.</summary>
+public sealed class StepCountRow
+{
+    public Guid SweepId { get; init; }
+
+    public int Step { get; init; }
+
+    public required string Stage { get; init; }
+
+    public required string Version { get; init; }
+
+    public int Waiting { get; set; }
+
+    public int Ready { get; set; }
+
+    public int Queued { get; set; }
+
+    public int Running { get; set; }
+
+    public int Completed { get; set; }
+
+    public int Cached { get; set; }
+
+    public int Failed { get; set; }
+
+    public int Skipped { get; set; }
+
+    public int Paused { get; set; }
+
+    public int Cancelled { get; set; }
+
+    /// <summary>Seconds that the completed ones took, together: their mean tells how long the others will take.</summary>
     public double Seconds { get; set; }
-
-    public DateTimeOffset CompletedAt { get; set; }
 }
 
 /// <summary>
@@ -166,4 +361,23 @@ public sealed class StageRow
     public required string Manifest { get; set; }
 
     public DateTimeOffset AnnouncedAt { get; set; }
+}
+
+/// <summary>A key that lets a client use the coordinator over HTTP.</summary>
+public sealed class ApiKeyRow
+{
+    /// <summary>The public part, by which the key is found; what follows it is known to the client alone.</summary>
+    public required string Id { get; init; }
+
+    public required string Name { get; init; }
+
+    /// <summary>SHA-256 of the secret part, in hexadecimal. The secret has 256 random bits, so that a slow hash adds nothing.</summary>
+    public required string SecretSha256 { get; init; }
+
+    /// <summary>read, submit or admin; each includes the ones before it.</summary>
+    public required string Scope { get; init; }
+
+    public DateTimeOffset CreatedAt { get; init; }
+
+    public DateTimeOffset? LastUsedAt { get; set; }
 }
