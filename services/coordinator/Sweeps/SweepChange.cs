@@ -23,6 +23,7 @@ internal sealed class SweepChange(CoordinatorDatabase database, SweepFactsCache 
     private readonly Dictionary<Guid, SortedDictionary<int, string>> _moved = [];
     private readonly HashSet<Guid> _mayEnd = [];
     private readonly HashSet<Guid> _inputLost = [];
+    private bool _hasLinked;
 
     public CoordinatorDatabase Database => database;
 
@@ -178,6 +179,7 @@ internal sealed class SweepChange(CoordinatorDatabase database, SweepFactsCache 
             }
 
             node.ExecutionId = execution.Id;
+            _hasLinked = true;
             Move(node, point.Step, NodeState.Waiting, NodeStates.Of(node, execution));
         }
     }
@@ -490,6 +492,9 @@ internal sealed class SweepChange(CoordinatorDatabase database, SweepFactsCache 
     private async Task SettleAsync(IReadOnlyList<(ExecutionRow Execution, RunState From)> moved, CancellationToken stop)
     {
         if (moved.Count == 0) return;
+        // A node that this change linked before must be among those that move now.
+        if (_hasLinked) await database.SaveChangesAsync(stop);
+        _hasLinked = false;
         var byId = moved.ToDictionary(m => m.Execution.Id);
         var ids = byId.Keys.ToList();
         var nodes = await database.Nodes.Where(n => n.ExecutionId != null && ids.Contains(n.ExecutionId.Value)).ToListAsync(stop);
