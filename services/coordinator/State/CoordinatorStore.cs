@@ -1,4 +1,5 @@
 using System.Data.Common;
+using System.Text.Json;
 using Lathe.Contracts;
 using Lathe.Hosting;
 using Microsoft.Data.Sqlite;
@@ -118,12 +119,14 @@ public sealed class CoordinatorStore
             await ExecuteAsync(database, script, stop);
             if (tables.OldVersion is { } version) await Takeover.FillAsync(database, version, stop);
         }
-        catch (Exception e) when (DatabaseError(e) is { } cause)
+        catch (Exception e) when (DatabaseError(e) is not null || e is ArgumentException or FormatException or JsonException)
         {
+            var cause = DatabaseError(e) ?? e;
             throw new LatheException(
-                $"the tables of the database {Address} cannot be made: {cause.Message}; nothing in it was changed. Use another database ({DatabaseAddress.Variable}), "
-                + "or remove what is in the way",
-                inner: e);
+                $"the tables of the database {Address} cannot be {(tables.IsOlder ? "taken over" : "made")}: {cause.Message}; nothing in it was changed. "
+                + $"Remove what is in the way, or use another database ({DatabaseAddress.Variable})",
+                cause is DbException { IsTransient: true } ? FailureKind.Transient : FailureKind.Permanent,
+                e);
         }
     }
 
