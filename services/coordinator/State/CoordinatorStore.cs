@@ -88,7 +88,8 @@ public sealed class CoordinatorStore
         await Run(() => OpenAsync(database, stop));
         try
         {
-            // SQLite alters a table by making it anew; references to it must not stop that, and inside a transaction this cannot be set.
+            // SQLite alters a table by making it anew; references to it must not stop that. The setting cannot change inside a transaction, and the next opening
+            // of the connection sets it again.
             if (Address.File is not null) await database.Database.ExecuteSqlRawAsync("PRAGMA foreign_keys=OFF", stop);
             database.Database.SetCommandTimeout(MigrationPatience);
             await using var transaction = await BeginAsync(database, stop);
@@ -101,7 +102,6 @@ public sealed class CoordinatorStore
         finally
         {
             database.Database.SetCommandTimeout(null);
-            if (Address.File is not null) await database.Database.ExecuteSqlRawAsync("PRAGMA foreign_keys=ON", CancellationToken.None);
             await database.Database.CloseConnectionAsync();
         }
     }

@@ -177,6 +177,28 @@ public sealed class Taking_over_an_older_database
         Assert.Equal(before, await old.TablesAsync());
     }
 
+    [Fact]
+    public void A_skipped_node_names_the_nearest_failure_before_it()
+    {
+        var sweep = new OldSweep(
+            Guid.NewGuid(), "a", "Failed", DateTime.UnixEpoch, DateTime.UnixEpoch, false, null, null, "me", DateTime.UnixEpoch, null);
+        OldExecution Of(int index, int? parent, string stage, string state) => new(
+            index, parent, stage, "1", false, "m", "d", "f", 0, "{}", "[]", state, state == "Skipped" ? null : "key", null, null, null, null, 1, 1, null, null, null,
+            null, null, null, null, null);
+
+        var moved = MovedSweep.Of(
+            sweep,
+            [
+                Of(0, null, "train", "Completed"), Of(1, 0, "prune", "Failed"), Of(2, 1, "quantize", "Skipped"), Of(3, 2, "evaluate", "Skipped"), Of(4, 0, "prune", "Completed"),
+                Of(5, 4, "quantize", "Failed"), Of(6, 5, "count", "Skipped") with { DataFingerprint = "" },
+            ]);
+
+        Assert.Equal([null, null, 1, 1, null, null, 5], moved.Nodes.Select(n => n.BlockedBy));
+        Assert.Equal([0, 0, 1, 1, 1], moved.Counts.Select(c => c.Skipped));
+        // A stage that reads no data belongs to the branch of those that do.
+        Assert.Equal("f", Assert.Single(moved.Branches).Fingerprint);
+    }
+
     /// <summary>Each node as: index, parent, step, stage, state.</summary>
     private static async Task<List<string>> NodesAsync(EmptyDatabase made, string sweep)
     {
