@@ -57,7 +57,7 @@ internal static class RunCommand
             var wanted = document.Spec.Stages.Select(s => s.Stage).Distinct().ToList();
             await using var coordinator = await LocalCoordinator.StartAsync(settings, wanted, log, terminal.Say, stop);
             ended = await FollowAsync(coordinator, document, fresh, terminal, stop);
-            return SubmitCommand.Finish(terminal, ended, await coordinator.Queries.ResultsAsync(ended.Id.ToString(), stop), json);
+            return SubmitCommand.Finish(terminal, ended, await coordinator.Queries.ResultsAsync(ended.Id.ToString(), stop: stop), json);
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
@@ -92,7 +92,7 @@ internal static class RunCommand
         var sweep = SubmitCommand.Taken(await coordinator.SubmitAsync(new SweepSubmission(document.Spec, fresh), stop), document, terminal);
         try
         {
-            return await new SweepWatch(terminal, s => coordinator.Queries.StatusAsync(sweep.ToString(), s), TimeProvider.System).FollowAsync(stop);
+            return await new SweepWatch(terminal, s => coordinator.Queries.StatusAsync(sweep.ToString(), stop: s), TimeProvider.System).FollowAsync(stop);
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {

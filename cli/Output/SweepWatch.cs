@@ -44,7 +44,7 @@ internal sealed class SweepWatch(Terminal terminal, Func<CancellationToken, Task
         while (true)
         {
             show(sweep, time.GetUtcNow());
-            if (sweep.State != SweepState.Running) return sweep;
+            if (!Words.GoesOn(sweep.State)) return sweep;
             await Task.Delay(Pace, time, stop);
             sweep = await read(stop);
         }
