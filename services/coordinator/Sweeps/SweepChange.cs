@@ -5,6 +5,9 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Lathe.Coordinator;
 
+/// <summary>A message of the outbox with what it is made from.</summary>
+internal sealed record Sending(OutboxRow Row, ExecutionRow Execution, NodeRow Node);
+
 /// <summary>A report from a worker, with the trace context of its span.</summary>
 public sealed record Report(IStageReport Message, string? TraceParent = null);
 
@@ -73,9 +76,11 @@ internal sealed class SweepChange(CoordinatorDatabase database, SweepFactsCache 
     }
 
     /// <summary>Counts executions as sent and puts the messages into the outbox.</summary>
-    public async Task SendAsync(IReadOnlyList<ExecutionRow> executions, DateTimeOffset claimedUntil, CancellationToken stop)
+    /// <returns>What is to be sent after the commit; the outbox row's id is known by then.</returns>
+    public async Task<IReadOnlyList<Sending>> SendAsync(IReadOnlyList<ExecutionRow> executions, DateTimeOffset claimedUntil, CancellationToken stop)
     {
         var moved = new List<(ExecutionRow, RunState)>();
+        var rows = new List<(OutboxRow Row, ExecutionRow Execution)>();
         foreach (var execution in executions)
         {
             if (RunLife.Next(execution.State, RunEvent.Send) is not { } next) continue;
@@ -86,10 +91,14 @@ internal sealed class SweepChange(CoordinatorDatabase database, SweepFactsCache 
             execution.StartedAt = null;
             execution.NotBefore = null;
             execution.Version++;
-            database.Outbox.Add(new OutboxRow { Owner = execution.Owner, ExecutionId = execution.Id, Attempt = execution.Attempt, ClaimedUntil = claimedUntil });
+            var row = new OutboxRow { Owner = execution.Owner, ExecutionId = execution.Id, Attempt = execution.Attempt, ClaimedUntil = claimedUntil };
+            database.Outbox.Add(row);
+            rows.Add((row, execution));
         }
 
-        await SettleAsync(moved, stop);
+        var nodes = (await SettleAsync(moved, stop)).ToDictionary(n => (n.SweepId, n.Index));
+        return [.. rows.Where(r => nodes.ContainsKey((r.Execution.SweepId, r.Execution.NodeIndex)))
+            .Select(r => new Sending(r.Row, r.Execution, nodes[(r.Execution.SweepId, r.Execution.NodeIndex)]))];
     }
 
     /// <summary>Sends executions again whose messages or workers are lost.</summary>
@@ -489,9 +498,9 @@ internal sealed class SweepChange(CoordinatorDatabase database, SweepFactsCache 
     }
 
     /// <summary>Moves the nodes of executions that moved, and advances or blocks what follows them.</summary>
-    private async Task SettleAsync(IReadOnlyList<(ExecutionRow Execution, RunState From)> moved, CancellationToken stop)
+    private async Task<IReadOnlyList<NodeRow>> SettleAsync(IReadOnlyList<(ExecutionRow Execution, RunState From)> moved, CancellationToken stop)
     {
-        if (moved.Count == 0) return;
+        if (moved.Count == 0) return [];
         // A node that this change linked before must be among those that move now.
         if (_hasLinked) await database.SaveChangesAsync(stop);
         _hasLinked = false;
@@ -522,6 +531,7 @@ internal sealed class SweepChange(CoordinatorDatabase database, SweepFactsCache 
         }
 
         await BlockAsync(failed, stop);
+        return nodes;
     }
 
     private async Task EndAsync(Guid id, CancellationToken stop)
