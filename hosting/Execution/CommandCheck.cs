@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Lathe.Contracts;
 using Lathe.Contracts.Messages;
 
 namespace Lathe.Hosting;
