@@ -11,6 +11,9 @@ public enum FailureKind
 
     /// <summary>This machine lacks what the work asks for, a GPU for example; another worker may have it: sent again until one takes it.</summary>
     Elsewhere,
+
+    /// <summary>The checkpoint that the work starts from is missing or damaged: it is computed again, and then the work.</summary>
+    InputLost,
 }
 
 /// <summary>

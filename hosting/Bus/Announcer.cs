@@ -32,7 +32,7 @@ internal sealed class BrokerPreparation(BrokerClient broker, LatheBusBuilder par
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         await broker.DeclareCoordinatorAsync(cancellationToken);
-        foreach (var stage in parts.Stages) await broker.DeclareStageAsync(stage.Manifest.Name, cancellationToken);
+        foreach (var stage in parts.Stages) await broker.DeclareStageAsync(stage.Manifest.Name, stage.Manifest.Version, cancellationToken);
     }
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;

@@ -33,8 +33,9 @@ public sealed class BrokerClient(BrokerAddress address) : IAsyncDisposable
     /// <exception cref="LatheException">No broker answers within ten seconds, or it refuses user, password or virtual host.</exception>
     public Task CheckAsync(CancellationToken stop) => OnChannelAsync((_, _) => Task.FromResult(0), stop);
 
-    /// <summary>Declares the exchange and the queue of a stage, and its dead-letter queue; does nothing if they exist.</summary>
-    public Task DeclareStageAsync(string stage, CancellationToken stop) => DeclareAsync(Queues.Stage(stage), QueueArguments.Stage, stop);
+    /// <summary>Declares the exchange and the queue of one version of a stage, and its dead-letter queue; does nothing if they exist.</summary>
+    public Task DeclareStageAsync(string stage, string version, CancellationToken stop) =>
+        DeclareAsync(Queues.Stage(stage, version), QueueArguments.Stage, stop);
 
     /// <summary>Declares the exchange and the queue of the cluster's coordinator; does nothing if they exist.</summary>
     public Task DeclareCoordinatorAsync(CancellationToken stop) => DeclareAsync(Queues.Coordinator, QueueArguments.Coordinator, stop);

@@ -131,8 +131,8 @@ internal static class BusAddress
         : new Uri($"exchange:{queue}?temporary=true");
 
     /// <summary>With a broker the queue is made beforehand: an address of kind queue would declare it again, with other arguments.</summary>
-    public static Uri Stage(string stage, bool inMemory) =>
-        new($"{(inMemory ? "queue" : "exchange")}:{Queues.Stage(stage)}");
+    public static Uri Stage(string stage, string version, bool inMemory) =>
+        new($"{(inMemory ? "queue" : "exchange")}:{Queues.Stage(stage, version)}");
 
     /// <summary>With the arguments that the exchange of a <see cref="QueueKind.Served"/> queue has.</summary>
     public static Uri Check(string stage, string version) => new($"exchange:{Queues.Check(stage, version)}?autodelete=true");

@@ -9,8 +9,11 @@ namespace Lathe.Hosting;
 /// <summary>What a process hosts on its bus.</summary>
 public sealed class LatheBusBuilder
 {
+    // Waiting in this process costs nothing; one that is taken in turn is then at hand.
+    private const int LeastReports = 32;
+
     private readonly List<StageEntry> _stages = [];
-    private readonly List<(string Queue, Action<IBusRegistrationConfigurator> Register, Action<IBusRegistrationContext, IReceiveEndpointConfigurator> Configure)> _reports = [];
+    private readonly List<ReportEntry> _reports = [];
 
     internal IReadOnlyList<StageEntry> Stages => _stages;
 
@@ -40,28 +43,34 @@ public sealed class LatheBusBuilder
         TakesWork = false;
     }
 
-    /// <summary>Takes what workers report and announce, one message at a time and in order.</summary>
-    /// <typeparam name="TConsumer">Consumer of StageAnnounced, StageStarted, StageProgressed, StageCompleted and StageFailed.</typeparam>
+    /// <summary>Takes what workers report and announce.</summary>
+    /// <typeparam name="TConsumer">Consumer of <see cref="StageAnnounced"/> and of the reports (<see cref="IStageReport"/>).</typeparam>
     /// <param name="queue">
     /// <see cref="Queues.Coordinator"/> lasts; any other name is a queue that is gone with this process.
     /// </param>
-    public LatheBusBuilder AddReports<TConsumer>(string queue = Queues.Coordinator)
+    /// <param name="atATime">
+    /// Messages that the consumer gets at the same time, at least 1. With 1 it gets them in order; with more it may commit many together, and a
+    /// message is acknowledged as soon as its own call returns.
+    /// </param>
+    public LatheBusBuilder AddReports<TConsumer>(string queue = Queues.Coordinator, int atATime = 1)
         where TConsumer : class, IConsumer
     {
-        _reports.Add((queue, bus => bus.AddConsumer<TConsumer>(), (context, endpoint) => endpoint.ConfigureConsumer<TConsumer>(context)));
+        ArgumentOutOfRangeException.ThrowIfLessThan(atATime, 1);
+        _reports.Add(new ReportEntry(
+            queue, atATime, bus => bus.AddConsumer<TConsumer>(), (context, endpoint) => endpoint.ConfigureConsumer<TConsumer>(context)));
         return this;
     }
 
     internal void Register(IBusRegistrationConfigurator bus)
     {
-        foreach (var (_, register, _) in _reports) register(bus);
+        foreach (var reports in _reports) reports.Register(bus);
     }
 
     internal void Configure(IBusRegistrationContext context, int executions, Action<string, QueueKind, Action<IReceiveEndpointConfigurator>> receive)
     {
         foreach (var stage in TakesWork ? _stages : [])
         {
-            receive(Queues.Stage(stage.Manifest.Name), QueueKind.Lasting, endpoint =>
+            receive(Queues.Stage(stage.Manifest.Name, stage.Manifest.Version), QueueKind.Lasting, endpoint =>
             {
                 Take(endpoint, prefetch: executions, atATime: executions);
                 // An execution that could not end here goes back to its queue, not to a queue of errors.
@@ -79,13 +88,13 @@ public sealed class LatheBusBuilder
             });
         }
 
-        foreach (var (queue, _, configure) in _reports)
+        foreach (var reports in _reports)
         {
-            receive(queue, BusAddress.KindOfReports(queue), endpoint =>
+            receive(reports.Queue, BusAddress.KindOfReports(reports.Queue), endpoint =>
             {
-                Take(endpoint, prefetch: 32, atATime: 1);
+                Take(endpoint, prefetch: Math.Max(LeastReports, reports.AtATime), atATime: reports.AtATime);
                 endpoint.UseMessageRetry(retry => retry.Exponential(5, TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(5), TimeSpan.FromMilliseconds(200)));
-                configure(context, endpoint);
+                reports.Configure(context, endpoint);
             });
         }
 
@@ -94,6 +103,7 @@ public sealed class LatheBusBuilder
         {
             endpoint.PublishFaults = false;
             endpoint.Handler<AnnounceStages>(message => context.GetRequiredService<Announcer>().Announce(message.Message.ReplyTo, message.CancellationToken));
+            endpoint.Handler<CancelExecutions>(message => context.GetRequiredService<OngoingExecutions>().CancelAsync(message.Message.Executions));
         });
     }
 
@@ -103,6 +113,12 @@ public sealed class LatheBusBuilder
         endpoint.PrefetchCount = prefetch;
         endpoint.ConcurrentMessageLimit = atATime;
     }
+
+    private sealed record ReportEntry(
+        string Queue,
+        int AtATime,
+        Action<IBusRegistrationConfigurator> Register,
+        Action<IBusRegistrationContext, IReceiveEndpointConfigurator> Configure);
 }
 
 /// <summary>A stage that this process hosts.</summary>

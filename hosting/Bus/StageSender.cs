@@ -37,7 +37,7 @@ public sealed class StageSender
         catch (MessageReturnedException)
         {
             // Somebody deleted the queue since it was declared.
-            _declared.TryRemove(command.Stage, out _);
+            _declared.TryRemove(Queues.Stage(command.Stage, command.Version), out _);
             await SendOnceAsync(command, traceParent, stop);
         }
     }
@@ -47,9 +47,14 @@ public sealed class StageSender
     /// <param name="stop">Gives up.</param>
     public Task AskForStagesAsync(string replyTo, CancellationToken stop = default) => _bus.Publish(new AnnounceStages(replyTo), stop);
 
-    /// <summary>Executions of a stage that wait for a worker; null where unknown, as on the in-memory bus.</summary>
-    public async Task<long?> QueueDepthAsync(string stage, CancellationToken stop = default) =>
-        _broker is null ? null : await _broker.ReadyMessagesAsync(Queues.Stage(stage), stop);
+    /// <summary>Tells every worker that is up to stop executions. A worker that gets the message of one later answers it at once.</summary>
+    /// <param name="executions">What to stop.</param>
+    /// <param name="stop">Gives up; with a broker that is away, the call waits for it.</param>
+    public Task CancelAsync(CancelExecutions executions, CancellationToken stop = default) => _bus.Publish(executions, stop);
+
+    /// <summary>Executions of one version of a stage that wait for a worker; null where unknown, as on the in-memory bus.</summary>
+    public async Task<long?> QueueDepthAsync(string stage, string version, CancellationToken stop = default) =>
+        _broker is null ? null : await _broker.ReadyMessagesAsync(Queues.Stage(stage, version), stop);
 
     /// <summary>Asks a stage about executions: in this process where it lives here, otherwise one of its workers, busy or not.</summary>
     /// <param name="request">The questions.</param>
@@ -92,13 +97,14 @@ public sealed class StageSender
 
     private async Task SendOnceAsync(ExecuteStage command, string? traceParent, CancellationToken stop)
     {
-        if (_broker is not null && !_declared.ContainsKey(command.Stage))
+        var queue = Queues.Stage(command.Stage, command.Version);
+        if (_broker is not null && !_declared.ContainsKey(queue))
         {
-            await _broker.DeclareStageAsync(command.Stage, stop);
-            _declared[command.Stage] = true;
+            await _broker.DeclareStageAsync(command.Stage, command.Version, stop);
+            _declared[queue] = true;
         }
 
-        var endpoint = await _bus.GetSendEndpoint(BusAddress.Stage(command.Stage, inMemory: _broker is null));
+        var endpoint = await _bus.GetSendEndpoint(BusAddress.Stage(command.Stage, command.Version, inMemory: _broker is null));
         await endpoint.Send(
             command,
             context =>

@@ -9,50 +9,67 @@ namespace Lathe.Hosting;
 /// The broker delivers the message again, and the message joins the running execution.
 /// </summary>
 /// <remarks>Add this hosted service before the bus. It then stops after the bus, and waits for the executions that the bus no longer tracks.</remarks>
-internal sealed class OngoingExecutions : IHostedService, IDisposable
+internal sealed class OngoingExecutions(TimeProvider time) : IHostedService, IDisposable
 {
-    private readonly Dictionary<(Guid Sweep, string Key, string ReplyTo), (Task Task, CancellationTokenSource Cancelled)> _running = [];
+    private readonly Dictionary<(Guid ExecutionId, string ReplyTo), OngoingExecution> _running = [];
+    private readonly CancelledExecutions _cancelled = new(time);
     private readonly CancellationTokenSource _busStopped = new();
 
     /// <summary>Requested once nothing can be sent any more.</summary>
     public CancellationToken BusStopped => _busStopped.Token;
 
-    /// <summary>Starts an execution, or finds the one that the same message started before.</summary>
+    /// <summary>
+    /// Starts an execution, or finds the one that an earlier message about it started. Where that one has been cancelled or is about to report its
+    /// end, the message of a later attempt starts the execution again after it.
+    /// </summary>
     /// <param name="command">The message.</param>
-    /// <param name="start">Runs it to its end; its token is requested by <see cref="Cancel"/>.</param>
+    /// <param name="start">Runs the execution to its end.</param>
     /// <returns>A task that completes or fails together with the execution.</returns>
-    public Task Join(ExecuteStage command, Func<CancellationToken, Task> start)
+    public Task Join(ExecuteStage command, Func<OngoingExecution, Task> start)
     {
-        var name = (command.SweepId, command.Key, command.ReplyTo);
+        var name = (command.ExecutionId, command.ReplyTo);
         lock (_running)
         {
-            if (_running.TryGetValue(name, out var ongoing)) return ongoing.Task;
-            var cancelled = new CancellationTokenSource();
-            var task = Task.Run(() => RunAsync(cancelled));
-            _running[name] = (task, cancelled);
-            return task;
+            var before = _running.GetValueOrDefault(name);
+            if (before is not null && before.TryJoin(command.Attempt)) return before.Task;
+            var execution = new OngoingExecution(command.Attempt);
+            if (_cancelled.Includes(command)) execution.CancelAsync();
+            execution.Task = Task.Run(() => RunAsync(execution, before?.Task ?? Task.CompletedTask));
+            _running[name] = execution;
+            return execution.Task;
         }
 
-        async Task RunAsync(CancellationTokenSource cancelled)
+        async Task RunAsync(OngoingExecution execution, Task before)
         {
             try
             {
-                await start(cancelled.Token);
+                // Two of them would write one training state. How the earlier one ended is reported by whoever waits for it.
+                await before.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await start(execution);
             }
             finally
             {
-                lock (_running) _running.Remove(name);
-                cancelled.Dispose();
+                lock (_running)
+                {
+                    if (_running.GetValueOrDefault(name) == execution) _running.Remove(name);
+                    execution.Dispose();
+                }
             }
         }
     }
 
-    /// <summary>Calls off what a sweep has under way under a key; nothing happens where that is nothing.</summary>
-    public void Cancel(Guid sweep, string key)
+    /// <summary>Stops what runs of these executions, and whatever message about them comes in the next minutes.</summary>
+    /// <returns>A task that completes when all who listen have been told, not when the executions have ended.</returns>
+    public Task CancelAsync(IReadOnlyList<CancelledExecution> executions)
     {
         lock (_running)
         {
-            foreach (var (name, execution) in _running.Where(r => (r.Key.Sweep, r.Key.Key) == (sweep, key)).ToList()) execution.Cancelled.Cancel();
+            foreach (var execution in executions) _cancelled.Add(execution);
+            var attempts = executions.GroupBy(e => e.ExecutionId).ToDictionary(group => group.Key, group => group.Max(e => e.Attempt));
+            return Task.WhenAll(
+                _running.Where(r => attempts.TryGetValue(r.Key.ExecutionId, out var attempt) && r.Value.Attempt <= attempt)
+                    .Select(r => r.Value.CancelAsync())
+                    .ToList());
         }
     }
 
@@ -68,4 +85,55 @@ internal sealed class OngoingExecutions : IHostedService, IDisposable
     }
 
     public void Dispose() => _busStopped.Dispose();
+}
+
+/// <summary>An execution that runs in this process.</summary>
+/// <param name="attempt">The attempt whose message started it.</param>
+internal sealed class OngoingExecution(int attempt) : IDisposable
+{
+    private readonly Lock _lock = new();
+    private readonly CancellationTokenSource _cancelled = new();
+    private int _attempt = attempt;
+    private bool _isEnding;
+
+    /// <summary>The latest attempt that joined: reports name it.</summary>
+    public int Attempt => Volatile.Read(ref _attempt);
+
+    /// <summary>Requested when nobody wants the result any more.</summary>
+    public CancellationToken Cancelled => _cancelled.Token;
+
+    /// <summary>Completes or fails together with the execution.</summary>
+    public Task Task { get; set; } = Task.CompletedTask;
+
+    /// <summary>Lets the message of an attempt share this run; false where the run's last report would not name that attempt.</summary>
+    public bool TryJoin(int attempt)
+    {
+        lock (_lock)
+        {
+            if (attempt <= _attempt) return true;
+            if (_isEnding) return false;
+            _attempt = attempt;
+            return true;
+        }
+    }
+
+    /// <summary>From now on no later attempt joins.</summary>
+    /// <returns>The attempt that the last report names.</returns>
+    public int End()
+    {
+        lock (_lock)
+        {
+            _isEnding = true;
+            return _attempt;
+        }
+    }
+
+    /// <summary>Requests <see cref="Cancelled"/>; those who listen run on other threads, so that the caller may hold a lock.</summary>
+    public Task CancelAsync()
+    {
+        End();
+        return _cancelled.CancelAsync();
+    }
+
+    public void Dispose() => _cancelled.Dispose();
 }

@@ -43,7 +43,7 @@ internal sealed class StageExecutor(
         var traceParent = message.Headers.Get<string>(Headers.TraceParent);
         try
         {
-            await ongoing.Join(command, cancelled => Execute(stage, command, traceParent, cancelled)).WaitAsync(message.CancellationToken);
+            await ongoing.Join(command, execution => Execute(stage, command, traceParent, execution)).WaitAsync(message.CancellationToken);
         }
         catch (OperationCanceledException) when (message.CancellationToken.IsCancellationRequested && !shutdown.Stopping.IsCancellationRequested)
         {
@@ -52,42 +52,49 @@ internal sealed class StageExecutor(
         }
     }
 
-    private async Task Execute(StageEntry stage, ExecuteStage command, string? traceParent, CancellationToken cancelled)
+    private async Task Execute(StageEntry stage, ExecuteStage command, string? traceParent, OngoingExecution execution)
     {
         using var busy = activity.Begin();
         var queued = Math.Max(0, (time.GetUtcNow() - command.SentAt).TotalSeconds);
         LatheTelemetry.QueueWait.Record(queued, new KeyValuePair<string, object?>(LatheTelemetry.Stage, stage.Manifest.Name));
         StoredResult result;
+        bool found;
         try
         {
-            result = await FindOrCompute(stage, command, traceParent, queued, cancelled);
+            (result, found) = await FindOrCompute(stage, command, traceParent, queued, execution);
+        }
+        catch (OperationCanceledException) when (execution.Cancelled.IsCancellationRequested)
+        {
+            logger.LogInformation("{Stage} {Key} is cancelled", command.Stage, command.Key);
+            await EndAsync(attempt => new StageCancelled(command.ExecutionId, attempt, command.Key, command.Stage, WorkerName.Of(command.Stage)));
+            return;
         }
         catch (OperationCanceledException) when (shutdown.Stopping.IsCancellationRequested)
         {
             logger.LogInformation("{Stage} {Key} is interrupted and goes back to its queue", command.Stage, command.Key);
             throw;
         }
-        catch (OperationCanceledException) when (cancelled.IsCancellationRequested)
-        {
-            logger.LogInformation("{Stage} {Key} is cancelled", command.Stage, command.Key);
-            return;
-        }
 #pragma warning disable CA1031 // A stage may throw anything; whatever it is ends as a report, not as a loop through the queue.
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            await reports.SendAsync(command.ReplyTo, Failure(command, e), null, ongoing.BusStopped);
+            var (kind, message) = Failure(command, e);
+            await EndAsync(attempt => new StageFailed(
+                command.ExecutionId, attempt, command.Key, command.Stage, kind, message, WorkerName.Of(command.Stage)));
             return;
         }
 
-        await reports.SendAsync(
-            command.ReplyTo,
-            new StageCompleted(command.SweepId, command.Key, command.Stage, result.Output, result.Metrics, result.Seconds),
-            result.TraceParent,
-            ongoing.BusStopped);
+        await EndAsync(
+            attempt => new StageCompleted(
+                command.ExecutionId, attempt, command.Key, command.Stage, result.Output, result.Metrics, result.Seconds, found),
+            result.TraceParent);
+
+        Task EndAsync<T>(Func<int, T> report, string? span = null)
+            where T : class, IStageReport =>
+            reports.SendAsync(command.ReplyTo, report(execution.End()), span, ongoing.BusStopped);
     }
 
-    private StageFailed Failure(ExecuteStage command, Exception e)
+    private (FailureKind Kind, string Message) Failure(ExecuteStage command, Exception e)
     {
         var (kind, text) = e switch
         {
@@ -102,33 +109,39 @@ internal sealed class StageExecutor(
         };
         if (e is LatheException) logger.LogWarning("{Stage} {Key} failed: {Message}", command.Stage, command.Key, text);
         else logger.LogError(e, "{Stage} {Key} failed", command.Stage, command.Key);
-        return new StageFailed(command.SweepId, command.Key, command.Stage, kind, text);
+        return (kind, text);
     }
 
-    private async Task<StoredResult> FindOrCompute(
-        StageEntry stage, ExecuteStage command, string? parent, double queued, CancellationToken cancelled)
+    /// <summary>The result, and whether it was there already.</summary>
+    private async Task<(StoredResult Result, bool Found)> FindOrCompute(
+        StageEntry stage, ExecuteStage command, string? parent, double queued, OngoingExecution execution)
     {
+        execution.Cancelled.ThrowIfCancellationRequested();
         CheckVersion(stage.Manifest, command);
-        if (Accepted(command) is { } known) return known;
+        if (Accepted(command) is { } known) return (known, true);
         CheckDevice(command);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancelled, shutdown.Stopping);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(execution.Cancelled, shutdown.Stopping);
         var worker = WorkerName.Of(stage.Manifest.Name);
         await reports.SendAsync(
-            command.ReplyTo, new StageStarted(command.SweepId, command.Key, command.Stage, worker, queued), null, shutdown.Stopping);
+            command.ReplyTo,
+            new StageStarted(command.ExecutionId, execution.Attempt, command.Key, command.Stage, worker, queued),
+            null,
+            either.Token);
         await using var progress = new ProgressForwarder(
             new StageProgress(StageProgress.Taken),
             (value, stop) => reports.SendAsync(
-                command.ReplyTo, new StageProgressed(command.SweepId, command.Key, command.Stage, worker, value), null, stop),
+                command.ReplyTo, new StageProgressed(command.ExecutionId, execution.Attempt, command.Key, command.Stage, worker, value), null, stop),
             time,
             logger);
         using var alone = await keys.EnterAsync(
             command.Key, () => progress.Report(new StageProgress(StageProgress.WaitingForSame)), either.Token);
-        if (Accepted(command) is { } meanwhile) return meanwhile;
+        if (Accepted(command) is { } meanwhile) return (meanwhile, true);
         var work = stage.Prepare(command.Parameters);
         using var slot = await slots.TakeAsync(
             Threads(command), () => progress.Report(new StageProgress(StageProgress.WaitingForCpu)), either.Token);
         progress.Report(new StageProgress("starting"));
-        return await Compute(command, attempt => Prepare(stage.Manifest, command, attempt, progress, (cancelled, either.Token)), work, parent, either.Token);
+        var stop = (execution.Cancelled, either.Token);
+        return (await Compute(command, attempt => Prepare(stage.Manifest, command, attempt, progress, stop), work, parent, either.Token), false);
     }
 
     private async Task<StoredResult> Compute(
@@ -238,8 +251,9 @@ internal sealed class StageExecutor(
         if (command.Stage != manifest.Name || command.Version != manifest.Version)
         {
             throw new LatheException(
-                $"the sweep asks for stage {command.Stage} version {command.Version}; this worker runs {manifest.Name} version {manifest.Version}. "
-                + "Start workers and coordinator of the same release and submit the sweep again");
+                $"the sweep asks for stage {command.Stage} version {command.Version}; this worker ({Environment.MachineName}) runs {manifest.Name} version {manifest.Version}. "
+                + $"Start a worker of {command.Stage} version {command.Version}, or submit the sweep again to workers of the new release",
+                FailureKind.Elsewhere);
         }
     }
 

@@ -41,7 +41,7 @@ internal sealed class StopWhenDrained(
         {
             foreach (var stage in parts.Stages)
             {
-                if (await broker.ReadyMessagesAsync(Queues.Stage(stage.Manifest.Name), stop) is > 0) return false;
+                if (await broker.ReadyMessagesAsync(Queues.Stage(stage.Manifest.Name, stage.Manifest.Version), stop) is > 0) return false;
             }
 
             return true;

@@ -32,6 +32,27 @@ public sealed record CoordinatorOptions
     /// <summary>How long a submission waits for a stage's worker to check parameters.</summary>
     public TimeSpan CheckPatience { get; init; } = TimeSpan.FromSeconds(10);
 
+    /// <summary>How long a submission waits for the fingerprint of a data set. One that takes longer is read once the sweep is recorded.</summary>
+    public TimeSpan FingerprintPatience { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>Executions of one stage that wait in its queue, at most; with many workers twice as many as run. Few, so that a new sweep soon has its turn.</summary>
+    public int Backlog { get; init; } = 64;
+
+    /// <summary>Results that are looked up in the store at one time.</summary>
+    public int LookUps { get; init; } = 16;
+
+    /// <summary>How long a coordinator has to send a message of the outbox. Afterwards any coordinator sends it.</summary>
+    public TimeSpan OutboxPatience { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long events are kept for those who watch.</summary>
+    public TimeSpan EventsKept { get; init; } = TimeSpan.FromDays(1);
+
+    /// <summary>Time after which the coordinator looks for something to send even if nothing told it to: a retry that is due, or what another coordinator left.</summary>
+    public TimeSpan DispatchInterval { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>Reports that are taken together, in one transaction.</summary>
+    public int ReportsAtATime { get; init; } = 256;
+
     /// <summary>After this time without a heartbeat, a sweep of another embedded coordinator counts as interrupted.</summary>
     public TimeSpan AbandonedAfter { get; init; } = TimeSpan.FromMinutes(1);
 

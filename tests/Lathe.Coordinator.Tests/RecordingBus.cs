@@ -42,7 +42,17 @@ internal sealed class RecordingBus : IStageBus
         return Task.CompletedTask;
     }
 
-    public Task<long?> QueueDepthAsync(string stage, CancellationToken stop) => Task.FromResult(Depth);
+    /// <summary>What was cancelled.</summary>
+    public List<CancelledExecution> Cancelled { get; } = [];
+
+    public Task CancelAsync(CancelExecutions executions, CancellationToken stop)
+    {
+        if (IsDown) throw new IOException("the broker is away");
+        lock (_lock) Cancelled.AddRange(executions.Executions);
+        return Task.CompletedTask;
+    }
+
+    public Task<long?> QueueDepthAsync(string stage, string version, CancellationToken stop) => Task.FromResult(Depth);
 
     /// <summary>What a stage says to a question; by default nothing.</summary>
     public Func<CheckStage, StageQuestion, StageForecast> OnChecked { get; set; } = (_, _) => StageForecast.Unknown;

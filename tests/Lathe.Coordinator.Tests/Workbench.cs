@@ -70,9 +70,26 @@ internal sealed class Workbench : IDisposable
 
         Catalog = catalog;
         Orchestrator = new Orchestrator(
-            Store, catalog, Bus, Checkpoints, Results, name => new DataRef(name, new string('d', 64)), Options, Time,
-            NullLogger<Orchestrator>.Instance);
+            Store, catalog, Bus, Checkpoints, Results, name => OnFingerprint(name), Options, Time, NullLoggerFactory.Instance);
         await Orchestrator.ResumeAsync();
+        await Orchestrator.DispatchAsync();
+    }
+
+    /// <summary>Reads a data set.</summary>
+    public Func<string, DataRef> OnFingerprint { get; set; } = name => new DataRef(name, new string('d', 64));
+
+    /// <summary>What the coordinator's loops do, until nothing is left to do.</summary>
+    public async Task PumpAsync()
+    {
+        await Orchestrator.DoChoresAsync();
+        await Orchestrator.DispatchAsync();
+    }
+
+    /// <summary>One round of housekeeping, and what follows from it.</summary>
+    public async Task ReconcileAsync()
+    {
+        await Orchestrator.ReconcileAsync();
+        await PumpAsync();
     }
 
     public StageCatalog Catalog { get; private set; } = null!;
@@ -81,6 +98,7 @@ internal sealed class Workbench : IDisposable
     {
         var outcome = await Orchestrator.SubmitAsync(new SweepSubmission(spec, fresh), traceParent);
         Assert.Empty(outcome.Problems);
+        await PumpAsync();
         return outcome.Id!.Value;
     }
 
@@ -92,17 +110,23 @@ internal sealed class Workbench : IDisposable
             ? new Dictionary<string, double> { ["top1"] = 0.9, ["loss"] = 0.3, ["parameters"] = 100, ["bits"] = 2, ["bytes"] = 25 }
             : new Dictionary<string, double> { ["loss"] = 0.1, ["parameters"] = command.Stage == "train" ? 200 : 100 };
         Results.Commit(new StoredResult(command.Key, command.Stage, output, metrics, 1.5, command.SweepId, traceParent));
-        return new StageCompleted(command.SweepId, command.Key, command.Stage, output, metrics, 1.5);
+        return new StageCompleted(command.ExecutionId, command.Attempt, command.Key, command.Stage, output, metrics, 1.5);
     }
 
-    public Task FinishAsync(ExecuteStage command, string? traceParent = null) =>
-        Orchestrator.CompletedAsync(Work(command, traceParent), traceParent);
+    public Task FinishAsync(ExecuteStage command, string? traceParent = null) => ReportAsync(Work(command, traceParent), traceParent);
+
+    /// <summary>Hands in a report, and lets the coordinator do what follows from it.</summary>
+    public async Task ReportAsync(IStageReport report, string? traceParent = null)
+    {
+        await Orchestrator.ReportAsync([new Report(report, traceParent)]);
+        await PumpAsync();
+    }
 
     /// <summary>Does all work until none is left. Returns what was done.</summary>
-    public async Task<List<ExecuteStage>> FinishAllAsync()
+    public async Task<List<ExecuteStage>> FinishAllAsync(int most = int.MaxValue)
     {
         var done = new List<ExecuteStage>();
-        while (Bus.Take() is { Count: > 0 } commands)
+        while (done.Count < most && Bus.Take() is { Count: > 0 } commands)
         {
             foreach (var command in commands) await FinishAsync(command);
             done.AddRange(commands);
@@ -112,10 +136,31 @@ internal sealed class Workbench : IDisposable
     }
 
     public Task FailAsync(ExecuteStage command, FailureKind kind, string message = "no memory") =>
-        Orchestrator.FailedAsync(new StageFailed(command.SweepId, command.Key, command.Stage, kind, message));
+        ReportAsync(new StageFailed(command.ExecutionId, command.Attempt, command.Key, command.Stage, kind, message));
 
-    public Task HearAsync(ExecuteStage command) => Orchestrator.ProgressedAsync(
-        new StageProgressed(command.SweepId, command.Key, command.Stage, "host:1:" + command.Stage, new StageProgress("training", 0.5, 2)));
+    public Task HearAsync(ExecuteStage command) => ReportAsync(new StageProgressed(
+        command.ExecutionId, command.Attempt, command.Key, command.Stage, "host:1:" + command.Stage, new StageProgress("training", 0.5, 2)));
+
+    /// <summary>The kept counts are what counting gives, and every active execution is wanted by a node.</summary>
+    public async Task AssertCountedAsync()
+    {
+        await using var database = Store.Open();
+        var executions = database.Executions.ToDictionary(e => e.Id);
+        var points = database.Points.ToDictionary(p => (p.SweepId, p.Number));
+        var nodes = database.Nodes.ToList();
+        foreach (var count in database.StepCounts.ToList())
+        {
+            var states = nodes.Where(n => n.SweepId == count.SweepId && points[(n.SweepId, n.Point)].Step == count.Step)
+                .GroupBy(n => NodeStates.Of(n, n.ExecutionId is { } id ? executions[id] : null)).ToDictionary(g => g.Key, g => g.Count());
+            Assert.Equal(
+                Enum.GetValues<NodeState>().Select(s => states.GetValueOrDefault(s)),
+                [
+                    count.Waiting, count.Ready, count.Queued, count.Running, count.Completed, count.Cached, count.Failed, count.Skipped, count.Paused, count.Cancelled,
+                ]);
+        }
+
+        Assert.All(executions.Values.Where(e => e.IsActive), e => Assert.Contains(nodes, n => n.ExecutionId == e.Id && (n.SweepId, n.Index) == (e.SweepId, e.NodeIndex)));
+    }
 
     public async Task<SweepStatus> StatusAsync(Guid id) => await Queries.StatusAsync(id.ToString());
 
@@ -125,7 +170,7 @@ internal sealed class Workbench : IDisposable
 
     public void Dispose()
     {
-        Orchestrator.Dispose();
+        Orchestrator?.Dispose();
         Microsoft.Data.Sqlite.SqliteConnection.ClearAllPools();
         Directory.Delete(_home, recursive: true);
     }

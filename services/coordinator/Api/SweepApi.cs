@@ -11,13 +11,13 @@ public static class SweepApi
     public static void MapSweeps(this IEndpointRouteBuilder routes)
     {
         routes.MapPost("/sweeps", SubmitAsync);
-        routes.MapGet("/sweeps", async (SweepQueries queries, CancellationToken stop) => Json(await queries.ListAsync(stop)));
+        routes.MapGet("/sweeps", async (SweepQueries queries, CancellationToken stop) => Json(await queries.ListAsync(stop: stop)));
         routes.MapGet("/sweeps/{reference}", (string reference, SweepQueries queries, CancellationToken stop) =>
-            FoundAsync(() => queries.StatusAsync(reference, stop)));
+            FoundAsync(() => queries.StatusAsync(reference, stop: stop)));
         routes.MapGet("/sweeps/{reference}/results", (string reference, bool? details, SweepQueries queries, ResultStore results, CancellationToken stop) =>
             FoundAsync(async () =>
             {
-                var found = await queries.ResultsAsync(reference, stop);
+                var found = await queries.ResultsAsync(reference, stop: stop);
                 return details == true ? StoredDetails.AddTo(found, results) : found;
             }));
         routes.MapGet("/stages", (StageCatalog stages) =>

@@ -13,6 +13,7 @@ namespace Lathe.Coordinator;
 /// <param name="Parameters">Every parameter, defaults and the model filled in.</param>
 /// <param name="Places">Where the author wrote the parameters.</param>
 /// <param name="Varied">Names of the parameters that differ between executions of this stage with the same parent.</param>
+/// <param name="Step">Place of the stage in the sweep's list of stages.</param>
 public sealed record PlannedExecution(
     int Index,
     int? Parent,
@@ -22,7 +23,8 @@ public sealed record PlannedExecution(
     long Seed,
     JsonElement Parameters,
     ParameterPlaces Places,
-    IReadOnlyList<string> Varied);
+    IReadOnlyList<string> Varied,
+    int Step = 0);
 
 /// <summary>The plan of a sweep: a tree, or its problems.</summary>
 /// <param name="Executions">Parents before children; empty if there are problems.</param>

@@ -11,7 +11,7 @@ namespace Lathe.Coordinator;
 public static class SweepPlanner
 {
     /// <summary>Largest number of executions of one sweep.</summary>
-    public const int MaxExecutions = 10_000;
+    public const int MaxExecutions = 100_000;
 
     /// <summary>Checks a sweep and expands it.</summary>
     /// <param name="spec">The sweep as its author wrote it.</param>
@@ -161,20 +161,21 @@ public static class SweepPlanner
             var makesCheckpoint = stages[step].Manifest.Output == StageOutput.Checkpoint;
             foreach (var point in PointsOf(step, branch.Model))
             {
-                var index = Add(branch, stages[step].Manifest, maker, point);
+                var index = Add(branch, step, maker, point);
                 if (makesCheckpoint) Grow(branch, step + 1, index);
             }
 
             if (!makesCheckpoint) Grow(branch, step + 1, maker);
         }
 
-        private int Add(Branch branch, StageManifest manifest, int? parent, GridPoint point)
+        private int Add(Branch branch, int step, int? parent, GridPoint point)
         {
+            var manifest = stages[step].Manifest;
             var identity = (branch, parent, manifest.Name, CanonicalJson.Write(point.Parameters));
             if (_known.TryGetValue(identity, out var index)) return index;
             index = _executions.Count;
             _known.Add(identity, index);
-            _executions.Add(new PlannedExecution(index, parent, manifest, branch.Model, branch.Dataset, branch.Seed, point.Parameters, point.Places, []));
+            _executions.Add(new PlannedExecution(index, parent, manifest, branch.Model, branch.Dataset, branch.Seed, point.Parameters, point.Places, [], step));
             return index;
         }
 

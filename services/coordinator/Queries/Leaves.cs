@@ -12,42 +12,40 @@ internal static class Leaves
     private static readonly HashSet<string> Reserved =
         [.. typeof(LeafResult).GetProperties().Select(p => JsonNamingPolicy.CamelCase.ConvertName(p.Name))];
 
-    /// <summary>One result for each execution without children, in the order of the tree.</summary>
-    /// <param name="executions">All executions of one sweep by index.</param>
+    /// <summary>One result for each leaf, in the order of the tree.</summary>
+    /// <param name="nodes">Leaves and everything on the way to them.</param>
+    /// <param name="steps">Stages of the sweep in order.</param>
     /// <param name="metrics">What a version of a stage measures.</param>
     public static SweepResults Of(
-        IReadOnlyList<ExecutionRow> executions, IReadOnlyDictionary<(string Stage, string Version), IReadOnlyList<MetricDescriptor>> metrics)
+        IReadOnlyList<NodeView> nodes, IReadOnlyList<StepCountRow> steps, IReadOnlyDictionary<(string Stage, string Version), IReadOnlyList<MetricDescriptor>> metrics)
     {
-        var parents = executions.Select(e => e.Parent).ToHashSet();
         // Where several stages describe a metric, the last one on the way has the say.
-        var described = executions.Select(e => (e.Stage, e.Version)).Distinct().SelectMany(stage => metrics.GetValueOrDefault(stage) ?? [])
+        var described = steps.Select(s => (s.Stage, s.Version)).Distinct().SelectMany(stage => metrics.GetValueOrDefault(stage) ?? [])
             .GroupBy(d => d.Name).Select(same => same.Last()).OrderBy(d => d.Rank);
+        var byIndex = nodes.ToDictionary(n => n.Index);
         return new SweepResults(
             [.. described],
-            [.. executions.Where(e => !parents.Contains(e.Index)).Select(leaf => Of(leaf, executions, metrics.GetValueOrDefault((leaf.Stage, leaf.Version)) ?? []))]);
+            [.. nodes.Where(n => n.Node.IsLeaf).Select(leaf => Of(leaf, byIndex, metrics.GetValueOrDefault((leaf.Point.Stage, leaf.Point.Version)) ?? []))]);
     }
 
-    /// <summary>Figures from the database's JSON.</summary>
-    public static IReadOnlyDictionary<string, double> Figures(string? json) =>
-        json is null ? None : JsonSerializer.Deserialize<Dictionary<string, double>>(json, LatheJson.Options)!;
-
-    private static LeafResult Of(ExecutionRow leaf, IReadOnlyList<ExecutionRow> executions, IReadOnlyList<MetricDescriptor> metrics)
+    private static LeafResult Of(NodeView leaf, Dictionary<int, NodeView> nodes, IReadOnlyList<MetricDescriptor> metrics)
     {
         var way = new Stack<StageResult>();
-        for (var row = leaf; row is not null; row = row.Parent is { } parent ? executions[parent] : null)
+        for (var node = leaf; node is not null; node = node.Node.Parent is { } parent ? nodes[parent] : null)
         {
             way.Push(new StageResult(
-                row.Stage, row.ParametersJson(), row.Key, row.Output(), row.Seconds, row.State == ExecutionState.Cached, Figures(row.Metrics), row.OnlyMeasures));
+                node.Point.Stage, node.Point.Parameters, node.Execution?.Key, node.Execution?.Output(), node.Execution?.Seconds,
+                node.State == ExecutionState.Cached, node.Metrics, node.Point.OnlyMeasures));
         }
 
-        var own = leaf.State is ExecutionState.Completed or ExecutionState.Cached ? Figures(leaf.Metrics) : None;
+        var own = leaf.State is ExecutionState.Completed or ExecutionState.Cached ? leaf.Metrics : None;
         var figures = new Dictionary<string, double?>();
         foreach (var metric in metrics.OrderBy(m => m.Rank))
         {
             foreach (var (name, value) in Figures(metric, own, [.. way]).Where(f => !Reserved.Contains(f.Name))) figures[name] = value;
         }
 
-        return new LeafResult(leaf.Model, leaf.Dataset, leaf.Seed, leaf.State, [.. way]).With(figures);
+        return new LeafResult(leaf.Branch.Model, leaf.Branch.Dataset, leaf.Branch.Seed, leaf.State, [.. way]).With(figures);
     }
 
     /// <summary>

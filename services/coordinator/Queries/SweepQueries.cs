@@ -4,79 +4,203 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Lathe.Coordinator;
 
+/// <summary>Something that happened to a sweep.</summary>
+/// <param name="Sequence">Rises; ask for what came after it.</param>
+/// <param name="At">When.</param>
+/// <param name="Kind"><c>sweep</c>: its state changed. <c>executions</c>: states of executions changed.</param>
+/// <param name="Data">JSON.</param>
+public sealed record SweepEvent(long Sequence, DateTimeOffset At, string Kind, JsonElement Data);
+
 /// <summary>Reads sweeps from the database. Needs no bus and changes nothing. A missing database has no sweeps.</summary>
 /// <param name="store">The database.</param>
 /// <param name="time">Clock that decides which sweeps have had no heartbeat for too long.</param>
 /// <param name="options">Options of the calling coordinator, whose own sweeps never count as abandoned; null: the caller is no coordinator.</param>
-public sealed class SweepQueries(CoordinatorStore store, TimeProvider time, CoordinatorOptions? options = null)
+/// <param name="stages">Knows which stages have workers; null: nobody knows.</param>
+public sealed class SweepQueries(CoordinatorStore store, TimeProvider time, CoordinatorOptions? options = null, StageCatalog? stages = null)
 {
+    /// <summary>Executions that a status lists, unless asked for more or fewer.</summary>
+    public const int Listed = 200;
+
     private readonly CoordinatorOptions _options = options ?? new CoordinatorOptions();
 
-    /// <summary>All sweeps, latest first.</summary>
-    public async Task<IReadOnlyList<SweepSummary>> ListAsync(CancellationToken stop = default)
+    /// <summary>Sweeps, latest first.</summary>
+    /// <param name="limit">The most of them; null: all.</param>
+    /// <param name="before">Only sweeps submitted before this one; null: from the latest.</param>
+    /// <param name="stop">Gives up.</param>
+    public async Task<IReadOnlyList<SweepSummary>> ListAsync(int? limit = null, Guid? before = null, CancellationToken stop = default)
     {
         if (!await store.ExistsAsync(stop)) return [];
         await using var database = store.Open();
-        var counts = await database.Executions
-            .GroupBy(e => e.SweepId)
-            .Select(g => new
-            {
-                Id = g.Key,
-                All = g.Count(),
-                Finished = g.Count(e => e.State == ExecutionState.Completed || e.State == ExecutionState.Cached || e.State == ExecutionState.Failed),
-            })
-            .ToDictionaryAsync(c => c.Id, stop);
-        var sweeps = await database.Sweeps.AsNoTracking().OrderByDescending(s => s.SubmittedAt).ToListAsync(stop);
+        var sweeps = database.Sweeps.AsNoTracking();
+        if (before is { } id)
+        {
+            var at = await database.Sweeps.Where(s => s.Id == id).Select(s => s.SubmittedAt).FirstOrDefaultAsync(stop);
+            sweeps = sweeps.Where(s => s.SubmittedAt < at);
+        }
+
+        var listed = await sweeps.OrderByDescending(s => s.SubmittedAt).Take(limit ?? int.MaxValue).ToListAsync(stop);
+        var ids = listed.ConvertAll(s => s.Id);
+        var counts = (await database.StepCounts.AsNoTracking().Where(c => ids.Contains(c.SweepId)).ToListAsync(stop)).ToLookup(c => c.SweepId);
         return
         [
-            .. sweeps.Select(s =>
-            {
-                var count = counts.GetValueOrDefault(s.Id);
-                return new SweepSummary(
-                    s.Id, s.Name, StateOf(s), s.SubmittedAt, EndOf(s), count?.Finished ?? 0, count?.All ?? 0);
-            }),
+            .. listed.Select(s => new SweepSummary(
+                s.Id, s.Name, StateOf(s), s.SubmittedAt, EndOf(s), counts[s.Id].Sum(c => c.Completed + c.Cached + c.Failed), counts[s.Id].Sum(SweepView.All),
+                counts[s.Id].Sum(c => c.Running), counts[s.Id].Sum(c => c.Failed), s.Priority)),
         ];
     }
 
-    /// <summary>A sweep with its executions.</summary>
+    /// <summary>The id of a sweep.</summary>
     /// <param name="reference">Id, unique prefix of one, or name: then the latest of that name.</param>
     /// <param name="stop">Gives up.</param>
     /// <exception cref="LatheException">No sweep or several sweeps match.</exception>
-    public async Task<SweepStatus> StatusAsync(string reference, CancellationToken stop = default)
-    {
-        var (sweep, executions) = await FindAsync(reference, stop);
-        return new SweepStatus(
-            sweep.Id, sweep.Name, StateOf(sweep), sweep.SubmittedAt, EndOf(sweep), [.. executions.Select(StatusOf)], sweep.Device);
-    }
-
-    /// <summary>The results of a sweep, one for each leaf of its tree.</summary>
-    /// <param name="reference">As in <see cref="StatusAsync"/>.</param>
-    /// <param name="stop">Gives up.</param>
-    /// <exception cref="LatheException">No sweep or several sweeps match.</exception>
-    public async Task<SweepResults> ResultsAsync(string reference, CancellationToken stop = default)
-    {
-        var (_, executions) = await FindAsync(reference, stop);
-        var names = executions.Select(e => e.Stage).Distinct().ToList();
-        await using var database = store.Open();
-        var stages = await database.Stages.AsNoTracking().Where(s => names.Contains(s.Name)).ToListAsync(stop);
-        return Leaves.Of(executions, stages.ToDictionary(
-            s => (s.Name, s.Version), s => JsonSerializer.Deserialize<StageManifest>(s.Manifest, LatheJson.Options)!.Metrics ?? []));
-    }
-
-    private async Task<(SweepRow Sweep, List<ExecutionRow> Executions)> FindAsync(string reference, CancellationToken stop)
+    public async Task<Guid> IdAsync(string reference, CancellationToken stop = default)
     {
         if (!await store.ExistsAsync(stop)) throw NotFound(reference);
         await using var database = store.Open();
-        var id = await ResolveAsync(database, reference, stop) ?? throw NotFound(reference);
-        var sweep = await database.Sweeps.AsNoTracking().SingleAsync(s => s.Id == id, stop);
-        var executions = await database.Executions.AsNoTracking().Where(e => e.SweepId == id).OrderBy(e => e.Index).ToListAsync(stop);
-        if (IsAbandoned(sweep))
+        return await ResolveAsync(database, reference, stop) ?? throw NotFound(reference);
+    }
+
+    /// <summary>A sweep with its executions.</summary>
+    /// <param name="reference">As in <see cref="IdAsync"/>.</param>
+    /// <param name="limit">The most executions that are listed: those that run, those that failed last, then the first ones.</param>
+    /// <param name="stop">Gives up.</param>
+    /// <exception cref="LatheException">No sweep or several sweeps match.</exception>
+    public async Task<SweepStatus> StatusAsync(string reference, int limit = Listed, CancellationToken stop = default)
+    {
+        var id = await IdAsync(reference, stop);
+        await using var database = store.Open();
+        var sweep = await ViewAsync(database, id, stop);
+        var executions = sweep.Size <= limit
+            ? await NodeView.ReadAsync(database, sweep, nodes => nodes, stop)
+            : await NotableAsync(database, sweep, limit, stop);
+        return new SweepStatus(
+            id, sweep.Row.Name, sweep.State, sweep.Row.SubmittedAt, EndOf(sweep.Row), [.. executions.Select(e => e.Status())], sweep.Row.Device,
+            sweep.Counts((stage, version) => stages?.HasWorker(stage, version)), sweep.Row.Reason, sweep.Row.Priority, sweep.Row.Threads, sweep.SecondsLeft(), sweep.Row.Pinned);
+    }
+
+    /// <summary>Executions of a sweep in the order of its tree, some at a time.</summary>
+    /// <param name="reference">As in <see cref="IdAsync"/>.</param>
+    /// <param name="after">Index after which the page begins; null: from the first.</param>
+    /// <param name="limit">The most of them.</param>
+    /// <param name="state">Only those in this state; null: all.</param>
+    /// <param name="stage">Only those of this stage; null: all.</param>
+    /// <param name="stop">Gives up.</param>
+    public async Task<ExecutionPage> PageAsync(string reference, int? after, int limit, ExecutionState? state = null, string? stage = null, CancellationToken stop = default)
+    {
+        var id = await IdAsync(reference, stop);
+        await using var database = store.Open();
+        var sweep = await ViewAsync(database, id, stop);
+        var points = stage is null ? null : sweep.Points.Values.Where(p => p.Stage == stage).Select(p => p.Number).ToList();
+        var page = new List<NodeView>();
+        var last = after ?? -1;
+        while (true)
         {
-            foreach (var execution in executions.Where(e => e.State == ExecutionState.Waiting || e.IsActive()))
-                (execution.State, execution.Error) = (ExecutionState.Skipped, ExecutionRow.InterruptedError);
+            var from = last;
+            var read = await NodeView.ReadAsync(
+                database,
+                sweep,
+                nodes => InState(database, nodes.Where(n => n.Index > from && (points == null || points.Contains(n.Point))), state).OrderBy(n => n.Index).Take(limit + 1),
+                stop);
+            // Whether a result was found or computed, and the state of the sweep, the database does not compare.
+            page.AddRange(read.Where(v => state is null || v.State == state));
+            if (page.Count > limit || read.Count <= limit) break;
+            last = read[^1].Index;
         }
 
-        return (sweep, executions);
+        return new ExecutionPage([.. page.Take(limit).Select(v => v.Status())], page.Count > limit ? page[limit - 1].Index : null);
+    }
+
+    /// <summary>The results of a sweep, one for each leaf of its tree.</summary>
+    /// <param name="reference">As in <see cref="IdAsync"/>.</param>
+    /// <param name="after">Index of a leaf after which the page begins; null: from the first.</param>
+    /// <param name="limit">The most leaves; null: all.</param>
+    /// <param name="stop">Gives up.</param>
+    /// <exception cref="LatheException">No sweep or several sweeps match.</exception>
+    public async Task<SweepResults> ResultsAsync(string reference, int? after = null, int? limit = null, CancellationToken stop = default)
+    {
+        var id = await IdAsync(reference, stop);
+        await using var database = store.Open();
+        var sweep = await ViewAsync(database, id, stop);
+        var names = sweep.Steps.Select(s => s.Stage).Distinct().ToList();
+        var manifests = await database.Stages.AsNoTracking().Where(s => names.Contains(s.Name)).ToListAsync(stop);
+        List<NodeView> nodes;
+        if (limit is { } most)
+        {
+            var from = after ?? -1;
+            nodes = await NodeView.ReadAsync(database, sweep, all => all.Where(n => n.IsLeaf && n.Index > from).OrderBy(n => n.Index).Take(most), stop);
+            await AddParentsAsync(database, sweep, nodes, stop);
+        }
+        else
+        {
+            nodes = await NodeView.ReadAsync(database, sweep, all => all, stop);
+        }
+
+        return Leaves.Of(nodes, sweep.Steps, manifests.ToDictionary(
+            s => (s.Name, s.Version), s => JsonSerializer.Deserialize<StageManifest>(s.Manifest, LatheJson.Options)!.Metrics ?? []));
+    }
+
+    /// <summary>What happened to a sweep, in order.</summary>
+    /// <param name="id">The sweep.</param>
+    /// <param name="since">Only what came after this event.</param>
+    /// <param name="limit">The most events.</param>
+    /// <param name="stop">Gives up.</param>
+    public async Task<IReadOnlyList<SweepEvent>> EventsAsync(Guid id, long since, int limit, CancellationToken stop = default)
+    {
+        await using var database = store.Open();
+        var rows = await database.Events.AsNoTracking().Where(e => e.SweepId == id && e.Sequence > since).OrderBy(e => e.Sequence).Take(limit).ToListAsync(stop);
+        return rows.ConvertAll(e => new SweepEvent(e.Sequence, e.At, e.Kind, JsonSerializer.Deserialize<JsonElement>(e.Json)));
+    }
+
+    private async Task<SweepView> ViewAsync(CoordinatorDatabase database, Guid id, CancellationToken stop)
+    {
+        var sweep = await database.Sweeps.AsNoTracking().SingleAsync(s => s.Id == id, stop);
+        var points = await database.Points.AsNoTracking().Where(p => p.SweepId == id).ToListAsync(stop);
+        var branches = await database.Branches.AsNoTracking().Where(b => b.SweepId == id).ToDictionaryAsync(b => b.Number, stop);
+        var steps = await database.StepCounts.AsNoTracking().Where(c => c.SweepId == id).OrderBy(c => c.Step).ToListAsync(stop);
+        return new SweepView(sweep, StateOf(sweep), points.ToDictionary(p => p.Number, SweepFacts.Read), branches, steps);
+    }
+
+    /// <summary>Of a sweep with more executions than a person reads: those that run, those that failed last, and the first others.</summary>
+    private static async Task<List<NodeView>> NotableAsync(CoordinatorDatabase database, SweepView sweep, int limit, CancellationToken stop)
+    {
+        var running = await InState(database, database.Nodes.AsNoTracking().Where(n => n.SweepId == sweep.Row.Id), ExecutionState.Running)
+            .OrderBy(n => n.Index).Take(limit / 2).Select(n => n.Index).ToListAsync(stop);
+        var failed = await (
+            from node in database.Nodes.AsNoTracking()
+            join execution in database.Executions on node.ExecutionId equals execution.Id
+            where node.SweepId == sweep.Row.Id && execution.State == RunState.Failed
+            orderby execution.FinishedAt descending
+            select node.Index).Take(limit / 4).ToListAsync(stop);
+        var others = limit - running.Count - failed.Count;
+        var indices = running.Concat(failed).Concat(Enumerable.Range(0, others)).ToHashSet();
+        return await NodeView.ReadAsync(database, sweep, nodes => nodes.Where(n => indices.Contains(n.Index)), stop);
+    }
+
+    /// <summary>Nodes that may be in a state, as far as the database can tell.</summary>
+    private static IQueryable<NodeRow> InState(CoordinatorDatabase database, IQueryable<NodeRow> nodes, ExecutionState? state)
+    {
+        RunState[] runs = state switch
+        {
+            ExecutionState.Running => [RunState.Running],
+            ExecutionState.Queued => [RunState.Ready, RunState.Queued],
+            ExecutionState.Completed or ExecutionState.Cached => [RunState.Completed],
+            ExecutionState.Failed => [RunState.Failed],
+            _ => [],
+        };
+        return runs.Length == 0 ? nodes : nodes.Where(n => database.Executions.Any(e => e.Id == n.ExecutionId && runs.Contains(e.State)));
+    }
+
+    private static async Task AddParentsAsync(CoordinatorDatabase database, SweepView sweep, List<NodeView> nodes, CancellationToken stop)
+    {
+        var known = nodes.Select(n => n.Index).ToHashSet();
+        while (nodes.Select(n => n.Node.Parent).OfType<int>().Where(p => !known.Contains(p)).Distinct().ToList() is { Count: > 0 } missing)
+        {
+            var parents = await NodeView.ReadAsync(database, sweep, all => all.Where(n => missing.Contains(n.Index)), stop);
+            nodes.AddRange(parents);
+            known.UnionWith(parents.Select(p => p.Index));
+        }
+
+        nodes.Sort((a, b) => a.Index.CompareTo(b.Index));
     }
 
     private bool IsAbandoned(SweepRow sweep) => sweep.IsAbandoned(time.GetUtcNow(), _options);
@@ -87,40 +211,22 @@ public sealed class SweepQueries(CoordinatorStore store, TimeProvider time, Coor
 
     private static async Task<Guid?> ResolveAsync(CoordinatorDatabase database, string reference, CancellationToken stop)
     {
-        var sweeps = await database.Sweeps.AsNoTracking()
-            .OrderByDescending(s => s.SubmittedAt)
-            .Select(s => new { s.Id, s.Name })
-            .ToListAsync(stop);
-        if (Guid.TryParse(reference, out var id) && sweeps.Exists(s => s.Id == id)) return id;
-        if (sweeps.Find(s => s.Name == reference) is { } named) return named.Id;
         if (reference.Length == 0) return null;
-        var found = sweeps.Where(s => s.Id.ToString().StartsWith(reference, StringComparison.OrdinalIgnoreCase)).ToList();
+        if (Guid.TryParse(reference, out var id) && await database.Sweeps.AnyAsync(s => s.Id == id, stop)) return id;
+        // PostgreSQL refuses the character, and no name has it.
+        if (reference.Contains('\0', StringComparison.Ordinal)) return null;
+        var named = await database.Sweeps.Where(s => s.Name == reference).OrderByDescending(s => s.SubmittedAt).Select(s => (Guid?)s.Id).FirstOrDefaultAsync(stop);
+        if (named is not null) return named;
+        var found = (await database.Sweeps.Select(s => s.Id).ToListAsync(stop))
+            .Where(s => s.ToString().StartsWith(reference, StringComparison.OrdinalIgnoreCase)).ToList();
         return found.Count switch
         {
             0 => null,
-            1 => found[0].Id,
+            1 => found[0],
             _ => throw new LatheException($"{found.Count} sweeps have an id that starts with '{reference}'; give more of it"),
         };
     }
 
     private LatheException NotFound(string reference) =>
         new($"no sweep '{reference}' in {store.Address}; expected an id, the start of one, or a name ('lathe status' lists them)");
-
-    private static ExecutionStatus StatusOf(ExecutionRow row) => new(
-        row.Index,
-        row.Parent,
-        row.Stage,
-        row.Model,
-        row.Dataset,
-        row.Seed,
-        row.ParametersJson(),
-        JsonSerializer.Deserialize<List<string>>(row.Varied)!,
-        row.State,
-        row.Key,
-        row.Worker,
-        row.Progress is null ? null : JsonSerializer.Deserialize<StageProgress>(row.Progress, LatheJson.Options),
-        row.Output(),
-        Leaves.Figures(row.Metrics),
-        row.Seconds,
-        row.Error);
 }

@@ -25,7 +25,7 @@ public static class CoordinatorHost
 
     /// <summary>Subscribes the coordinator to reports and announcements on the bus.</summary>
     public static LatheBusBuilder AddCoordinator(this LatheBusBuilder bus, CoordinatorOptions options) =>
-        bus.AddReports<ReportConsumer>(options.ReplyQueue);
+        bus.AddReports<ReportConsumer>(options.ReplyQueue, options.ReportsAtATime);
 
     /// <summary>
     /// Adds <see cref="Orchestrator"/>, <see cref="SweepQueries"/>, <see cref="StageCatalog"/> and the reconciler. Needs the bus.
@@ -42,6 +42,10 @@ public static class CoordinatorHost
         services.AddSingleton<Func<string, DataRef>>(name => DataFingerprint.Find(name, settings));
         services.AddSingleton<Orchestrator>();
         services.AddHostedService<DatabasePreparation>();
+        services.AddSingleton<ReportInbox>();
+        services.AddHostedService(provider => provider.GetRequiredService<ReportInbox>());
+        services.AddHostedService<DispatchLoop>();
+        services.AddHostedService<ChoresLoop>();
         services.AddHostedService<Reconciler>();
         services.AddHealthChecks().AddCheck<DatabaseHealth>("database");
         return services;

@@ -8,7 +8,9 @@ internal sealed class SenderBus(StageSender sender) : IStageBus
 {
     public Task SendAsync(ExecuteStage command, string? traceParent, CancellationToken stop) => sender.SendAsync(command, traceParent, stop);
 
-    public Task<long?> QueueDepthAsync(string stage, CancellationToken stop) => sender.QueueDepthAsync(stage, stop);
+    public Task CancelAsync(CancelExecutions executions, CancellationToken stop) => sender.CancelAsync(executions, stop);
+
+    public Task<long?> QueueDepthAsync(string stage, string version, CancellationToken stop) => sender.QueueDepthAsync(stage, version, stop);
 
     public Task AskForStagesAsync(string replyTo, CancellationToken stop) => sender.AskForStagesAsync(replyTo, stop);
 

@@ -201,6 +201,9 @@ public sealed class ExecutionRow
     /// <summary>Number of transient failures that workers reported.</summary>
     public int Failures { get; set; }
 
+    /// <summary>Number of times that the result of this key was lost and computed again, for executions that start from it.</summary>
+    public int Remakes { get; set; }
+
     /// <summary>Number of times that it was sent since the last report about it; each doubles the wait before the next.</summary>
     public int SilentSends { get; set; }
 
@@ -340,6 +343,9 @@ public sealed class StepCountRow
     public int Paused { get; set; }
 
     public int Cancelled { get; set; }
+
+    /// <summary>Seconds that the completed ones took, together: their mean tells how long the others will take.</summary>
+    public double Seconds { get; set; }
 }
 
 /// <summary>

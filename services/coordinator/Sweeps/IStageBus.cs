@@ -11,8 +11,11 @@ public interface IStageBus
     /// <param name="stop">Gives up.</param>
     Task SendAsync(ExecuteStage command, string? traceParent, CancellationToken stop);
 
-    /// <summary>Number of messages waiting in a stage's queue; null if the bus does not know it.</summary>
-    Task<long?> QueueDepthAsync(string stage, CancellationToken stop);
+    /// <summary>Has the workers that compute these executions stop them.</summary>
+    Task CancelAsync(CancelExecutions executions, CancellationToken stop);
+
+    /// <summary>Number of messages waiting in the queue of a version of a stage; null if the bus does not know it.</summary>
+    Task<long?> QueueDepthAsync(string stage, string version, CancellationToken stop);
 
     /// <summary>Asks every running worker to announce its stage to a queue.</summary>
     Task AskForStagesAsync(string replyTo, CancellationToken stop);

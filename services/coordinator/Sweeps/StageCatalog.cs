@@ -9,10 +9,15 @@ namespace Lathe.Coordinator;
 public sealed class StageCatalog(CoordinatorStore store, TimeProvider time)
 {
     private readonly ConcurrentDictionary<string, StageManifest> _manifests = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<(string Stage, string Version), bool> _versions = new();
     private readonly ConcurrentDictionary<string, TaskCompletionSource> _heardHere = new(StringComparer.Ordinal);
 
     /// <summary>Stages by name, each in the version that announced itself last.</summary>
     public IReadOnlyDictionary<string, StageManifest> Manifests => _manifests;
+
+    /// <summary>Whether a worker of this version announced itself to this process; null: none of the stage did, so that nothing is known.</summary>
+    public bool? HasWorker(string stage, string version) =>
+        _versions.TryGetValue((stage, version), out _) ? true : HasHeard(stage) ? false : null;
 
     /// <summary>True if the stage announced itself to this process, so that its version is current.</summary>
     public bool HasHeard(string stage) => _heardHere.TryGetValue(stage, out var heard) && heard.Task.IsCompleted;
@@ -42,7 +47,9 @@ public sealed class StageCatalog(CoordinatorStore store, TimeProvider time)
     /// <summary>Adds the stages of this process, or one that announced itself, and stores them.</summary>
     public async Task AddAsync(StageManifest manifest, CancellationToken stop = default)
     {
-        _manifests[manifest.Name] = manifest;
+        _versions[(manifest.Name, manifest.Version)] = true;
+        // While old and new workers run side by side, new sweeps are planned for the new ones.
+        _manifests.AddOrUpdate(manifest.Name, manifest, (_, known) => HasHeard(manifest.Name) && IsOlder(manifest.Version, known.Version) ? known : manifest);
         HeardHere(manifest.Name).TrySetResult();
         var text = JsonSerializer.Serialize(manifest, LatheJson.Options);
         await using var database = store.Open();
@@ -67,6 +74,12 @@ public sealed class StageCatalog(CoordinatorStore store, TimeProvider time)
         foreach (var row in await database.Stages.AsNoTracking().OrderByDescending(r => r.AnnouncedAt).ToListAsync(stop))
             _manifests.TryAdd(row.Name, JsonSerializer.Deserialize<StageManifest>(row.Manifest, LatheJson.Options)!);
     }
+
+    /// <summary>Versions are compared as numbers where both are.</summary>
+    private static bool IsOlder(string version, string other) =>
+        Version.TryParse(Dotted(version), out var a) && Version.TryParse(Dotted(other), out var b) ? a < b : string.CompareOrdinal(version, other) < 0;
+
+    private static string Dotted(string version) => version.Contains('.', StringComparison.Ordinal) ? version : version + ".0";
 
     private TaskCompletionSource HeardHere(string stage) =>
         _heardHere.GetOrAdd(stage, _ => new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));

@@ -141,7 +141,7 @@ public sealed class Refusing_a_sweep
 
         Assert.Equal("/stages", problem.Path);
         Assert.Contains("101,010,100", problem.Message);
-        Assert.Contains("10,000", problem.Message);
+        Assert.Contains("100,000", problem.Message);
     }
 
     private static SweepProblem Only(SweepSpec sweep)

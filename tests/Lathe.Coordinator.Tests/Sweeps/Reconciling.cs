@@ -1,5 +1,6 @@
 using Lathe.Contracts;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Logging.Abstractions;
 using static Lathe.Coordinator.Tests.Stages;
 
 namespace Lathe.Coordinator.Tests;
@@ -19,7 +20,7 @@ public sealed class Reconciling
         for (var seconds = 5; seconds <= 300; seconds += 5)
         {
             bench.Time.Advance(TimeSpan.FromSeconds(5));
-            await bench.Orchestrator.ReconcileAsync();
+            await bench.ReconcileAsync();
             if (bench.Bus.Take().Count > 0) sentAfter.Add(seconds);
         }
 
@@ -35,11 +36,11 @@ public sealed class Reconciling
         bench.Bus.Take();
         bench.Bus.Depth = 1;
         bench.Time.Advance(TimeSpan.FromHours(1));
-        await bench.Orchestrator.ReconcileAsync();
+        await bench.ReconcileAsync();
         Assert.Empty(bench.Bus.Take());
 
         bench.Bus.Depth = 0;
-        await bench.Orchestrator.ReconcileAsync();
+        await bench.ReconcileAsync();
         Assert.Single(bench.Bus.Take());
     }
 
@@ -53,12 +54,12 @@ public sealed class Reconciling
         {
             bench.Time.Advance(TimeSpan.FromSeconds(15));
             await bench.HearAsync(commands[0]);
-            await bench.Orchestrator.ReconcileAsync();
+            await bench.ReconcileAsync();
         }
 
         Assert.Empty(bench.Bus.Take());
         await bench.FinishAsync(commands[0]);
-        await bench.Orchestrator.ReconcileAsync();
+        await bench.ReconcileAsync();
         Assert.Equal(commands[1].Key, Assert.Single(bench.Bus.Take()).Key);
     }
 
@@ -71,11 +72,11 @@ public sealed class Reconciling
         await bench.HearAsync(train);
         bench.Work(train);
         bench.Time.Advance(TimeSpan.FromSeconds(59));
-        await bench.Orchestrator.ReconcileAsync();
+        await bench.ReconcileAsync();
         Assert.Empty(bench.Bus.Take());
 
         bench.Time.Advance(TimeSpan.FromSeconds(1));
-        await bench.Orchestrator.ReconcileAsync();
+        await bench.ReconcileAsync();
 
         Assert.Equal("evaluate", Assert.Single(bench.Bus.Take()).Stage);
         Assert.Equal([ExecutionState.Completed, ExecutionState.Queued], await bench.StatesAsync(id));
@@ -88,7 +89,7 @@ public sealed class Reconciling
         var id = await bench.SubmitAsync(TwoStages);
         await bench.HearAsync(bench.Bus.Take()[0]);
         bench.Time.Advance(TimeSpan.FromSeconds(60));
-        await bench.Orchestrator.ReconcileAsync();
+        await bench.ReconcileAsync();
 
         Assert.Equal(2, Assert.Single(bench.Bus.Take()).Attempt);
         Assert.Equal(ExecutionState.Queued, (await bench.StatesAsync(id))[0]);
@@ -104,7 +105,7 @@ public sealed class Reconciling
         {
             bench.Time.Advance(TimeSpan.FromSeconds(50));
             await bench.HearAsync(train);
-            await bench.Orchestrator.ReconcileAsync();
+            await bench.ReconcileAsync();
         }
 
         Assert.Empty(bench.Bus.Take());
@@ -118,7 +119,7 @@ public sealed class Reconciling
         var id = await bench.SubmitAsync(TwoStages);
         bench.Bus.IsDown = false;
         bench.Time.Advance(TimeSpan.FromSeconds(30));
-        await bench.Orchestrator.ReconcileAsync();
+        await bench.ReconcileAsync();
         await bench.FinishAllAsync();
 
         Assert.Equal(SweepState.Succeeded, (await bench.StatusAsync(id)).State);
@@ -158,7 +159,12 @@ public sealed class Reconciling
         bench.Bus.Take();
         await using (var database = bench.Store.Open())
         {
-            database.Executions.Single(e => e.Index == 0).State = ExecutionState.Waiting;
+            // As a coordinator leaves it that dies right after the commit of the submission.
+            var node = database.Nodes.Single(e => e.Index == 0);
+            database.Executions.Remove(database.Executions.Single(e => e.Id == node.ExecutionId));
+            node.ExecutionId = null;
+            database.Sweeps.Single().IsAdvancing = true;
+            await database.StepCounts.Where(c => c.Step == 0).ExecuteUpdateAsync(c => c.SetProperty(x => x.Queued, 0).SetProperty(x => x.Waiting, 1));
             await database.SaveChangesAsync();
         }
 
@@ -177,7 +183,7 @@ public sealed class Reconciling
 
         await bench.RestartAsync(new CoordinatorOptions { ReplyQueue = "lathe.run.2" });
         bench.Time.Advance(TimeSpan.FromSeconds(40));
-        await bench.Orchestrator.ReconcileAsync();
+        await bench.ReconcileAsync();
         Assert.Equal(SweepState.Running, (await bench.StatusAsync(id)).State);
         Assert.Empty(bench.Bus.Take());
 
@@ -210,7 +216,7 @@ public sealed class Reconciling
         var queries = new SweepQueries(bench.Store, bench.Time, own);
         bench.Time.Advance(TimeSpan.FromMinutes(20));
         Assert.Equal(SweepState.Running, (await queries.StatusAsync(id.ToString())).State);
-        await bench.Orchestrator.ReconcileAsync();
+        await bench.ReconcileAsync();
         await bench.FinishAsync(bench.Bus.Take()[0]);
         await bench.FinishAsync(bench.Bus.Take()[^1]);
         Assert.Equal(SweepState.Succeeded, (await queries.StatusAsync(id.ToString())).State);
@@ -236,9 +242,10 @@ public sealed class Reconciling
         using var bench = await Workbench.StartAsync();
         await bench.SubmitAsync(TwoStages);
         var train = bench.Bus.Take()[0];
-        using var reconciler = new Reconciler(
-            bench.Orchestrator, bench.Options, bench.Time, new StartedLifetime(), Microsoft.Extensions.Logging.Abstractions.NullLogger<Reconciler>.Instance);
+        using var reconciler = new Reconciler(bench.Orchestrator, bench.Options, new StartedLifetime(), bench.Time, NullLogger<Reconciler>.Instance);
+        using var dispatch = new DispatchLoop(bench.Orchestrator, bench.Options, new StartedLifetime(), bench.Time, NullLogger<DispatchLoop>.Instance);
         await reconciler.StartAsync(default);
+        await dispatch.StartAsync(default);
 
         await bench.FailAsync(train, FailureKind.Transient);
         await Until(() => bench.Bus.Sent.Count == 2, bench, TimeSpan.FromSeconds(0.5));
@@ -246,6 +253,7 @@ public sealed class Reconciling
 
         await Until(() => bench.Bus.Sent.Count == 3, bench, TimeSpan.FromSeconds(5));
         await reconciler.StopAsync(default);
+        await dispatch.StopAsync(default);
     }
 
     /// <summary>Lets the clock run until the condition holds.</summary>

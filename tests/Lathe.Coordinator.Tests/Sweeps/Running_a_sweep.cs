@@ -1,4 +1,5 @@
 using Lathe.Contracts;
+using Microsoft.EntityFrameworkCore;
 using static Lathe.Coordinator.Tests.Stages;
 
 namespace Lathe.Coordinator.Tests;
@@ -110,8 +111,8 @@ public sealed class Running_a_sweep
         await bench.FinishAllAsync();
         await using (var database = bench.Store.Open())
         {
-            database.Results.RemoveRange(database.Results);
-            await database.SaveChangesAsync();
+            await database.Nodes.ExecuteUpdateAsync(n => n.SetProperty(x => x.ExecutionId, (Guid?)null));
+            await database.Executions.ExecuteDeleteAsync();
         }
 
         await bench.SubmitAsync(Grid);
@@ -204,10 +205,10 @@ public sealed class Running_a_sweep
             await bench.FailAsync(command, FailureKind.Transient);
             await bench.FailAsync(command, FailureKind.Transient);
             bench.Time.Advance(TimeSpan.FromSeconds(wait - 1));
-            await bench.Orchestrator.ReconcileAsync();
+            await bench.ReconcileAsync();
             Assert.Empty(bench.Bus.Take());
             bench.Time.Advance(TimeSpan.FromSeconds(1));
-            await bench.Orchestrator.ReconcileAsync();
+            await bench.ReconcileAsync();
         }
 
         var third = Assert.Single(bench.Bus.Take());
@@ -230,30 +231,57 @@ public sealed class Running_a_sweep
             var status = Assert.Single((await bench.StatusAsync(id)).Executions);
             Assert.Equal((ExecutionState.Queued, "no GPU"), (status.State, status.Error));
             bench.Time.Advance(TimeSpan.FromSeconds(wait - 1));
-            await bench.Orchestrator.ReconcileAsync();
+            await bench.ReconcileAsync();
             Assert.Empty(bench.Bus.Take());
             bench.Time.Advance(TimeSpan.FromSeconds(1));
-            await bench.Orchestrator.ReconcileAsync();
+            await bench.ReconcileAsync();
         }
 
         await bench.FinishAsync(Assert.Single(bench.Bus.Take()));
         Assert.Equal(SweepState.Succeeded, (await bench.StatusAsync(id)).State);
     }
 
+    [Theory, CombinatorialDatabases]
+    public async Task An_input_that_is_lost_is_computed_again_and_then_what_starts_from_it(DatabaseKind kind)
+    {
+        using var bench = await Workbench.StartAsync(kind);
+        var id = await bench.SubmitAsync(Sweep(("train", "{}"), ("prune", """{"multiplications": [0.5, 0.25]}"""), ("evaluate", "{}")));
+        var train = Assert.Single(bench.Bus.Take());
+        await bench.FinishAsync(train);
+        var prunes = bench.Bus.Take();
+        bench.Damage((await bench.StatusAsync(id)).Executions[0].Output!);
+        foreach (var prune in prunes) await bench.FailAsync(prune, FailureKind.InputLost, "the checkpoint is damaged");
+
+        Assert.Equal(train.Key, Assert.Single(await bench.FinishAllAsync(most: 1)).Key);
+        Assert.Equal(4, (await bench.FinishAllAsync()).Count);
+        Assert.Equal(SweepState.Succeeded, (await bench.StatusAsync(id)).State);
+        await bench.AssertCountedAsync();
+    }
+
     [Fact]
-    public async Task A_result_that_is_not_in_the_store_is_asked_for_again()
+    public async Task An_input_that_is_lost_again_and_again_fails_what_starts_from_it()
     {
         using var bench = await Workbench.StartAsync();
-        var id = await bench.SubmitAsync(Sweep(("train", "{}")));
-        var report = bench.Work(bench.Bus.Take()[0]);
-        bench.Damage(report.Output);
-        await bench.Orchestrator.CompletedAsync(report, null);
+        var id = await bench.SubmitAsync(Sweep(("train", "{}"), ("prune", "{}"), ("evaluate", "{}")));
+        var trained = 0;
+        while (bench.Bus.Take() is [var next])
+        {
+            if (next.Stage == "train")
+            {
+                trained++;
+                await bench.FinishAsync(next);
+                continue;
+            }
 
-        Assert.Equal(ExecutionState.Queued, (await bench.StatesAsync(id))[0]);
-        bench.Time.Advance(TimeSpan.FromSeconds(5));
-        await bench.Orchestrator.ReconcileAsync();
-        Assert.Equal(2, Assert.Single(await bench.FinishAllAsync()).Attempt);
-        Assert.Equal(SweepState.Succeeded, (await bench.StatusAsync(id)).State);
+            bench.Damage(next.Input!);
+            await bench.FailAsync(next, FailureKind.InputLost, "the checkpoint is damaged");
+        }
+
+        var status = await bench.StatusAsync(id);
+        Assert.Equal((3, SweepState.Failed), (trained, status.State));
+        Assert.Equal([ExecutionState.Completed, ExecutionState.Failed, ExecutionState.Skipped], status.Executions.Select(e => e.State));
+        Assert.Contains("must share one store", status.Executions[1].Error);
+        await bench.AssertCountedAsync();
     }
 
     [Fact]
@@ -276,7 +304,7 @@ public sealed class Running_a_sweep
     {
         using var bench = await Workbench.StartAsync();
         var id = await bench.SubmitAsync(Sweep(("train", "{}")));
-        var stranger = bench.Bus.Take()[0] with { Key = new string('f', 64), SweepId = Guid.NewGuid() };
+        var stranger = bench.Bus.Take()[0] with { ExecutionId = Guid.NewGuid(), Key = new string('f', 64), SweepId = Guid.NewGuid() };
 
         await bench.HearAsync(stranger);
         await bench.FailAsync(stranger, FailureKind.Permanent);

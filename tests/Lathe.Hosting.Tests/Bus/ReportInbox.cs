@@ -25,7 +25,8 @@ public sealed class ReportInbox
 }
 
 public sealed class ReportConsumer(ReportInbox inbox)
-    : IConsumer<StageAnnounced>, IConsumer<StageStarted>, IConsumer<StageProgressed>, IConsumer<StageCompleted>, IConsumer<StageFailed>
+    : IConsumer<StageAnnounced>, IConsumer<StageStarted>, IConsumer<StageProgressed>, IConsumer<StageCompleted>, IConsumer<StageFailed>,
+        IConsumer<StageCancelled>
 {
     public Task Consume(ConsumeContext<StageAnnounced> context) => Keep(context);
 
@@ -36,6 +37,8 @@ public sealed class ReportConsumer(ReportInbox inbox)
     public Task Consume(ConsumeContext<StageCompleted> context) => Keep(context);
 
     public Task Consume(ConsumeContext<StageFailed> context) => Keep(context);
+
+    public Task Consume(ConsumeContext<StageCancelled> context) => Keep(context);
 
     private Task Keep<T>(ConsumeContext<T> context)
         where T : class

@@ -73,12 +73,22 @@ public sealed class Workshop : IAsyncDisposable
     {
         var json = JsonSerializer.SerializeToElement(parameters, LatheJson.Options);
         var key = ExecutionKey.Compute(ToyStage.Manifest, json, null, Data, seed, threads, device);
-        return new ExecuteStage(sweep ?? Guid.NewGuid(), key, "toy", version, json, null, Data, seed, 1, fresh, Queue, threads, device, DateTimeOffset.UtcNow);
+        return new ExecuteStage(Guid.NewGuid(), sweep ?? Guid.NewGuid(), key, "toy", version, json, null, Data, seed, 1, fresh, Queue, threads, device, DateTimeOffset.UtcNow);
     }
 
-    public Task<StageCompleted> Completed(ExecuteStage command) => Inbox.Next<StageCompleted>(r => r.Key == command.Key && r.SweepId == command.SweepId);
+    public Task<StageCompleted> Completed(ExecuteStage command) => Next<StageCompleted>(command);
 
-    public Task<StageFailed> Failed(ExecuteStage command) => Inbox.Next<StageFailed>(r => r.Key == command.Key && r.SweepId == command.SweepId);
+    public Task<StageFailed> Failed(ExecuteStage command) => Next<StageFailed>(command);
+
+    public Task<StageCancelled> Cancelled(ExecuteStage command) => Next<StageCancelled>(command);
+
+    /// <summary>A report about the attempt that the command names.</summary>
+    public Task<T> Next<T>(ExecuteStage command)
+        where T : class, IStageReport =>
+        Inbox.Next<T>(r => (r.ExecutionId, r.Attempt, r.Key, r.Stage) == (command.ExecutionId, command.Attempt, command.Key, command.Stage));
+
+    public Task CancelAsync(params ExecuteStage[] commands) =>
+        Sender.CancelAsync(new CancelExecutions([.. commands.Select(c => new CancelledExecution(c.ExecutionId, c.Attempt, "cancelled"))]));
 
     public async ValueTask DisposeAsync()
     {

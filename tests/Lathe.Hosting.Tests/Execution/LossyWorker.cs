@@ -76,5 +76,5 @@ public sealed class LossyWorker : IAsyncDisposable
         Proceed.Dispose();
     }
 
-    private long? Waiting => Workshop.Sender.QueueDepthAsync("toy").GetAwaiter().GetResult();
+    private long? Waiting => Workshop.Sender.QueueDepthAsync("toy", "1").GetAwaiter().GetResult();
 }

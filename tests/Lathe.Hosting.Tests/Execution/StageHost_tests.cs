@@ -71,7 +71,7 @@ public sealed class StageHostTests(RabbitMqBroker broker)
             .WaitAsync(TimeSpan.FromSeconds(60));
         Assert.Equal(0, status);
         foreach (var command in commands) await workshop.Completed(command);
-        Assert.Equal(0, await workshop.Sender.QueueDepthAsync("toy"));
+        Assert.Equal(0, await workshop.Sender.QueueDepthAsync("toy", "1"));
     }
 
     [Fact]
@@ -79,12 +79,12 @@ public sealed class StageHostTests(RabbitMqBroker broker)
     {
         await using var client = new BrokerClient(BrokerAddress.Parse(broker.Address));
         await using var workshop = await new Workshop(broker.Address).StartAsync();
-        await workshop.Sender.SendAsync(workshop.Command(new ToyCounting()) with { Stage = "toy", SweepId = Guid.Empty }, null);
+        await workshop.Sender.SendAsync(workshop.Command(new ToyCounting()), null);
         var before = await client.ReadyMessagesAsync(Queues.Coordinator, default) ?? 0;
         Assert.Equal(0, await StageHost.RunAsync<ToyStage, ToyCounting>(workshop.Settings with { AnnounceOnly = true }));
         await Eventually.True(
             () => client.ReadyMessagesAsync(Queues.Coordinator, default).GetAwaiter().GetResult() == before + 1, "one announcement");
-        Assert.Equal(1, await workshop.Sender.QueueDepthAsync("toy"));
+        Assert.Equal(1, await workshop.Sender.QueueDepthAsync("toy", "1"));
         await StageHost.RunAsync<ToyStage, ToyCounting>(workshop.Settings with { Drain = TimeSpan.FromSeconds(0.5) });
     }
 

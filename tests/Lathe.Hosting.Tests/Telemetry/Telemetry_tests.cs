@@ -31,7 +31,7 @@ public sealed class TelemetryTests
             (command.SweepId.ToString(), "toy", completed.Output.Sha256),
             ((string?)span.GetTagItem(LatheTelemetry.SweepId), (string?)span.GetTagItem(LatheTelemetry.Stage), (string?)span.GetTagItem(LatheTelemetry.CheckpointSha256)));
 
-        var again = command with { SweepId = Guid.NewGuid() };
+        var again = command with { ExecutionId = Guid.NewGuid(), SweepId = Guid.NewGuid() };
         await workshop.Sender.SendAsync(again, null);
         Assert.Equal(span.Id, workshop.Inbox.TraceParentOf(await workshop.Completed(again)));
     }

@@ -159,6 +159,9 @@ namespace Lathe.Coordinator.Migrations.PostgreSql
                     b.Property<DateTime>("ReadyAt")
                         .HasColumnType("timestamp with time zone");
 
+                    b.Property<int>("Remakes")
+                        .HasColumnType("integer");
+
                     b.Property<Guid>("Scope")
                         .HasColumnType("uuid");
 
@@ -430,6 +433,9 @@ namespace Lathe.Coordinator.Migrations.PostgreSql
 
                     b.Property<int>("Running")
                         .HasColumnType("integer");
+
+                    b.Property<double>("Seconds")
+                        .HasColumnType("double precision");
 
                     b.Property<int>("Skipped")
                         .HasColumnType("integer");

@@ -152,6 +152,9 @@ namespace Lathe.Coordinator.Migrations.Sqlite
                     b.Property<DateTime>("ReadyAt")
                         .HasColumnType("TEXT");
 
+                    b.Property<int>("Remakes")
+                        .HasColumnType("INTEGER");
+
                     b.Property<Guid>("Scope")
                         .HasColumnType("TEXT");
 
@@ -421,6 +424,9 @@ namespace Lathe.Coordinator.Migrations.Sqlite
 
                     b.Property<int>("Running")
                         .HasColumnType("INTEGER");
+
+                    b.Property<double>("Seconds")
+                        .HasColumnType("REAL");
 
                     b.Property<int>("Skipped")
                         .HasColumnType("INTEGER");

@@ -59,6 +59,7 @@ namespace Lathe.Coordinator.Migrations.PostgreSql
                     State = table.Column<string>(type: "text", nullable: false),
                     Attempt = table.Column<int>(type: "integer", nullable: false),
                     Failures = table.Column<int>(type: "integer", nullable: false),
+                    Remakes = table.Column<int>(type: "integer", nullable: false),
                     SilentSends = table.Column<int>(type: "integer", nullable: false),
                     NotBefore = table.Column<DateTime>(type: "timestamp with time zone", nullable: true),
                     ReadyAt = table.Column<DateTime>(type: "timestamp with time zone", nullable: false),
@@ -262,7 +263,8 @@ namespace Lathe.Coordinator.Migrations.PostgreSql
                     Failed = table.Column<int>(type: "integer", nullable: false),
                     Skipped = table.Column<int>(type: "integer", nullable: false),
                     Paused = table.Column<int>(type: "integer", nullable: false),
-                    Cancelled = table.Column<int>(type: "integer", nullable: false)
+                    Cancelled = table.Column<int>(type: "integer", nullable: false),
+                    Seconds = table.Column<double>(type: "double precision", nullable: false)
                 },
                 constraints: table =>
                 {

@@ -58,6 +58,7 @@ namespace Lathe.Coordinator.Migrations.Sqlite
                     State = table.Column<string>(type: "TEXT", nullable: false),
                     Attempt = table.Column<int>(type: "INTEGER", nullable: false),
                     Failures = table.Column<int>(type: "INTEGER", nullable: false),
+                    Remakes = table.Column<int>(type: "INTEGER", nullable: false),
                     SilentSends = table.Column<int>(type: "INTEGER", nullable: false),
                     NotBefore = table.Column<DateTime>(type: "TEXT", nullable: true),
                     ReadyAt = table.Column<DateTime>(type: "TEXT", nullable: false),
@@ -261,7 +262,8 @@ namespace Lathe.Coordinator.Migrations.Sqlite
                     Failed = table.Column<int>(type: "INTEGER", nullable: false),
                     Skipped = table.Column<int>(type: "INTEGER", nullable: false),
                     Paused = table.Column<int>(type: "INTEGER", nullable: false),
-                    Cancelled = table.Column<int>(type: "INTEGER", nullable: false)
+                    Cancelled = table.Column<int>(type: "INTEGER", nullable: false),
+                    Seconds = table.Column<double>(type: "REAL", nullable: false)
                 },
                 constraints: table =>
                 {

@@ -1,0 +1,63 @@
+using System.Threading.Channels;
+using Lathe.Contracts.Messages;
+
+namespace Lathe.Coordinator;
+
+/// <summary>
+/// Collects reports and applies them together: one transaction for hundreds of them. Whoever hands in a report waits for the commit, so that a message is
+/// acknowledged only when the database has it.
+/// </summary>
+public sealed class ReportInbox(Orchestrator orchestrator, CoordinatorOptions options, ILogger<ReportInbox> log) : BackgroundService
+{
+    private readonly Channel<(Report Report, TaskCompletionSource Done)> _reports = Channel.CreateUnbounded<(Report, TaskCompletionSource)>(new UnboundedChannelOptions { SingleReader = true });
+
+    /// <summary>Hands in a report; the task ends with the commit.</summary>
+    public Task AddAsync(IStageReport message, string? traceParent = null)
+    {
+        var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        return _reports.Writer.TryWrite((new Report(message, traceParent), done)) ? done.Task : throw new OperationCanceledException("the coordinator is shutting down");
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        var batch = new List<(Report Report, TaskCompletionSource Done)>();
+        try
+        {
+            while (await _reports.Reader.WaitToReadAsync(stoppingToken))
+            {
+                batch.Clear();
+                while (batch.Count < options.ReportsAtATime && _reports.Reader.TryRead(out var next)) batch.Add(next);
+                await ApplyAsync(batch, stoppingToken);
+            }
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            // The broker brings again what was not acknowledged.
+        }
+        finally
+        {
+            _reports.Writer.TryComplete();
+            foreach (var (_, done) in batch) done.TrySetCanceled(CancellationToken.None);
+            while (_reports.Reader.TryRead(out var left)) left.Done.TrySetCanceled(CancellationToken.None);
+        }
+    }
+
+    private async Task ApplyAsync(List<(Report Report, TaskCompletionSource Done)> batch, CancellationToken stop)
+    {
+        try
+        {
+            await orchestrator.ReportAsync(batch.ConvertAll(b => b.Report), stop);
+            foreach (var (_, done) in batch) done.TrySetResult();
+        }
+        catch (Exception e) when (e is not OutOfMemoryException && batch.Count > 1 && !stop.IsCancellationRequested)
+        {
+            log.LogWarning("Could not take {Count} reports together: {Reason}; taking them one by one", batch.Count, e.GetBaseException().Message);
+            // One that cannot be taken must not hold up the others.
+            foreach (var one in batch) await ApplyAsync([one], stop);
+        }
+        catch (Exception e) when (e is not OutOfMemoryException && !stop.IsCancellationRequested)
+        {
+            foreach (var (_, done) in batch) done.TrySetException(e);
+        }
+    }
+}

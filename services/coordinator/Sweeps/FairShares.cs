@@ -1,0 +1,51 @@
+namespace Lathe.Coordinator;
+
+/// <summary>A sweep that has executions of one stage ready.</summary>
+/// <param name="Sweep">The sweep.</param>
+/// <param name="Priority">A higher one goes first.</param>
+/// <param name="Share">Sweeps of one share divide it.</param>
+/// <param name="Weight">Size of the share.</param>
+/// <param name="Ready">Executions that may be sent.</param>
+/// <param name="Room">How many more its own limits allow.</param>
+internal sealed record ShareClaim(Guid Sweep, int Priority, string Share, double Weight, int Ready, int Room);
+
+/// <summary>Decides whose executions are sent next.</summary>
+internal static class FairShares
+{
+    /// <summary>
+    /// Gives out free places, one after the other: to the highest priority that has something ready, there to the share that has the least under way for
+    /// its weight, and within a share to the sweep that has the least.
+    /// </summary>
+    /// <param name="claims">In order of submission; among equals the earlier one wins.</param>
+    /// <param name="underWay">Executions that are with workers or in the queue, by sweep.</param>
+    /// <param name="free">Places to give out.</param>
+    /// <returns>Number of places by sweep.</returns>
+    public static IReadOnlyDictionary<Guid, int> Divide(IReadOnlyList<ShareClaim> claims, IReadOnlyDictionary<Guid, int> underWay, int free)
+    {
+        var given = new Dictionary<Guid, int>();
+        foreach (var level in claims.GroupBy(c => c.Priority).OrderByDescending(g => g.Key))
+        {
+            var ofShare = level.GroupBy(c => c.Share).ToDictionary(g => g.Key, g => g.Sum(c => underWay.GetValueOrDefault(c.Sweep)));
+            while (free > 0)
+            {
+                ShareClaim? next = null;
+                var (least, leastOfSweep) = (double.MaxValue, int.MaxValue);
+                foreach (var claim in level)
+                {
+                    var has = given.GetValueOrDefault(claim.Sweep);
+                    if (has >= Math.Min(claim.Ready, claim.Room)) continue;
+                    var load = ofShare[claim.Share] / claim.Weight;
+                    var loadOfSweep = underWay.GetValueOrDefault(claim.Sweep) + has;
+                    if (load < least || (load == least && loadOfSweep < leastOfSweep)) (next, least, leastOfSweep) = (claim, load, loadOfSweep);
+                }
+
+                if (next is null) break;
+                given[next.Sweep] = given.GetValueOrDefault(next.Sweep) + 1;
+                ofShare[next.Share]++;
+                free--;
+            }
+        }
+
+        return given;
+    }
+}

@@ -1,0 +1,196 @@
+using Lathe.Contracts;
+using Lathe.Contracts.Messages;
+using Microsoft.EntityFrameworkCore;
+
+namespace Lathe.Coordinator;
+
+/// <summary>Compares database, bus and clock: finds results whose reports were lost, sends lost messages again, and ends what takes too long.</summary>
+internal sealed class Housekeeping(
+    CoordinatorStore store, SweepChanges changes, Dispatcher dispatcher, IStageBus bus, CoordinatorOptions options, TimeProvider time, ILogger<Housekeeping> log)
+{
+    private static readonly TimeSpan DepthPatience = TimeSpan.FromSeconds(10);
+
+    /// <summary>One round.</summary>
+    /// <param name="lookUpAll">True: look for the results of everything under way, not only of what is silent.</param>
+    /// <param name="stop">Gives up.</param>
+    public async Task RoundAsync(bool lookUpAll, CancellationToken stop)
+    {
+        await BeatAsync(stop);
+        await dispatcher.FlushAsync(stop);
+        await EndOverdueAsync(stop);
+        await LookAfterSilentAsync(lookUpAll, stop);
+        await ForgetEventsAsync(stop);
+    }
+
+    /// <summary>Interrupts the sweeps of embedded coordinators that are gone.</summary>
+    public async Task EndAbandonedAsync(CancellationToken stop)
+    {
+        List<SweepRow> running;
+        await using (var database = store.Open())
+        {
+            running = await database.Sweeps.AsNoTracking()
+                .Where(s => (s.State == SweepState.Running || s.State == SweepState.Preparing) && s.Owner != options.ReplyQueue && s.Owner != Queues.Coordinator)
+                .ToListAsync(stop);
+        }
+
+        foreach (var sweep in running.Where(s => s.IsAbandoned(time.GetUtcNow(), options)))
+        {
+            await changes.MakeAsync(
+                async change =>
+                {
+                    var row = await change.SweepAsync(sweep.Id, stop);
+                    if (!row.IsAbandoned(change.Now, options)) return;
+                    await change.StopAsync(row, SweepState.Interrupted, null, stop);
+                    row.FinishedAt = row.OwnerSeenAt;
+                    await change.Database.Outbox.Where(o => o.Owner == row.Owner).ExecuteDeleteAsync(stop);
+                },
+                stop);
+        }
+    }
+
+    /// <summary>A statement of its own, so that others see it at once.</summary>
+    private async Task BeatAsync(CancellationToken stop)
+    {
+        await using var database = store.Open();
+        var now = time.GetUtcNow();
+        await database.Sweeps.Where(s => s.Owner == options.ReplyQueue && (s.State == SweepState.Running || s.State == SweepState.Preparing))
+            .ExecuteUpdateAsync(s => s.SetProperty(sweep => sweep.OwnerSeenAt, now), stop);
+    }
+
+    private async Task EndOverdueAsync(CancellationToken stop)
+    {
+        List<SweepRow> limited;
+        await using (var database = store.Open())
+        {
+            limited = await database.Sweeps.AsNoTracking()
+                .Where(s => s.Owner == options.ReplyQueue && s.State == SweepState.Running && s.Limits != null)
+                .ToListAsync(stop);
+        }
+
+        foreach (var sweep in limited)
+        {
+            var limits = SweepRows.LimitsOf(sweep)!;
+            var now = time.GetUtcNow();
+            if (limits.SweepSeconds is { } whole && now - sweep.SubmittedAt > TimeSpan.FromSeconds(whole))
+            {
+                await changes.MakeAsync(
+                    async change =>
+                    {
+                        var row = await change.SweepAsync(sweep.Id, stop);
+                        if (row.State == SweepState.Running) await change.StopAsync(row, SweepState.Failed, $"stopped, because it took longer than {Words(whole)}", stop);
+                    },
+                    stop);
+            }
+            else if (limits.ExecutionSeconds is { } most)
+            {
+                var before = now - TimeSpan.FromSeconds(most);
+                await changes.MakeAsync(
+                    async change => await change.FailAsync(
+                        await change.Database.Executions
+                            .Where(e => e.Owner == options.ReplyQueue && e.State == RunState.Running && e.SweepId == sweep.Id && e.StartedAt < before)
+                            .ToListAsync(stop),
+                        $"stopped, because it computed for longer than {Words(most)}, the sweep's limit for one execution",
+                        stop),
+                    stop);
+            }
+        }
+    }
+
+    private async Task LookAfterSilentAsync(bool lookUpAll, CancellationToken stop)
+    {
+        List<ExecutionRow> active;
+        Dictionary<Guid, DateTimeOffset> heard;
+        HashSet<Guid> inOutbox;
+        await using (var database = store.Open())
+        {
+            active = await database.Executions.AsNoTracking()
+                .Where(e => e.Owner == options.ReplyQueue && (e.State == RunState.Queued || e.State == RunState.Running)).ToListAsync(stop);
+            if (active.Count == 0) return;
+            heard = await (
+                from lease in database.Leases
+                join execution in database.Executions on lease.ExecutionId equals execution.Id
+                where execution.Owner == options.ReplyQueue && execution.State == RunState.Running && lease.Attempt == execution.Attempt
+                select lease).ToDictionaryAsync(l => l.ExecutionId, l => l.HeardAt, stop);
+            inOutbox = await database.Outbox.Where(o => o.Owner == options.ReplyQueue && o.CancelReason == null).Select(o => o.ExecutionId).ToHashSetAsync(stop);
+        }
+
+        var now = time.GetUtcNow();
+        var silent = active.FindAll(e => !inOutbox.Contains(e.Id) && IsTooLong(e, heard, now));
+        var looked = lookUpAll ? active : silent;
+        if (looked.Count == 0) return;
+        var found = looked.Select(e => (Execution: e, Result: dispatcher.LookUp(e))).Where(f => f.Result is not null).ToDictionary(f => f.Execution.Id, f => f.Result!);
+        var depths = await DepthsAsync(silent.Where(e => !found.ContainsKey(e.Id)), stop);
+        var lost = silent.Where(e => !found.ContainsKey(e.Id) && !IsInQueue(e, active, depths, heard, now)).Select(e => (e.Id, e.Attempt)).ToHashSet();
+        if (found.Count + lost.Count == 0) return;
+        await changes.MakeAsync(
+            async change =>
+            {
+                var ids = found.Keys.Concat(lost.Select(l => l.Id)).ToList();
+                var executions = await change.Database.Executions.Where(e => ids.Contains(e.Id)).ToListAsync(stop);
+                await change.FindAsync([.. executions.Where(e => found.ContainsKey(e.Id)).Select(e => (e, found[e.Id]))], stop);
+                // A report may have come since.
+                await change.LoseAsync([.. executions.Where(e => lost.Contains((e.Id, e.Attempt)))], stop);
+            },
+            stop);
+        foreach (var execution in looked)
+        {
+            if (found.ContainsKey(execution.Id)) log.LogInformation("Found the result of {Stage} {Key}, whose report did not come", execution.Stage, execution.Key);
+            else if (lost.Contains((execution.Id, execution.Attempt)))
+                log.LogWarning("Sending {Stage} {Key} again, attempt {Attempt}: nothing was heard of it", execution.Stage, execution.Key, execution.Attempt + 1);
+        }
+    }
+
+    /// <summary>True if the last sign of life is older than the state allows. Each sending without an answer doubles the limit.</summary>
+    private bool IsTooLong(ExecutionRow execution, Dictionary<Guid, DateTimeOffset> heard, DateTimeOffset now)
+    {
+        var isRunning = execution.State == RunState.Running;
+        var last = isRunning && heard.TryGetValue(execution.Id, out var at) ? at : execution.StartedAt ?? execution.SentAt ?? execution.ReadyAt;
+        var first = isRunning ? options.RunningSilence : options.QueuedSilence;
+        var patience = Math.Min(first.TotalSeconds * Math.Pow(2, Math.Min(execution.SilentSends, 20)), options.LongestSilence.TotalSeconds);
+        return now - last >= TimeSpan.FromSeconds(patience);
+    }
+
+    /// <summary>
+    /// True if its message most likely waits in the queue. A queue hands messages out in their order: once a later one was taken, an earlier one that
+    /// nobody took is lost.
+    /// </summary>
+    private bool IsInQueue(
+        ExecutionRow execution, List<ExecutionRow> active, Dictionary<(string, string), long?> depths, Dictionary<Guid, DateTimeOffset> heard, DateTimeOffset now)
+    {
+        var others = active.Where(o => o.Id != execution.Id && o.State == RunState.Running && (o.Stage, o.StageVersion) == (execution.Stage, execution.StageVersion)).ToList();
+        if (execution.State == RunState.Queued && others.Exists(o => o.SentAt > execution.SentAt && o.StartedAt is { } started && now - started >= options.QueuedSilence)) return false;
+        return depths.GetValueOrDefault((execution.Stage, execution.StageVersion)) is { } messages
+            ? messages > 0
+            // The in-memory bus does not say: its worker is busy with another one.
+            : others.Exists(o => heard.TryGetValue(o.Id, out var at) && now - at < options.RunningSilence);
+    }
+
+    private async Task<Dictionary<(string, string), long?>> DepthsAsync(IEnumerable<ExecutionRow> silent, CancellationToken stop)
+    {
+        var depths = new Dictionary<(string, string), long?>();
+        foreach (var (stage, version) in silent.Select(e => (e.Stage, e.StageVersion)).Distinct())
+        {
+            try
+            {
+                using var patience = CancellationTokenSource.CreateLinkedTokenSource(stop);
+                patience.CancelAfter(DepthPatience);
+                depths[(stage, version)] = await bus.QueueDepthAsync(stage, version, patience.Token);
+            }
+            catch (Exception e) when (e is not OutOfMemoryException && !stop.IsCancellationRequested)
+            {
+                log.LogDebug("Depth of the queue of {Stage} unknown: {Reason}", stage, e.Message);
+            }
+        }
+
+        return depths;
+    }
+
+    private async Task ForgetEventsAsync(CancellationToken stop)
+    {
+        await using var database = store.Open();
+        var before = time.GetUtcNow() - options.EventsKept;
+        await database.Events.Where(e => e.At < before).ExecuteDeleteAsync(stop);
+    }
+
+    private static string Words(double seconds) => seconds < 120 ? $"{seconds:0.#} s" : seconds < 7200 ? $"{seconds / 60:0.#} min" : $"{seconds / 3600:0.#} h";
+}

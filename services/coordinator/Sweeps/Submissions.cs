@@ -1,0 +1,296 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json;
+using Lathe.Contracts;
+using Microsoft.EntityFrameworkCore;
+
+namespace Lathe.Coordinator;
+
+/// <summary>Whether a sweep was accepted.</summary>
+/// <param name="Id">The sweep, or null.</param>
+/// <param name="Problems">Its problems; empty if it was accepted.</param>
+/// <param name="Notes">What could not be checked and why.</param>
+public sealed record SubmissionOutcome(Guid? Id, IReadOnlyList<SweepProblem> Problems, IReadOnlyList<string> Notes);
+
+/// <summary>Checks sweeps, records them, and prepares them to run.</summary>
+internal sealed class Submissions(
+    CoordinatorStore store,
+    SweepChanges changes,
+    StageCatalog stages,
+    IStageBus bus,
+    Func<string, DataRef> findData,
+    CoordinatorOptions options,
+    TimeProvider time,
+    ILogger<Submissions> log)
+{
+    private const int AtATime = 500;
+
+    private static readonly ActivitySource Source = new("Lathe.Coordinator");
+
+    private readonly SweepCheck _check = new((request, stop) => bus.CheckAsync(request, options.CheckPatience, stop));
+    private readonly ConcurrentDictionary<string, Task<DataRef>> _fingerprints = new(StringComparer.Ordinal);
+
+    /// <summary>The plan of a sweep with everything that is wrong with it; records nothing.</summary>
+    public async Task<(SweepPlan Plan, IReadOnlyList<SweepProblem> Problems, IReadOnlyList<string> Notes)> CheckAsync(SweepSpec spec, CancellationToken stop)
+    {
+        await HearOfStagesAsync(spec, stop);
+        var plan = SweepPlanner.Plan(spec, stages.Manifests);
+        if (plan.Problems.Count > 0) return (plan, plan.Problems, []);
+        var (problems, notes) = await _check.RunAsync(spec, plan, stop);
+        return (plan, problems, notes);
+    }
+
+    /// <summary>Checks a sweep and records it. What was recorded runs, whether or not the client hears of it.</summary>
+    public async Task<SubmissionOutcome> SubmitAsync(SweepSubmission submission, string? traceParent, CancellationToken stop)
+    {
+        if (submission.Spec is not { } spec) return Refused([new SweepProblem("", "no sweep in the submission")]);
+        if (await EarlierAsync(submission.RequestId, stop) is { } earlier) return earlier;
+        if (Misstated(submission) is { Count: > 0 } misstated) return Refused(misstated);
+        using var span = StartSpan(spec, traceParent);
+        var (plan, problems, notes) = await CheckAsync(spec, stop);
+        if (problems.Count > 0) return new SubmissionOutcome(null, problems, notes);
+        var (data, missing) = await FindDataAsync(spec, plan, stop);
+        if (missing.Count > 0) return Refused(missing);
+
+        var now = time.GetUtcNow();
+        var id = Guid.CreateVersion7(now);
+        var sweep = new SweepRow
+        {
+            Id = id,
+            Name = spec.Name,
+            Spec = JsonSerializer.Serialize(spec, LatheJson.Options),
+            State = data.Values.Any(d => d is null) ? SweepState.Preparing : SweepState.Running,
+            IsAdvancing = true,
+            SubmittedAt = now,
+            Fresh = submission.Fresh,
+            Threads = spec.Threads,
+            Device = spec.Device,
+            Owner = options.ReplyQueue,
+            OwnerSeenAt = now,
+            TraceParent = span?.Id ?? traceParent ?? Activity.Current?.Id,
+            Priority = submission.Priority ?? SweepLimits.DefaultPriority,
+            ShareKey = submission.Share ?? id.ToString(),
+            ShareWeight = submission.Weight ?? 1,
+            Limits = submission.Limits is null ? null : JsonSerializer.Serialize(submission.Limits, LatheJson.Options),
+            RequestId = submission.RequestId,
+        };
+        if (sweep.State == SweepState.Preparing) sweep.Reason = "reading the data set for its fingerprint";
+        span?.SetTag("lathe.sweep.id", id.ToString());
+        try
+        {
+            await RecordAsync(sweep, PlanRows.Of(id, plan, data), stop);
+        }
+        catch (DbUpdateException) when (submission.RequestId is not null)
+        {
+            // The same request at the same time, at another coordinator.
+            if (await EarlierAsync(submission.RequestId, stop) is { } twin) return twin;
+            throw;
+        }
+
+        changes.HasChores.Set();
+        return new SubmissionOutcome(id, [], notes);
+    }
+
+    /// <summary>Prepares and advances the sweeps that wait for it: new ones, resumed ones, and those that a coordinator left half-way.</summary>
+    public async Task DoChoresAsync(CancellationToken stop)
+    {
+        List<Guid> preparing, advancing;
+        await using (var database = store.Open())
+        {
+            preparing = await database.Sweeps.Where(s => s.Owner == options.ReplyQueue && s.State == SweepState.Preparing).Select(s => s.Id).ToListAsync(stop);
+            advancing = await database.Sweeps.Where(s => s.Owner == options.ReplyQueue && s.State == SweepState.Running && s.IsAdvancing)
+                .OrderBy(s => s.SubmittedAt).Select(s => s.Id).ToListAsync(stop);
+        }
+
+        foreach (var id in preparing)
+        {
+            if (await PrepareAsync(id, stop)) advancing.Add(id);
+        }
+
+        foreach (var id in advancing) await AdvanceAsync(id, stop);
+    }
+
+    /// <summary>Records the executions of all nodes of a sweep whose input exists, some at a time.</summary>
+    private async Task AdvanceAsync(Guid id, CancellationToken stop)
+    {
+        var after = -1;
+        while (true)
+        {
+            var last = after;
+            await changes.MakeAsync(
+                async change =>
+                {
+                    last = after;
+                    var database = change.Database;
+                    var some = await (
+                        from node in database.Nodes
+                        where node.SweepId == id && node.Index > after && node.ExecutionId == null && node.BlockedBy == null && node.Hold == NodeHold.None
+                            && (node.Parent == null || database.Nodes.Any(p => p.SweepId == id && p.Index == node.Parent
+                                && database.Executions.Any(e => e.Id == p.ExecutionId && e.State == RunState.Completed)))
+                        orderby node.Index
+                        select node).Take(AtATime).ToListAsync(stop);
+                    if (some.Count == 0)
+                    {
+                        (await change.SweepAsync(id, stop)).IsAdvancing = false;
+                        change.MayEnd(id);
+                        return;
+                    }
+
+                    last = some[^1].Index;
+                    var parents = some.Select(n => n.Parent).OfType<int>().ToHashSet();
+                    var inputs = await (
+                        from parent in database.Nodes.AsNoTracking()
+                        join execution in database.Executions.AsNoTracking() on parent.ExecutionId equals execution.Id
+                        where parent.SweepId == id && parents.Contains(parent.Index)
+                        select new { parent.Index, execution }).ToDictionaryAsync(p => (id, p.Index), p => p.execution, stop);
+                    await change.AdvanceAsync(some, inputs, stop);
+                },
+                stop);
+            if (last == after) return;
+            after = last;
+        }
+    }
+
+    /// <summary>Takes the fingerprints that are ready. True once the sweep has all of them and runs.</summary>
+    private async Task<bool> PrepareAsync(Guid id, CancellationToken stop)
+    {
+        List<string> wanted;
+        await using (var database = store.Open())
+            wanted = await database.Branches.Where(b => b.SweepId == id && b.Fingerprint == null).Select(b => b.Dataset).Distinct().ToListAsync(stop);
+        var tasks = wanted.ToDictionary(name => name, FingerprintAsync);
+        var failed = tasks.Values.FirstOrDefault(t => t.IsFaulted);
+        if (failed is null && !tasks.Values.All(t => t.IsCompleted))
+        {
+            foreach (var task in tasks.Values) _ = task.ContinueWith(_ => changes.HasChores.Set(), stop, TaskContinuationOptions.None, TaskScheduler.Default);
+            return false;
+        }
+
+        await changes.MakeAsync(
+            async change =>
+            {
+                var sweep = await change.SweepAsync(id, stop);
+                if (sweep.State != SweepState.Preparing) return;
+                if (failed is not null)
+                {
+                    await change.StopAsync(sweep, SweepState.Failed, failed.Exception!.GetBaseException().Message, stop);
+                    return;
+                }
+
+                foreach (var branch in await change.Database.Branches.Where(b => b.SweepId == id && b.Fingerprint == null).ToListAsync(stop))
+                    branch.Fingerprint = tasks[branch.Dataset].Result.Fingerprint;
+                (sweep.State, sweep.Reason, sweep.IsAdvancing) = (SweepState.Running, null, true);
+                change.TellState(sweep);
+            },
+            stop);
+        changes.Facts.Forget(id);
+        foreach (var name in wanted) _fingerprints.TryRemove(name, out _);
+        return failed is null;
+    }
+
+    private async Task RecordAsync(SweepRow sweep, PlanRows rows, CancellationToken stop)
+    {
+        await using var database = store.Open();
+        await using var transaction = await database.Database.BeginTransactionAsync(stop);
+        database.Sweeps.Add(sweep);
+        database.Points.AddRange(rows.Points);
+        database.Branches.AddRange(rows.Branches);
+        database.StepCounts.AddRange(rows.Steps);
+        await database.SaveChangesAsync(stop);
+        await BulkInsert.AddAsync(database, rows.Nodes, stop);
+        await transaction.CommitAsync(stop);
+    }
+
+    private async Task<SubmissionOutcome?> EarlierAsync(string? requestId, CancellationToken stop)
+    {
+        if (requestId is null) return null;
+        await using var database = store.Open();
+        return await database.Sweeps.Where(s => s.RequestId == requestId).Select(s => (Guid?)s.Id).FirstOrDefaultAsync(stop) is { } id ? new SubmissionOutcome(id, [], []) : null;
+    }
+
+    private async Task HearOfStagesAsync(SweepSpec spec, CancellationToken stop)
+    {
+        try
+        {
+            var wanted = (spec.Stages ?? []).Select(s => s?.Stage ?? "").Distinct().ToList();
+            await stages.AskAsync(bus, options.ReplyQueue, wanted, options.StageWait, stop);
+        }
+        catch (Exception e) when (e is not OutOfMemoryException && !stop.IsCancellationRequested)
+        {
+            log.LogWarning("Could not ask the workers for their stages: {Reason}", e.Message);
+        }
+    }
+
+    /// <summary>Data sets that a stage of the sweep reads. One whose fingerprint takes long is null, and the sweep waits for it once it is recorded.</summary>
+    private async Task<(Dictionary<string, DataRef?> Data, List<SweepProblem> Missing)> FindDataAsync(SweepSpec spec, SweepPlan plan, CancellationToken stop)
+    {
+        var read = plan.Executions.Where(e => e.Manifest.ReadsData).Select(e => e.Dataset).ToHashSet();
+        var data = new Dictionary<string, DataRef?>(StringComparer.Ordinal);
+        var missing = new List<SweepProblem>();
+        using var over = new CancellationTokenSource(options.FingerprintPatience, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(over.Token, stop);
+        for (var i = 0; i < spec.Datasets.Count; i++)
+        {
+            var name = spec.Datasets[i];
+            if (!read.Remove(name)) continue;
+            var task = FingerprintAsync(name);
+            try
+            {
+                data.Add(name, await task.WaitAsync(either.Token));
+                _fingerprints.TryRemove(name, out _);
+            }
+            catch (LatheException e)
+            {
+                missing.Add(new SweepProblem($"/datasets/{i}", e.Message));
+                _fingerprints.TryRemove(name, out _);
+            }
+            catch (OperationCanceledException) when (!stop.IsCancellationRequested)
+            {
+                data.Add(name, null);
+            }
+        }
+
+        return (data, missing);
+    }
+
+    /// <summary>Reads a data set once, however many sweeps wait for it.</summary>
+    private Task<DataRef> FingerprintAsync(string name) => _fingerprints.GetOrAdd(name, n => Task.Run(() => findData(n)));
+
+    private static List<SweepProblem> Misstated(SweepSubmission submission)
+    {
+        var problems = new List<SweepProblem>();
+        if (submission.Priority is { } priority and (< SweepLimits.LowestPriority or > SweepLimits.HighestPriority))
+            problems.Add(new SweepProblem("/priority", $"is {priority}, expected a whole number from {SweepLimits.LowestPriority} to {SweepLimits.HighestPriority}"));
+        if (submission.Weight is { } weight && !(weight > 0 && double.IsFinite(weight)))
+            problems.Add(new SweepProblem("/weight", string.Create(CultureInfo.InvariantCulture, $"is {weight}, expected a number above 0")));
+        if (submission.Share is { } share && (string.IsNullOrWhiteSpace(share) || share.Contains('\0', StringComparison.Ordinal))) problems.Add(new SweepProblem("/share", "expected a name"));
+        if (submission.RequestId is { } request && (request.Length is 0 or > 200 || request.Contains('\0', StringComparison.Ordinal)))
+            problems.Add(new SweepProblem("/requestId", "expected 1 to 200 characters"));
+        if (submission.Limits is { } limits)
+        {
+            if (limits.Parallel < 1) problems.Add(new SweepProblem("/limits/parallel", $"is {limits.Parallel}, expected 1 or more"));
+            if (limits.Failures < 1) problems.Add(new SweepProblem("/limits/failures", $"is {limits.Failures}, expected 1 or more"));
+            if (limits.ExecutionSeconds is not (null or > 0)) problems.Add(new SweepProblem("/limits/executionSeconds", "expected a number above 0"));
+            if (limits.SweepSeconds is not (null or > 0)) problems.Add(new SweepProblem("/limits/sweepSeconds", "expected a number above 0"));
+            foreach (var (stage, most) in limits.ParallelOf ?? new Dictionary<string, int>())
+            {
+                if (most < 1) problems.Add(new SweepProblem($"/limits/parallelOf{JsonPointer.Of(stage)}", $"is {most}, expected 1 or more"));
+                else if (submission.Spec.Stages?.Any(s => s?.Stage == stage) != true)
+                    problems.Add(new SweepProblem($"/limits/parallelOf{JsonPointer.Of(stage)}", $"the sweep has no stage '{stage}'"));
+            }
+        }
+
+        return problems;
+    }
+
+    private static SubmissionOutcome Refused(IReadOnlyList<SweepProblem> problems) => new(null, problems, []);
+
+    private static Activity? StartSpan(SweepSpec spec, string? traceParent)
+    {
+        var current = Activity.Current?.Context ?? default;
+        // If the web server records a span for the request, that span lies between the client's span and ours.
+        var isBetween = Activity.Current is { Recorded: true } server && traceParent?.Contains(server.TraceId.ToHexString(), StringComparison.Ordinal) == true;
+        var parent = !isBetween && ActivityContext.TryParse(traceParent, null, isRemote: true, out var remote) ? remote : current;
+        return Source.StartActivity($"sweep {spec.Name}", ActivityKind.Internal, parent);
+    }
+}

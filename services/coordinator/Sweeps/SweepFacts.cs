@@ -1,0 +1,73 @@
+using System.Collections.Concurrent;
+using System.Text.Json;
+using Lathe.Contracts;
+using Microsoft.EntityFrameworkCore;
+
+namespace Lathe.Coordinator;
+
+/// <summary>A point of a sweep's grid, read once.</summary>
+internal sealed record Point(int Number, int Step, string Stage, string Version, bool OnlyMeasures, bool ReadsData, JsonElement Parameters, IReadOnlyList<string> Varied);
+
+/// <summary>What never changes about a sweep once it runs: kept in memory, so that no event reads it again.</summary>
+internal sealed class SweepFacts
+{
+    private SweepFacts(SweepRow sweep, IReadOnlyDictionary<int, Point> points, IReadOnlyDictionary<int, BranchRow> branches) =>
+        (Sweep, Points, Branches) = (sweep, points, branches);
+
+    /// <summary>Its lasting members; state, priority and the like may have changed since.</summary>
+    public SweepRow Sweep { get; }
+
+    public IReadOnlyDictionary<int, Point> Points { get; }
+
+    public IReadOnlyDictionary<int, BranchRow> Branches { get; }
+
+    /// <summary>Data set that an execution of this point and branch reads; null: it reads none.</summary>
+    public static DataRef? DataOf(Point point, BranchRow branch) =>
+        point.ReadsData && branch.Fingerprint is { Length: > 0 } fingerprint ? new DataRef(branch.Dataset, fingerprint) : null;
+
+    /// <summary>Key of a node's execution.</summary>
+    public string KeyOf(NodeRow node, CheckpointRef? input)
+    {
+        var point = Points[node.Point];
+        var branch = Branches[node.Branch];
+        var stage = new StageManifest(point.Stage, point.Version, "", StageInput.Checkpoint, StageOutput.Checkpoint);
+        return ExecutionKey.Compute(stage, point.Parameters, input, DataOf(point, branch), branch.Seed, Sweep.Threads, Sweep.Device);
+    }
+
+    public static async Task<SweepFacts> ReadAsync(CoordinatorDatabase database, Guid id, CancellationToken stop)
+    {
+        var sweep = await database.Sweeps.AsNoTracking().SingleAsync(s => s.Id == id, stop);
+        var points = await database.Points.AsNoTracking().Where(p => p.SweepId == id).ToListAsync(stop);
+        var branches = await database.Branches.AsNoTracking().Where(b => b.SweepId == id).ToDictionaryAsync(b => b.Number, stop);
+        return new SweepFacts(sweep, points.ToDictionary(p => p.Number, Read), branches);
+    }
+
+    public static Point Read(PointRow row) => new(
+        row.Number, row.Step, row.Stage, row.Version, row.OnlyMeasures, row.ReadsData,
+        JsonSerializer.Deserialize<JsonElement>(row.Parameters), JsonSerializer.Deserialize<List<string>>(row.Varied)!);
+}
+
+/// <summary>Facts of the sweeps that something happened to lately.</summary>
+internal sealed class SweepFactsCache
+{
+    // A sweep of 100,000 executions has some hundred points.
+    private const int Most = 200;
+
+    private readonly ConcurrentDictionary<Guid, SweepFacts> _facts = new();
+
+    /// <summary>The facts of a sweep.</summary>
+    /// <param name="database">Where they are read.</param>
+    /// <param name="id">The sweep.</param>
+    /// <param name="points">Points that must be among them; where one is missing, it was added since, and all are read again.</param>
+    /// <param name="stop">Gives up.</param>
+    public async Task<SweepFacts> OfAsync(CoordinatorDatabase database, Guid id, IEnumerable<int> points, CancellationToken stop)
+    {
+        if (_facts.TryGetValue(id, out var known) && points.All(known.Points.ContainsKey)) return known;
+        var facts = await SweepFacts.ReadAsync(database, id, stop);
+        if (_facts.Count >= Most) _facts.Clear();
+        if (facts.Sweep.State != SweepState.Preparing) _facts[id] = facts;
+        return facts;
+    }
+
+    public void Forget(Guid id) => _facts.TryRemove(id, out _);
+}
