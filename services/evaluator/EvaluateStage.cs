@@ -14,7 +14,7 @@ namespace Lathe.Evaluator;
 public sealed class EvaluateStage : IStage<EvaluateParameters>
 {
     public static StageManifest Manifest { get; } = new(
-        "evaluate", "5", "Accuracy on the test split, parameters, multiplications, stored size and latency",
+        "evaluate", "6", "Accuracy on the test split, parameters, multiplications, stored size and latency",
         StageInput.Checkpoint, StageOutput.Metrics, Metrics: EvaluateMetrics.Described);
 
     public static IReadOnlyList<ParameterProblem> Check(EvaluateParameters parameters, StageCheck context) =>
