@@ -8,17 +8,9 @@ namespace Lathe.Cli.Sources;
 
 /// <summary>A running coordinator over HTTP.</summary>
 /// <param name="address">Its root, ending in a slash.</param>
-internal sealed class CoordinatorClient(Uri address) : ISweepReader, IDisposable
+internal sealed partial class CoordinatorClient(Uri address) : IDisposable
 {
     private readonly HttpClient _http = new() { BaseAddress = address, Timeout = TimeSpan.FromSeconds(60) };
-
-    public Task<IReadOnlyList<SweepSummary>> ListAsync(CancellationToken stop) => GetAsync<IReadOnlyList<SweepSummary>>("sweeps", stop);
-
-    public Task<SweepStatus> StatusAsync(string reference, CancellationToken stop) =>
-        GetAsync<SweepStatus>($"sweeps/{Uri.EscapeDataString(reference)}", stop);
-
-    public Task<SweepResults> ResultsAsync(string reference, CancellationToken stop) =>
-        GetAsync<SweepResults>($"sweeps/{Uri.EscapeDataString(reference)}/results", stop);
 
     /// <summary>Stages that have announced themselves, for <c>lathe doctor</c>.</summary>
     public Task<IReadOnlyList<StageManifest>> StagesAsync(CancellationToken stop) => GetAsync<IReadOnlyList<StageManifest>>("stages", stop);

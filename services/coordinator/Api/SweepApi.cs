@@ -11,15 +11,19 @@ public static class SweepApi
     public static void MapSweeps(this IEndpointRouteBuilder routes)
     {
         routes.MapPost("/sweeps", SubmitAsync);
-        routes.MapGet("/sweeps", async (SweepQueries queries, CancellationToken stop) => Json(await queries.ListAsync(stop: stop)));
+        routes.MapGet("/sweeps", async (int? limit, Guid? before, SweepQueries queries, CancellationToken stop) => Json(await queries.ListAsync(limit, before, stop)));
+        routes.MapGet("/sweeps/{reference}/executions", (string reference, int? after, int? limit, ExecutionState? state, string? stage, SweepQueries queries, CancellationToken stop) =>
+            FoundAsync(() => queries.PageAsync(reference, after, limit ?? 100, state, stage, stop)));
         routes.MapGet("/sweeps/{reference}", (string reference, SweepQueries queries, CancellationToken stop) =>
             FoundAsync(() => queries.StatusAsync(reference, stop: stop)));
-        routes.MapGet("/sweeps/{reference}/results", (string reference, bool? details, SweepQueries queries, ResultStore results, CancellationToken stop) =>
+        routes.MapGet("/sweeps/{reference}/results", (string reference, int? after, int? limit, bool? details, SweepQueries queries, ResultStore results, CancellationToken stop) =>
             FoundAsync(async () =>
             {
-                var found = await queries.ResultsAsync(reference, stop: stop);
+                var found = await queries.ResultsAsync(reference, after, limit, stop);
                 return details == true ? StoredDetails.AddTo(found, results) : found;
             }));
+        routes.MapGet("/sweeps/{reference}/best", (string reference, int? limit, SweepQueries queries, CancellationToken stop) =>
+            FoundAsync(() => queries.BestAsync(reference, Math.Clamp(limit ?? 20, 1, 1000), stop)));
         routes.MapGet("/stages", (StageCatalog stages) =>
             Json(stages.Manifests.Values.OrderBy(m => m.Name, StringComparer.Ordinal).ToList()));
     }
