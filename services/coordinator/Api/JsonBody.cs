@@ -25,7 +25,7 @@ internal static partial class JsonBody
         if (!IsJson(request)) throw new ApiFault(StatusCodes.Status415UnsupportedMediaType, ExpectedType);
         using var document = await ParseAsync(request, stop);
         var unusable = new List<SweepProblem>();
-        CheckTexts(document.RootElement, "", unusable);
+        CheckValues(document.RootElement, "", unusable);
         if (unusable.Count > 0) throw ApiFault.Unacceptable([.. unusable.Select(p => p with { Path = Below(p.Path, below) })]);
         try
         {
@@ -58,8 +58,8 @@ internal static partial class JsonBody
         }
     }
 
-    /// <summary>Finds texts that no database and no other program can take: with a NUL, or half of a character.</summary>
-    private static void CheckTexts(JsonElement element, string path, List<SweepProblem> problems)
+    /// <summary>Finds what no database and no other program can take: texts with a NUL or half of a character, and numbers beyond a double.</summary>
+    private static void CheckValues(JsonElement element, string path, List<SweepProblem> problems)
     {
         switch (element.ValueKind)
         {
@@ -67,16 +67,19 @@ internal static partial class JsonBody
                 foreach (var member in element.EnumerateObject())
                 {
                     if (Fault(() => member.Name) is { } fault) problems.Add(new SweepProblem(path, $"the name of a key {fault}"));
-                    else CheckTexts(member.Value, path + JsonPointer.Of(member.Name), problems);
+                    else CheckValues(member.Value, path + JsonPointer.Of(member.Name), problems);
                 }
 
                 break;
             case JsonValueKind.Array:
                 var i = 0;
-                foreach (var item in element.EnumerateArray()) CheckTexts(item, $"{path}/{i++}", problems);
+                foreach (var item in element.EnumerateArray()) CheckValues(item, $"{path}/{i++}", problems);
                 break;
             case JsonValueKind.String when Fault(() => element.GetString()!) is { } fault:
                 problems.Add(new SweepProblem(path, fault));
+                break;
+            case JsonValueKind.Number when !double.IsFinite(element.GetDouble()):
+                problems.Add(new SweepProblem(path, "is too large for a number"));
                 break;
         }
     }

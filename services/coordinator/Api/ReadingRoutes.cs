@@ -32,12 +32,12 @@ internal static class ReadingRoutes
 
     /// <summary>Executions of a sweep in the order of its tree, a page at a time.</summary>
     public static async Task<Ok<ExecutionPage>> ExecutionsAsync(
-        string reference, int? after, int? limit, ExecutionState? state, string? stage, SweepQueries queries, SweepTargets targets, CancellationToken stop)
+        string reference, int? after, int? limit, string? state, string? stage, SweepQueries queries, SweepTargets targets, CancellationToken stop)
     {
         CheckLimit(limit);
-        if (state is { } one && !Enum.IsDefined(one)) throw new ApiFault(StatusCodes.Status400BadRequest, $"state is '{(int)one}', expected the name of one");
+        var wanted = StateOf(state);
         var target = await targets.FindAsync(reference, stage, null, stop);
-        return TypedResults.Ok(await queries.PageAsync(target.Sweep.ToString(), after, limit ?? UsualPage, state, stage, stop));
+        return TypedResults.Ok(await queries.PageAsync(target.Sweep.ToString(), after, limit ?? UsualPage, wanted, stage, stop));
     }
 
     /// <summary>One execution with its course.</summary>
@@ -72,6 +72,14 @@ internal static class ReadingRoutes
     /// <summary>Stages that workers have announced.</summary>
     public static Ok<List<StageManifest>> Stages(StageCatalog stages) =>
         TypedResults.Ok(stages.Manifests.Values.OrderBy(m => m.Name, StringComparer.Ordinal).ToList());
+
+    private static ExecutionState? StateOf(string? state)
+    {
+        if (state is null) return null;
+        // As a number it would be parsed, too.
+        if (state.All(char.IsLetter) && Enum.TryParse<ExecutionState>(state, ignoreCase: true, out var known)) return known;
+        throw new ApiFault(StatusCodes.Status400BadRequest, $"state is '{state}', expected one of {string.Join(", ", Enum.GetNames<ExecutionState>().Select(n => n.ToLowerInvariant()))}");
+    }
 
     private static void CheckLimit(int? limit)
     {
