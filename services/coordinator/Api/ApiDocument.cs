@@ -5,7 +5,7 @@ namespace Lathe.Coordinator;
 /// <summary>The OpenAPI document of the HTTP interface: <c>/openapi/v1.json</c>, and <c>docs/openapi.json</c> in the repository.</summary>
 internal static class ApiDocument
 {
-    public const string Path = "/openapi/{documentName}.json";
+    public const string Path = "/openapi/v1.json";
 
     private const string Version = "v1";
     private const string Key = "key";

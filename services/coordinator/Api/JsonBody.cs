@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
 using System.Text.RegularExpressions;
 using Lathe.Contracts;
 
@@ -33,7 +34,10 @@ internal static partial class JsonBody
         }
         catch (JsonException e)
         {
-            throw ApiFault.Unacceptable(Below(PointerOf(e.Path ?? ""), below), Misfit(e.Message));
+            var steps = PathSteps().Matches(e.Path ?? "").Select(m => m.Groups["name"].Value).ToList();
+            var unknown = Unknown().Match(e.Message);
+            throw ApiFault.Unacceptable(
+                Below(JsonPointer.Of(steps), below), unknown.Success ? $"there is no key '{unknown.Groups["name"].Value}'" : $"expected {Words(TypeAt(typeof(T), steps))}");
         }
     }
 
@@ -98,34 +102,35 @@ internal static partial class JsonBody
 
     private static string Below(string pointer, string below) => pointer.StartsWith(below, StringComparison.Ordinal) ? pointer[below.Length..] : pointer;
 
-    /// <summary><c>$.spec.models[0]</c> as a JSON pointer.</summary>
-    private static string PointerOf(string path) =>
-        JsonPointer.Of(PathSteps().Matches(path).Select(m => m.Groups["name"].Value));
-
-    private static string Misfit(string message)
+    /// <summary>The type that a place of a record takes; null: any.</summary>
+    private static Type? TypeAt(Type type, IEnumerable<string> steps)
     {
-        if (Unknown().Match(message) is { Success: true } unknown) return $"there is no key '{unknown.Groups["name"].Value}'";
-        var type = Wanted().Match(message).Groups["type"].Value;
-        return type switch
+        foreach (var step in steps)
         {
-            _ when type.Contains("List`1", StringComparison.Ordinal) => "expected a list",
-            _ when type.Contains("Dictionary`2", StringComparison.Ordinal) => "expected an object",
-            _ when type.Contains("Int32", StringComparison.Ordinal) || type.Contains("Int64", StringComparison.Ordinal) => "expected a whole number",
-            _ when type.Contains("Double", StringComparison.Ordinal) => "expected a number",
-            _ when type.Contains("Boolean", StringComparison.Ordinal) => "expected true or false",
-            _ when type.Contains("String", StringComparison.Ordinal) => "expected text",
-            _ when type.Contains("DeviceKind", StringComparison.Ordinal) => "expected cpu or cuda",
-            _ when type.Length > 0 => "expected an object",
-            _ => "not what was expected",
-        };
+            var known = Strict.GetTypeInfo(Nullable.GetUnderlyingType(type) ?? type);
+            var next = known.Kind == JsonTypeInfoKind.Object ? known.Properties.FirstOrDefault(p => p.Name.Equals(step, StringComparison.OrdinalIgnoreCase))?.PropertyType : known.ElementType;
+            if (next is null) return null;
+            type = next;
+        }
+
+        return Nullable.GetUnderlyingType(type) ?? type;
     }
+
+    private static string Words(Type? type) => type switch
+    {
+        null => "another value",
+        _ when type == typeof(string) => "text",
+        _ when type == typeof(int) || type == typeof(long) => "a whole number",
+        _ when type == typeof(double) => "a number",
+        _ when type == typeof(bool) => "true or false",
+        _ when type == typeof(DeviceKind) => "cpu or cuda",
+        _ when Strict.GetTypeInfo(type).Kind == JsonTypeInfoKind.Enumerable => "a list",
+        _ => "an object",
+    };
 
     [GeneratedRegex(@"\.(?<name>[^.\[]+)|\[(?<name>\d+)\]|\['(?<name>[^']*)'\]")]
     private static partial Regex PathSteps();
 
     [GeneratedRegex("^The JSON property '(?<name>.*)' could not be mapped")]
     private static partial Regex Unknown();
-
-    [GeneratedRegex(@"could not be converted to (?<type>\S+)\. Path")]
-    private static partial Regex Wanted();
 }
