@@ -257,7 +257,7 @@ internal sealed class Submissions(
     /// <summary>Reads a data set once, however many sweeps wait for it.</summary>
     private Task<DataRef> FingerprintAsync(string name) => _fingerprints.GetOrAdd(name, n => Task.Run(() => findData(n)));
 
-    private static List<SweepProblem> Misstated(SweepSubmission submission)
+    internal static List<SweepProblem> Misstated(SweepSubmission submission)
     {
         var problems = new List<SweepProblem>();
         if (submission.Priority is { } priority and (< SweepLimits.LowestPriority or > SweepLimits.HighestPriority))
