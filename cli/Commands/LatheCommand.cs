@@ -74,7 +74,8 @@ internal static partial class LatheCommand
         foreach (var command in (Command[])
             [
                 RunCommand.Create(), SubmitCommand.Create(), StatusCommand.Create(), ResultsCommand.Create(), ModelsCommand.Create(),
-                InspectCommand.Create(), EvaluateCommand.Create(), ExportCommand.Create(), ReportCommand.Create(), CoordinatorCommand.Create(), WorkerCommand.Create(), DeadLettersCommand.Create(), DoctorCommand.Create(),
+                InspectCommand.Create(), EvaluateCommand.Create(), ExportCommand.Create(), ReportCommand.Create(),
+                CoordinatorCommand.Create(), WorkerCommand.Create(), KeysCommand.Create(), DeadLettersCommand.Create(), DoctorCommand.Create(),
             ]) root.Subcommands.Add(command);
         return root;
     }

@@ -1,5 +1,7 @@
 using System.Data.Common;
 using System.Net.Sockets;
+using System.Text.Encodings.Web;
+using System.Text.Json;
 using System.Text.RegularExpressions;
 using Lathe.Contracts;
 using Microsoft.AspNetCore.WebUtilities;
@@ -12,6 +14,9 @@ internal static partial class ApiProblems
     public const string MediaType = "application/problem+json";
 
     private const int RetrySeconds = 5;
+
+    // People read it as it is, and no browser takes it for a page.
+    private static readonly JsonSerializerOptions Readable = new(LatheJson.Options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>Answers for what is thrown behind it, and gives a body to the web server's own refusals.</summary>
     public static void UseApiProblems(this WebApplication app) => app.Use(async (context, next) =>
@@ -47,7 +52,7 @@ internal static partial class ApiProblems
         context.Response.Headers.CacheControl = "no-store";
         return context.Response.WriteAsJsonAsync(
             new ApiProblem(ReasonPhrases.GetReasonPhrase(fault.Status), fault.Status, fault.Message, fault.Problems, fault.Notes),
-            LatheJson.Options, MediaType, context.RequestAborted);
+            Readable, MediaType, context.RequestAborted);
     }
 
     private static ApiFault FaultOf(Exception e) => e switch
@@ -91,7 +96,6 @@ internal static partial class ApiProblems
         "int" or "long" => "a whole number",
         "bool" => "true or false",
         "Guid" => "an id",
-        nameof(ExecutionState) => $"one of {string.Join(", ", Enum.GetNames<ExecutionState>().Select(n => n.ToLowerInvariant()))}",
         _ => "another value",
     };
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
 using System.Text.RegularExpressions;
 using Lathe.Contracts;
 
@@ -25,7 +26,7 @@ internal static partial class JsonBody
         if (!IsJson(request)) throw new ApiFault(StatusCodes.Status415UnsupportedMediaType, ExpectedType);
         using var document = await ParseAsync(request, stop);
         var unusable = new List<SweepProblem>();
-        CheckTexts(document.RootElement, "", unusable);
+        CheckValues(document.RootElement, "", unusable);
         if (unusable.Count > 0) throw ApiFault.Unacceptable([.. unusable.Select(p => p with { Path = Below(p.Path, below) })]);
         try
         {
@@ -33,7 +34,10 @@ internal static partial class JsonBody
         }
         catch (JsonException e)
         {
-            throw ApiFault.Unacceptable(Below(PointerOf(e.Path ?? ""), below), Misfit(e.Message));
+            var steps = PathSteps().Matches(e.Path ?? "").Select(m => m.Groups["name"].Value).ToList();
+            var unknown = Unknown().Match(e.Message);
+            throw ApiFault.Unacceptable(
+                Below(JsonPointer.Of(steps), below), unknown.Success ? $"there is no key '{unknown.Groups["name"].Value}'" : $"expected {Words(TypeAt(typeof(T), steps))}");
         }
     }
 
@@ -58,8 +62,8 @@ internal static partial class JsonBody
         }
     }
 
-    /// <summary>Finds texts that no database and no other program can take: with a NUL, or half of a character.</summary>
-    private static void CheckTexts(JsonElement element, string path, List<SweepProblem> problems)
+    /// <summary>Finds what no database and no other program can take: texts with a NUL or half of a character, and numbers beyond a double.</summary>
+    private static void CheckValues(JsonElement element, string path, List<SweepProblem> problems)
     {
         switch (element.ValueKind)
         {
@@ -67,16 +71,19 @@ internal static partial class JsonBody
                 foreach (var member in element.EnumerateObject())
                 {
                     if (Fault(() => member.Name) is { } fault) problems.Add(new SweepProblem(path, $"the name of a key {fault}"));
-                    else CheckTexts(member.Value, path + JsonPointer.Of(member.Name), problems);
+                    else CheckValues(member.Value, path + JsonPointer.Of(member.Name), problems);
                 }
 
                 break;
             case JsonValueKind.Array:
                 var i = 0;
-                foreach (var item in element.EnumerateArray()) CheckTexts(item, $"{path}/{i++}", problems);
+                foreach (var item in element.EnumerateArray()) CheckValues(item, $"{path}/{i++}", problems);
                 break;
             case JsonValueKind.String when Fault(() => element.GetString()!) is { } fault:
                 problems.Add(new SweepProblem(path, fault));
+                break;
+            case JsonValueKind.Number when !double.IsFinite(element.GetDouble()):
+                problems.Add(new SweepProblem(path, "is too large for a number"));
                 break;
         }
     }
@@ -95,34 +102,35 @@ internal static partial class JsonBody
 
     private static string Below(string pointer, string below) => pointer.StartsWith(below, StringComparison.Ordinal) ? pointer[below.Length..] : pointer;
 
-    /// <summary><c>$.spec.models[0]</c> as a JSON pointer.</summary>
-    private static string PointerOf(string path) =>
-        JsonPointer.Of(PathSteps().Matches(path).Select(m => m.Groups["name"].Value));
-
-    private static string Misfit(string message)
+    /// <summary>The type that a place of a record takes; null: any.</summary>
+    private static Type? TypeAt(Type type, IEnumerable<string> steps)
     {
-        if (Unknown().Match(message) is { Success: true } unknown) return $"there is no key '{unknown.Groups["name"].Value}'";
-        var type = Wanted().Match(message).Groups["type"].Value;
-        return type switch
+        foreach (var step in steps)
         {
-            _ when type.Contains("List`1", StringComparison.Ordinal) => "expected a list",
-            _ when type.Contains("Dictionary`2", StringComparison.Ordinal) => "expected an object",
-            _ when type.Contains("Int32", StringComparison.Ordinal) || type.Contains("Int64", StringComparison.Ordinal) => "expected a whole number",
-            _ when type.Contains("Double", StringComparison.Ordinal) => "expected a number",
-            _ when type.Contains("Boolean", StringComparison.Ordinal) => "expected true or false",
-            _ when type.Contains("String", StringComparison.Ordinal) => "expected text",
-            _ when type.Contains("DeviceKind", StringComparison.Ordinal) => "expected cpu or cuda",
-            _ when type.Length > 0 => "expected an object",
-            _ => "not what was expected",
-        };
+            var known = Strict.GetTypeInfo(Nullable.GetUnderlyingType(type) ?? type);
+            var next = known.Kind == JsonTypeInfoKind.Object ? known.Properties.FirstOrDefault(p => p.Name.Equals(step, StringComparison.OrdinalIgnoreCase))?.PropertyType : known.ElementType;
+            if (next is null) return null;
+            type = next;
+        }
+
+        return Nullable.GetUnderlyingType(type) ?? type;
     }
+
+    private static string Words(Type? type) => type switch
+    {
+        null => "another value",
+        _ when type == typeof(string) => "text",
+        _ when type == typeof(int) || type == typeof(long) => "a whole number",
+        _ when type == typeof(double) => "a number",
+        _ when type == typeof(bool) => "true or false",
+        _ when type == typeof(DeviceKind) => "cpu or cuda",
+        _ when Strict.GetTypeInfo(type).Kind == JsonTypeInfoKind.Enumerable => "a list",
+        _ => "an object",
+    };
 
     [GeneratedRegex(@"\.(?<name>[^.\[]+)|\[(?<name>\d+)\]|\['(?<name>[^']*)'\]")]
     private static partial Regex PathSteps();
 
     [GeneratedRegex("^The JSON property '(?<name>.*)' could not be mapped")]
     private static partial Regex Unknown();
-
-    [GeneratedRegex(@"could not be converted to (?<type>\S+)\. Path")]
-    private static partial Regex Wanted();
 }

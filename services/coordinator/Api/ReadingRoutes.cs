@@ -12,6 +12,7 @@ internal static class ReadingRoutes
     public const int MostAtATime = 1000;
 
     private const int UsualPage = 100;
+    private const int UsualBest = 20;
 
     /// <summary>Sweeps, latest first.</summary>
     public static async Task<Ok<IReadOnlyList<SweepSummary>>> ListAsync(int? limit, string? before, SweepQueries queries, SweepTargets targets, CancellationToken stop)
@@ -32,12 +33,12 @@ internal static class ReadingRoutes
 
     /// <summary>Executions of a sweep in the order of its tree, a page at a time.</summary>
     public static async Task<Ok<ExecutionPage>> ExecutionsAsync(
-        string reference, int? after, int? limit, ExecutionState? state, string? stage, SweepQueries queries, SweepTargets targets, CancellationToken stop)
+        string reference, int? after, int? limit, string? state, string? stage, SweepQueries queries, SweepTargets targets, CancellationToken stop)
     {
         CheckLimit(limit);
-        if (state is { } one && !Enum.IsDefined(one)) throw new ApiFault(StatusCodes.Status400BadRequest, $"state is '{(int)one}', expected the name of one");
+        var wanted = StateOf(state);
         var target = await targets.FindAsync(reference, stage, null, stop);
-        return TypedResults.Ok(await queries.PageAsync(target.Sweep.ToString(), after, limit ?? UsualPage, state, stage, stop));
+        return TypedResults.Ok(await queries.PageAsync(target.Sweep.ToString(), after, limit ?? UsualPage, wanted, stage, stop));
     }
 
     /// <summary>One execution with its course.</summary>
@@ -69,9 +70,24 @@ internal static class ReadingRoutes
         return TypedResults.Ok(details == true ? StoredDetails.AddTo(found, results) : found);
     }
 
+    /// <summary>The results of a sweep that no other beats.</summary>
+    public static async Task<Ok<BestResults>> BestAsync(string reference, int? limit, SweepQueries queries, SweepTargets targets, CancellationToken stop)
+    {
+        CheckLimit(limit);
+        return TypedResults.Ok(await queries.BestAsync((await targets.IdAsync(reference, stop)).ToString(), limit ?? UsualBest, stop));
+    }
+
     /// <summary>Stages that workers have announced.</summary>
     public static Ok<List<StageManifest>> Stages(StageCatalog stages) =>
         TypedResults.Ok(stages.Manifests.Values.OrderBy(m => m.Name, StringComparer.Ordinal).ToList());
+
+    private static ExecutionState? StateOf(string? state)
+    {
+        if (state is null) return null;
+        // As a number it would be parsed, too.
+        if (state.All(char.IsLetter) && Enum.TryParse<ExecutionState>(state, ignoreCase: true, out var known)) return known;
+        throw new ApiFault(StatusCodes.Status400BadRequest, $"state is '{state}', expected one of {string.Join(", ", Enum.GetNames<ExecutionState>().Select(n => n.ToLowerInvariant()))}");
+    }
 
     private static void CheckLimit(int? limit)
     {
