@@ -13,7 +13,8 @@ internal static class CoordinatorCommand
             "Runs a coordinator until it is stopped. It accepts sweeps over HTTP and sends their executions to workers on the broker.",
             $"""
             It listens on {CoordinatorHost.HttpVariable} (default {CoordinatorHost.DefaultHttp}) and keeps its state in {DatabaseAddress.Variable}
-            (postgres://...; default a SQLite file under --home).
+            (postgres://...; default a SQLite file under --home). On an address beyond this machine, http://*:5080 for example, every request needs a key,
+            which 'lathe keys create' makes. {ApiSettings.HostsVariable} lists further names of the coordinator, lathe.example.org for example.
 
             Example:
               lathe coordinator --broker amqp://guest:guest@localhost

@@ -11,6 +11,7 @@ namespace Lathe.Coordinator;
 internal sealed class StageGrid
 {
     private readonly string _path;
+    private readonly StageManifest _manifest;
     private readonly JsonElement _schema;
     private readonly string? _model;
     private readonly List<Parameter> _parameters = [];
@@ -18,6 +19,7 @@ internal sealed class StageGrid
     private StageGrid(string path, StageManifest manifest)
     {
         _path = path;
+        _manifest = manifest;
         _schema = manifest.ParametersSchema ?? JsonSerializer.SerializeToElement(new { type = "object" });
         _model = manifest.Input == StageInput.Model ? ParametersSchema.Marked(_schema, SweepModelAttribute.Keyword) : null;
     }
@@ -120,7 +122,8 @@ internal sealed class StageGrid
         void CheckPoint(int[] chosen, int model)
         {
             var places = Places(chosen, model);
-            foreach (var (pointer, message) in ParametersSchema.Validate(_schema, Point(chosen, models[model])))
+            var point = Point(chosen, models[model]);
+            foreach (var (pointer, message) in ParametersSchema.Validate(_schema, point).Concat(ClosedPlaces.Weights(_manifest, point)))
                 problems.Add(new SweepProblem(places.Of(pointer), message));
         }
     }

@@ -38,7 +38,7 @@ public static class SweepPlanner
             problems.Add(new SweepProblem("/device", $"is {spec.Device.ToString()!.ToLowerInvariant()}, expected cpu or cuda; without the key every worker computes on what it has"));
         for (var i = 0; i < (spec.Models?.Count ?? 0); i++)
         {
-            if (string.IsNullOrWhiteSpace(spec.Models![i])) problems.Add(new SweepProblem($"/models/{i}", "the model has no name"));
+            if (ClosedPlaces.Model(spec.Models![i]) is { } refused) problems.Add(new SweepProblem($"/models/{i}", refused));
         }
 
         for (var i = 0; i < (spec.Datasets?.Count ?? 0); i++)

@@ -57,12 +57,14 @@ public static class CoordinatorHost
     /// <param name="http">Address to listen on; port 0 takes a free one.</param>
     /// <param name="options">Its intervals and limits.</param>
     /// <param name="stages">Adds stages that run in this process.</param>
+    /// <param name="api">Who may use the HTTP interface; by default as the environment says.</param>
     public static WebApplication Build(
         HostingSettings settings,
         DatabaseAddress database,
         string http,
         CoordinatorOptions? options = null,
-        Action<LatheBusBuilder>? stages = null)
+        Action<LatheBusBuilder>? stages = null,
+        ApiSettings? api = null)
     {
         if (settings.Broker is null && stages is null)
         {
@@ -73,7 +75,12 @@ public static class CoordinatorHost
 
         options ??= new CoordinatorOptions();
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.WebHost.UseKestrelCore().UseUrls(CheckedHttp(http));
+        api ??= ApiSettings.Load(CheckedHttp(http));
+        builder.WebHost.UseKestrelCore().UseUrls(CheckedHttp(http)).ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestBodySize = api.BodyBytes;
+        });
         builder.Services.AddRoutingCore();
         builder.AddLatheTelemetry("lathe-coordinator", tracing: traces => traces.AddAspNetCoreInstrumentation());
         builder.Services.AddLatheCoordinator(settings, database, options);
@@ -83,9 +90,11 @@ public static class CoordinatorHost
             stages?.Invoke(bus);
         });
 
+        builder.Services.AddRestApi(api);
+        builder.Services.TryAddSingleton(settings);
+
         var app = builder.Build();
-        app.UseRouting();
-        app.MapSweeps();
+        app.MapRestApi(api);
         app.MapHealth();
         return app;
     }

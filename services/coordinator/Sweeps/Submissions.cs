@@ -108,6 +108,9 @@ internal sealed class Submissions(
             if (await PrepareAsync(id, stop)) advancing.Add(id);
         }
 
+        // The next sweep reads them again: files may have changed.
+        foreach (var (name, task) in _fingerprints.Where(f => f.Value.IsCompleted)) _fingerprints.TryRemove(new KeyValuePair<string, Task<DataRef>>(name, task));
+
         foreach (var id in advancing) await AdvanceAsync(id, stop);
     }
 
@@ -184,7 +187,6 @@ internal sealed class Submissions(
             },
             stop);
         changes.Facts.Forget(id);
-        foreach (var name in wanted) _fingerprints.TryRemove(name, out _);
         return failed is null;
     }
 
@@ -256,7 +258,7 @@ internal sealed class Submissions(
     /// <summary>Reads a data set once, however many sweeps wait for it.</summary>
     private Task<DataRef> FingerprintAsync(string name) => _fingerprints.GetOrAdd(name, n => Task.Run(() => findData(n)));
 
-    private static List<SweepProblem> Misstated(SweepSubmission submission)
+    internal static List<SweepProblem> Misstated(SweepSubmission submission)
     {
         var problems = new List<SweepProblem>();
         if (submission.Priority is { } priority and (< SweepLimits.LowestPriority or > SweepLimits.HighestPriority))

@@ -1,0 +1,52 @@
+using System.Text.Json.Serialization;
+using Lathe.Contracts;
+
+namespace Lathe.Coordinator;
+
+/// <summary>Answer to a submission.</summary>
+/// <param name="Id">The sweep.</param>
+/// <param name="Notes">What could not be checked and why.</param>
+public sealed record SubmissionAnswer(Guid Id, IReadOnlyList<string> Notes);
+
+/// <summary>Answer to the question whether a sweep could be submitted.</summary>
+/// <param name="Problems">Everything that is wrong; empty: nothing is.</param>
+/// <param name="Notes">What could not be checked and why.</param>
+/// <param name="Executions">Executions that the sweep has; 0 where it has problems.</param>
+public sealed record CheckAnswer(IReadOnlyList<SweepProblem> Problems, IReadOnlyList<string> Notes, int Executions);
+
+/// <summary>Answer to an order.</summary>
+/// <param name="Executions">Number of executions that it moved; null: of a whole sweep they are not counted.</param>
+public sealed record OrderAnswer(int? Executions);
+
+/// <summary>Body of a priority's change.</summary>
+/// <param name="Priority">1 to 5; executions of a higher one are sent first.</param>
+public sealed record PriorityOrder(int Priority);
+
+/// <summary>Body of a retry; it may be left out.</summary>
+/// <param name="Set">Parameters to change, by stage: <c>{"prune": {"multiplications": 0.4}}</c>. Null: none.</param>
+public sealed record RetryOrder(IReadOnlyDictionary<string, System.Text.Json.JsonElement>? Set = null);
+
+/// <summary>One execution with its course.</summary>
+/// <param name="Execution">The execution.</param>
+/// <param name="Epochs">Figures of its epochs so far, in order.</param>
+public sealed record ExecutionDetail(ExecutionStatus Execution, IReadOnlyList<EpochPoint> Epochs);
+
+/// <summary>Figures of one epoch.</summary>
+/// <param name="Epoch">From 0 or 1, as its stage counts.</param>
+/// <param name="Loss">Mean loss.</param>
+/// <param name="Accuracy">Share of the images that were classified right, 0 to 1.</param>
+/// <param name="At">When the coordinator heard of it.</param>
+public sealed record EpochPoint(int Epoch, double Loss, double Accuracy, DateTimeOffset At);
+
+/// <summary>An answer that is no success, as RFC 9457 describes it; <c>application/problem+json</c>.</summary>
+/// <param name="Title">The status in words.</param>
+/// <param name="Status">The HTTP status.</param>
+/// <param name="Detail">For a person: what was wrong, what was expected, what to do.</param>
+/// <param name="Problems">What is wrong with the body, by place; left out where it is not the body.</param>
+/// <param name="Notes">What could not be checked and why.</param>
+public sealed record ApiProblem(
+    string Title,
+    int Status,
+    string? Detail = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<SweepProblem>? Problems = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<string>? Notes = null);

@@ -1,0 +1,54 @@
+using Lathe.Contracts;
+using Microsoft.AspNetCore.Http.HttpResults;
+
+namespace Lathe.Coordinator;
+
+/// <summary>Orders about a sweep, a stage of it or one execution. Every order may be given twice. One that arrived is carried out, whether or not the client waits.</summary>
+internal sealed class ControlRoutes(Orchestrator orchestrator, SweepTargets targets, RetryMends mends, IHostApplicationLifetime lifetime)
+{
+    private CancellationToken Stop => lifetime.ApplicationStopping;
+
+    public Task<Ok<OrderAnswer>> PauseAsync(string reference, string? stage, int? execution) => OrderAsync(reference, stage, execution, orchestrator.PauseAsync);
+
+    public Task<Ok<OrderAnswer>> ResumeAsync(string reference, string? stage, int? execution) => OrderAsync(reference, stage, execution, orchestrator.ResumeAsync);
+
+    public Task<Ok<OrderAnswer>> CancelAsync(string reference, string? stage, int? execution) => OrderAsync(reference, stage, execution, orchestrator.CancelAsync);
+
+    public async Task<Ok<OrderAnswer>> RetryAsync(string reference, string? stage, int? execution, HttpRequest request)
+    {
+        var order = JsonBody.IsThere(request) ? await JsonBody.ReadAsync<RetryOrder>(request, stop: request.HttpContext.RequestAborted) : new RetryOrder();
+        return await OrderAsync(reference, stage, execution, async (target, stop) =>
+            await orchestrator.RetryAsync(target, order.Set is { Count: > 0 } set ? await mends.PrepareAsync(target, set, stop) : null, stop));
+    }
+
+    public async Task<NoContent> PriorityAsync(string reference, HttpRequest request)
+    {
+        var order = await JsonBody.ReadAsync<PriorityOrder>(request, stop: request.HttpContext.RequestAborted);
+        if (order.Priority is < SweepLimits.LowestPriority or > SweepLimits.HighestPriority)
+            throw ApiFault.Unacceptable("/priority", $"is {order.Priority}, expected a whole number from {SweepLimits.LowestPriority} to {SweepLimits.HighestPriority}");
+        await orchestrator.PriorityAsync(await targets.IdAsync(reference, Stop), order.Priority, Stop);
+        return TypedResults.NoContent();
+    }
+
+    public Task<NoContent> PinAsync(string reference) => PinAsync(reference, isPinned: true);
+
+    public Task<NoContent> UnpinAsync(string reference) => PinAsync(reference, isPinned: false);
+
+    public async Task<NoContent> DeleteAsync(string reference)
+    {
+        await orchestrator.DeleteAsync(await targets.IdAsync(reference, Stop), Stop);
+        return TypedResults.NoContent();
+    }
+
+    private async Task<NoContent> PinAsync(string reference, bool isPinned)
+    {
+        await orchestrator.PinAsync(await targets.IdAsync(reference, Stop), isPinned, Stop);
+        return TypedResults.NoContent();
+    }
+
+    private async Task<Ok<OrderAnswer>> OrderAsync<T>(string reference, string? stage, int? execution, Func<ControlTarget, CancellationToken, Task<T>> order)
+    {
+        var target = await targets.FindAsync(reference, stage, execution, Stop);
+        return TypedResults.Ok(new OrderAnswer(await order(target, Stop) is int moved ? moved : null));
+    }
+}

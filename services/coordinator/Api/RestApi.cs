@@ -1,0 +1,93 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Lathe.Contracts;
+
+namespace Lathe.Coordinator;
+
+/// <summary>The coordinator over HTTP: the list of its routes. docs/rest.md describes them.</summary>
+public static class RestApi
+{
+    private const string Json = "application/json";
+
+    /// <summary>Adds what the routes need. Needs a coordinator.</summary>
+    public static IServiceCollection AddRestApi(this IServiceCollection services, ApiSettings settings)
+    {
+        services.AddApiGuard(settings);
+        services.AddApiDocument();
+        services.AddSingleton<SweepTargets>();
+        services.AddSingleton<SweepVersions>();
+        services.AddSingleton<RetryMends>();
+        services.AddSingleton<ControlRoutes>();
+        services.AddSingleton<EventRoutes>();
+        services.AddSingleton<CheckpointRoutes>();
+        services.Configure<RouteHandlerOptions>(options => options.ThrowOnBadRequest = true);
+        services.ConfigureHttpJsonOptions(options =>
+        {
+            options.SerializerOptions.NumberHandling = JsonNumberHandling.Strict;
+            options.SerializerOptions.Converters.Add(new JsonStringEnumConverter(JsonNamingPolicy.CamelCase));
+        });
+        return services;
+    }
+
+    /// <summary>Adds the routes, and what guards them.</summary>
+    public static void MapRestApi(this WebApplication app, ApiSettings settings)
+    {
+        app.UseApiProblems();
+        app.UseRouting();
+        app.UseApiGuard(settings);
+        var read = app.MapGroup("").WithMetadata(new NeedsScope(ApiScope.Read));
+        var submit = app.MapGroup("").WithMetadata(new NeedsScope(ApiScope.Submit));
+        var admin = app.MapGroup("").WithMetadata(new NeedsScope(ApiScope.Admin));
+        app.MapOpenApi(ApiDocument.Path).WithMetadata(new NeedsScope(ApiScope.Read));
+
+        submit.MapPost("/sweeps", SubmissionRoutes.SubmitAsync).Takes<SweepSubmission>()
+            .WithSummary("Checks a sweep and records it. The header Idempotency-Key makes it safe to send again.");
+        submit.MapPost("/sweeps/check", SubmissionRoutes.CheckAsync).Takes<SweepSubmission>()
+            .WithSummary("Says what is wrong with a sweep and how many executions it has. Records nothing.");
+        read.MapGet("/sweeps", ReadingRoutes.ListAsync).WithSummary("Sweeps, latest first. The next page begins before the last sweep of this one.");
+        read.MapGet("/sweeps/{reference}", ReadingRoutes.StatusAsync).Named().Produces<SweepStatus>().Produces(StatusCodes.Status304NotModified)
+            .WithSummary("A sweep with its counts, and the executions that run, that failed last, and the first others.");
+        read.MapGet("/sweeps/{reference}/executions", ReadingRoutes.ExecutionsAsync).Named().WithSummary("Executions of a sweep in the order of its tree, a page at a time.");
+        read.MapGet("/sweeps/{reference}/executions/{index:int}", ReadingRoutes.ExecutionAsync).Named().WithSummary("One execution with the figures of its epochs.");
+        read.MapGet("/sweeps/{reference}/results", ReadingRoutes.ResultsAsync).Named().Produces<SweepResults>().Produces(StatusCodes.Status304NotModified)
+            .WithSummary("Results of a sweep, one row for each leaf of its tree; without a limit all.");
+        read.MapGet("/sweeps/{reference}/best", ReadingRoutes.BestAsync)
+            .WithSummary("Results that no other beats: on the Pareto front of the first metric of which more is better against one of which less is.");
+        read.MapGet("/sweeps/{reference}/events", (string reference, long? since, HttpContext context, EventRoutes events) => events.StreamAsync(reference, since, context))
+            .Named().Produces<SweepEvent>(contentType: EventRoutes.MediaType).WithSummary("What happens to a sweep, as server-sent events. The header Last-Event-ID goes on after an event.");
+        read.MapGet("/stages", ReadingRoutes.Stages).WithSummary("Stages that workers have announced, with the JSON Schema of their parameters.");
+
+        submit.MapPost("/sweeps/{reference}/pause", (string reference, string? stage, int? execution, ControlRoutes orders) => orders.PauseAsync(reference, stage, execution))
+            .Orders("Pauses a sweep, a stage of it or one execution. Nothing is lost.");
+        submit.MapPost("/sweeps/{reference}/resume", (string reference, string? stage, int? execution, ControlRoutes orders) => orders.ResumeAsync(reference, stage, execution))
+            .Orders("Goes on with what was paused.");
+        submit.MapPost("/sweeps/{reference}/cancel", (string reference, string? stage, int? execution, ControlRoutes orders) => orders.CancelAsync(reference, stage, execution))
+            .Orders("Cancels what has not finished. Finished results are kept.");
+        submit.MapPost("/sweeps/{reference}/retry", (string reference, string? stage, int? execution, HttpRequest request, ControlRoutes orders) => orders.RetryAsync(reference, stage, execution, request))
+            .Accepts<RetryOrder>(isOptional: true, Json).Fails(StatusCodes.Status422UnprocessableEntity)
+            .Orders("Runs again what failed or was cancelled, and what was skipped because of it; with other parameters on request.");
+        submit.MapPost("/sweeps/{reference}/priority", (string reference, HttpRequest request, ControlRoutes orders) => orders.PriorityAsync(reference, request))
+            .Takes<PriorityOrder>().Named().WithSummary("Sets the priority of a sweep, 1 to 5.");
+        submit.MapPut("/sweeps/{reference}/pin", (string reference, ControlRoutes orders) => orders.PinAsync(reference)).Named().WithSummary("Keeps everything of a sweep.");
+        submit.MapDelete("/sweeps/{reference}/pin", (string reference, ControlRoutes orders) => orders.UnpinAsync(reference)).Named().WithSummary("Takes the pin away.");
+        admin.MapDelete("/sweeps/{reference}", (string reference, ControlRoutes orders) => orders.DeleteAsync(reference))
+            .Named().Fails(StatusCodes.Status409Conflict).WithSummary("Forgets a sweep that is over. Its results stay in the store until they are collected.");
+
+        submit.MapPut("/checkpoints/{sha256}", (string sha256, HttpContext context, CheckpointRoutes checkpoints) => checkpoints.PutAsync(sha256, context))
+            .Accepts<Stream>(CheckpointRoutes.MediaType).Produces<CheckpointRef>(StatusCodes.Status201Created).Produces<CheckpointRef>()
+            .Fails(StatusCodes.Status422UnprocessableEntity).WithSummary("Takes a safetensors file with that SHA-256 into the store.");
+        read.MapMethods("/checkpoints/{sha256}", ["GET", "HEAD"], (string sha256, CheckpointRoutes checkpoints, CancellationToken stop) => checkpoints.GetAsync(sha256, stop))
+            .Named().Produces<Stream>(contentType: CheckpointRoutes.MediaType).WithSummary("A checkpoint of the store; for HEAD, whether it is there.");
+    }
+
+    private static RouteHandlerBuilder Takes<T>(this RouteHandlerBuilder route)
+        where T : notnull =>
+        route.Accepts<T>(Json).Fails(StatusCodes.Status400BadRequest).Fails(StatusCodes.Status422UnprocessableEntity);
+
+    private static void Orders(this RouteHandlerBuilder route, string summary) => route.Named().Fails(StatusCodes.Status409Conflict).WithSummary(summary);
+
+    /// <summary>The route names a sweep, which may not be there.</summary>
+    private static RouteHandlerBuilder Named(this RouteHandlerBuilder route) => route.Fails(StatusCodes.Status404NotFound);
+
+    private static RouteHandlerBuilder Fails(this RouteHandlerBuilder route, int status) => route.Produces<ApiProblem>(status, ApiProblems.MediaType);
+}

@@ -1,0 +1,111 @@
+using System.Net;
+using System.Net.ServerSentEvents;
+using System.Text.Json;
+using Lathe.Contracts;
+
+namespace Lathe.Coordinator.Tests;
+
+/// <summary>Pages, versions and events over HTTP.</summary>
+public sealed class Reading_over_http
+{
+    [Fact]
+    public async Task Lists_come_in_pages()
+    {
+        await using var bench = await HttpBench.StartAsync();
+        var ids = new List<Guid>();
+        foreach (var name in (string[])["a", "b", "c"]) ids.Insert(0, await bench.SubmitAsync(HttpBench.Quick("[1, 2, 3]", name)));
+        await bench.EndedAsync(ids[0]);
+
+        Assert.Equal(ids[..2], (await bench.GetAsync<List<SweepSummary>>("/sweeps?limit=2")).Select(s => s.Id));
+        Assert.Equal(ids[2..], (await bench.GetAsync<List<SweepSummary>>($"/sweeps?limit=2&before={ids[1]}")).Select(s => s.Id));
+
+        var sweep = $"/sweeps/{ids[0]}";
+        var first = await bench.GetAsync<ExecutionPage>($"{sweep}/executions?limit=4");
+        var rest = await bench.GetAsync<ExecutionPage>($"{sweep}/executions?limit=4&after={first.Next}");
+        Assert.Equal(Enumerable.Range(0, 6), first.Executions.Concat(rest.Executions).Select(e => e.Index));
+        Assert.Null(rest.Next);
+        Assert.Equal([1, 3, 5], (await bench.GetAsync<ExecutionPage>($"{sweep}/executions?stage=measure&state=cached")).Executions.Concat(
+            (await bench.GetAsync<ExecutionPage>($"{sweep}/executions?stage=measure&state=completed")).Executions).Select(e => e.Index).Order());
+        Assert.Equal(2, (await bench.GetAsync<SweepStatus>($"{sweep}?limit=2")).Executions.Count);
+        Assert.Equal(2, (await bench.GetAsync<SweepResults>($"{sweep}/results?limit=2")).Leaves.Count);
+        Assert.Single((await bench.GetAsync<SweepResults>($"{sweep}/results?limit=2&after=3")).Leaves);
+        Assert.Equal(3, (await bench.GetAsync<SweepResults>($"{sweep}/results")).Leaves.Count);
+        foreach (var wrong in (string[])["/sweeps?limit=0", "/sweeps?limit=x", $"{sweep}/executions?state=odd", $"{sweep}/executions?state=99", $"{sweep}/results?limit=1001", $"{sweep}?limit=-1"])
+            await HttpBench.ProblemAsync(await bench.Client.GetAsync(wrong), 400);
+    }
+
+    [Fact]
+    public async Task One_execution_is_read_with_the_figures_of_its_epochs()
+    {
+        await using var bench = await HttpBench.StartAsync();
+        var id = await bench.SubmitAsync(HttpBench.Held("curve"));
+        await bench.RunsAsync(id);
+
+        var detail = await bench.GetAsync<ExecutionDetail>($"/sweeps/{id}/executions/0");
+
+        Assert.Equal((ExecutionState.Running, "hold"), (detail.Execution.State, detail.Execution.Stage));
+        var epoch = Assert.Single(detail.Epochs);
+        Assert.Equal((1, 0.5, 0.75), (epoch.Epoch, epoch.Loss, epoch.Accuracy));
+        await HttpBench.ProblemAsync(await bench.Client.GetAsync($"/sweeps/{id}/executions/1"), 404);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("/results")]
+    public async Task What_a_client_has_is_not_sent_again(string below)
+    {
+        await using var bench = await HttpBench.StartAsync();
+        var id = await bench.SubmitAsync(HttpBench.Held("tagged" + below.Length));
+        await bench.RunsAsync(id);
+        var tag = (await bench.Client.GetAsync($"/sweeps/{id}{below}")).Headers.ETag!.ToString();
+
+        var same = await bench.SendAsync(HttpMethod.Get, $"/sweeps/{id}{below}", null, ("If-None-Match", tag));
+        await bench.PostAsync($"/sweeps/{id}/priority", """{"priority": 1}""");
+        var other = await bench.SendAsync(HttpMethod.Get, $"/sweeps/{id}{below}", null, ("If-None-Match", tag));
+
+        Assert.Equal((HttpStatusCode.NotModified, ""), (same.StatusCode, await same.Content.ReadAsStringAsync()));
+        Assert.Equal(HttpStatusCode.OK, other.StatusCode);
+        Assert.NotEqual(tag, other.Headers.ETag!.ToString());
+        Assert.StartsWith("W/", tag);
+    }
+
+    [Fact]
+    public async Task Events_come_as_they_happen_and_go_on_after_the_last_one_that_a_watcher_has()
+    {
+        await using var bench = await HttpBench.StartAsync();
+        var id = await bench.SubmitAsync(HttpBench.Held("watched"));
+        await bench.RunsAsync(id);
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        SseItem<SweepEvent> seen = default;
+        await foreach (var item in EventsAsync(bench, id, null, patience.Token))
+        {
+            seen = item;
+            Assert.Equal($"{item.Data.Sequence}", item.EventId);
+            Assert.Equal(item.Data.Kind, item.EventType);
+            // While it is watched, the sweep goes on.
+            HoldStage.Release("watched");
+            if (item.Data.Kind == "sweep" && item.Data.Data.GetProperty("state").GetString() == "succeeded") break;
+        }
+
+        await bench.PostAsync($"/sweeps/{id}/priority", """{"priority": 2}""");
+        await foreach (var next in EventsAsync(bench, id, seen.EventId, patience.Token))
+        {
+            Assert.True(next.Data.Sequence > seen.Data.Sequence);
+            break;
+        }
+
+        await HttpBench.ProblemAsync(await bench.Client.GetAsync("/sweeps/nothing/events"), 404);
+        await HttpBench.ProblemAsync(await bench.SendAsync(HttpMethod.Get, $"/sweeps/{id}/events", null, ("Last-Event-ID", "x")), 400);
+    }
+
+    private static async IAsyncEnumerable<SseItem<SweepEvent>> EventsAsync(
+        HttpBench bench, Guid id, string? last, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken stop)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, $"/sweeps/{id}/events");
+        if (last is not null) request.Headers.Add("Last-Event-ID", last);
+        using var response = await bench.Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, stop);
+        Assert.Equal("text/event-stream", response.Content.Headers.ContentType!.MediaType);
+        await using var body = await response.Content.ReadAsStreamAsync(stop);
+        await foreach (var item in SseParser.Create(body, (_, data) => JsonSerializer.Deserialize<SweepEvent>(data, LatheJson.Options)!).EnumerateAsync(stop)) yield return item;
+    }
+}
