@@ -2,6 +2,7 @@ using System.CommandLine;
 using Lathe.Cli.Data;
 using Lathe.Cli.Embedded;
 using Lathe.Cli.Output;
+using Lathe.Cli.Sources;
 using Lathe.Cli.Sweeps;
 using Lathe.Contracts;
 using Lathe.Coordinator;
@@ -57,7 +58,7 @@ internal static class RunCommand
             var wanted = document.Spec.Stages.Select(s => s.Stage).Distinct().ToList();
             await using var coordinator = await LocalCoordinator.StartAsync(settings, wanted, log, terminal.Say, stop);
             ended = await FollowAsync(coordinator, document, fresh, terminal, stop);
-            return SubmitCommand.Finish(terminal, ended, await coordinator.Queries.ResultsAsync(ended.Id.ToString(), stop), json);
+            return await SubmitCommand.FinishAsync(terminal, new DatabaseReader(coordinator.Queries), ended, json, stop);
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
@@ -92,7 +93,7 @@ internal static class RunCommand
         var sweep = SubmitCommand.Taken(await coordinator.SubmitAsync(new SweepSubmission(document.Spec, fresh), stop), document, terminal);
         try
         {
-            return await new SweepWatch(terminal, s => coordinator.Queries.StatusAsync(sweep.ToString(), s), TimeProvider.System).FollowAsync(stop);
+            return await new SweepWatch(terminal, s => coordinator.Queries.StatusAsync(sweep.ToString(), stop: s), TimeProvider.System).FollowAsync(stop);
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {

@@ -63,7 +63,7 @@ internal static class SubmitCommand
 
         terminal.Say($"sweep {sweep}");
         var status = await new SweepWatch(terminal, s => client.StatusAsync(sweep.ToString(), s), TimeProvider.System).FollowAsync(stop);
-        return Finish(terminal, status, await client.ResultsAsync(sweep.ToString(), stop), json);
+        return await FinishAsync(terminal, client, status, json, stop);
     }
 
     /// <summary>The sweep that a coordinator accepted. Prints what could not be checked.</summary>
@@ -75,10 +75,10 @@ internal static class SubmitCommand
     }
 
     /// <summary>Prints results and reasons of failures of a finished sweep, and returns its exit code.</summary>
-    public static int Finish(Terminal terminal, SweepStatus sweep, SweepResults results, string? json)
+    public static async Task<int> FinishAsync(Terminal terminal, ISweepReader reader, SweepStatus sweep, string? json, CancellationToken stop)
     {
         terminal.Line("");
-        ResultsCommand.Show(terminal, results, json);
+        await ResultsCommand.ShowAsync(terminal, reader, sweep.Id.ToString(), isAll: false, json, null, stop);
         StatusCommand.TellFailures(terminal.Say, sweep);
         return sweep.State == SweepState.Succeeded ? LatheCommand.Success : LatheCommand.Failure;
     }

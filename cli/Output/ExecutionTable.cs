@@ -24,6 +24,7 @@ internal static class ExecutionTable
         if (shown.Count < sweep.Executions.Count) lines.Add(new Text($"... and {sweep.Executions.Count - shown.Count} more", new Style(Color.Grey)));
         if (sweep.Executions.FirstOrDefault(e => e is { State: ExecutionState.Queued, Error: not null }) is { } again)
             lines.Add(new Text($"{Ways.Label(again)} is tried again: {again.Error}"));
+        lines.AddRange(SweepOverview.Missing(sweep).Select(line => new Text(line, new Style(Color.Yellow))));
         lines.Add(new Text(Summary(sweep, now)));
         return new Rows(lines);
     }
@@ -31,12 +32,19 @@ internal static class ExecutionTable
     /// <summary>How many are finished, the time so far, and the time left where it can be told.</summary>
     public static string Summary(SweepStatus sweep, DateTimeOffset now)
     {
-        var parts = new List<string> { $"{sweep.Executions.Count(e => Words.IsOver(e.State) && e.State != ExecutionState.Skipped)} of {sweep.Executions.Count} finished" };
-        var failed = sweep.Executions.Count(e => e.State == ExecutionState.Failed);
-        if (failed > 0) parts.Add($"{failed} failed");
+        int Count(params ExecutionState[] states) => sweep.Steps?.Sum(s => states.Sum(s.In)) ?? sweep.Executions.Count(e => states.Contains(e.State));
+        var parts = new List<string>
+        {
+            $"{Figures.Count(Count(ExecutionState.Completed, ExecutionState.Cached, ExecutionState.Failed))} of {Figures.Count(sweep.Size)} finished",
+        };
+        var failed = Count(ExecutionState.Failed);
+        if (failed > 0) parts.Add($"{Figures.Count(failed)} failed");
         var time = Figures.Time(((sweep.FinishedAt ?? now) - sweep.SubmittedAt).TotalSeconds);
         parts.Add(sweep.FinishedAt is null ? $"{time} so far" : $"in {time}");
-        if (SecondsLeft(sweep.Executions) is { } left and > 0) parts.Add($"about {Figures.Time(left)} left");
+        var left = sweep.Executions.Count < sweep.Size ? sweep.SecondsLeft : sweep.State == SweepState.Running ? SecondsLeft(sweep.Executions) : null;
+        if (left > 0) parts.Add($"about {Figures.Time(left.Value)} left");
+        if (sweep.State is SweepState.Preparing or SweepState.Paused) parts.Add(Words.Of(sweep.State));
+        if (sweep.Reason is { } reason) parts.Add(reason);
         return string.Join(", ", parts);
     }
 

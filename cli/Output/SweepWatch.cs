@@ -33,18 +33,18 @@ internal sealed class SweepWatch(Terminal terminal, Func<CancellationToken, Task
                 },
                 stop));
         // Once more whole: the live table may have left rows out to fit the terminal.
-        terminal.Write(ExecutionTable.Render(last!, time.GetUtcNow()));
+        terminal.Write(SweepOverview.Screen(last!, time.GetUtcNow(), terminal.Width));
         return last!;
     }
 
-    private Spectre.Console.Rendering.IRenderable Render(SweepStatus sweep) => ExecutionTable.Render(sweep, time.GetUtcNow(), terminal.Height);
+    private Spectre.Console.Rendering.IRenderable Render(SweepStatus sweep) => SweepOverview.Screen(sweep, time.GetUtcNow(), terminal.Width, terminal.Height);
 
     private async Task<SweepStatus> FollowAsync(SweepStatus sweep, Action<SweepStatus, DateTimeOffset> show, CancellationToken stop)
     {
         while (true)
         {
             show(sweep, time.GetUtcNow());
-            if (sweep.State != SweepState.Running) return sweep;
+            if (!Words.GoesOn(sweep.State)) return sweep;
             await Task.Delay(Pace, time, stop);
             sweep = await read(stop);
         }

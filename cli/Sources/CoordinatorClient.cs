@@ -13,7 +13,7 @@ using Lathe.Coordinator;
 namespace Lathe.Cli.Sources;
 
 /// <summary>A running coordinator over HTTP.</summary>
-internal sealed class CoordinatorClient : ISweepReader, IDisposable
+internal sealed partial class CoordinatorClient : IDisposable
 {
     /// <summary>The key that a coordinator beyond this machine asks for. It is no option: what stands on a command line, every user of the machine can read.</summary>
     public const string KeyVariable = "LATHE_API_KEY";
@@ -40,8 +40,6 @@ internal sealed class CoordinatorClient : ISweepReader, IDisposable
         _http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", key);
     }
 
-    public Task<IReadOnlyList<SweepSummary>> ListAsync(CancellationToken stop) => GetAsync<IReadOnlyList<SweepSummary>>("sweeps", stop);
-
     /// <summary>A page of the list of sweeps, latest first.</summary>
     /// <param name="limit">The most of them, 1 to 1,000.</param>
     /// <param name="before">Id of the last sweep of the page before; null: from the latest.</param>
@@ -67,8 +65,6 @@ internal sealed class CoordinatorClient : ISweepReader, IDisposable
     /// <summary>One execution with the figures of its epochs.</summary>
     public Task<ExecutionDetail> ExecutionAsync(string reference, int index, CancellationToken stop) =>
         GetAsync<ExecutionDetail>(string.Create(CultureInfo.InvariantCulture, $"{Sweep(reference)}/executions/{index}"), stop);
-
-    public Task<SweepResults> ResultsAsync(string reference, CancellationToken stop) => GetAsync<SweepResults>($"{Sweep(reference)}/results", stop);
 
     /// <summary>A page of the results.</summary>
     /// <param name="reference">Id, unique start of one, or name.</param>

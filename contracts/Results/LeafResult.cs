@@ -7,7 +7,18 @@ namespace Lathe.Contracts;
 /// <summary>The results of a sweep, and what its metrics mean.</summary>
 /// <param name="Metrics">One descriptor for each metric that a stage of the sweep describes, by rank.</param>
 /// <param name="Leaves">One row for each leaf of the sweep's tree, in the tree's order.</param>
-public sealed record SweepResults(IReadOnlyList<MetricDescriptor> Metrics, IReadOnlyList<LeafResult> Leaves);
+/// <param name="Next">Index to ask for the next page with; null: there is none.</param>
+public sealed record SweepResults(
+    IReadOnlyList<MetricDescriptor> Metrics,
+    IReadOnlyList<LeafResult> Leaves,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] int? Next = null);
+
+/// <summary>The results of a sweep that no other beats.</summary>
+/// <param name="Results">Some of them from everywhere on the fronts, best first: each is on a front of the goal (the first metric of which more is better) against a cost (one of which less is better).</param>
+/// <param name="Fronts">How many results are on a front, listed or not.</param>
+/// <param name="Done">Results that are there.</param>
+/// <param name="All">Results that the sweep will have.</param>
+public sealed record BestResults(SweepResults Results, int Fronts, int Done, int All);
 
 /// <summary>
 /// One row of a sweep's results: a leaf of its tree of executions. As JSON, each figure is a member of the row under its own name:

@@ -61,7 +61,8 @@ public enum SweepState
 /// <param name="SubmittedAt">When it was submitted.</param>
 /// <param name="FinishedAt">When it ended; null while it runs.</param>
 /// <param name="Executions">
-/// All executions; of a sweep that has more than were asked for, those that run, those that failed last and the first others, in the order of the tree.
+/// All executions; of a sweep that has more than were asked for, those that run and those that failed last, each with the ones that it starts from, and
+/// the first others. In the order of the tree.
 /// </param>
 /// <param name="Device">Kind of processor that the sweep asks for; null: any.</param>
 /// <param name="Steps">The stages in order, each with the number of its executions in every state.</param>
@@ -70,6 +71,7 @@ public enum SweepState
 /// <param name="Threads">CPU threads of each computation; null: as many as its worker has.</param>
 /// <param name="SecondsLeft">Estimate until the sweep ends; null: unknown.</param>
 /// <param name="Pinned">True: no retention rule deletes anything of it.</param>
+/// <param name="Failures">Why executions failed, the most frequent reason first; null: none failed.</param>
 public sealed record SweepStatus(
     Guid Id,
     string Name,
@@ -83,7 +85,8 @@ public sealed record SweepStatus(
     int Priority = SweepLimits.DefaultPriority,
     int? Threads = null,
     double? SecondsLeft = null,
-    bool Pinned = false)
+    bool Pinned = false,
+    IReadOnlyList<FailureReason>? Failures = null)
 {
     /// <summary>Number of executions that the sweep has, whether listed or not.</summary>
     [JsonIgnore]
@@ -106,10 +109,18 @@ public sealed record StepCounts(int Step, string Stage, string Version, IReadOnl
     public int In(ExecutionState state) => Counts.GetValueOrDefault(state);
 }
 
+/// <summary>Why some executions of a stage failed.</summary>
+/// <param name="Stage">Stage name.</param>
+/// <param name="Error">What the first of them says. Those of the others may name other numbers.</param>
+/// <param name="Count">Number of them.</param>
+/// <param name="First">Index of the first.</param>
+public sealed record FailureReason(string Stage, string Error, int Count, int First);
+
 /// <summary>Some executions of a sweep, in the order of its tree.</summary>
 /// <param name="Executions">At most as many as were asked for.</param>
 /// <param name="Next">Index to ask for the next page with; null: there is none.</param>
-public sealed record ExecutionPage(IReadOnlyList<ExecutionStatus> Executions, int? Next);
+/// <param name="Above">Executions that these start from, back to the first stage, as far as the page does not have them; null: none.</param>
+public sealed record ExecutionPage(IReadOnlyList<ExecutionStatus> Executions, int? Next, IReadOnlyList<ExecutionStatus>? Above = null);
 
 /// <summary>One execution of a sweep.</summary>
 /// <param name="Index">Place in the sweep's tree, parents before children.</param>

@@ -264,14 +264,14 @@ public static class FixedPointCompiler
             return new Pending(
                 (to, _) =>
                 {
-                    var scale = Math.ScaleB(1, _tensors[to].Fraction - _tensors[from].Fraction);
-                    var maps = new Requantizer[rows.Length, columns.Length];
+                    var places = _tensors[to].Fraction - _tensors[from].Fraction;
+                    var divisions = new Quotient[rows.Length, columns.Length];
                     for (var y = 0; y < rows.Length; y++)
                     {
-                        for (var x = 0; x < columns.Length; x++) maps[y, x] = Requantizer.Of(scale / pixels(rows[y], columns[x]), 0);
+                        for (var x = 0; x < columns.Length; x++) divisions[y, x] = Quotient.Of(places, pixels(rows[y], columns[x]));
                     }
 
-                    return new MeanStep([from], to, rows, columns, maps);
+                    return new MeanStep([from], to, rows, columns, divisions);
                 },
                 [], [], PendingKind.Whole);
         }

@@ -13,19 +13,11 @@ public static class CostCharts
     public static IReadOnlyList<ScatterChart> Of(ShownResults results) =>
         results.Goal is not { } goal ? [] : [.. results.Costs.Select(cost => Of(results, goal, cost)).OfType<ScatterChart>()];
 
-    /// <summary>Numbers of the points that no other beats: at most its cost and at least its height, one of them better.</summary>
-    /// <param name="points">Cost and height of each.</param>
-    public static IReadOnlySet<int> Front(IReadOnlyList<(double Cost, double Height)> points) =>
-        points.Index().Where(p => !points.Any(q => Beats(q, p.Item))).Select(p => p.Index).ToHashSet();
-
-    private static bool Beats((double Cost, double Height) one, (double Cost, double Height) other) =>
-        one.Cost <= other.Cost && one.Height >= other.Height && (one.Cost < other.Cost || one.Height > other.Height);
-
     private static ScatterChart? Of(ShownResults results, ResultColumn goal, ResultColumn cost)
     {
         var known = results.Leaves.Index().Where(l => goal.Value(l.Item) is not null && cost.Value(l.Item) > 0).ToList();
         if (known.Count == 0) return null;
-        var front = Front([.. known.Select(l => (cost.Value(l.Item)!.Value, goal.Value(l.Item)!.Value))]);
+        var front = ParetoFront.Of([.. known.Select(l => (cost.Value(l.Item)!.Value, goal.Value(l.Item)!.Value))]);
         var bits = results.Columns.FirstOrDefault(c => c.Metric.Format == MetricFormat.Bits);
         var widths = known.Select(l => bits?.Value(l.Item)).OfType<double>().Distinct().Order().ToList();
         var scale = goal.Metric.Format == MetricFormat.Percent ? 100 : 1;
@@ -35,7 +27,7 @@ public static class CostCharts
             Low = scale * goal.Low(l.Item), High = scale * goal.High(l.Item),
         });
         return new ScatterChart(
-            $"{goal.Metric.Name}-{cost.Metric.Name}", $"{goal.Metric.Title} against {cost.LongTitle}", new AxisInfo(cost.LongTitle, AxisScale.Logarithmic), new AxisInfo(goal.LongTitle),
+            $"{goal.Metric.Name}-{cost.Metric.Name}", Words.Capital($"{goal.Metric.Title} against {cost.LongTitle}"), new AxisInfo(cost.LongTitle, AxisScale.Logarithmic), new AxisInfo(goal.LongTitle),
             [.. points])
         {
             Groups = ["dense", bits is null ? "not dense" : "float", .. widths.Select(w => $"{Figures.Bits(w)} {bits!.Metric.Title}")],

@@ -10,25 +10,26 @@ namespace Lathe.EndToEnd.Tests;
 /// <summary>deploy/k8s/base, rendered as a cluster would see it, against the names in the code.</summary>
 public sealed class KubernetesBase
 {
-    private static readonly (string Stage, string Executable)[] Stages =
+    private static readonly (string Stage, string Version, string Executable)[] Stages =
     [
-        (Trainer.TrainStage.Manifest.Name, "Lathe.Trainer"),
-        (Pruner.PruneStage.Manifest.Name, "Lathe.Pruner"),
-        (Quantizer.QuantizeStage.Manifest.Name, "Lathe.Quantizer"),
-        (Evaluator.EvaluateStage.Manifest.Name, "Lathe.Evaluator"),
+        (Trainer.TrainStage.Manifest.Name, Trainer.TrainStage.Manifest.Version, "Lathe.Trainer"),
+        (Pruner.PruneStage.Manifest.Name, Pruner.PruneStage.Manifest.Version, "Lathe.Pruner"),
+        (Quantizer.QuantizeStage.Manifest.Name, Quantizer.QuantizeStage.Manifest.Version, "Lathe.Quantizer"),
+        (Evaluator.EvaluateStage.Manifest.Name, Evaluator.EvaluateStage.Manifest.Version, "Lathe.Evaluator"),
     ];
 
     private static readonly Lazy<IReadOnlyList<YamlMappingNode>> Rendered = new(Render);
 
     [Fact]
-    public void Every_stage_is_a_scaled_job_on_its_own_queue_that_starts_its_own_executable()
+    public void Every_version_of_a_stage_is_a_scaled_job_on_its_own_queue_that_starts_its_own_executable()
     {
-        foreach (var (stage, executable) in Stages)
+        foreach (var (stage, version, executable) in Stages)
         {
-            var job = Find("ScaledJob", $"stage-{stage}");
+            var job = Find("ScaledJob", $"stage-{stage}-{version}");
+            Assert.Equal(version, Text(job, "metadata", "labels", "app.kubernetes.io/version"));
             var trigger = Sequence(job, "spec", "triggers").Single();
             Assert.Equal("rabbitmq", Text(trigger, "type"));
-            Assert.Equal(Queues.Stage(stage), Text(trigger, "metadata", "queueName"));
+            Assert.Equal(Queues.Stage(stage, version), Text(trigger, "metadata", "queueName"));
             Assert.Equal("http", Text(trigger, "metadata", "protocol"));
             Assert.Equal("false", Text(trigger, "metadata", "excludeUnacknowledged"));
             Assert.Equal("1", Text(trigger, "metadata", "value"));
@@ -46,7 +47,7 @@ public sealed class KubernetesBase
     [Fact]
     public void Every_stage_announces_itself_once_when_deployed()
     {
-        foreach (var (stage, executable) in Stages)
+        foreach (var (stage, _, executable) in Stages)
         {
             var job = Find("Job", $"announce-{stage}");
             var container = Sequence(job, "spec", "template", "spec", "containers").Single();
@@ -85,9 +86,9 @@ public sealed class KubernetesBase
         Assert.EndsWith(":" + Text(port, "containerPort"), Text(settings, "LATHE_HTTP"), StringComparison.Ordinal);
         var service = Sequence(Find("Service", "coordinator"), "spec", "ports").Single();
         Assert.Equal(Text(port, "name"), Text(service, "targetPort"));
-        foreach (var (stage, _) in Stages)
+        foreach (var (stage, version, _) in Stages)
         {
-            var container = Sequence(Find("ScaledJob", $"stage-{stage}"), "spec", "jobTargetRef", "template", "spec", "containers").Single();
+            var container = Sequence(Find("ScaledJob", $"stage-{stage}-{version}"), "spec", "jobTargetRef", "template", "spec", "containers").Single();
             Assert.Equal(Text(settings, "LATHE_HEALTH_PORT"), Text(Sequence(container, "ports").Single(), "containerPort"));
         }
     }

@@ -1,3 +1,4 @@
+using Lathe.Contracts;
 using Lathe.Contracts.Panels;
 using Lathe.Reports.Drawings;
 using Lathe.Reports.Results;
@@ -50,7 +51,7 @@ public sealed class DrawingTests
 
     [Fact]
     public void The_Pareto_front_holds_what_nothing_beats() =>
-        Assert.Equal([1, 3, 4, 5], CostCharts.Front([(100, 0.92), (50, 0.93), (50, 0.9), (10, 0.8), (10, 0.8), (9, 0.7), (200, 0.93)]).Order());
+        Assert.Equal([1, 3, 4, 5], ParetoFront.Of([(100, 0.92), (50, 0.93), (50, 0.9), (10, 0.8), (10, 0.8), (9, 0.7), (200, 0.93)]).Order());
 
     [Fact]
     public void In_a_crowd_what_nothing_beats_keeps_its_number()

@@ -12,6 +12,7 @@ internal static class ReadingRoutes
     public const int MostAtATime = 1000;
 
     private const int UsualPage = 100;
+    private const int UsualBest = 20;
 
     /// <summary>Sweeps, latest first.</summary>
     public static async Task<Ok<IReadOnlyList<SweepSummary>>> ListAsync(int? limit, string? before, SweepQueries queries, SweepTargets targets, CancellationToken stop)
@@ -67,6 +68,13 @@ internal static class ReadingRoutes
         // A page needs both; without a limit what came before a leaf is left out too.
         var found = await queries.ResultsAsync(id.ToString(), after, limit ?? (after is null ? null : int.MaxValue), stop);
         return TypedResults.Ok(details == true ? StoredDetails.AddTo(found, results) : found);
+    }
+
+    /// <summary>The results of a sweep that no other beats.</summary>
+    public static async Task<Ok<BestResults>> BestAsync(string reference, int? limit, SweepQueries queries, SweepTargets targets, CancellationToken stop)
+    {
+        CheckLimit(limit);
+        return TypedResults.Ok(await queries.BestAsync((await targets.IdAsync(reference, stop)).ToString(), limit ?? UsualBest, stop));
     }
 
     /// <summary>Stages that workers have announced.</summary>

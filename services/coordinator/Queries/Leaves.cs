@@ -19,14 +19,17 @@ internal static class Leaves
     public static SweepResults Of(
         IReadOnlyList<NodeView> nodes, IReadOnlyList<StepCountRow> steps, IReadOnlyDictionary<(string Stage, string Version), IReadOnlyList<MetricDescriptor>> metrics)
     {
-        // Where several stages describe a metric, the last one on the way has the say.
-        var described = steps.Select(s => (s.Stage, s.Version)).Distinct().SelectMany(stage => metrics.GetValueOrDefault(stage) ?? [])
-            .GroupBy(d => d.Name).Select(same => same.Last()).OrderBy(d => d.Rank);
         var byIndex = nodes.ToDictionary(n => n.Index);
         return new SweepResults(
-            [.. described],
+            [.. Described(steps, metrics)],
             [.. nodes.Where(n => n.Node.IsLeaf).Select(leaf => Of(leaf, byIndex, metrics.GetValueOrDefault((leaf.Point.Stage, leaf.Point.Version)) ?? []))]);
     }
+
+    /// <summary>What the stages of a sweep measure, by rank. Where several describe a metric, the last one on the way has the say.</summary>
+    public static IEnumerable<MetricDescriptor> Described(
+        IReadOnlyList<StepCountRow> steps, IReadOnlyDictionary<(string Stage, string Version), IReadOnlyList<MetricDescriptor>> metrics) =>
+        steps.Select(s => (s.Stage, s.Version)).Distinct().SelectMany(stage => metrics.GetValueOrDefault(stage) ?? [])
+            .GroupBy(d => d.Name).Select(same => same.Last()).OrderBy(d => d.Rank);
 
     private static LeafResult Of(NodeView leaf, Dictionary<int, NodeView> nodes, IReadOnlyList<MetricDescriptor> metrics)
     {

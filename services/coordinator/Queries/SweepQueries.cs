@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using Lathe.Contracts;
 using Microsoft.EntityFrameworkCore;
 
@@ -16,10 +17,12 @@ public sealed record SweepEvent(long Sequence, DateTimeOffset At, string Kind, J
 /// <param name="time">Clock that decides which sweeps have had no heartbeat for too long.</param>
 /// <param name="options">Options of the calling coordinator, whose own sweeps never count as abandoned; null: the caller is no coordinator.</param>
 /// <param name="stages">Knows which stages have workers; null: nobody knows.</param>
-public sealed class SweepQueries(CoordinatorStore store, TimeProvider time, CoordinatorOptions? options = null, StageCatalog? stages = null)
+public sealed partial class SweepQueries(CoordinatorStore store, TimeProvider time, CoordinatorOptions? options = null, StageCatalog? stages = null)
 {
     /// <summary>Executions that a status lists, unless asked for more or fewer.</summary>
     public const int Listed = 200;
+
+    private const int MostReasons = 20;
 
     private readonly CoordinatorOptions _options = options ?? new CoordinatorOptions();
 
@@ -75,7 +78,8 @@ public sealed class SweepQueries(CoordinatorStore store, TimeProvider time, Coor
             : await NotableAsync(database, sweep, limit, stop);
         return new SweepStatus(
             id, sweep.Row.Name, sweep.State, sweep.Row.SubmittedAt, EndOf(sweep.Row), [.. executions.Select(e => e.Status())], sweep.Row.Device,
-            sweep.Counts((stage, version) => stages?.HasWorker(stage, version)), sweep.Row.Reason, sweep.Row.Priority, sweep.Row.Threads, sweep.SecondsLeft(), sweep.Row.Pinned);
+            sweep.Counts((stage, version) => stages?.HasWorker(stage, version)), sweep.Row.Reason, sweep.Row.Priority, sweep.Row.Threads, sweep.SecondsLeft(), sweep.Row.Pinned,
+            await FailuresAsync(database, sweep, stop));
     }
 
     /// <summary>Executions of a sweep in the order of its tree, some at a time.</summary>
@@ -99,15 +103,21 @@ public sealed class SweepQueries(CoordinatorStore store, TimeProvider time, Coor
             var read = await NodeView.ReadAsync(
                 database,
                 sweep,
-                nodes => InState(database, nodes.Where(n => n.Index > from && (points == null || points.Contains(n.Point))), state).OrderBy(n => n.Index).Take(limit + 1),
+                nodes => InState(database, nodes.Where(n => n.Index > from && (points == null || points.Contains(n.Point))), state, sweep.State).OrderBy(n => n.Index).Take(limit + 1),
                 stop);
-            // Whether a result was found or computed, and the state of the sweep, the database does not compare.
+            // The database compares less than all of it.
             page.AddRange(read.Where(v => state is null || v.State == state));
             if (page.Count > limit || read.Count <= limit) break;
             last = read[^1].Index;
         }
 
-        return new ExecutionPage([.. page.Take(limit).Select(v => v.Status())], page.Count > limit ? page[limit - 1].Index : null);
+        var shown = page.Take(limit).ToList();
+        var above = shown.ToList();
+        await AddParentsAsync(database, sweep, above, stop);
+        return new ExecutionPage(
+            [.. shown.Select(v => v.Status())],
+            page.Count > limit ? shown[^1].Index : null,
+            above.Count == shown.Count ? null : [.. above.Except(shown).Select(v => v.Status())]);
     }
 
     /// <summary>The results of a sweep, one for each leaf of its tree.</summary>
@@ -121,22 +131,42 @@ public sealed class SweepQueries(CoordinatorStore store, TimeProvider time, Coor
         var id = await IdAsync(reference, stop);
         await using var database = store.Open();
         var sweep = await ViewAsync(database, id, stop);
-        var names = sweep.Steps.Select(s => s.Stage).Distinct().ToList();
-        var manifests = await database.Stages.AsNoTracking().Where(s => names.Contains(s.Name)).ToListAsync(stop);
-        List<NodeView> nodes;
-        if (limit is { } most)
-        {
-            var from = after ?? -1;
-            nodes = await NodeView.ReadAsync(database, sweep, all => all.Where(n => n.IsLeaf && n.Index > from).OrderBy(n => n.Index).Take(most), stop);
-            await AddParentsAsync(database, sweep, nodes, stop);
-        }
-        else
-        {
-            nodes = await NodeView.ReadAsync(database, sweep, all => all, stop);
-        }
+        var metrics = await MetricsAsync(database, sweep, stop);
+        if (limit is not { } most) return Leaves.Of(await NodeView.ReadAsync(database, sweep, all => all, stop), sweep.Steps, metrics);
+        var from = after ?? -1;
+        var nodes = await NodeView.ReadAsync(
+            database, sweep, all => all.Where(n => n.IsLeaf && n.Index > from).OrderBy(n => n.Index).Take(most < int.MaxValue ? most + 1 : most), stop);
+        var isMore = nodes.Count > most;
+        if (isMore) nodes.RemoveAt(most);
+        int? next = isMore ? nodes[^1].Index : null;
+        await AddParentsAsync(database, sweep, nodes, stop);
+        return Leaves.Of(nodes, sweep.Steps, metrics) with { Next = next };
+    }
 
-        return Leaves.Of(nodes, sweep.Steps, manifests.ToDictionary(
-            s => (s.Name, s.Version), s => JsonSerializer.Deserialize<StageManifest>(s.Manifest, LatheJson.Options)!.Metrics ?? []));
+    /// <summary>The results that no other beats. Its cost is that of reading the figures of all leaves.</summary>
+    /// <param name="reference">As in <see cref="IdAsync"/>.</param>
+    /// <param name="limit">The most of them, best first.</param>
+    /// <param name="stop">Gives up.</param>
+    /// <exception cref="LatheException">No sweep or several sweeps match.</exception>
+    public async Task<BestResults> BestAsync(string reference, int limit, CancellationToken stop = default)
+    {
+        var id = await IdAsync(reference, stop);
+        await using var database = store.Open();
+        var sweep = await ViewAsync(database, id, stop);
+        var metrics = await MetricsAsync(database, sweep, stop);
+        var leaves = database.Nodes.AsNoTracking().Where(n => n.SweepId == id && n.IsLeaf);
+        var done = await (
+            from node in leaves
+            join execution in database.Executions.AsNoTracking() on node.ExecutionId equals execution.Id
+            where execution.State == RunState.Completed
+            orderby node.Index
+            select new { node.Index, execution.Metrics }).ToListAsync(stop);
+        var (listed, fronts) = BestLeaves.Of([.. done.Select(d => (d.Index, d.Metrics))], [.. Leaves.Described(sweep.Steps, metrics)], limit);
+        var nodes = await NodeView.ReadAsync(database, sweep, all => all.Where(n => listed.Contains(n.Index)), stop);
+        var order = nodes.Select((node, i) => (node.Index, i)).ToDictionary(p => p.Index, p => p.i);
+        await AddParentsAsync(database, sweep, nodes, stop);
+        var results = Leaves.Of(nodes, sweep.Steps, metrics);
+        return new BestResults(results with { Leaves = [.. listed.Select(index => results.Leaves[order[index]])] }, fronts, done.Count, await leaves.CountAsync(stop));
     }
 
     /// <summary>What happened to a sweep, in order.</summary>
@@ -163,7 +193,7 @@ public sealed class SweepQueries(CoordinatorStore store, TimeProvider time, Coor
     /// <summary>Of a sweep with more executions than a person reads: those that run, those that failed last, and the first others.</summary>
     private static async Task<List<NodeView>> NotableAsync(CoordinatorDatabase database, SweepView sweep, int limit, CancellationToken stop)
     {
-        var running = await InState(database, database.Nodes.AsNoTracking().Where(n => n.SweepId == sweep.Row.Id), ExecutionState.Running)
+        var running = await InState(database, database.Nodes.AsNoTracking().Where(n => n.SweepId == sweep.Row.Id), ExecutionState.Running, sweep.State)
             .OrderBy(n => n.Index).Take(limit / 2).Select(n => n.Index).ToListAsync(stop);
         var failed = await (
             from node in database.Nodes.AsNoTracking()
@@ -172,22 +202,69 @@ public sealed class SweepQueries(CoordinatorStore store, TimeProvider time, Coor
             orderby execution.FinishedAt descending
             select node.Index).Take(limit / 4).ToListAsync(stop);
         var others = limit - running.Count - failed.Count;
-        var indices = running.Concat(failed).Concat(Enumerable.Range(0, others)).ToHashSet();
-        return await NodeView.ReadAsync(database, sweep, nodes => nodes.Where(n => indices.Contains(n.Index)), stop);
+        var indices = running.Concat(failed).ToHashSet();
+        indices.UnionWith(Enumerable.Range(0, sweep.Size).Where(i => !indices.Contains(i)).Take(others));
+        var notable = await NodeView.ReadAsync(database, sweep, nodes => nodes.Where(n => indices.Contains(n.Index)), stop);
+        await AddParentsAsync(database, sweep, notable, stop);
+        return notable;
     }
 
-    /// <summary>Nodes that may be in a state, as far as the database can tell.</summary>
-    private static IQueryable<NodeRow> InState(CoordinatorDatabase database, IQueryable<NodeRow> nodes, ExecutionState? state)
+    private static async Task<IReadOnlyList<FailureReason>?> FailuresAsync(CoordinatorDatabase database, SweepView sweep, CancellationToken stop)
     {
-        RunState[] runs = state switch
+        if (sweep.Steps.All(s => s.Failed == 0)) return null;
+        var same = await (
+            from execution in database.Executions
+            join node in database.Nodes on (Guid?)execution.Id equals node.ExecutionId
+            where node.SweepId == sweep.Row.Id && execution.State == RunState.Failed
+            group node by new { execution.Stage, execution.Error } into failed
+            select new FailureReason(failed.Key.Stage, failed.Key.Error ?? "", failed.Count(), failed.Min(n => n.Index))).ToListAsync(stop);
+        return
+        [
+            .. same.GroupBy(f => (f.Stage, Reason: Numbers().Replace(f.Error, "#")))
+                .Select(alike => alike.MinBy(f => f.First)! with { Count = alike.Sum(f => f.Count) })
+                .OrderByDescending(f => f.Count).ThenBy(f => f.First).Take(MostReasons),
+        ];
+    }
+
+    private static async Task<IReadOnlyDictionary<(string Stage, string Version), IReadOnlyList<MetricDescriptor>>> MetricsAsync(
+        CoordinatorDatabase database, SweepView sweep, CancellationToken stop)
+    {
+        var names = sweep.Steps.Select(s => s.Stage).Distinct().ToList();
+        var manifests = await database.Stages.AsNoTracking().Where(s => names.Contains(s.Name)).ToListAsync(stop);
+        return manifests.ToDictionary(
+            s => (s.Name, s.Version), s => JsonSerializer.Deserialize<StageManifest>(s.Manifest, LatheJson.Options)!.Metrics ?? []);
+    }
+
+    /// <summary>Nodes that may be in a state: few others are among them, so that no page has to read all.</summary>
+    private static IQueryable<NodeRow> InState(CoordinatorDatabase database, IQueryable<NodeRow> nodes, ExecutionState? state, SweepState sweep)
+    {
+        // What a sweep that stands still has open is shown in the state of the sweep.
+        var isOpenShownSo = state switch
         {
-            ExecutionState.Running => [RunState.Running],
-            ExecutionState.Queued => [RunState.Ready, RunState.Queued],
-            ExecutionState.Completed or ExecutionState.Cached => [RunState.Completed],
-            ExecutionState.Failed => [RunState.Failed],
-            _ => [],
+            ExecutionState.Paused => sweep == SweepState.Paused,
+            ExecutionState.Cancelled => sweep == SweepState.Cancelled,
+            ExecutionState.Skipped => sweep is SweepState.Interrupted or SweepState.Failed or SweepState.Succeeded,
+            _ => false,
         };
-        return runs.Length == 0 ? nodes : nodes.Where(n => database.Executions.Any(e => e.Id == n.ExecutionId && runs.Contains(e.State)));
+        return state switch
+        {
+            null => nodes,
+            ExecutionState.Running => Runs(RunState.Running),
+            ExecutionState.Queued => Runs(RunState.Ready, RunState.Queued),
+            ExecutionState.Failed => Runs(RunState.Failed),
+            ExecutionState.Completed => nodes.Where(n => database.Executions.Any(
+                e => e.Id == n.ExecutionId && e.State == RunState.Completed && !e.Found && e.SweepId == n.SweepId && e.NodeIndex == n.Index)),
+            ExecutionState.Cached => nodes.Where(n => database.Executions.Any(
+                e => e.Id == n.ExecutionId && e.State == RunState.Completed && (e.Found || e.SweepId != n.SweepId || e.NodeIndex != n.Index))),
+            _ when isOpenShownSo => nodes.Where(n => n.ExecutionId == null || database.Executions.Any(
+                e => e.Id == n.ExecutionId && e.State != RunState.Completed && e.State != RunState.Failed)),
+            ExecutionState.Waiting => nodes.Where(n => n.ExecutionId == null && n.BlockedBy == null && n.Hold == NodeHold.None),
+            ExecutionState.Paused => nodes.Where(n => n.Hold == NodeHold.Paused),
+            ExecutionState.Skipped => nodes.Where(n => n.BlockedBy != null),
+            _ => nodes.Where(n => n.Hold == NodeHold.Cancelled || database.Executions.Any(e => e.Id == n.ExecutionId && e.State == RunState.Cancelled)),
+        };
+
+        IQueryable<NodeRow> Runs(params RunState[] runs) => nodes.Where(n => database.Executions.Any(e => e.Id == n.ExecutionId && runs.Contains(e.State)));
     }
 
     private static async Task AddParentsAsync(CoordinatorDatabase database, SweepView sweep, List<NodeView> nodes, CancellationToken stop)
@@ -226,6 +303,10 @@ public sealed class SweepQueries(CoordinatorStore store, TimeProvider time, Coor
             _ => throw new LatheException($"{found.Count} sweeps have an id that starts with '{reference}'; give more of it"),
         };
     }
+
+    /// <summary>Numbers in a reason, which differ from execution to execution where the reason is the same.</summary>
+    [GeneratedRegex(@"\d+(?:[.,]\d+)*")]
+    private static partial Regex Numbers();
 
     private LatheException NotFound(string reference) =>
         new($"no sweep '{reference}' in {store.Address}; expected an id, the start of one, or a name ('lathe status' lists them)");

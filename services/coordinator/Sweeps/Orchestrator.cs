@@ -1,5 +1,4 @@
 using Lathe.Contracts;
-using Microsoft.EntityFrameworkCore;
 
 namespace Lathe.Coordinator;
 

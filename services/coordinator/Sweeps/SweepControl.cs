@@ -96,7 +96,10 @@ internal sealed class SweepControl(SweepChanges changes)
                 if (sweep.Pinned) throw new LatheException($"sweep {sweep.Name} is pinned; take the pin away first");
                 var database = change.Database;
                 // Executions that another sweep's nodes use stay, on whichever account.
-                var unused = database.Executions.Where(e => e.SweepId == id && !database.Nodes.Any(n => n.ExecutionId == e.Id && n.SweepId != id)).Select(e => e.Id);
+                var unused = await database.Executions
+                    .Where(e => (e.SweepId == id || database.Nodes.Any(n => n.ExecutionId == e.Id && n.SweepId == id))
+                        && !database.Nodes.Any(n => n.ExecutionId == e.Id && n.SweepId != id))
+                    .Select(e => e.Id).ToListAsync(stop);
                 await database.ProgressPoints.Where(p => unused.Contains(p.ExecutionId)).ExecuteDeleteAsync(stop);
                 await database.Leases.Where(l => unused.Contains(l.ExecutionId)).ExecuteDeleteAsync(stop);
                 await database.Executions.Where(e => unused.Contains(e.Id)).ExecuteDeleteAsync(stop);
