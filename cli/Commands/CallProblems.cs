@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Text.RegularExpressions;
-using Lathe.Contracts;
 using Lathe.Hosting;
 
 namespace Lathe.Cli.Commands;

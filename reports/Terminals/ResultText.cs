@@ -1,3 +1,4 @@
+using System.Buffers;
 using Lathe.Reports.Results;
 using Spectre.Console.Rendering;
 
@@ -8,6 +9,9 @@ public static class ResultText
 {
     private const int LeastWay = 12;
     private const int WideTerminal = 100;
+
+    // What ends a part of a word, where a line may be broken.
+    private static readonly SearchValues<char> Marks = SearchValues.Create("={,./-");
 
     /// <summary>Draws the table.</summary>
     /// <param name="all">Results of one sweep.</param>
@@ -61,7 +65,7 @@ public static class ResultText
         while (text.Length > width)
         {
             var space = text.LastIndexOf(' ', width);
-            var mark = text.AsSpan(0, width).LastIndexOfAny("={,./-") + 1;
+            var mark = text.AsSpan(0, width).LastIndexOfAny(Marks) + 1;
             var end = space > 1 ? space : mark > 2 ? mark : width;
             yield return text[..end];
             text = $"  {text[end..].TrimStart()}";

@@ -19,9 +19,12 @@ public sealed partial class Knowing_no_stage
     ];
 
     [Fact]
-    public void Is_true_of_every_source_file() => Assert.Empty(Sources.Select(source => source.Data)
-        .Where(file => file != BuiltIn && !Array.Exists(Stages, stage => file.StartsWith($"services/{stage}/", StringComparison.Ordinal)))
-        .Where(file => Knows(File.ReadAllText(Path.Combine(Repository.Root, file)))));
+    public void Is_true_of_every_source_file()
+    {
+        var others = Sources.Select(source => source.Data)
+            .Where(file => file != BuiltIn && !Array.Exists(Stages, stage => file.StartsWith($"services/{stage}/", StringComparison.Ordinal)));
+        Assert.DoesNotContain(others, file => Knows(File.ReadAllText(Path.Combine(Repository.Root, file))));
+    }
 
     [Theory]
     [InlineData("using Lathe.Pruner.Budget;", true)]
