@@ -51,7 +51,7 @@ public static class RestApi
         read.MapGet("/sweeps/{reference}/executions/{index:int}", ReadingRoutes.ExecutionAsync).Named().WithSummary("One execution with the figures of its epochs.");
         read.MapGet("/sweeps/{reference}/results", ReadingRoutes.ResultsAsync).Named().Produces<SweepResults>().Produces(StatusCodes.Status304NotModified).WithMetadata(Version)
             .WithSummary("Results of a sweep, one row for each leaf of its tree; without a limit all.");
-        read.MapGet("/sweeps/{reference}/best", ReadingRoutes.BestAsync)
+        read.MapGet("/sweeps/{reference}/best", ReadingRoutes.BestAsync).Named()
             .WithSummary("Results that no other beats: on the Pareto front of the first metric of which more is better against one of which less is.");
         read.MapGet("/sweeps/{reference}/events", (string reference, long? since, HttpContext context, EventRoutes events) => events.StreamAsync(reference, since, context))
             .Named().Produces<SweepEvent>(contentType: EventRoutes.MediaType).WithMetadata(LastEvent).WithSummary("What happens to a sweep, as server-sent events. The header Last-Event-ID goes on after an event.");

@@ -169,7 +169,7 @@ public sealed class Refusing_over_http
         var number = Gen.OneOf("0", "-1", "1", "99999999999999999999", "x", "", "%00", "2147483647", "-2147483648", "1.5");
         var option = Gen.Select(Gen.OneOf("limit", "before", "after", "state", "stage", "execution", "since", "details"), Gen.OneOf(number, reference), (n, v) => $"{n}={v}");
         var below = Gen.OneOf(
-            Gen.OneOf("", "/executions", "/results", "/pause", "/resume", "/cancel", "/retry", "/priority", "/pin", "/events"), number.Select(n => $"/executions/{n}"));
+            Gen.OneOf("", "/executions", "/results", "/best", "/pause", "/resume", "/cancel", "/retry", "/priority", "/pin", "/events"), number.Select(n => $"/executions/{n}"));
         var path = Gen.OneOf(
             Gen.Select(reference, below, (r, b) => $"/sweeps/{r}{b}"), Gen.OneOf("/sweeps", "/sweeps", "/sweeps/check", "/stages", "/sweeps//", "/openapi/v2.json"), reference.Select(r => $"/checkpoints/{r}"));
         var header = Gen.Select(
