@@ -17,6 +17,9 @@ internal static partial class LatheCommand
     /// <summary>The input was bad.</summary>
     public const int BadInput = 2;
 
+    /// <summary>The sweep was cancelled from elsewhere.</summary>
+    public const int Cancelled = 3;
+
     /// <summary>Runs one call.</summary>
     /// <returns>Exit code.</returns>
     public static async Task<int> RunAsync(string[] args)
@@ -77,7 +80,8 @@ internal static partial class LatheCommand
         foreach (var command in (Command[])
             [
                 RunCommand.Create(), SubmitCommand.Create(), StatusCommand.Create(), ResultsCommand.Create(), ModelsCommand.Create(),
-                InspectCommand.Create(), EvaluateCommand.Create(), ExportCommand.Create(), ReportCommand.Create(), CoordinatorCommand.Create(), KeysCommand.Create(), WorkerCommand.Create(), DoctorCommand.Create(),
+                .. ControlCommands.Create(),
+                InspectCommand.Create(), EvaluateCommand.Create(), ExportCommand.Create(), ReportCommand.Create(), CoordinatorCommand.Create(), KeysCommand.Create(), WorkerCommand.Create(), DeadLettersCommand.Create(), DoctorCommand.Create(),
             ]) root.Subcommands.Add(command);
         return root;
     }

@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using System.Text;
 using Lathe.Contracts;
 using Lathe.Contracts.Messages;
 using Polly;
@@ -14,6 +15,7 @@ namespace Lathe.Hosting;
 public sealed class BrokerClient(BrokerAddress address) : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+    private static readonly CreateChannelOptions Confirmed = new(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true);
 
     private readonly SemaphoreSlim _one = new(1);
     private readonly ResiliencePipeline _pipeline = new ResiliencePipelineBuilder()
@@ -55,6 +57,47 @@ public sealed class BrokerClient(BrokerAddress address) : IAsyncDisposable
         },
         stop);
 
+    /// <summary>Version of RabbitMQ as the broker tells it; null where it does not, or not as a number.</summary>
+    public async Task<Version?> VersionAsync(CancellationToken stop)
+    {
+        var properties = await OnChannelAsync((_, _) => Task.FromResult(_connection?.ServerProperties), stop);
+        return properties is not null && properties.TryGetValue("version", out var value) && value is byte[] bytes
+            && Version.TryParse(Encoding.UTF8.GetString(bytes).Split('-', '+')[0], out var version)
+                ? version
+                : null;
+    }
+
+    /// <summary>Moves a message to the dead letters.</summary>
+    /// <param name="queue">The queue that it came from.</param>
+    /// <param name="reason">Why, for a person.</param>
+    /// <param name="properties">Its properties.</param>
+    /// <param name="body">Its body.</param>
+    /// <param name="stop">Gives up.</param>
+    /// <returns>The id by which <see cref="DeadLetters"/> finds it.</returns>
+    internal Task<string> BuryAsync(string queue, string reason, IReadOnlyBasicProperties properties, byte[] body, CancellationToken stop) =>
+        OnConfirmedChannelAsync(
+            async (channel, cancel) =>
+            {
+                var named = new BasicProperties(properties);
+                // Without an id of its own it could not be told from another one with the same body.
+                if (!named.IsMessageIdPresent()) named.MessageId = Guid.NewGuid().ToString();
+                var letter = DeadLetter.Of(named, body) with { Queue = queue, Reason = reason, At = DateTimeOffset.UtcNow };
+                await channel.BasicPublishAsync("", Queues.Dead, mandatory: true, letter.Buried(named), body, cancel);
+                return letter.Id;
+            },
+            stop);
+
+    /// <summary>Works on a channel whose publications return once the broker has the message on a queue, and throw where there is no such queue.</summary>
+    internal Task<T> OnConfirmedChannelAsync<T>(Func<IChannel, CancellationToken, Task<T>> work, CancellationToken stop) => ExplainedAsync(
+        async cancel =>
+        {
+            var channel = await _pipeline.ExecuteAsync(
+                async patience => await (await ConnectAsync(patience)).CreateChannelAsync(Confirmed, patience),
+                cancel);
+            await using (channel) return await work(channel, cancel);
+        },
+        stop);
+
     public async ValueTask DisposeAsync()
     {
         if (_connection is not null) await _connection.DisposeAsync();
@@ -70,7 +113,7 @@ public sealed class BrokerClient(BrokerAddress address) : IAsyncDisposable
         },
         stop);
 
-    private static async Task DeclareBoundAsync(
+    internal static async Task DeclareBoundAsync(
         IChannel channel, string name, IReadOnlyDictionary<string, object?> arguments, CancellationToken stop)
     {
         await channel.ExchangeDeclareAsync(name, ExchangeType.Fanout, durable: true, autoDelete: false, cancellationToken: stop);
@@ -79,19 +122,23 @@ public sealed class BrokerClient(BrokerAddress address) : IAsyncDisposable
         await channel.QueueBindAsync(name, name, "", cancellationToken: stop);
     }
 
-    private async Task<T> OnChannelAsync<T>(Func<IChannel, CancellationToken, Task<T>> work, CancellationToken stop)
+    private Task<T> OnChannelAsync<T>(Func<IChannel, CancellationToken, Task<T>> work, CancellationToken stop) => ExplainedAsync(
+        async outer => await _pipeline.ExecuteAsync(
+            async cancel =>
+            {
+                var connection = await ConnectAsync(cancel);
+                await using var channel = await connection.CreateChannelAsync(cancellationToken: cancel);
+                return await work(channel, cancel);
+            },
+            outer),
+        stop);
+
+    private async Task<T> ExplainedAsync<T>(Func<CancellationToken, Task<T>> work, CancellationToken stop)
     {
         await _one.WaitAsync(stop);
         try
         {
-            return await _pipeline.ExecuteAsync(
-                async cancel =>
-                {
-                    var connection = await ConnectAsync(cancel);
-                    await using var channel = await connection.CreateChannelAsync(cancellationToken: cancel);
-                    return await work(channel, cancel);
-                },
-                stop);
+            return await work(stop);
         }
         catch (Exception e) when (Explained(e) is { } explained)
         {

@@ -26,6 +26,7 @@ public static class LatheBus
         services.AddSingleton<ReportSender>();
         services.AddSingleton<WorkerShutdown>();
         services.AddSingleton<WorkerActivity>();
+        services.AddSingleton<WorkerFitness>();
         services.AddSingleton<KeyLocks>();
         services.AddSingleton(_ => new CheckpointStore(settings));
         services.AddSingleton(_ => new ResultStore(settings));
@@ -55,6 +56,7 @@ public static class LatheBus
             bus.DisableUsageTelemetry();
             parts.Register(bus);
             bus.AddReceiveEndpointObserver<ConnectionLog>();
+            services.AddReceiveEndpointObserver(provider => provider.GetRequiredService<WorkerFitness>());
             if (settings.Broker is null) bus.UsingInMemory((context, transport) => Configure(context, transport, parts, settings.SlotsFor(threads: 1)));
             else bus.UsingRabbitMq((context, transport) => Configure(context, transport, parts, settings.Broker));
         });
@@ -79,12 +81,14 @@ public static class LatheBus
             host.Password(broker.Password);
             if (broker.Tls) host.UseSsl(tls => tls.ServerName = broker.Host);
         });
+        // The queue of answers. From 4.3 on a broker refuses queues that are neither durable nor exclusive.
+        transport.Exclusive = true;
         parts.Configure(context, 1, (queue, kind, configure) => transport.ReceiveEndpoint(queue, endpoint =>
         {
             switch (kind)
             {
                 case QueueKind.Lasting:
-                    foreach (var (name, value) in QueueArguments.Stage) endpoint.SetQueueArgument(name, value);
+                    foreach (var (name, value) in queue == Queues.Coordinator ? QueueArguments.Coordinator : QueueArguments.Stage) endpoint.SetQueueArgument(name, value);
                     break;
                 case QueueKind.Served:
                     endpoint.AutoDelete = true;
@@ -92,6 +96,7 @@ public static class LatheBus
                 case QueueKind.Temporary:
                     endpoint.Durable = false;
                     endpoint.AutoDelete = true;
+                    endpoint.Exclusive = true;
                     break;
             }
 

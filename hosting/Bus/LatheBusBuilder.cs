@@ -1,8 +1,11 @@
+using System.Data.Common;
+using System.Net.Sockets;
 using System.Text.Json;
 using Lathe.Contracts;
 using Lathe.Contracts.Messages;
 using MassTransit;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 
 namespace Lathe.Hosting;
 
@@ -61,6 +64,9 @@ public sealed class LatheBusBuilder
         return this;
     }
 
+    /// <summary>Whether a queue brings the executions of a stage that this process hosts.</summary>
+    internal bool IsStageQueue(string queue) => _stages.Any(stage => stage.Queue == queue);
+
     internal void Register(IBusRegistrationConfigurator bus)
     {
         foreach (var reports in _reports) reports.Register(bus);
@@ -70,12 +76,16 @@ public sealed class LatheBusBuilder
     {
         foreach (var stage in TakesWork ? _stages : [])
         {
-            receive(Queues.Stage(stage.Manifest.Name, stage.Manifest.Version), QueueKind.Lasting, endpoint =>
+            receive(stage.Queue, QueueKind.Lasting, endpoint =>
             {
                 Take(endpoint, prefetch: executions, atATime: executions);
                 // An execution that could not end here goes back to its queue, not to a queue of errors.
-                endpoint.RethrowFaultedMessages();
-                endpoint.ThrowOnSkippedMessages();
+                if (!Guard(context, endpoint, stage.Queue, e => e.TryGetPayload<UnderstoodMessage>(out _)))
+                {
+                    endpoint.RethrowFaultedMessages();
+                    endpoint.ThrowOnSkippedMessages();
+                }
+
                 endpoint.PublishFaults = false;
                 endpoint.Handler<ExecuteStage>(message => context.GetRequiredService<StageExecutor>().Take(stage, message));
             });
@@ -83,6 +93,9 @@ public sealed class LatheBusBuilder
             {
                 Take(endpoint, prefetch: 2, atATime: 2);
                 endpoint.PublishFaults = false;
+                // Whoever asked hears of the fault, and asks again.
+                endpoint.DiscardFaultedMessages();
+                endpoint.DiscardSkippedMessages();
                 endpoint.Handler<CheckStage>(async message => await message.RespondAsync(
                     await stage.AnswerAsync(message.Message, context.GetRequiredService<HostingSettings>())));
             });
@@ -93,19 +106,34 @@ public sealed class LatheBusBuilder
             receive(reports.Queue, BusAddress.KindOfReports(reports.Queue), endpoint =>
             {
                 Take(endpoint, prefetch: Math.Max(LeastReports, reports.AtATime), atATime: reports.AtATime);
+                Guard(context, endpoint, reports.Queue, e => Passes(e.Exception));
                 endpoint.UseMessageRetry(retry => retry.Exponential(5, TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(5), TimeSpan.FromMilliseconds(200)));
                 reports.Configure(context, endpoint);
             });
         }
 
         if (_stages.Count == 0 || !TakesWork) return;
-        receive($"lathe.worker.{Environment.MachineName}.{Environment.ProcessId}.{Guid.NewGuid():N}", QueueKind.Temporary, endpoint =>
+        var queue = $"lathe.worker.{Environment.MachineName}.{Environment.ProcessId}.{Guid.NewGuid():N}";
+        receive(queue, QueueKind.Temporary, endpoint =>
         {
             endpoint.PublishFaults = false;
+            Guard(context, endpoint, queue, _ => false);
             endpoint.Handler<AnnounceStages>(message => context.GetRequiredService<Announcer>().Announce(message.Message.ReplyTo, message.CancellationToken));
             endpoint.Handler<CancelExecutions>(message => context.GetRequiredService<OngoingExecutions>().CancelAsync(message.Message.Executions));
         });
     }
+
+    /// <summary>Sends what cannot be read to the dead letters; false without a broker, which has none and whose senders are this process.</summary>
+    private static bool Guard(IServiceProvider services, IReceiveEndpointConfigurator endpoint, string queue, Func<ExceptionReceiveContext, bool> comesAgain)
+    {
+        if (services.GetService<BrokerClient>() is not { } broker) return false;
+        new PoisonMessages(queue, broker, comesAgain, services.GetRequiredService<ILogger<PoisonMessages>>()).Guard(endpoint);
+        return true;
+    }
+
+    /// <summary>A report whose consumer failed over something that passes, such as a database that is away, goes back to its queue.</summary>
+    private static bool Passes(Exception? e) =>
+        e is not null && (e is LatheException { Kind: not FailureKind.Permanent } or DbException or IOException or SocketException or TimeoutException || Passes(e.InnerException));
 
     private static void Take(IReceiveEndpointConfigurator endpoint, int prefetch, int atATime)
     {
@@ -128,6 +156,9 @@ public sealed class LatheBusBuilder
 internal sealed record StageEntry(
     StageManifest Manifest, Func<JsonElement, Func<StageRun, StageOutcome>> Prepare, Func<JsonElement, StageCheck, StageForecast> Check)
 {
+    /// <summary>The queue that brings executions of this version of the stage.</summary>
+    public string Queue => Queues.Stage(Manifest.Name, Manifest.Version);
+
     // One of them may read a header or list a folder of images; all together they leave the machine to those who compute.
     private const int AtATime = 4;
 

@@ -10,6 +10,9 @@ namespace Lathe.Hosting;
 /// <summary>A coordinator's way to the stages.</summary>
 public sealed class StageSender
 {
+    // Keeps messages short: a sweep may have a hundred thousand executions.
+    private const int CancelledAtOnce = 1000;
+
     private readonly IBus _bus;
     private readonly BrokerClient? _broker;
     private readonly LatheBusBuilder _parts;
@@ -50,7 +53,10 @@ public sealed class StageSender
     /// <summary>Tells every worker that is up to stop executions. A worker that gets the message of one later answers it at once.</summary>
     /// <param name="executions">What to stop.</param>
     /// <param name="stop">Gives up; with a broker that is away, the call waits for it.</param>
-    public Task CancelAsync(CancelExecutions executions, CancellationToken stop = default) => _bus.Publish(executions, stop);
+    public async Task CancelAsync(CancelExecutions executions, CancellationToken stop = default)
+    {
+        foreach (var some in executions.Executions.Chunk(CancelledAtOnce)) await _bus.Publish(new CancelExecutions(some), stop);
+    }
 
     /// <summary>Executions of one version of a stage that wait for a worker; null where unknown, as on the in-memory bus.</summary>
     public async Task<long?> QueueDepthAsync(string stage, string version, CancellationToken stop = default) =>

@@ -7,8 +7,15 @@ public static class DataPlaces
 {
     /// <summary>Where a data set lies, ready to be read: in a folder, or as shards in a bucket.</summary>
     /// <exception cref="LatheException">No such data set: says where it looked, for what, and what to do.</exception>
-    public static DataPlace Find(string name, HostingSettings settings) =>
-        (IsBucket(settings) ? BucketDataSets.Find(name, settings) : null) ?? new DataPlace(DataFolders.Find(name, settings));
+    public static DataPlace Find(string name, HostingSettings settings)
+    {
+        if (!IsName(name)) throw new LatheException("a data set is named by the folder that it lies in, without any way there");
+        return (IsBucket(settings) ? BucketDataSets.Find(name, settings) : null) ?? new DataPlace(DataFolders.Find(name, settings));
+    }
+
+    /// <summary>Whether a name can be that of a data set: one that leaves no folder that data lie in, and says nothing to a terminal.</summary>
+    public static bool IsName(string name) =>
+        name.Length is > 0 and <= 200 && !name.Any(char.IsControl) && !Path.IsPathRooted(name) && !name.Split('/', '\\').Contains("..");
 
     /// <summary>One line for people where a data set was not in the place that the settings name; null where it was, or none is named.</summary>
     /// <param name="name">The data set.</param>
@@ -30,6 +37,7 @@ public static class DataPlaces
     /// <summary>Where a data set lies, for people, without copying anything; null where it is not.</summary>
     public static string? Locate(string name, HostingSettings settings)
     {
+        if (!IsName(name)) return null;
         try
         {
             return (IsBucket(settings) ? BucketDataSets.Locate(name, settings) : null) ?? DataFolders.Find(name, settings);

@@ -1,4 +1,5 @@
 using Lathe.Contracts;
+using Lathe.Contracts.Messages;
 
 namespace Lathe.Hosting;
 
@@ -22,7 +23,7 @@ public static class Doctor
         Disk(BucketAddress.IsOne(settings.Store) ? settings.Home : settings.Store),
         .. DataPlaces.IsBucket(settings) ? (DoctorCheck[])[Data(settings)] : [],
         Processors(settings),
-        await BrokerAsync(settings, stop),
+        .. await BrokersAsync(settings, stop),
     ];
 
     /// <summary>Whether a file can be written to a folder.</summary>
@@ -118,19 +119,38 @@ public static class Doctor
 
     private static string Counted(int count, string what) => $"{count} {what}{(count == 1 ? "" : "s")}";
 
-    /// <summary>Whether the broker answers and lets this user in.</summary>
-    public static async Task<DoctorCheck> BrokerAsync(HostingSettings settings, CancellationToken stop = default)
+    /// <summary>Whether the broker answers and lets this user in, how long a worker may compute, and whether dead letters wait for somebody.</summary>
+    public static async Task<IReadOnlyList<DoctorCheck>> BrokersAsync(HostingSettings settings, CancellationToken stop = default)
     {
-        if (settings.Broker is null) return new DoctorCheck("broker", true, "none set: everything runs in one process");
+        if (settings.Broker is null) return [new DoctorCheck("broker", true, "none set: everything runs in one process")];
         await using var broker = new BrokerClient(settings.Broker);
         try
         {
-            await broker.CheckAsync(stop);
-            return new DoctorCheck("broker", true, $"{settings.Broker} answers");
+            var version = await broker.VersionAsync(stop);
+            return
+            [
+                new DoctorCheck("broker", true, $"{settings.Broker} answers{(version is null ? "" : $": RabbitMQ {version}")}"),
+                ConsumerTimeout(version),
+                Dead(await broker.ReadyMessagesAsync(Queues.Dead, stop) ?? 0),
+            ];
         }
         catch (LatheException e)
         {
-            return new DoctorCheck("broker", false, e.Message);
+            return [new DoctorCheck("broker", false, e.Message)];
         }
     }
+
+    /// <summary>How long a worker may hold a message before the broker gives it to another.</summary>
+    /// <param name="version">Of RabbitMQ; null: unknown.</param>
+    public static DoctorCheck ConsumerTimeout(Version? version) => new(
+        "broker's timeout",
+        true,
+        version >= QueueArguments.FirstWithConsumerTimeout
+            ? $"an execution may take {QueueArguments.ConsumerTimeout.TotalDays:0} days (x-consumer-timeout of its queue), unless a policy of the broker says less in consumer-timeout"
+            : $"RabbitMQ {version?.ToString() ?? "of unknown version"} takes a message from a worker after consumer_timeout, 30 minutes by default, and cannot say what it is set to. Lathe computes on and "
+            + $"joins the message when it comes again, up to 100 times. For executions of more than a day put consumer_timeout = {QueueArguments.ConsumerTimeout.TotalMilliseconds:0} into rabbitmq.conf, "
+            + $"or use RabbitMQ {QueueArguments.FirstWithConsumerTimeout} or newer");
+
+    private static DoctorCheck Dead(long count) => new(
+        "dead letters", true, count == 0 ? "none" : $"{count} messages that nobody could read; see lathe dead-letters list");
 }

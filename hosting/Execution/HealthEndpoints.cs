@@ -13,7 +13,7 @@ public static class HealthEndpoints
 {
     /// <summary>
     /// <c>/health/live</c>: the process answers. <c>/health/ready</c>: every health check passes, MassTransit's of the bus among them, so that
-    /// work can be taken.
+    /// work can be taken; the answer says what does not pass and why.
     /// </summary>
     public static void MapHealth(this IEndpointRouteBuilder web)
     {
@@ -22,7 +22,16 @@ public static class HealthEndpoints
         {
             // A bus that waits for one of its queues takes no work from it yet.
             ResultStatusCodes = { [HealthStatus.Degraded] = StatusCodes.Status503ServiceUnavailable },
+            ResponseWriter = WriteAsync,
         });
+    }
+
+    private static Task WriteAsync(HttpContext context, HealthReport report)
+    {
+        context.Response.ContentType = "text/plain; charset=utf-8";
+        var failing = report.Entries.Where(check => check.Value.Status != HealthStatus.Healthy)
+            .Select(check => $"\n{check.Key}: {check.Value.Description ?? check.Value.Exception?.Message ?? check.Value.Status.ToString()}");
+        return context.Response.WriteAsync($"{report.Status}{string.Concat(failing)}");
     }
 
     /// <summary>A process that answers nothing else over HTTP.</summary>
@@ -32,7 +41,7 @@ public static class HealthEndpoints
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.WebHost.UseKestrelCore().UseUrls($"http://*:{port}");
         builder.Services.AddRoutingCore();
-        builder.Services.AddHealthChecks();
+        builder.Services.AddHealthChecks().AddCheck<WorkerFitness>("worker");
         return builder;
     }
 }

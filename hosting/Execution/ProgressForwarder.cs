@@ -6,9 +6,16 @@ namespace Lathe.Hosting;
 /// <summary>Passes a stage's progress on at a pace for people, and repeats the last word while there is nothing new.</summary>
 internal sealed class ProgressForwarder : IProgress<StageProgress>, IAsyncDisposable
 {
-    private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(500);
-    private static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(4);
+    /// <summary>Least time between two reports within one process, where a person looks on.</summary>
+    public static readonly TimeSpan Near = TimeSpan.FromMilliseconds(500);
 
+    /// <summary>Least time between two reports over a broker, where each costs the coordinator work for each of many workers.</summary>
+    public static readonly TimeSpan Far = TimeSpan.FromSeconds(2);
+
+    /// <summary>No report says nothing for longer, and none is tried for longer.</summary>
+    public static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(4);
+
+    private readonly TimeSpan _pace;
     private readonly Func<StageProgress, CancellationToken, Task> _send;
     private readonly ILogger _logger;
     private readonly TimeProvider _time;
@@ -16,9 +23,9 @@ internal sealed class ProgressForwarder : IProgress<StageProgress>, IAsyncDispos
     private readonly Task _loop;
     private StageProgress _last;
 
-    public ProgressForwarder(StageProgress first, Func<StageProgress, CancellationToken, Task> send, TimeProvider time, ILogger logger)
+    public ProgressForwarder(StageProgress first, TimeSpan pace, Func<StageProgress, CancellationToken, Task> send, TimeProvider time, ILogger logger)
     {
-        (_last, _send, _time, _logger) = (first, send, time, logger);
+        (_last, _pace, _send, _time, _logger) = (first, pace, send, time, logger);
         _loop = Task.Run(ForwardAsync);
     }
 
@@ -35,7 +42,7 @@ internal sealed class ProgressForwarder : IProgress<StageProgress>, IAsyncDispos
     {
         StageProgress? sent = null;
         var sentAt = 0L;
-        using var timer = new PeriodicTimer(Pace, _time);
+        using var timer = new PeriodicTimer(_pace, _time);
         try
         {
             do

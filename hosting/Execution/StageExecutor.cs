@@ -22,22 +22,22 @@ internal sealed class StageExecutor(
     ReportSender reports,
     WorkerShutdown shutdown,
     WorkerActivity activity,
+    WorkerFitness fitness,
     OngoingExecutions ongoing,
     TimeProvider time,
     ILogger<StageExecutor> logger)
 {
-    // errno's ENOSPC, which .NET hands on as it is.
-    private const int NoSpaceLeft = 28;
-
     /// <summary>Handles one message; returning acknowledges it, throwing sends it back to its queue.</summary>
     public async Task Take(StageEntry stage, ConsumeContext<ExecuteStage> message)
     {
         var command = message.Message;
-        if (shutdown.Stopping.IsCancellationRequested)
+        if (CommandCheck.Problem(command) is { } problem) throw new MalformedMessageException(problem);
+        message.ReceiveContext.AddOrUpdatePayload(() => UnderstoodMessage.Instance, known => known);
+        if (shutdown.Stopping.IsCancellationRequested || fitness.Reason is not null)
         {
             // The bus is about to stop taking messages. One that went back too quickly would only be handed out to this process again.
             await Task.Delay(TimeSpan.FromSeconds(1), message.CancellationToken);
-            throw new OperationCanceledException("the worker is shutting down");
+            throw new OperationCanceledException(fitness.Reason ?? "the worker is shutting down");
         }
 
         var traceParent = message.Headers.Get<string>(Headers.TraceParent);
@@ -78,9 +78,9 @@ internal sealed class StageExecutor(
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            var (kind, message) = Failure(command, e);
+            var failure = Failure(command, e);
             await EndAsync(attempt => new StageFailed(
-                command.ExecutionId, attempt, command.Key, command.Stage, kind, message, WorkerName.Of(command.Stage)));
+                command.ExecutionId, attempt, command.Key, command.Stage, failure.Kind, failure.Message, WorkerName.Of(command.Stage)));
             return;
         }
 
@@ -88,28 +88,20 @@ internal sealed class StageExecutor(
             attempt => new StageCompleted(
                 command.ExecutionId, attempt, command.Key, command.Stage, result.Output, result.Metrics, result.Seconds, found),
             result.TraceParent);
+        if (!found) fitness.Succeeded();
 
         Task EndAsync<T>(Func<int, T> report, string? span = null)
             where T : class, IStageReport =>
             reports.SendAsync(command.ReplyTo, report(execution.End()), span, ongoing.BusStopped);
     }
 
-    private (FailureKind Kind, string Message) Failure(ExecuteStage command, Exception e)
+    private StageFailure Failure(ExecuteStage command, Exception e)
     {
-        var (kind, text) = e switch
-        {
-            // Without a broker there is no other worker.
-            LatheException { Kind: FailureKind.Elsewhere } here when settings.Broker is null => (FailureKind.Permanent, here.Message),
-            LatheException known => (known.Kind, known.Message),
-            // Trying again fills no less.
-            IOException { HResult: NoSpaceLeft } => (FailureKind.Permanent, "the disk is full; make room where checkpoints and states are kept (lathe doctor shows where), and run the same again"),
-            IOException io => (FailureKind.Transient, $"input or output failed: {io.Message}"),
-            // libtorch's messages go on with the frames of its own stack.
-            _ => (FailureKind.Permanent, $"{e.GetType().Name}: {e.Message.Split('\n')[0].TrimEnd()} (a fault in the stage; the worker's log has the details)"),
-        };
-        if (e is LatheException) logger.LogWarning("{Stage} {Key} failed: {Message}", command.Stage, command.Key, text);
+        var failure = StageFailure.Of(e, hasOtherWorkers: settings.Broker is not null);
+        if (failure.IsExplained) logger.LogWarning("{Stage} {Key} failed: {Message}", command.Stage, command.Key, failure.Message);
         else logger.LogError(e, "{Stage} {Key} failed", command.Stage, command.Key);
-        return (kind, text);
+        if (failure.IsOfThisWorker) fitness.Failed(failure.Message);
+        return failure;
     }
 
     /// <summary>The result, and whether it was there already.</summary>
@@ -122,13 +114,10 @@ internal sealed class StageExecutor(
         CheckDevice(command);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(execution.Cancelled, shutdown.Stopping);
         var worker = WorkerName.Of(stage.Manifest.Name);
-        await reports.SendAsync(
-            command.ReplyTo,
-            new StageStarted(command.ExecutionId, execution.Attempt, command.Key, command.Stage, worker, queued),
-            null,
-            either.Token);
+        await SendStartedAsync(command, new StageStarted(command.ExecutionId, execution.Attempt, command.Key, command.Stage, worker, queued), either.Token);
         await using var progress = new ProgressForwarder(
             new StageProgress(StageProgress.Taken),
+            settings.Broker is null ? ProgressForwarder.Near : ProgressForwarder.Far,
             (value, stop) => reports.SendAsync(
                 command.ReplyTo, new StageProgressed(command.ExecutionId, execution.Attempt, command.Key, command.Stage, worker, value), null, stop),
             time,
@@ -142,6 +131,24 @@ internal sealed class StageExecutor(
         progress.Report(new StageProgress("starting"));
         var stop = (execution.Cancelled, either.Token);
         return (await Compute(command, attempt => Prepare(stage.Manifest, command, attempt, progress, stop), work, parent, either.Token), false);
+    }
+
+    /// <summary>Progress follows it and says the same: that it cannot be sent is no reason not to compute.</summary>
+    private async Task SendStartedAsync(ExecuteStage command, StageStarted report, CancellationToken stop)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        patience.CancelAfter(ProgressForwarder.Heartbeat);
+        try
+        {
+            await reports.SendAsync(command.ReplyTo, report, null, patience.Token);
+        }
+#pragma warning disable CA1031 // Whatever the bus says, the execution goes on.
+        catch (Exception e) when (!stop.IsCancellationRequested)
+#pragma warning restore CA1031
+        {
+            var why = e is OperationCanceledException ? "nothing took the report in time" : e.Message;
+            logger.LogWarning("the start of {Stage} {Key} could not be reported: {Why}", command.Stage, command.Key, why);
+        }
     }
 
     private async Task<StoredResult> Compute(
@@ -168,13 +175,13 @@ internal sealed class StageExecutor(
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
             ending = "interrupted";
-            attempt.CalledOff();
+            TryCallOff(attempt);
             throw;
         }
         catch (Exception e)
         {
             // It ended by itself and is reported: only attempts that took their worker with them stay on the record.
-            attempt.CalledOff();
+            TryCallOff(attempt);
             span?.SetStatus(ActivityStatusCode.Error, e.Message);
             throw;
         }
@@ -184,6 +191,19 @@ internal sealed class StageExecutor(
                 time.GetElapsedTime(began).TotalSeconds,
                 new KeyValuePair<string, object?>(LatheTelemetry.Stage, command.Stage),
                 new KeyValuePair<string, object?>(LatheTelemetry.Outcome, ending));
+        }
+    }
+
+    /// <summary>A store that has failed once may fail again; the first failure says more.</summary>
+    private void TryCallOff(TrainingAttempt attempt)
+    {
+        try
+        {
+            attempt.CalledOff();
+        }
+        catch (Exception e) when (e is LatheException or IOException or UnauthorizedAccessException)
+        {
+            logger.LogDebug(e, "the end of an attempt could not be recorded");
         }
     }
 
@@ -198,8 +218,8 @@ internal sealed class StageExecutor(
             Version = command.Version,
             Parameters = command.Parameters,
             Input = command.Input,
-            InputPath = command.Input is { } input ? checkpoints.PathOf(input) : null,
-            FoundData = manifest.ReadsData ? FindData(command) : null,
+            InputPath = command.Input is { } input ? StageFailure.OfThisWorker(() => checkpoints.PathOf(input)) : null,
+            FoundData = manifest.ReadsData ? StageFailure.OfThisWorker(() => FindData(command)) : null,
             Seed = command.Seed,
             Threads = Threads(command),
             Device = settings.Device.Fit(command.Device) ?? settings.Device,
@@ -250,10 +270,9 @@ internal sealed class StageExecutor(
     {
         if (command.Stage != manifest.Name || command.Version != manifest.Version)
         {
-            throw new LatheException(
+            throw new StageFailure.Mismatch(
                 $"the sweep asks for stage {command.Stage} version {command.Version}; this worker ({Environment.MachineName}) runs {manifest.Name} version {manifest.Version}. "
-                + $"Start a worker of {command.Stage} version {command.Version}, or submit the sweep again to workers of the new release",
-                FailureKind.Elsewhere);
+                + $"Start a worker of {command.Stage} version {command.Version}, or submit the sweep again to workers of the new release");
         }
     }
 
@@ -261,10 +280,9 @@ internal sealed class StageExecutor(
     {
         if (settings.Device.Fit(command.Device) is null)
         {
-            throw new LatheException(
+            throw new StageFailure.Mismatch(
                 $"the sweep asks for device {command.Device!.Value.ToString().ToLowerInvariant()}, and this worker ({Environment.MachineName}) computes on {settings.Device} "
-                + $"({HostingSettings.DeviceVariable} or --device). Start a worker of {command.Stage} that computes there, or take device out of the sweep",
-                FailureKind.Elsewhere);
+                + $"({HostingSettings.DeviceVariable} or --device). Start a worker of {command.Stage} that computes there, or take device out of the sweep");
         }
     }
 

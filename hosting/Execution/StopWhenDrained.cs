@@ -1,5 +1,4 @@
 using Lathe.Contracts;
-using Lathe.Contracts.Messages;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
@@ -41,7 +40,7 @@ internal sealed class StopWhenDrained(
         {
             foreach (var stage in parts.Stages)
             {
-                if (await broker.ReadyMessagesAsync(Queues.Stage(stage.Manifest.Name, stage.Manifest.Version), stop) is > 0) return false;
+                if (await broker.ReadyMessagesAsync(stage.Queue, stop) is > 0) return false;
             }
 
             return true;

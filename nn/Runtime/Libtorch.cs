@@ -26,7 +26,7 @@ public static class Libtorch
             var oneDnn = OneDnn.Decide(Environment.GetEnvironmentVariable(OneDnn.Variable), ProcessorCaches.AreHidden);
             using var one = torch.ones(1);
             if (one.cpu().ReadCpuSingle(0) != 1f)
-                return new LatheException("libtorch was loaded, but 1 is not 1: its files are damaged.");
+                return new LatheException("libtorch was loaded, but 1 is not 1: its files are damaged.", FailureKind.Elsewhere);
             OneDnn.Apply(oneDnn);
             return null;
         }
@@ -38,7 +38,7 @@ public static class Libtorch
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            return new LatheException(Explain(AppContext.BaseDirectory, e), FailureKind.Permanent, e);
+            return new LatheException(Explain(AppContext.BaseDirectory, e), FailureKind.Elsewhere, e);
         }
     }
 

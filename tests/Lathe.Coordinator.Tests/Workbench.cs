@@ -94,9 +94,11 @@ internal sealed class Workbench : IDisposable
 
     public StageCatalog Catalog { get; private set; } = null!;
 
-    public async Task<Guid> SubmitAsync(SweepSpec spec, bool fresh = false, string? traceParent = null)
+    public Task<Guid> SubmitAsync(SweepSpec spec, bool fresh = false, string? traceParent = null) => SubmitAsync(new SweepSubmission(spec, fresh), traceParent);
+
+    public async Task<Guid> SubmitAsync(SweepSubmission submission, string? traceParent = null)
     {
-        var outcome = await Orchestrator.SubmitAsync(new SweepSubmission(spec, fresh), traceParent);
+        var outcome = await Orchestrator.SubmitAsync(submission, traceParent);
         Assert.Empty(outcome.Problems);
         await PumpAsync();
         return outcome.Id!.Value;

@@ -10,10 +10,13 @@ public static class Eventually
     /// <param name="what">What is waited for, for the message.</param>
     /// <param name="seconds">Patience.</param>
     /// <exception cref="TimeoutException">It did not become true in time.</exception>
-    public static async Task True(Func<bool> condition, string what, double seconds = 30)
+    public static Task True(Func<bool> condition, string what, double seconds = 30) => TrueAsync(() => Task.FromResult(condition()), what, seconds);
+
+    /// <inheritdoc cref="True"/>
+    public static async Task TrueAsync(Func<Task<bool>> condition, string what, double seconds = 30)
     {
         var waited = Stopwatch.StartNew();
-        while (!condition())
+        while (!await condition())
         {
             if (waited.Elapsed.TotalSeconds > seconds) throw new TimeoutException($"waited {seconds:0.#} s for: {what}");
             await Task.Delay(20);

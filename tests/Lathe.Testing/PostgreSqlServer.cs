@@ -16,6 +16,9 @@ public sealed class PostgreSqlServer : IAsyncLifetime
     private PrivateServer? _server;
     private int _databases;
 
+    /// <summary>True: what it commits is on the disk, as in production. Tests do without, which is quicker.</summary>
+    public bool IsDurable { get; init; }
+
     /// <summary>Port on 127.0.0.1.</summary>
     public int Port { get; } = PrivateServer.FreePort();
 
@@ -27,7 +30,7 @@ public sealed class PostgreSqlServer : IAsyncLifetime
         var cluster = Path.Combine(_folder, "cluster");
         await RunAsync("initdb", "-D", cluster, "-U", "lathe", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync");
         _server = PrivateServer.Start(
-            AsOtherUser("postgres", "-D", cluster, "-p", $"{Port}", "-k", _folder, "-h", "127.0.0.1", "-F"), Environment(), "INT");
+            AsOtherUser("postgres", "-D", cluster, "-p", $"{Port}", "-k", _folder, "-h", "127.0.0.1", "-c", $"fsync={(IsDurable ? "on" : "off")}"), Environment(), "INT");
         await _server.Ready("PostgreSQL", async () => await TryRunAsync("pg_isready", "-q", "-h", "127.0.0.1", "-p", $"{Port}") == 0);
     }
 

@@ -1,5 +1,4 @@
 using System.Threading.Channels;
-using Lathe.Contracts;
 using Lathe.Contracts.Messages;
 
 namespace Lathe.Coordinator;

@@ -1,4 +1,5 @@
 using System.Data.Common;
+using System.Text.Json;
 using Lathe.Contracts;
 using Lathe.Hosting;
 using Microsoft.Data.Sqlite;
@@ -87,7 +88,8 @@ public sealed class CoordinatorStore
         await Run(() => OpenAsync(database, stop));
         try
         {
-            // SQLite alters a table by making it anew; references to it must not stop that, and inside a transaction this cannot be set.
+            // SQLite alters a table by making it anew; references to it must not stop that. The setting cannot change inside a transaction, and the next opening
+            // of the connection sets it again.
             if (Address.File is not null) await database.Database.ExecuteSqlRawAsync("PRAGMA foreign_keys=OFF", stop);
             database.Database.SetCommandTimeout(MigrationPatience);
             await using var transaction = await BeginAsync(database, stop);
@@ -100,7 +102,6 @@ public sealed class CoordinatorStore
         finally
         {
             database.Database.SetCommandTimeout(null);
-            if (Address.File is not null) await database.Database.ExecuteSqlRawAsync("PRAGMA foreign_keys=ON", CancellationToken.None);
             await database.Database.CloseConnectionAsync();
         }
     }
@@ -118,12 +119,14 @@ public sealed class CoordinatorStore
             await ExecuteAsync(database, script, stop);
             if (tables.OldVersion is { } version) await Takeover.FillAsync(database, version, stop);
         }
-        catch (Exception e) when (DatabaseError(e) is { } cause)
+        catch (Exception e) when (DatabaseError(e) is not null || e is ArgumentException or FormatException or JsonException)
         {
+            var cause = DatabaseError(e) ?? e;
             throw new LatheException(
-                $"the tables of the database {Address} cannot be made: {cause.Message}; nothing in it was changed. Use another database ({DatabaseAddress.Variable}), "
-                + "or remove what is in the way",
-                inner: e);
+                $"the tables of the database {Address} cannot be {(tables.IsOlder ? "taken over" : "made")}: {cause.Message}; nothing in it was changed. "
+                + $"Remove what is in the way, or use another database ({DatabaseAddress.Variable})",
+                cause is DbException { IsTransient: true } ? FailureKind.Transient : FailureKind.Permanent,
+                e);
         }
     }
 

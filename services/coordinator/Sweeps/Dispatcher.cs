@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Lathe.Contracts;
 using Lathe.Contracts.Messages;
 using Lathe.Hosting;
@@ -28,37 +27,54 @@ internal sealed class Dispatcher(
         if (chosen.Count == 0) return false;
         // Outside of every lock and transaction: a store may be slow.
         var found = await LookUpAsync(chosen, stop);
+        var order = chosen.Select((e, i) => (e.Id, i)).ToDictionary(e => e.Id, e => e.i);
         var ids = chosen.ConvertAll(e => e.Id);
-        List<ExecutionRow> sent = [];
+        IReadOnlyList<Sending> sending = [];
         await changes.MakeAsync(
             async change =>
             {
                 var executions = await change.Database.Executions.Where(e => ids.Contains(e.Id) && e.State == RunState.Ready).ToListAsync(stop);
                 await change.FindAsync([.. executions.Where(e => found.ContainsKey(e.Id)).Select(e => (e, found[e.Id]))], stop);
-                sent = [.. executions.Where(e => !found.ContainsKey(e.Id)).OrderBy(e => ids.IndexOf(e.Id))];
-                await change.SendAsync(sent, change.Now + options.OutboxPatience, stop);
+                sending = await change.SendAsync([.. executions.Where(e => !found.ContainsKey(e.Id)).OrderBy(e => order[e.Id])], change.Now + options.OutboxPatience, stop);
             },
             stop);
-        if (sent.Count > 0) await FlushAsync(own: [.. sent.Select(e => (e.Id, e.Attempt))], stop);
+        if (sending.Count == 0) return true;
+        await using var database = store.Open();
+        await DeliverAsync(database, sending, [], stop);
         return true;
     }
 
     /// <summary>Sends what is in the outbox and nobody is sending: messages that cancel, and what a coordinator that died left.</summary>
-    public Task FlushAsync(CancellationToken stop) => FlushAsync(null, stop);
-
-    private async Task FlushAsync(IReadOnlyList<(Guid Execution, int Attempt)>? own, CancellationToken stop)
+    public async Task FlushAsync(CancellationToken stop)
     {
-        List<OutboxRow> rows;
-        await using (var database = store.Open())
-        {
-            rows = own is null ? await ClaimAsync(database, stop) : await OwnAsync(database, own, stop);
-            if (rows.Count == 0) return;
-            var commands = await CommandsAsync(database, rows, stop);
-            var done = await Task.WhenAll(rows.Where(r => r.CancelReason is null).Select(row => SendAsync(row, commands.GetValueOrDefault(row.Id), stop)));
-            var cancelled = await CancelAsync([.. rows.Where(r => r.CancelReason is not null)], stop);
-            var gone = done.OfType<long>().Concat(cancelled).ToList();
-            await database.Outbox.Where(o => gone.Contains(o.Id)).ExecuteDeleteAsync(stop);
-        }
+        await using var database = store.Open();
+        var rows = await ClaimAsync(database, stop);
+        if (rows.Count == 0) return;
+        var ids = rows.Where(r => r.CancelReason is null).Select(r => r.ExecutionId).ToHashSet();
+        var wanted = await (
+            from execution in database.Executions.AsNoTracking()
+            join node in database.Nodes.AsNoTracking() on new { execution.SweepId, Index = execution.NodeIndex } equals new { node.SweepId, node.Index }
+            where ids.Contains(execution.Id) && execution.State == RunState.Queued
+            select new { execution, node }).ToDictionaryAsync(w => w.execution.Id, stop);
+        var sending = rows.Where(r => r.CancelReason is null && wanted.TryGetValue(r.ExecutionId, out var w) && w.execution.Attempt == r.Attempt)
+            .Select(r => new Sending(r, wanted[r.ExecutionId].execution, wanted[r.ExecutionId].node)).ToList();
+        await DeliverAsync(database, sending, rows, stop);
+    }
+
+    /// <summary>Hands messages to the bus, and takes those that it has from the outbox.</summary>
+    /// <param name="database">Where the outbox is.</param>
+    /// <param name="sending">Executions to send.</param>
+    /// <param name="others">Rows that cancel, and those that there is nothing to send for any more: cancelled, completed or sent again in the meantime.</param>
+    /// <param name="stop">Gives up.</param>
+    private async Task DeliverAsync(CoordinatorDatabase database, IReadOnlyList<Sending> sending, IReadOnlyList<OutboxRow> others, CancellationToken stop)
+    {
+        var sent = sending.Select(s => s.Row.Id).ToHashSet();
+        var gone = others.Where(o => o.CancelReason is null && !sent.Contains(o.Id)).Select(o => o.Id).ToList();
+        var commands = new List<(OutboxRow Row, ExecuteStage Command, string? TraceParent)>();
+        foreach (var (row, execution, node) in sending) commands.Add((row, await CommandAsync(database, execution, node, stop), execution.TraceParent));
+        gone.AddRange((await Task.WhenAll(commands.Select(c => SendAsync(c.Row, c.Command, c.TraceParent, stop)))).OfType<long>());
+        gone.AddRange(await CancelAsync([.. others.Where(o => o.CancelReason is not null)], stop));
+        await database.Outbox.Where(o => gone.Contains(o.Id)).ExecuteDeleteAsync(stop);
     }
 
     private async Task<List<OutboxRow>> ClaimAsync(CoordinatorDatabase database, CancellationToken stop)
@@ -74,13 +90,6 @@ internal sealed class Dispatcher(
         }
 
         return claimed;
-    }
-
-    private static async Task<List<OutboxRow>> OwnAsync(CoordinatorDatabase database, IReadOnlyList<(Guid Execution, int Attempt)> own, CancellationToken stop)
-    {
-        var ids = own.Select(o => o.Execution).ToList();
-        var rows = await database.Outbox.AsNoTracking().Where(o => ids.Contains(o.ExecutionId) && o.CancelReason == null).OrderBy(o => o.Id).ToListAsync(stop);
-        return rows.FindAll(r => own.Contains((r.ExecutionId, r.Attempt)));
     }
 
     /// <summary>Executions of each stage that are to go next, as far as its queue has room.</summary>
@@ -150,51 +159,29 @@ internal sealed class Dispatcher(
     public StoredResult? LookUp(ExecutionRow execution) =>
         results.Find(execution.Key) is { } stored && (execution.Scope == Guid.Empty || stored.SweepId == execution.Scope) && checkpoints.Has(stored.Output) ? stored : null;
 
-    private async Task<Dictionary<long, Dispatch>> CommandsAsync(CoordinatorDatabase database, IReadOnlyList<OutboxRow> rows, CancellationToken stop)
+    private async Task<ExecuteStage> CommandAsync(CoordinatorDatabase database, ExecutionRow execution, NodeRow node, CancellationToken stop)
     {
-        var ids = rows.Where(r => r.CancelReason is null).Select(r => r.ExecutionId).ToHashSet();
-        var executions = await database.Executions.AsNoTracking().Where(e => ids.Contains(e.Id)).ToDictionaryAsync(e => e.Id, stop);
-        var nodes = new Dictionary<(Guid, int), NodeRow>();
-        foreach (var ofSweep in executions.Values.GroupBy(e => e.SweepId))
-        {
-            var indices = ofSweep.Select(e => e.NodeIndex).ToList();
-            foreach (var node in await database.Nodes.AsNoTracking().Where(n => n.SweepId == ofSweep.Key && indices.Contains(n.Index)).ToListAsync(stop))
-                nodes.Add((node.SweepId, node.Index), node);
-        }
-
-        var commands = new Dictionary<long, Dispatch>();
-        foreach (var row in rows)
-        {
-            // Cancelled, completed or sent again in the meantime: there is nothing to send.
-            if (row.CancelReason is not null || !executions.TryGetValue(row.ExecutionId, out var execution)) continue;
-            if (execution.State != RunState.Queued || execution.Attempt != row.Attempt || !nodes.TryGetValue((execution.SweepId, execution.NodeIndex), out var node)) continue;
-            var facts = await changes.Facts.OfAsync(database, execution.SweepId, [node.Point], stop);
-            var (point, branch) = (facts.Points[node.Point], facts.Branches[node.Branch]);
-            commands.Add(row.Id, new Dispatch(
-                new ExecuteStage(
-                    execution.Id, execution.SweepId, execution.Key, execution.Stage, execution.StageVersion, point.Parameters, execution.Input(), facts.DataOf(point, branch),
-                    branch.Seed, execution.Attempt, execution.Scope != Guid.Empty, options.ReplyQueue, facts.Sweep.Threads, facts.Sweep.Device, execution.SentAt ?? time.GetUtcNow()),
-                execution.TraceParent));
-        }
-
-        return commands;
+        var facts = await changes.Facts.OfAsync(database, execution.SweepId, [node.Point], stop);
+        var (point, branch) = (facts.Points[node.Point], facts.Branches[node.Branch]);
+        return new ExecuteStage(
+            execution.Id, execution.SweepId, execution.Key, execution.Stage, execution.StageVersion, point.Parameters, execution.Input(), SweepFacts.DataOf(point, branch),
+            branch.Seed, execution.Attempt, execution.Scope != Guid.Empty, options.ReplyQueue, facts.Sweep.Threads, facts.Sweep.Device, execution.SentAt ?? time.GetUtcNow());
     }
 
     /// <summary>Sends one message; gives its row's id once the row may go.</summary>
-    private async Task<long?> SendAsync(OutboxRow row, Dispatch? dispatch, CancellationToken stop)
+    private async Task<long?> SendAsync(OutboxRow row, ExecuteStage command, string? traceParent, CancellationToken stop)
     {
-        if (dispatch is null) return row.Id;
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(stop);
         patience.CancelAfter(options.OutboxPatience / 2);
         try
         {
-            await bus.SendAsync(dispatch.Command, dispatch.TraceParent, patience.Token);
+            await bus.SendAsync(command, traceParent, patience.Token);
             return row.Id;
         }
         catch (Exception e) when (e is not OutOfMemoryException && !stop.IsCancellationRequested)
         {
             // Its row stays, and is sent once its claim is over.
-            log.LogWarning("Could not send {Stage} {Key}: {Reason}; trying again", dispatch.Command.Stage, dispatch.Command.Key, e.Message);
+            log.LogWarning("Could not send {Stage} {Key}: {Reason}; trying again", command.Stage, command.Key, e.Message);
             return null;
         }
     }
@@ -215,6 +202,4 @@ internal sealed class Dispatcher(
             return [];
         }
     }
-
-    private sealed record Dispatch(ExecuteStage Command, string? TraceParent);
 }

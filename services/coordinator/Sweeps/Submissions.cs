@@ -3,7 +3,6 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using Lathe.Contracts;
-using Lathe.Contracts.Messages;
 using Microsoft.EntityFrameworkCore;
 
 namespace Lathe.Coordinator;
@@ -109,6 +108,9 @@ internal sealed class Submissions(
             if (await PrepareAsync(id, stop)) advancing.Add(id);
         }
 
+        // The next sweep reads them again: files may have changed.
+        foreach (var (name, task) in _fingerprints.Where(f => f.Value.IsCompleted)) _fingerprints.TryRemove(new KeyValuePair<string, Task<DataRef>>(name, task));
+
         foreach (var id in advancing) await AdvanceAsync(id, stop);
     }
 
@@ -185,7 +187,6 @@ internal sealed class Submissions(
             },
             stop);
         changes.Facts.Forget(id);
-        foreach (var name in wanted) _fingerprints.TryRemove(name, out _);
         return failed is null;
     }
 

@@ -5,6 +5,9 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Lathe.Coordinator;
 
+/// <summary>A message of the outbox with what it is made from.</summary>
+internal sealed record Sending(OutboxRow Row, ExecutionRow Execution, NodeRow Node);
+
 /// <summary>A report from a worker, with the trace context of its span.</summary>
 public sealed record Report(IStageReport Message, string? TraceParent = null);
 
@@ -23,6 +26,7 @@ internal sealed class SweepChange(CoordinatorDatabase database, SweepFactsCache 
     private readonly Dictionary<Guid, SortedDictionary<int, string>> _moved = [];
     private readonly HashSet<Guid> _mayEnd = [];
     private readonly HashSet<Guid> _inputLost = [];
+    private bool _hasLinked;
 
     public CoordinatorDatabase Database => database;
 
@@ -72,9 +76,11 @@ internal sealed class SweepChange(CoordinatorDatabase database, SweepFactsCache 
     }
 
     /// <summary>Counts executions as sent and puts the messages into the outbox.</summary>
-    public async Task SendAsync(IReadOnlyList<ExecutionRow> executions, DateTimeOffset claimedUntil, CancellationToken stop)
+    /// <returns>What is to be sent after the commit; the outbox row's id is known by then.</returns>
+    public async Task<IReadOnlyList<Sending>> SendAsync(IReadOnlyList<ExecutionRow> executions, DateTimeOffset claimedUntil, CancellationToken stop)
     {
         var moved = new List<(ExecutionRow, RunState)>();
+        var rows = new List<(OutboxRow Row, ExecutionRow Execution)>();
         foreach (var execution in executions)
         {
             if (RunLife.Next(execution.State, RunEvent.Send) is not { } next) continue;
@@ -85,10 +91,14 @@ internal sealed class SweepChange(CoordinatorDatabase database, SweepFactsCache 
             execution.StartedAt = null;
             execution.NotBefore = null;
             execution.Version++;
-            database.Outbox.Add(new OutboxRow { Owner = execution.Owner, ExecutionId = execution.Id, Attempt = execution.Attempt, ClaimedUntil = claimedUntil });
+            var row = new OutboxRow { Owner = execution.Owner, ExecutionId = execution.Id, Attempt = execution.Attempt, ClaimedUntil = claimedUntil };
+            database.Outbox.Add(row);
+            rows.Add((row, execution));
         }
 
-        await SettleAsync(moved, stop);
+        var nodes = (await SettleAsync(moved, stop)).ToDictionary(n => (n.SweepId, n.Index));
+        return [.. rows.Where(r => nodes.ContainsKey((r.Execution.SweepId, r.Execution.NodeIndex)))
+            .Select(r => new Sending(r.Row, r.Execution, nodes[(r.Execution.SweepId, r.Execution.NodeIndex)]))];
     }
 
     /// <summary>Sends executions again whose messages or workers are lost.</summary>
@@ -178,6 +188,7 @@ internal sealed class SweepChange(CoordinatorDatabase database, SweepFactsCache 
             }
 
             node.ExecutionId = execution.Id;
+            _hasLinked = true;
             Move(node, point.Step, NodeState.Waiting, NodeStates.Of(node, execution));
         }
     }
@@ -487,9 +498,12 @@ internal sealed class SweepChange(CoordinatorDatabase database, SweepFactsCache 
     }
 
     /// <summary>Moves the nodes of executions that moved, and advances or blocks what follows them.</summary>
-    private async Task SettleAsync(IReadOnlyList<(ExecutionRow Execution, RunState From)> moved, CancellationToken stop)
+    private async Task<IReadOnlyList<NodeRow>> SettleAsync(IReadOnlyList<(ExecutionRow Execution, RunState From)> moved, CancellationToken stop)
     {
-        if (moved.Count == 0) return;
+        if (moved.Count == 0) return [];
+        // A node that this change linked before must be among those that move now.
+        if (_hasLinked) await database.SaveChangesAsync(stop);
+        _hasLinked = false;
         var byId = moved.ToDictionary(m => m.Execution.Id);
         var ids = byId.Keys.ToList();
         var nodes = await database.Nodes.Where(n => n.ExecutionId != null && ids.Contains(n.ExecutionId.Value)).ToListAsync(stop);
@@ -517,6 +531,7 @@ internal sealed class SweepChange(CoordinatorDatabase database, SweepFactsCache 
         }
 
         await BlockAsync(failed, stop);
+        return nodes;
     }
 
     private async Task EndAsync(Guid id, CancellationToken stop)

@@ -77,32 +77,25 @@ internal sealed class SweepChanges(CoordinatorStore store, CoordinatorOptions op
 /// <summary>Wakes one waiter; being set twice wakes it once.</summary>
 internal sealed class Signal
 {
-    private readonly SemaphoreSlim _set = new(0, 1);
+    private TaskCompletionSource _set = New();
 
-    public void Set()
-    {
-        try
-        {
-            _set.Release();
-        }
-        catch (SemaphoreFullException)
-        {
-            // It is set.
-        }
-    }
+    public void Set() => Volatile.Read(ref _set).TrySetResult();
 
     /// <summary>Waits until it is set, or the time is over.</summary>
     public async Task WaitAsync(TimeSpan patience, TimeProvider time, CancellationToken stop)
     {
-        using var over = new CancellationTokenSource(patience, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(over.Token, stop);
+        var set = Volatile.Read(ref _set);
         try
         {
-            await _set.WaitAsync(either.Token);
+            await set.Task.WaitAsync(patience, time, stop);
+            // What sets it from here on is seen by the next wait.
+            Volatile.Write(ref _set, New());
         }
-        catch (OperationCanceledException) when (!stop.IsCancellationRequested)
+        catch (TimeoutException)
         {
             // The time is over.
         }
     }
+
+    private static TaskCompletionSource New() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 }

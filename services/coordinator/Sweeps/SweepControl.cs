@@ -15,7 +15,7 @@ public sealed record ControlTarget(Guid Sweep, string? Stage = null, int? Index 
 }
 
 /// <summary>Pauses, resumes, cancels and retries. Every order may be given twice; the second time changes nothing.</summary>
-internal sealed class SweepControl(SweepChanges changes)
+internal sealed class SweepControl(SweepChanges changes, CoordinatorOptions options)
 {
     private const int AtATime = 1000;
 
@@ -93,7 +93,10 @@ internal sealed class SweepControl(SweepChanges changes)
                 if (sweep.Pinned) throw new LatheException($"sweep {sweep.Name} is pinned; take the pin away first");
                 var database = change.Database;
                 // Executions that another sweep's nodes use stay, on whichever account.
-                var unused = database.Executions.Where(e => e.SweepId == id && !database.Nodes.Any(n => n.ExecutionId == e.Id && n.SweepId != id)).Select(e => e.Id);
+                var unused = await database.Executions
+                    .Where(e => (e.SweepId == id || database.Nodes.Any(n => n.ExecutionId == e.Id && n.SweepId == id))
+                        && !database.Nodes.Any(n => n.ExecutionId == e.Id && n.SweepId != id))
+                    .Select(e => e.Id).ToListAsync(stop);
                 await database.ProgressPoints.Where(p => unused.Contains(p.ExecutionId)).ExecuteDeleteAsync(stop);
                 await database.Leases.Where(l => unused.Contains(l.ExecutionId)).ExecuteDeleteAsync(stop);
                 await database.Executions.Where(e => unused.Contains(e.Id)).ExecuteDeleteAsync(stop);
@@ -114,6 +117,20 @@ internal sealed class SweepControl(SweepChanges changes)
         {
             var sweep = await FindAsync(change, new ControlTarget(id), stop);
             if (sweep.State is SweepState.Running or SweepState.Preparing) await change.StopAsync(sweep, SweepState.Interrupted, null, stop);
+        },
+        stop);
+
+    /// <summary>
+    /// Makes this coordinator the owner of a sweep whose own process is gone. What that had under way is interrupted: resume or retry goes on with it.
+    /// </summary>
+    public async Task AdoptAsync(Guid id, CancellationToken stop) => await changes.MakeAsync(
+        async change =>
+        {
+            var sweep = await FindAsync(change, new ControlTarget(id), stop);
+            if (sweep.Owner == options.ReplyQueue) return;
+            if (sweep.State is SweepState.Running or SweepState.Preparing) await change.StopAsync(sweep, SweepState.Interrupted, null, stop);
+            await change.Database.Outbox.Where(o => o.Owner == sweep.Owner).ExecuteDeleteAsync(stop);
+            (sweep.Owner, sweep.OwnerSeenAt) = (options.ReplyQueue, change.Now);
         },
         stop);
 

@@ -22,7 +22,7 @@ internal sealed class SweepFacts
     public IReadOnlyDictionary<int, BranchRow> Branches { get; }
 
     /// <summary>Data set that an execution of this point and branch reads; null: it reads none.</summary>
-    public DataRef? DataOf(Point point, BranchRow branch) =>
+    public static DataRef? DataOf(Point point, BranchRow branch) =>
         point.ReadsData && branch.Fingerprint is { Length: > 0 } fingerprint ? new DataRef(branch.Dataset, fingerprint) : null;
 
     /// <summary>Key of a node's execution.</summary>

@@ -9,52 +9,121 @@ public sealed class Opening_the_database
     [Theory, CombinatorialDatabases]
     public async Task Tables_are_made_once_however_many_processes_start_at_the_same_time(DatabaseKind kind)
     {
-        using var bench = await Workbench.StartAsync(kind);
-        await using (var database = bench.Store.Open())
-        {
-            await database.Database.ExecuteSqlRawAsync(
-                "DROP TABLE executions; DROP TABLE sweeps; DROP TABLE results; DROP TABLE stages; DROP TABLE schema_version");
-        }
+        using var empty = await EmptyDatabase.CreateAsync(kind);
+        Assert.False(await empty.Store.ExistsAsync());
 
-        await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Run(() => new CoordinatorStore(bench.Address).PrepareAsync())));
+        await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Run(() => empty.Store.PrepareAsync())));
 
-        Assert.True(await bench.Store.ExistsAsync());
-        await bench.SubmitAsync(Stages.Sweep(("train", "{}")));
+        Assert.True(await empty.Store.ExistsAsync());
+        await using var database = empty.Store.Open();
+        Assert.Empty(await database.Sweeps.ToListAsync());
+        Assert.Equal(database.Database.GetMigrations(), await database.Database.GetAppliedMigrationsAsync());
     }
 
     [Theory, CombinatorialDatabases]
-    public async Task Tables_of_another_version_are_left_alone(DatabaseKind kind)
+    public async Task Every_change_of_the_rows_has_a_migration(DatabaseKind kind)
     {
-        using var bench = await Workbench.StartAsync(kind);
-        await using (var database = bench.Store.Open()) await database.Database.ExecuteSqlRawAsync("UPDATE schema_version SET version = 7");
+        using var empty = await EmptyDatabase.CreateAsync(kind);
+        await using var database = empty.Store.Open();
 
-        var error = await Assert.ThrowsAsync<LatheException>(() => bench.Store.PrepareAsync());
+        Assert.False(database.Database.HasPendingModelChanges(), "the rows changed: write a migration with eng/add-migration NAME");
+    }
+
+    [Theory, CombinatorialDatabases]
+    public async Task A_database_of_a_newer_Lathe_is_left_alone(DatabaseKind kind)
+    {
+        using var made = await EmptyDatabase.CreateAsync(kind);
+        await made.Store.PrepareAsync();
+        await made.RunAsync("INSERT INTO \"__EFMigrationsHistory\" VALUES ('99991231000000_Later', '99.0')");
+
+        foreach (var open in (Func<Task>[])[() => made.Store.PrepareAsync(), () => made.Store.ExistsAsync(), () => CoordinatorStore.ForReadingAsync(made.Address)])
+        {
+            var error = await Assert.ThrowsAsync<LatheException>(open);
+            Assert.Equal(FailureKind.Permanent, error.Kind);
+            Assert.Contains("was made by a newer Lathe: this program does not know its migration 99991231000000_Later", error.Message);
+            Assert.Contains(DatabaseAddress.Variable, error.Message);
+        }
+    }
+
+    [Theory, CombinatorialDatabases]
+    public async Task Tables_of_an_unknown_version_are_left_alone(DatabaseKind kind)
+    {
+        using var made = await EmptyDatabase.CreateAsync(kind);
+        await made.RunAsync("CREATE TABLE schema_version (version INTEGER NOT NULL); INSERT INTO schema_version VALUES (1)");
+
+        var error = await Assert.ThrowsAsync<LatheException>(() => made.Store.PrepareAsync());
 
         Assert.Equal(FailureKind.Permanent, error.Kind);
-        Assert.Contains("version 7", error.Message);
+        Assert.Contains("has tables of version 1, this program takes over the versions 2 to 3", error.Message);
+        Assert.Equal(["schema_version"], await made.TablesAsync());
+    }
+
+    [Theory, CombinatorialDatabases]
+    public async Task Tables_that_are_in_the_way_are_named_and_nothing_is_changed(DatabaseKind kind)
+    {
+        using var made = await EmptyDatabase.CreateAsync(kind);
+        await made.RunAsync("CREATE TABLE sweeps (chimneys INTEGER)");
+
+        var error = await Assert.ThrowsAsync<LatheException>(() => made.Store.PrepareAsync());
+
+        Assert.Equal(FailureKind.Permanent, error.Kind);
+        Assert.Contains("sweeps", error.Message);
+        Assert.Contains("nothing in it was changed", error.Message);
+        Assert.Equal(["sweeps"], await made.TablesAsync());
+    }
+
+    [Fact]
+    public async Task A_file_that_is_no_database_is_refused()
+    {
+        using var made = await EmptyDatabase.CreateAsync(DatabaseKind.Sqlite);
+        await File.WriteAllTextAsync(made.Address.File!, new string('x', 4096));
+
+        var error = await Assert.ThrowsAsync<LatheException>(() => made.Store.PrepareAsync());
+
+        Assert.Contains("not a database", error.Message);
+    }
+
+    [Fact]
+    public async Task Every_connection_to_a_file_has_its_settings()
+    {
+        using var made = await EmptyDatabase.CreateAsync(DatabaseKind.Sqlite);
+        await made.Store.PrepareAsync();
+        await using var first = made.Store.Open();
+        await first.Database.OpenConnectionAsync();
+        // The first connection is in use, so this is another one.
+        await using var second = made.Store.Open();
+
+        foreach (var database in (CoordinatorDatabase[])[first, second])
+        {
+            Assert.Equal("wal", await database.Database.SqlQuery<string>($"SELECT journal_mode AS Value FROM pragma_journal_mode").SingleAsync());
+            Assert.Equal(1, await database.Database.SqlQuery<int>($"SELECT synchronous AS Value FROM pragma_synchronous").SingleAsync());
+            Assert.Equal(1, await database.Database.SqlQuery<int>($"SELECT foreign_keys AS Value FROM pragma_foreign_keys").SingleAsync());
+        }
     }
 
     [Fact]
     public async Task Asking_about_a_database_that_is_not_there_makes_none()
     {
         var home = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
-        var queries = new SweepQueries(new CoordinatorStore(DatabaseAddress.In(home)), TimeProvider.System);
 
-        Assert.Empty(await queries.ListAsync());
+        Assert.False(await (await CoordinatorStore.ForReadingAsync(DatabaseAddress.In(home))).ExistsAsync());
+
         Assert.False(Directory.Exists(home));
     }
 
     [Fact]
     public async Task A_reader_who_may_not_write_beside_the_file_reads_it_as_it_stands()
     {
-        using var bench = await Workbench.StartAsync();
-        var id = await bench.SubmitAsync(Stages.Sweep(("train", "{}")));
+        using var made = await EmptyDatabase.CreateAsync(DatabaseKind.Sqlite);
+        await made.Store.PrepareAsync();
+        await made.RunAsync("INSERT INTO stages VALUES ('train', '1', '{}', '2030-01-01 12:00:00')");
         Microsoft.Data.Sqlite.SqliteConnection.ClearAllPools();
 
-        var store = new CoordinatorStore(bench.Address.Immutable());
-        Assert.Equal(id, Assert.Single(await new SweepQueries(store, TimeProvider.System).ListAsync()).Id);
+        var store = new CoordinatorStore(made.Address.Immutable());
+        Assert.True(await store.ExistsAsync());
         await using var database = store.Open();
-        await Assert.ThrowsAnyAsync<Exception>(() => database.Sweeps.ExecuteDeleteAsync());
+        Assert.Equal("train", (await database.Stages.SingleAsync()).Name);
+        await Assert.ThrowsAnyAsync<Exception>(() => database.Stages.ExecuteDeleteAsync());
     }
 
     [Fact]

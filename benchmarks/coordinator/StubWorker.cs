@@ -1,0 +1,106 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Lathe.Contracts;
+using Lathe.Contracts.Messages;
+using RabbitMQ.Client;
+using RabbitMQ.Client.Events;
+
+namespace Lathe.Benchmarks.Coordinator;
+
+/// <summary>
+/// Stages that take no time: each execution is answered with a result at once. It speaks to the broker directly, so that the time measured is the
+/// coordinator's and the broker's. A line on standard input ends a measurement: it answers with one line of JSON.
+/// </summary>
+internal static class StubWorker
+{
+    public static readonly StageManifest First = Manifest("first", StageInput.Model);
+    public static readonly StageManifest Second = Manifest("second", StageInput.Checkpoint);
+
+    private const string ContentType = "application/vnd.masstransit+json";
+
+    public static async Task RunAsync(string broker, int prefetch)
+    {
+        var factory = new ConnectionFactory { Uri = new Uri(broker), ConsumerDispatchConcurrency = 1 };
+        await using var connection = await factory.CreateConnectionAsync();
+        var latencies = new ConcurrentBag<double>();
+        var done = new ConcurrentDictionary<string, long>();
+        var finished = 0;
+        long began = 0, ended = 0;
+        foreach (var manifest in new[] { First, Second })
+        {
+            var channel = await connection.CreateChannelAsync();
+            await Declare(channel, manifest);
+            await channel.BasicQosAsync(0, (ushort)prefetch, false);
+            var consumer = new AsyncEventingBasicConsumer(channel);
+            consumer.ReceivedAsync += async (_, delivery) =>
+            {
+                var arrived = Stopwatch.GetTimestamp();
+                var command = JsonNode.Parse(delivery.Body.Span)!["message"]!;
+                if (command["input"]?["sha256"]?.GetValue<string>() is { } input && done.TryRemove(input, out var at))
+                    latencies.Add(Stopwatch.GetElapsedTime(at, arrived).TotalMilliseconds);
+                var key = command["key"]!.GetValue<string>();
+                var output = Convert.ToHexStringLower(SHA256.HashData(Encoding.ASCII.GetBytes(key)));
+                var report = new StageCompleted(
+                    command["executionId"]!.GetValue<Guid>(), command["attempt"]!.GetValue<int>(), key, manifest.Name, new CheckpointRef(output, 100),
+                    new Dictionary<string, double> { ["top1"] = 0.9, ["loss"] = 0.3, ["parameters"] = 44426, ["multiplications"] = 281640, ["bytes"] = 12000 }, 0.001);
+                if (manifest.Input == StageInput.Model) done[output] = Stopwatch.GetTimestamp();
+                await channel.BasicPublishAsync(Queues.Coordinator, "", false, new BasicProperties { ContentType = ContentType, Persistent = true }, Envelope(report));
+                await channel.BasicAckAsync(delivery.DeliveryTag, false);
+                if (Interlocked.Increment(ref finished) == 1) began = arrived;
+                ended = Stopwatch.GetTimestamp();
+            };
+            await channel.BasicConsumeAsync(Queues.Stage(manifest.Name, manifest.Version), false, consumer);
+            await channel.BasicPublishAsync(
+                Queues.Coordinator, "", false, new BasicProperties { ContentType = ContentType, Persistent = true }, Envelope(new StageAnnounced(manifest, "stub")));
+        }
+
+        Console.WriteLine("ready");
+        while (await Console.In.ReadLineAsync() is not null)
+        {
+            var sorted = latencies.Order().ToList();
+            double At(double share) => sorted.Count == 0 ? 0 : sorted[(int)(share * (sorted.Count - 1))];
+            Console.WriteLine(JsonSerializer.Serialize(new WorkerFigures(
+                finished, finished == 0 ? 0 : Stopwatch.GetElapsedTime(began, ended).TotalSeconds, At(0.5), At(0.99), At(1))));
+            latencies.Clear();
+            done.Clear();
+            finished = 0;
+        }
+    }
+
+    /// <summary>As the product declares it.</summary>
+    private static async Task Declare(IChannel channel, StageManifest manifest)
+    {
+        var name = Queues.Stage(manifest.Name, manifest.Version);
+        // The coordinator makes it with its own arguments when it sends the first message; a passive look waits for it.
+        await channel.ExchangeDeclareAsync(Queues.Dead, ExchangeType.Fanout, durable: true);
+        await channel.QueueDeclareAsync(Queues.Dead, true, false, false, new Dictionary<string, object?> { ["x-queue-type"] = "quorum" });
+        await channel.QueueBindAsync(Queues.Dead, Queues.Dead, "");
+        await channel.ExchangeDeclareAsync(name, ExchangeType.Fanout, durable: true);
+        await channel.QueueDeclareAsync(
+            name, true, false, false,
+            new Dictionary<string, object?> { ["x-queue-type"] = "quorum", ["x-delivery-limit"] = 100, ["x-dead-letter-exchange"] = Queues.Dead });
+        await channel.QueueBindAsync(name, name, "");
+    }
+
+    private static byte[] Envelope<T>(T message) => JsonSerializer.SerializeToUtf8Bytes(
+        new { messageId = Guid.NewGuid(), messageType = new[] { $"urn:message:Lathe.Contracts.Messages:{typeof(T).Name}" }, message, headers = new { } },
+        LatheJson.Options);
+
+    private static StageManifest Manifest(string name, StageInput input) => new(
+        name, "1", "Takes no time.", input, StageOutput.Checkpoint,
+        JsonSerializer.Deserialize<JsonElement>("""{"type": "object", "additionalProperties": false, "properties": {"n": {"type": "integer", "default": 0}}}"""),
+        [new MetricDescriptor("top1", "top-1", "", MetricFormat.Percent, Better.Higher, true)],
+        ReadsData: false);
+}
+
+/// <summary>What a stub worker saw.</summary>
+/// <param name="Finished">Executions that it answered.</param>
+/// <param name="Seconds">From the first to the last.</param>
+/// <param name="Median">Milliseconds from a parent's result to its child's arrival.</param>
+/// <param name="P99">The same, 99th percentile.</param>
+/// <param name="Most">The same, the longest.</param>
+internal sealed record WorkerFigures(int Finished, double Seconds, double Median, double P99, double Most);
