@@ -169,6 +169,7 @@ internal static class ControlCommands
             {
                 var settings = CommonOptions.Settings(call);
                 var (row, steps) = await new DatabaseControl(settings).FindAsync(reference, stop);
+                CheckStages(mends, [.. steps.Select(step => step.Stage)]);
                 if (DatabaseControl.IsWithoutOwner(row))
                 {
                     return await HereAsync(
@@ -242,6 +243,12 @@ internal static class ControlCommands
         }
 
         return mends.ToDictionary(m => m.Key, m => JsonSerializer.SerializeToElement(m.Value));
+    }
+
+    private static void CheckStages(IReadOnlyDictionary<string, JsonElement>? mends, IReadOnlyList<string> stages)
+    {
+        foreach (var stage in mends?.Keys.Where(s => !stages.Contains(s)) ?? [])
+            throw new LatheException($"--set {stage}: the sweep has no stage '{stage}'; it has {string.Join(", ", stages.Distinct())}{Nearest.Hint(stage, stages)}");
     }
 
     private static bool IsSure(string question)

@@ -40,7 +40,7 @@ internal sealed class SweepControl(SweepChanges changes, CoordinatorOptions opti
                 var sweep = await FindAsync(change, target, stop);
                 var nodes = target.IsWhole ? [] : await NodesAsync(change, target, n => n.Hold == NodeHold.Paused, stop);
                 if (target.IsWhole && sweep.State is not (SweepState.Paused or SweepState.Interrupted or SweepState.Running or SweepState.Preparing))
-                    throw new LatheException($"sweep {sweep.Name} is {Word(sweep.State)}; resume goes on with one that is paused or interrupted, and retry with one that failed or was cancelled");
+                    throw new LatheException($"sweep {sweep.Name} {Word(sweep.State)}; resume goes on with one that is paused or interrupted, and retry with one that failed or was cancelled");
                 if (!target.IsWhole) resumed = nodes.Count;
                 await change.ReleaseAsync(nodes, stop);
                 if (target.IsWhole || nodes.Count > 0) await StartAsync(change, sweep, stop);
@@ -64,7 +64,8 @@ internal sealed class SweepControl(SweepChanges changes, CoordinatorOptions opti
                 var nodes = await EndedAsync(change, target, stop);
                 if (nodes.Count == 0 && sweep.State is not (SweepState.Failed or SweepState.Cancelled or SweepState.Interrupted))
                     throw new LatheException($"nothing of sweep {sweep.Name} failed or was cancelled{(target.IsWhole ? "" : " there")}; there is nothing to retry");
-                if (parameters is not null) await MendAsync(change, nodes, parameters, stop);
+                if (parameters is not null && (nodes.Count == 0 || !await MendAsync(change, nodes, parameters, stop)))
+                    throw new LatheException($"only executions that failed, or were cancelled one by one, can get other parameters, and of sweep {sweep.Name} none has those{(target.IsWhole ? "" : " there")}");
                 await change.ReleaseAsync(nodes, stop);
                 again = nodes.Count;
                 await StartAsync(change, sweep, stop);
@@ -89,7 +90,7 @@ internal sealed class SweepControl(SweepChanges changes, CoordinatorOptions opti
             {
                 var sweep = await FindAsync(change, new ControlTarget(id), stop);
                 if (sweep.State is SweepState.Running or SweepState.Preparing or SweepState.Paused)
-                    throw new LatheException($"sweep {sweep.Name} is {Word(sweep.State)}; cancel it first");
+                    throw new LatheException($"sweep {sweep.Name} {Word(sweep.State)}; cancel it first");
                 if (sweep.Pinned) throw new LatheException($"sweep {sweep.Name} is pinned; take the pin away first");
                 var database = change.Database;
                 // Executions that another sweep's nodes use stay, on whichever account.
@@ -140,7 +141,7 @@ internal sealed class SweepControl(SweepChanges changes, CoordinatorOptions opti
             async change =>
             {
                 var sweep = await FindAsync(change, new ControlTarget(id), stop);
-                if (!isPossible(sweep.State)) throw new LatheException($"sweep {sweep.Name} is {Word(sweep.State)}; there is nothing to {verb}");
+                if (!isPossible(sweep.State)) throw new LatheException($"sweep {sweep.Name} {Word(sweep.State)}; there is nothing to {verb}");
                 if (sweep.State != state) await change.StopAsync(sweep, state, null, stop);
             },
             stop);
@@ -194,7 +195,7 @@ internal sealed class SweepControl(SweepChanges changes, CoordinatorOptions opti
         changes.HasChores.Set();
     }
 
-    private static async Task MendAsync(SweepChange change, List<NodeRow> nodes, Func<PointRow, JsonElement?> parameters, CancellationToken stop)
+    private static async Task<bool> MendAsync(SweepChange change, List<NodeRow> nodes, Func<PointRow, JsonElement?> parameters, CancellationToken stop)
     {
         var sweep = nodes[0].SweepId;
         var points = await change.Database.Points.AsNoTracking().Where(p => p.SweepId == sweep).ToDictionaryAsync(p => p.Number, stop);
@@ -223,6 +224,7 @@ internal sealed class SweepControl(SweepChanges changes, CoordinatorOptions opti
         }
 
         await change.Database.SaveChangesAsync(stop);
+        return mended.Any(m => m.Key != m.Value);
     }
 
     private static async Task<SweepRow> FindAsync(SweepChange change, ControlTarget target, CancellationToken stop)
@@ -256,5 +258,6 @@ internal sealed class SweepControl(SweepChanges changes, CoordinatorOptions opti
         return target.Stage is { } stage ? nodes.Where(n => database.Points.Any(p => p.SweepId == n.SweepId && p.Number == n.Point && p.Stage == stage)) : nodes;
     }
 
-    private static string Word(SweepState state) => state.ToString().ToLowerInvariant();
+    private static string Word(SweepState state) =>
+        (state is SweepState.Failed or SweepState.Succeeded ? "has " : "is ") + state.ToString().ToLowerInvariant();
 }
