@@ -63,11 +63,11 @@ internal static class ControlCommands
     private static Command Retry()
     {
         var json = ResultsCommand.Json();
-        var set = new Option<string[]>("--set") { Description = "Another value for a parameter of what runs again: train.learning-rate=0.01", HelpName = "STAGE.PARAMETER=VALUE" };
+        var set = new Option<string[]>("--set") { Description = "Another value for a parameter of what runs again: train.learningRate=0.01", HelpName = "STAGE.PARAMETER=VALUE" };
         var command = GoingOn(
             "retry",
             "Runs again what failed or was cancelled, and what was skipped because of it. What is done stays; training goes on from its saved state.",
-            "Examples:\n  lathe retry fashion-lenet5\n  lathe retry fashion-lenet5 --stage train --set train.batch-size=64",
+            "Examples:\n  lathe retry fashion-lenet5\n  lathe retry fashion-lenet5 --stage train --set train.batchSize=64",
             json,
             call => Mends(call.GetValue(set) ?? []),
             (control, sweep, part, mends, stop) => control.RetryAsync(sweep, part.Stage, part.Execution, mends, stop),
