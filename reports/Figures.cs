@@ -36,6 +36,9 @@ public static class Figures
         _ => Text(number, "#,##0"),
     };
 
+    /// <summary>A fact that a stage recorded, to six decimals; what these cannot show has a power of ten: <c>0.912345</c>, <c>1.07e-7</c>.</summary>
+    public static string Fact(double fact) => Text(fact, Math.Abs(fact) is > 0 and < 0.001 ? "0.###e-0" : "0.######");
+
     /// <summary>Seconds with the unit that fits: <c>12.5 ms</c>, <c>2.40 s</c>, <c>2:00</c>.</summary>
     public static string Seconds(double? seconds) => Math.Abs(seconds ?? 0) switch
     {

@@ -22,6 +22,9 @@ public static class Words
 
     public static string Of(SweepState state) => state.ToString().ToLowerInvariant();
 
+    /// <summary>A word or sentence as it begins a heading.</summary>
+    public static string Capital(string text) => text.Length == 0 ? text : char.ToUpperInvariant(text[0]) + text[1..];
+
     public static bool IsOver(ExecutionState state) =>
         state is ExecutionState.Completed or ExecutionState.Cached or ExecutionState.Failed or ExecutionState.Skipped or ExecutionState.Cancelled;
 

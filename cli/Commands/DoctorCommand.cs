@@ -64,7 +64,7 @@ internal static class DoctorCommand
             var store = await CoordinatorStore.ForReadingAsync(DatabaseAddress.Load(settings), stop);
             if (!await store.ExistsAsync(stop)) return new DoctorCheck("database", true, $"{store.Address}: none yet, the first run makes it");
             var sweeps = await new SweepQueries(store, TimeProvider.System).ListAsync(stop: stop);
-            return new DoctorCheck("database", true, $"{store.Address} opens, {sweeps.Count} sweeps");
+            return new DoctorCheck("database", true, $"{store.Address} opens, {sweeps.Count} sweep{(sweeps.Count == 1 ? "" : "s")}");
         }
         catch (LatheException problem)
         {

@@ -1,11 +1,10 @@
 using System.CommandLine;
 using System.Text.Json;
 using Lathe.Cli.Data;
+using Lathe.Cli.Embedded;
 using Lathe.Cli.Output;
 using Lathe.Cli.Sources;
 using Lathe.Contracts;
-using Lathe.Evaluator;
-using Lathe.Evaluator.Latency;
 using Lathe.Graph.Checkpoints;
 using Lathe.Graph.Models;
 using Lathe.Hosting;
@@ -58,14 +57,10 @@ internal static class EvaluateCommand
         OwnNetwork.CheckFits(checkpoint.Graph, data.Input, data.Classes);
         if (MadeOn.Warning(checkpoint.Lineage, wanted, settings) is { } other) terminal.Say($"warning: {other}");
 
-        const int BatchSize = 500;
-        var own = Measurement.Of(checkpoint, data, BatchSize, compute.Device, stop);
         using var dense = Dense(checkpoint.Lineage, settings, terminal);
-        var metrics = own.Metrics(
-            checkpoint.Lineage.Dense is null ? DenseFigures.Of(own) : dense is null ? null : DenseFigures.Of(Measurement.Of(dense, data, BatchSize, compute.Device, stop)));
+        var (figures, records) = BuiltInStages.Measure(checkpoint, dense, data, isTimed, compute, settings.Threads, stop);
         if (data.DamageReport is { } damage) terminal.Say($"warning: {damage}");
-        if (isTimed) LatencyComparison.Measure(checkpoint, dense, settings.Threads, stop).AddTo(metrics);
-        return new CheckpointEvaluation(path, checkpoint.Graph.Name, wanted, metrics, own.Record());
+        return new CheckpointEvaluation(path, checkpoint.Graph.Name, wanted, data.Test.Count, figures, records);
     }
 
     private static Checkpoint? Dense(Lineage lineage, HostingSettings settings, Terminal terminal)

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Text.RegularExpressions;
 using Lathe.Contracts;
-using Lathe.Hosting;
 
 namespace Lathe.Cli.Commands;
 
@@ -25,13 +24,11 @@ internal static partial class LatheCommand
     public static async Task<int> RunAsync(string[] args)
     {
         var root = Create();
-        var call = root.Parse(args);
+        // A name that begins with @ is a name, not a file of further arguments.
+        var call = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
         if (call.Errors.Count > 0 && call.Action is not DetailedCommand.Help)
         {
-            // Of several unknown words the first is the mistake, and the others are its arguments. For an unknown command the parser also
-            // reports that no command was given.
-            if (call.UnmatchedTokens is [var first, ..]) Tell($"{first}: no such {(first.StartsWith('-') ? "option" : "command or argument")}{Near(first, call.CommandResult.Command)}");
-            else foreach (var error in call.Errors) Tell(OfType().Replace(SettingsOptions.Words(error), "$2 $1: expected a whole number"));
+            foreach (var problem in CallProblems.Of(call)) Console.Error.WriteLine($"lathe: {problem}");
             var name = string.Join(' ', Names(call.CommandResult.Command));
             Tell($"see {name} --help");
             return BadInput;
@@ -81,13 +78,11 @@ internal static partial class LatheCommand
             [
                 RunCommand.Create(), SubmitCommand.Create(), StatusCommand.Create(), ResultsCommand.Create(), ModelsCommand.Create(),
                 .. ControlCommands.Create(),
-                InspectCommand.Create(), EvaluateCommand.Create(), ExportCommand.Create(), ReportCommand.Create(), CoordinatorCommand.Create(), KeysCommand.Create(), WorkerCommand.Create(), DeadLettersCommand.Create(), DoctorCommand.Create(),
+                InspectCommand.Create(), EvaluateCommand.Create(), ExportCommand.Create(), ReportCommand.Create(),
+                CoordinatorCommand.Create(), WorkerCommand.Create(), KeysCommand.Create(), DeadLettersCommand.Create(), DoctorCommand.Create(),
             ]) root.Subcommands.Add(command);
         return root;
     }
-
-    private static string Near(string word, Command command) => Nearest.Hint(
-        word, word.StartsWith('-') ? command.Options.Concat(CommonOptions.All).Select(o => o.Name) : command.Subcommands.Select(c => c.Name));
 
     private static IEnumerable<string> Names(Command command) =>
         command is RootCommand ? ["lathe"] : [.. Names((Command)command.Parents.First()), command.Name];
@@ -97,10 +92,6 @@ internal static partial class LatheCommand
     {
         foreach (var line in message.Split('\n')) Console.Error.WriteLine(HasPlace().IsMatch(line) ? line : $"lathe: {line}");
     }
-
-    /// <summary>The parser's message for a value of the wrong type, which contains a name of .NET.</summary>
-    [GeneratedRegex(@"^Cannot parse argument '(.*)' for option '(.*)' as expected type 'System\.Int(?:32|64)'\.$")]
-    private static partial Regex OfType();
 
     [GeneratedRegex(@"^(\S+:\d+:\d+: |--set )")]
     private static partial Regex HasPlace();

@@ -59,7 +59,7 @@ internal sealed class ImportedModels(CheckpointStore store, Download download, A
             }
         }
 
-        if (problems.Count > 0) throw sweep.Sources.Fault(problems);
+        if (problems.Count > 0) throw sweep.Fault(problems);
         return sweep with { Spec = sweep.Spec with { Models = [.. models.Select(model => Distinct(model, models))] } };
     }
 

@@ -28,7 +28,7 @@ internal sealed class InitialWeights(CheckpointStore store, Download download)
             stages.Add(parameter is null ? stage : await TakeInAsync(stage, parameter, JsonPointer.Of("stages", $"{i}", stage.Stage, parameter), sweep.Sources, problems, stop));
         }
 
-        if (problems.Count > 0) throw sweep.Sources.Fault(problems);
+        if (problems.Count > 0) throw sweep.Fault(problems);
         return sweep with { Spec = sweep.Spec with { Stages = stages } };
     }
 

@@ -4,6 +4,9 @@ using Lathe.Contracts.Panels;
 using Lathe.Evaluator;
 using Lathe.Graph.Checkpoints;
 using Lathe.Hosting;
+using Lathe.NN.Checkpoints;
+using Lathe.NN.Data;
+using Lathe.NN.Runtime;
 using Lathe.NN.Training;
 using Lathe.Pruner;
 using Lathe.Quantizer;
@@ -18,6 +21,18 @@ namespace Lathe.Cli.Embedded;
 /// <param name="PanelsOf">Its pictures and tables, from what it wrote down.</param>
 internal sealed record BuiltInStage(
     StageManifest Manifest, Action<LatheBusBuilder> AddTo, Func<HostingSettings, CancellationToken, Task<int>> RunAsync, Func<StageNotes, IReadOnlyList<Panel>> PanelsOf);
+
+/// <summary>Measures a checkpoint outside of a sweep.</summary>
+/// <param name="checkpoint">The network.</param>
+/// <param name="dense">Its dense ancestor; null: there is none, or it is not at hand.</param>
+/// <param name="data">The data set.</param>
+/// <param name="isTimed">True: times are taken too.</param>
+/// <param name="compute">What to compute with.</param>
+/// <param name="threads">CPU threads that times are taken with.</param>
+/// <param name="stop">Cancels it.</param>
+/// <returns>Figures by name, and the records of a result.</returns>
+internal delegate (IReadOnlyDictionary<string, double> Figures, JsonElement Records) MeasureCheckpoint(
+    Checkpoint checkpoint, Checkpoint? dense, DataSet data, bool isTimed, ComputeSetup compute, int threads, CancellationToken stop);
 
 /// <summary>What a stage wrote down: in the lineage of the checkpoint that it made, or beside the figures of the one that it measured.</summary>
 /// <param name="Step">Its step in the lineage; null for a stage that only measures.</param>
@@ -42,6 +57,17 @@ internal static class BuiltInStages
     /// <summary>What the stages measure, each name once, by rank.</summary>
     public static IReadOnlyList<MetricDescriptor> Metrics { get; } =
         [.. ByName.Values.Reverse().SelectMany(s => s.Manifest.Metrics ?? []).DistinctBy(m => m.Name).OrderBy(m => m.Rank)];
+
+    /// <summary>How the stage that measures does so outside of a sweep.</summary>
+    public static MeasureCheckpoint Measure { get; } = (checkpoint, dense, data, isTimed, compute, threads, stop) =>
+        EvaluateStage.Measure(checkpoint, dense, data, new EvaluateParameters { Latency = isTimed }, compute, threads, stop);
+
+    /// <summary>What people read of such a measurement, in order.</summary>
+    public static IReadOnlyList<MetricDescriptor> Measured => EvaluateMetrics.All;
+
+    /// <summary>Pictures and tables of such a measurement.</summary>
+    public static IReadOnlyList<Panel> PanelsOf(IReadOnlyDictionary<string, double> figures, JsonElement records, string dataset) =>
+        EvaluatePanels.Of(EvaluationRecord.TryRead(records), figures, dataset);
 
     private static readonly HashSet<string> Measuring = [.. Manifests.Values.Where(m => m.Output == StageOutput.Metrics).Select(m => m.Name)];
 

@@ -1,6 +1,5 @@
 using System.Globalization;
 using Lathe.Contracts;
-using Lathe.Evaluator.Exports;
 
 namespace Lathe.Cli.Exports;
 

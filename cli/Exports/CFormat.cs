@@ -1,6 +1,5 @@
 using System.Text;
 using Lathe.Contracts;
-using Lathe.Evaluator;
 using Lathe.NN.FixedPoint;
 using Lathe.NN.FixedPoint.C;
 

@@ -1,5 +1,4 @@
 using Lathe.Contracts;
-using Lathe.Evaluator.Exports;
 using Lathe.Graph;
 using Lathe.Graph.Onnx;
 using Lathe.NN.Onnx;

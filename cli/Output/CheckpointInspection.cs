@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 using Lathe.Cli.Data;
 using Lathe.Cli.Embedded;
@@ -102,7 +101,7 @@ internal sealed record CheckpointInspection(
         {
             terminal.Line($"{step.Stage} (version {step.Version}) on {step.Data.Name}, seed {step.Seed}{(step.Input is null ? "" : $", from {Figures.Digest(step.Input.Sha256)}")}");
             terminal.Write(Indented(step.Parameters.EnumerateObject().Select(p => $"{p.Name}={Ways.Value(p.Value)}")));
-            if (step.Facts.Count > 0) terminal.Write(Indented(step.Facts.Select(f => string.Create(CultureInfo.InvariantCulture, $"{f.Key}={f.Value:0.######}"))));
+            if (step.Facts.Count > 0) terminal.Write(Indented(step.Facts.Select(f => $"{f.Key}={Figures.Fact(f.Value)}")));
             terminal.Write(Indented(step.Versions.Select(v => $"{v.Key}={v.Value}")));
             terminal.Line("");
             foreach (var panel in PanelText.Of(BuiltInStages.PanelsOf(step), terminal.Width)) Show(terminal, panel);

@@ -81,6 +81,13 @@ internal sealed class LogFile : ILoggerProvider
         }
     }
 
+    /// <summary>
+    /// True where the bus calls a cancelled message a fault. The message went back to its queue because the command was interrupted, which
+    /// the stage's own line says.
+    /// </summary>
+    private static bool IsInterruption(string category, Exception? exception) =>
+        exception is OperationCanceledException && category.StartsWith("MassTransit", StringComparison.Ordinal);
+
     private sealed class Category(LogFile file, string name) : ILogger
     {
         public IDisposable? BeginScope<TState>(TState state)
@@ -90,7 +97,7 @@ internal sealed class LogFile : ILoggerProvider
 
         public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
         {
-            if (IsEnabled(logLevel)) file.Write(logLevel, name, formatter(state, exception), exception);
+            if (IsEnabled(logLevel) && !IsInterruption(name, exception)) file.Write(logLevel, name, formatter(state, exception), exception);
         }
     }
 }

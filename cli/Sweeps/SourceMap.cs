@@ -37,20 +37,29 @@ internal sealed class SourceMap(string file)
     /// <param name="message">The problem, and what was expected.</param>
     public string Line(string pointer, string message)
     {
-        pointer = AsWritten(pointer);
-        foreach (var part in Upwards(pointer))
-            if (_options.TryGetValue(part, out var option)) return $"--set {option}: {message}";
-        foreach (var part in Upwards(pointer))
-            if (_places.TryGetValue(part, out var place)) return Line(place, Display(pointer) + message);
-        return Line(new Place(1, 1), Display(pointer) + message);
+        var (option, place) = Origin(pointer);
+        return option is null ? Line(place, Display(AsWritten(pointer)) + message) : $"--set {option}: {message}";
     }
 
     /// <summary>One line for the user about a place without a name.</summary>
     public string Line(Place place, string message) => $"{file}:{place.Line}:{place.Column}: {message}";
 
-    /// <summary>All problems of a sweep as one fault, one line each.</summary>
-    public LatheException Fault(IEnumerable<SweepProblem> problems) =>
-        new(string.Join('\n', problems.Select(p => Line(p.Path, p.Message))));
+    /// <summary>All problems of a sweep as one fault, one line each: those of the file by line and column, then those of the options.</summary>
+    public LatheException Fault(IEnumerable<SweepProblem> problems) => new(string.Join('\n', problems
+        .Select(p => (Origin: Origin(p.Path), Line: Line(p.Path, p.Message)))
+        .OrderBy(p => p.Origin.Option is not null).ThenBy(p => p.Origin.Place.Line).ThenBy(p => p.Origin.Place.Column)
+        .Select(p => p.Line)));
+
+    /// <summary>The option that wrote a part, or else the place in the file of it or of the nearest part around it.</summary>
+    private (string? Option, Place Place) Origin(string pointer)
+    {
+        pointer = AsWritten(pointer);
+        foreach (var part in Upwards(pointer))
+            if (_options.TryGetValue(part, out var option)) return (option, default);
+        foreach (var part in Upwards(pointer))
+            if (_places.TryGetValue(part, out var place)) return (null, place);
+        return (null, new Place(1, 1));
+    }
 
     /// <summary>The spec knows lists of models, data sets and seeds where the file may have one; <c>/models/0</c> is <c>/model</c> then.</summary>
     private string AsWritten(string pointer)

@@ -1,13 +1,30 @@
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Lathe.Cli.Embedded;
 using Lathe.Contracts;
+using Lathe.Coordinator;
 using Lathe.Hosting;
 
 namespace Lathe.Cli.Sweeps;
 
 /// <summary>A sweep, with the place where each part was written.</summary>
-internal sealed record SweepDocument(SweepSpec Spec, SourceMap Sources);
+internal sealed record SweepDocument(SweepSpec Spec, SourceMap Sources)
+{
+    /// <summary>
+    /// Problems of the sweep's own keys as one fault, with those of its stages' parameters, so that a user sees all at once. Only of stages that come
+    /// with Lathe: workers may offer others.
+    /// </summary>
+    public LatheException Fault(IEnumerable<SweepProblem> problems) => Sources.Fault([
+        .. problems,
+        .. SweepPlanner.Plan(Spec, BuiltInStages.Manifests).Problems.Where(IsOfBuiltInStage),
+    ]);
+
+    /// <summary>Files of weights are left out: they may not be in the store yet, where the schema wants their digest.</summary>
+    private static bool IsOfBuiltInStage(SweepProblem problem) =>
+        JsonPointer.Steps(problem.Path) is ["stages", _, var stage, .. var parameter] && BuiltInStages.Manifests.TryGetValue(stage, out var manifest)
+        && (parameter is not [var name, ..] || name != ParametersSchema.Marked(manifest.ParametersSchema, WeightsFileAttribute.Keyword));
+}
 
 /// <summary>Reads sweep files and checks their form. The coordinator checks the parameters of the stages.</summary>
 internal static class SweepFile
@@ -67,7 +84,7 @@ internal static class SweepFile
     /// <summary>One pass over a document; collects all problems instead of stopping at the first.</summary>
     private sealed class Reading(SourceMap sources)
     {
-        private readonly List<string> _problems = [];
+        private readonly List<SweepProblem> _problems = [];
 
         public SweepDocument Sweep(YamlMap map, string defaultName, IReadOnlyList<SetOption> sets)
         {
@@ -94,8 +111,8 @@ internal static class SweepFile
             var device = Value("device") is { } kind ? Device(kind) : null;
             var stages = Stages(Value("stages"), [.. sets.Where(s => s.Stage is not null)]);
 
-            if (_problems.Count > 0) throw new LatheException(string.Join('\n', _problems));
-            return new SweepDocument(new SweepSpec(name, models, datasets, seeds, stages, threads, device), sources);
+            var document = new SweepDocument(new SweepSpec(name, models, datasets, seeds, stages, threads, device), sources);
+            return _problems.Count == 0 ? document : throw document.Fault(_problems);
         }
 
         private string WrongName(YamlValue value)
@@ -166,7 +183,8 @@ internal static class SweepFile
                 for (var i = 0; i < list.Items.Count; i++)
                 {
                     sources.Add($"/stages/{i}", list.Items[i].Place);
-                    if (Stage(i, list.Items[i], sets) is { } stage) stages.Add(stage);
+                    // A stage that cannot be read keeps its place, so that the others keep their numbers.
+                    stages.Add(Stage(i, list.Items[i], sets) ?? new StageSpec("", JsonSerializer.SerializeToElement(new JsonObject())));
                 }
 
                 // Only if all stages could be read: otherwise a stage that could not be read would be reported as unknown here.
@@ -226,7 +244,11 @@ internal static class SweepFile
         {
             var names = stages.Select(s => s.Stage).Distinct().ToList();
             foreach (var set in sets.Where(s => !names.Contains(s.Stage!)))
-                _problems.Add($"--set {set.Text}: the sweep has no stage {set.Stage}; it has {Words(names)}{Nearest.Hint(set.Stage!, names)}");
+            {
+                var pointer = JsonPointer.Of("set", set.Text);
+                sources.AddOption(pointer, set.Text);
+                Wrong(pointer, $"the sweep has no stage {set.Stage}; it has {Words(names)}{Nearest.Hint(set.Stage!, names)}");
+            }
         }
 
         private void Locate(string pointer, YamlValue value)
@@ -250,6 +272,6 @@ internal static class SweepFile
             }
         }
 
-        private void Wrong(string pointer, string message) => _problems.Add(sources.Line(pointer, message));
+        private void Wrong(string pointer, string message) => _problems.Add(new SweepProblem(pointer, message));
     }
 }

@@ -58,11 +58,12 @@ internal sealed class PoisonMessages(string queue, BrokerClient broker, Func<Exc
     {
         // The reader's own words say less than those of what it stumbled over.
         while (e is SerializationException && e.InnerException is { } inner) e = inner;
-        var line = e.Message.Split('\n')[0].TrimEnd(' ', '\r', '.');
+        // It may repeat what the message says, which is nobody's business to say to a terminal.
+        var line = string.Concat(e.Message.Split('\n')[0].TrimEnd(' ', '\r', '.').Select(c => char.IsControl(c) ? '?' : c));
         return e switch
         {
             MalformedMessageException => line,
-            JsonException => $"it cannot be read: {line}",
+            JsonException or SerializationException or ArgumentException => $"it cannot be read: {line}",
             _ => $"{e.GetType().Name}: {line}",
         };
     }

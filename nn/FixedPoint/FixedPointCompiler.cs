@@ -101,8 +101,8 @@ public static class FixedPointCompiler
                 case AvgPool2d pool:
                     _pending.Add(node.Name, Mean(node, Windows(pool.Kernel, pool.Stride, pool.Padding), (_, _) => pool.Kernel * pool.Kernel));
                     break;
-                case GlobalAvgPool: _pending.Add(node.Name, Mean(node, AdaptiveWindows(1), (y, x) => y.Count * x.Count)); break;
-                case AdaptiveAvgPool2d: _pending.Add(node.Name, Mean(node, AdaptiveWindows, (y, x) => y.Count * x.Count)); break;
+                case GlobalAvgPool: _pending.Add(node.Name, Mean(node, (extent, _) => AdaptiveWindows.Of(extent, 1), (y, x) => y.Count * x.Count)); break;
+                case AdaptiveAvgPool2d: _pending.Add(node.Name, Mean(node, AdaptiveWindows.Of, (y, x) => y.Count * x.Count)); break;
                 case MaxPool2d pool: Keep(node, (from, to) => new MaximumStep([from], to, pool.Kernel, pool.Stride, pool.Padding)); break;
                 case Pad pad: Keep(node, (from, to) => new PadStep([from], to, pad.Before)); break;
                 case Flatten: Keep(node, (from, to) => new FlattenStep([from], to)); break;
@@ -264,14 +264,14 @@ public static class FixedPointCompiler
             return new Pending(
                 (to, _) =>
                 {
-                    var scale = Math.ScaleB(1, _tensors[to].Fraction - _tensors[from].Fraction);
-                    var maps = new Requantizer[rows.Length, columns.Length];
+                    var places = _tensors[to].Fraction - _tensors[from].Fraction;
+                    var divisions = new Quotient[rows.Length, columns.Length];
                     for (var y = 0; y < rows.Length; y++)
                     {
-                        for (var x = 0; x < columns.Length; x++) maps[y, x] = Requantizer.Of(scale / pixels(rows[y], columns[x]), 0);
+                        for (var x = 0; x < columns.Length; x++) divisions[y, x] = Quotient.Of(places, pixels(rows[y], columns[x]));
                     }
 
-                    return new MeanStep([from], to, rows, columns, maps);
+                    return new MeanStep([from], to, rows, columns, divisions);
                 },
                 [], [], PendingKind.Whole);
         }
@@ -284,17 +284,6 @@ public static class FixedPointCompiler
                 return (first, Math.Max(0, Math.Min(extent, (i * stride) - padding + kernel) - first));
             }),
         ];
-
-        private static (int First, int Count)[] AdaptiveWindows(int extent, int outputs) =>
-        [
-            .. Enumerable.Range(0, outputs).Select(i =>
-            {
-                var first = (int)((long)i * extent / outputs);
-                return (first, (int)((((long)i + 1) * extent + outputs - 1) / outputs) - first);
-            }),
-        ];
-
-        private static Func<int, int, (int First, int Count)[]> AdaptiveWindows(int outputs) => (extent, _) => AdaptiveWindows(extent, outputs);
 
         private Pending Join(Node node)
         {

@@ -61,11 +61,11 @@ public sealed record SumStep(IReadOnlyList<int> Inputs, int Output, Requantizer 
 public sealed record ProductStep(IReadOnlyList<int> Inputs, int Output, Requantizer Map) : IntegerStep(Inputs, Output);
 
 /// <summary>
-/// Sum of (byte − zero) over windows, then mapped by the window's own map, [output row, output column]. Rows are the first row and the
+/// Sum of (byte − zero) over windows, then divided by the window's own divisor, [output row, output column]. Rows are the first row and the
 /// number of rows of each output row's window, those outside the tensor not counted; columns the same.
 /// </summary>
 public sealed record MeanStep(
-    IReadOnlyList<int> Inputs, int Output, IReadOnlyList<(int First, int Count)> Rows, IReadOnlyList<(int First, int Count)> Columns, Requantizer[,] Maps)
+    IReadOnlyList<int> Inputs, int Output, IReadOnlyList<(int First, int Count)> Rows, IReadOnlyList<(int First, int Count)> Columns, Quotient[,] Divisions)
     : IntegerStep(Inputs, Output);
 
 /// <summary>Greatest byte of windows; what lies outside the tensor does not count.</summary>

@@ -91,14 +91,17 @@ public static class FixedPointReference
     private static BigInteger[] Each(int length, Func<int, BigInteger> value) => [.. Enumerable.Range(0, length).Select(value)];
 
     /// <summary>round((x·m + b) / 2^s), ties to even.</summary>
-    private static BigInteger Map(Requantizer map, BigInteger value)
+    private static BigInteger Map(Requantizer map, BigInteger value) => Rounded((value * map.Multiplier) + map.Offset, BigInteger.One << map.Shift);
+
+    /// <summary>round(x·2^p / d), ties to even.</summary>
+    private static BigInteger Divide(Quotient division, BigInteger value) => Rounded(value << division.Places, division.Divisor);
+
+    private static BigInteger Rounded(BigInteger numerator, BigInteger denominator)
     {
-        var scaled = (value * map.Multiplier) + map.Offset;
-        var unit = BigInteger.One << map.Shift;
-        var whole = scaled >> map.Shift;
-        var rest = scaled - (whole * unit);
-        var half = unit / 2;
-        return rest > half || (rest == half && !whole.IsEven) ? whole + 1 : whole;
+        var whole = BigInteger.DivRem(numerator, denominator, out var rest);
+        if (rest.Sign < 0) (whole, rest) = (whole - 1, rest + denominator);
+        var above = (2 * rest).CompareTo(denominator);
+        return above > 0 || (above == 0 && !whole.IsEven) ? whole + 1 : whole;
     }
 
     private static BigInteger[] Multiply(MultiplyStep step, BigInteger[] x)
@@ -143,7 +146,7 @@ public static class FixedPointReference
                 for (var c = columns.First; c < columns.First + columns.Count; c++) sum += x[(((r * width) + c) * channels) + channel];
             }
 
-            result[i] = Map(step.Maps[y, column], sum);
+            result[i] = Divide(step.Divisions[y, column], sum);
         }
 
         return result;

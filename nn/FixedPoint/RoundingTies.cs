@@ -15,7 +15,9 @@ namespace Lathe.NN.FixedPoint;
 /// and D·(2n + 1) an odd one, so y stays at least 1/(2D) of a step away from every tie, which is hundreds of times the error of float32.
 /// With weights of many bits a step spans thousands of values of S. The distance to a tie is then half of what one unit of S is worth, and float32's
 /// error may come near it. The bias is a whole number of units of weights that are L times as fine, because runtimes store the bias of 8-bit weights
-/// in this form. Without batch norm a is a power of two. A bias of a whole number of units then makes y exact, ties and logits included.
+/// in this form. Without batch norm a is a power of two. A bias of a whole number of units, or of steps where these are finer, then makes y exact, ties and
+/// logits included: all runtimes round an exact tie to the even side. It moves y by at most half a step. No parameter moves a mean over pixels; it is exact
+/// wherever it lies in the middle between two steps, and <see cref="Quotient"/> rounds it as float runtimes do, which divide.
 /// </remarks>
 public static class RoundingTies
 {
@@ -52,8 +54,8 @@ public static class RoundingTies
     /// <param name="tensors">Its tensors by name, on any device; quantized weights are modes already.</param>
     /// <param name="formats">Formats of its weights by name.</param>
     /// <returns>
-    /// Largest move of a value within three standard deviations, in steps of the next activations. At most <see cref="Most"/> after a batch norm; 0 if
-    /// nothing was moved.
+    /// Largest move of a value within three standard deviations, in steps of the next activations. At most <see cref="Most"/> after a batch norm, half a step
+    /// elsewhere; 0 if nothing was moved.
     /// </returns>
     public static double Avoid(NetworkGraph graph, IReadOnlyDictionary<string, Tensor> tensors, IReadOnlyDictionary<string, WeightFormat> formats)
     {
@@ -161,9 +163,12 @@ public static class RoundingTies
         {
             if (_rounded.Readers(layer).Any(reader => reader is BatchNorm)) return 0;
             var bias = Values(layer, "bias");
-            var whole = Array.ConvertAll(bias, value => Math.Round(value / sum.Unit) * sum.Unit);
+            var point = _rounded.After(layer);
+            // Where a unit of the sum is worth several steps, whole steps do as well: they are whole numbers of weights that are a power of two as fine.
+            var unit = point is null ? sum.Unit : Math.Min(sum.Unit, Step(point));
+            var whole = Array.ConvertAll(bias, value => Math.Round(value / unit) * unit);
             Set(layer, "bias", whole);
-            return _rounded.After(layer) is not { } point ? 0 : bias.Zip(whole, (before, after) => Math.Abs(after - before)).Max() * Math.ScaleB(1, point.Fraction);
+            return point is null ? 0 : bias.Zip(whole, (before, after) => Math.Abs(after - before)).Max() / Step(point);
         }
 
         /// <summary>Unit of a tensor of whole numbers: of a layer's sums, or of activations.</summary>

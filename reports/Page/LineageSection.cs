@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Xml.Linq;
 using Lathe.Reports.Results;
 
@@ -44,7 +43,7 @@ internal static class LineageSection
     private static IEnumerable<XElement> Details(CheckpointStory? story)
     {
         if (story is null) yield break;
-        var facts = story.Facts.Select(f => $"{f.Key} {f.Value.ToString("0.######", CultureInfo.InvariantCulture)}");
+        var facts = story.Facts.Select(f => $"{f.Key} {Figures.Fact(f.Value)}");
         yield return Markup.Styled("p", "soft", string.Join(", ", facts));
         yield return Markup.Of("pre", string.Join('\n', story.Parameters.EnumerateObject().Select(p => $"{p.Name}: {Ways.Value(p.Value)}")));
     }

@@ -28,7 +28,7 @@ internal static class PageStyle
         table { border-collapse: collapse; font-size: 0.875rem; font-variant-numeric: tabular-nums; }
         th, td { text-align: right; padding: 0.25rem 0.6rem; border-bottom: 1px solid var(--grid); white-space: nowrap; vertical-align: top; }
         th:first-child, td:first-child, th.text, td.text { text-align: left; }
-        td.way { white-space: normal; min-width: min(11rem, 34vw); text-align: left; overflow-wrap: anywhere; }
+        td.way { white-space: normal; min-width: min(12.5rem, 50vw); text-align: left; overflow-wrap: anywhere; }
         td small { color: var(--soft); display: block; }
         tr.best td { font-weight: 600; }
         code, pre { font: 0.8125rem/1.45 ui-monospace, monospace; }

@@ -74,9 +74,12 @@ public static class ReportPage
 
     private static IEnumerable<XElement?> Unfolded(IReadOnlyList<ShownPanel> panels) =>
     [
-        .. panels.Where(p => p.Panel is TablePanel).Select(p => Markup.Panel(p.Panel, p.Title)),
-        .. Plots(panels.Where(p => p.Panel is not TablePanel).Select(p => Markup.Panel(p.Panel, p.Title))),
+        .. panels.Where(p => p.Panel is TablePanel).Select(Figure),
+        .. Plots(panels.Where(p => p.Panel is not TablePanel).Select(Figure)),
     ];
+
+    /// <summary>Whose details a panel belongs to stands above them all already.</summary>
+    private static XElement? Figure(ShownPanel panel) => Markup.Panel(panel.Panel, panel.FoldedUnder is null ? panel.Title : panel.Panel.Title);
 
     private static IEnumerable<XElement?> Plots(IEnumerable<XElement?> figures)
     {

@@ -19,7 +19,7 @@ internal static class ResultSection
         [
             Markup.Table(Heads(results), results.Leaves.Select((leaf, i) => Row(results, leaf, i, best is not null && goal!.Value(leaf) == best))),
             Markup.Styled("p", "soft", $"{Notes}{(goal is null ? "" : $" The best result by {goal.Metric.Title} is bold.")}"),
-            Markup.Styled("p", "soft", string.Join("; ", results.Columns.Where(c => c.Metric.Description.Length > 0).Select(c => $"{c.Head}: {c.Metric.Description}"))),
+            Descriptions(results) is { Length: > 0 } words ? Markup.Styled("p", "soft", words) : null,
         ];
     }
 
@@ -28,6 +28,12 @@ internal static class ResultSection
         Markup.Head("#"), Markup.Head("way", isText: true),
         .. results.Heads.Select(head => Markup.Head(head, about: results.Columns.FirstOrDefault(c => c.Head == head)?.Metric.Description ?? "")),
     ];
+
+    private static string Descriptions(ShownResults results)
+    {
+        var words = string.Join("; ", results.Columns.Where(c => c.Metric.Description.Length > 0).Select(c => $"{c.Head}: {c.Metric.Description}"));
+        return words.Length == 0 ? "" : $"{Words.Capital(words)}.";
+    }
 
     private static XElement Row(ShownResults results, LeafResult leaf, int i, bool isBest)
     {

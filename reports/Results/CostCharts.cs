@@ -27,7 +27,7 @@ public static class CostCharts
             Low = scale * goal.Low(l.Item), High = scale * goal.High(l.Item),
         });
         return new ScatterChart(
-            $"{goal.Metric.Name}-{cost.Metric.Name}", $"{goal.Metric.Title} against {cost.LongTitle}", new AxisInfo(cost.LongTitle, AxisScale.Logarithmic), new AxisInfo(goal.LongTitle),
+            $"{goal.Metric.Name}-{cost.Metric.Name}", Words.Capital($"{goal.Metric.Title} against {cost.LongTitle}"), new AxisInfo(cost.LongTitle, AxisScale.Logarithmic), new AxisInfo(goal.LongTitle),
             [.. points])
         {
             Groups = ["dense", bits is null ? "not dense" : "float", .. widths.Select(w => $"{Figures.Bits(w)} {bits!.Metric.Title}")],

@@ -17,6 +17,9 @@ public sealed record ShownResults(
     /// <summary>The metric by which results are judged first; null: none of which more is better.</summary>
     public ResultColumn? Goal => Columns.FirstOrDefault(c => c.Metric.Better == Better.Higher);
 
+    /// <summary>Index of the best result, of equal ones and without a goal of the first; null: there are none.</summary>
+    public int? Best => Leaves.Count == 0 ? null : Leaves.Index().MaxBy(l => Goal?.Value(l.Item) ?? double.MinValue).Index;
+
     /// <summary>Metrics that a better result pays with.</summary>
     public IEnumerable<ResultColumn> Costs => Columns.Where(c => c.Metric.Better == Better.Lower);
 

@@ -27,12 +27,16 @@ public sealed record CheckpointStory(
 /// <param name="Story">How the checkpoint came about; null where it was only measured, or could not be read.</param>
 /// <param name="Problem">Why the checkpoint could not be read.</param>
 public sealed record ReportedExecution(
-    string Stage, string Name, string Label, bool OnlyMeasures, CheckpointRef? Checkpoint, IReadOnlyList<Panel> Panels, CheckpointStory? Story = null, string? Problem = null);
+    string Stage, string Name, string Label, bool OnlyMeasures, CheckpointRef? Checkpoint, IReadOnlyList<Panel> Panels, CheckpointStory? Story = null, string? Problem = null)
+{
+    /// <summary>True where it only measured, and another result is better: its panels are details.</summary>
+    public bool IsOutdone { get; init; }
+}
 
 /// <summary>All that a report shows.</summary>
 /// <param name="Sweep">The sweep.</param>
 /// <param name="Results">Its results.</param>
-/// <param name="Executions">Each that made a checkpoint, in the tree's order, then each that measured one, that of the best result first.</param>
+/// <param name="Executions">Each that made a checkpoint, in the tree's order, then each that measured one, in the order of results.</param>
 public sealed record SweepReport(SweepStatus Sweep, ShownResults Results, IReadOnlyList<ReportedExecution> Executions)
 {
     /// <summary>Puts it together.</summary>
@@ -64,11 +68,14 @@ public sealed record SweepReport(SweepStatus Sweep, ShownResults Results, IReadO
     }
 
     private static IEnumerable<ReportedExecution> Measured(ShownResults results, Func<LeafResult, StageResult, IReadOnlyList<Panel>> panels) =>
-        from leaf in results.Leaves.Index().OrderByDescending(l => results.Goal?.Value(l.Item) ?? double.MinValue)
+        from leaf in results.Leaves.Index()
         where leaf.Item.Stages.Count > 0 && leaf.Item.Stages[^1].OnlyMeasures
         let last = leaf.Item.Stages[^1]
         select new ReportedExecution(
-            last.Stage, $"{leaf.Index + 1}: {results.Name(leaf.Index)}", $"{leaf.Index + 1}", true, last.Checkpoint, last.Panels ?? panels(leaf.Item, last));
+            last.Stage, $"{leaf.Index + 1}: {results.Name(leaf.Index)}", $"{leaf.Index + 1}", true, last.Checkpoint, last.Panels ?? panels(leaf.Item, last))
+        {
+            IsOutdone = leaf.Index != results.Best,
+        };
 
     /// <summary>Only measured and first stages have no name of their own on a way.</summary>
     private static IEnumerable<string> Names(IReadOnlyList<LeafResult> ways) =>

@@ -43,8 +43,21 @@ public static class Ways
     /// <summary>The checkpoint that a way ends with; null where none was made.</summary>
     public static CheckpointRef? Checkpoint(LeafResult leaf) => leaf.Stages.LastOrDefault(stage => stage.Checkpoint is not null)?.Checkpoint;
 
-    /// <summary>A parameter's value as a sweep file would have it.</summary>
-    public static string Value(JsonElement value) => value.ValueKind == JsonValueKind.String ? value.GetString()! : CanonicalJson.Write(value);
+    /// <summary>A parameter's value as a sweep file has it: <c>hfp</c>, <c>[2, 4]</c>, <c>{features.0: 8, features.4: 4}</c>.</summary>
+    public static string Value(JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.String => value.GetString()!,
+        JsonValueKind.Array => $"[{string.Join(", ", value.EnumerateArray().Select(Item))}]",
+        JsonValueKind.Object => $"{{{string.Join(", ", value.EnumerateObject().OrderBy(p => p.Name, StringComparer.Ordinal).Select(p => $"{Word(p.Name)}: {Item(p.Value)}"))}}}",
+        _ => CanonicalJson.Write(value),
+    };
+
+    private static string Item(JsonElement value) => value.ValueKind == JsonValueKind.String ? Word(value.GetString()!) : Value(value);
+
+    /// <summary>A text inside a list or a mapping, in quotes where YAML would read it as something else.</summary>
+    private static string Word(string text) =>
+        char.IsAsciiLetter(text.FirstOrDefault()) && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-' or '/') && text.ToLowerInvariant() is not ("true" or "false" or "null")
+            ? text : JsonSerializer.Serialize(text);
 
     private static string Label(string stage, JsonElement parameters, IReadOnlyList<string> varied) =>
         string.Join(' ', [stage, .. varied.Where(name => parameters.TryGetProperty(name, out _)).Select(name => $"{name}={Value(parameters.GetProperty(name))}")]);

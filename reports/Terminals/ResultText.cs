@@ -1,3 +1,4 @@
+using System.Buffers;
 using Lathe.Reports.Results;
 using Spectre.Console.Rendering;
 
@@ -8,6 +9,9 @@ public static class ResultText
 {
     private const int LeastWay = 12;
     private const int WideTerminal = 100;
+
+    // What ends a part of a word, where a line may be broken.
+    private static readonly SearchValues<char> Marks = SearchValues.Create("={,./-");
 
     /// <summary>Draws the table.</summary>
     /// <param name="all">Results of one sweep.</param>
@@ -52,13 +56,17 @@ public static class ResultText
         return showCheckpoint && Ways.Checkpoint(results.Leaves[leaf]) is { } made ? $"{way}\n{Figures.Digest(made.Sha256)}" : way;
     }
 
-    /// <summary>A long text in lines, broken between words where there are any: a table that is wider than the terminal is not drawn at all.</summary>
+    /// <summary>
+    /// A long text in lines, broken between words or else behind the mark that ends a part of one, <c>bits={</c> or <c>features.</c>: a table that is
+    /// wider than the terminal is not drawn at all.
+    /// </summary>
     private static IEnumerable<string> Broken(string text, int width)
     {
         while (text.Length > width)
         {
             var space = text.LastIndexOf(' ', width);
-            var end = space > 1 ? space : width;
+            var mark = text.AsSpan(0, width).LastIndexOfAny(Marks) + 1;
+            var end = space > 1 ? space : mark > 2 ? mark : width;
             yield return text[..end];
             text = $"  {text[end..].TrimStart()}";
         }

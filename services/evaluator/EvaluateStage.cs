@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Lathe.Contracts;
 using Lathe.Evaluator.Latency;
 using Lathe.Graph;
@@ -13,7 +14,7 @@ namespace Lathe.Evaluator;
 public sealed class EvaluateStage : IStage<EvaluateParameters>
 {
     public static StageManifest Manifest { get; } = new(
-        "evaluate", "5", "Accuracy on the test split, parameters, multiplications, stored size and latency",
+        "evaluate", "6", "Accuracy on the test split, parameters, multiplications, stored size and latency",
         StageInput.Checkpoint, StageOutput.Metrics, Metrics: EvaluateMetrics.Described);
 
     public static IReadOnlyList<ParameterProblem> Check(EvaluateParameters parameters, StageCheck context) =>
@@ -21,6 +22,26 @@ public sealed class EvaluateStage : IStage<EvaluateParameters>
         && Measurement.Misfit(NetworkForms.GraphOf(input), data.Name, data.Input, data.Classes) is { } misfit
             ? [new ParameterProblem("", misfit)]
             : [];
+
+    /// <summary>Measures a checkpoint outside of a sweep.</summary>
+    /// <param name="checkpoint">The network.</param>
+    /// <param name="dense">Its dense ancestor; null: there is none, or it is not at hand, and what compares with it is left out.</param>
+    /// <param name="data">The data set.</param>
+    /// <param name="parameters">As in a sweep.</param>
+    /// <param name="compute">What to compute with.</param>
+    /// <param name="threads">CPU threads that times are taken with.</param>
+    /// <param name="stop">Checked between batches.</param>
+    /// <returns>Figures by name, and records as they stand with a result.</returns>
+    public static (IReadOnlyDictionary<string, double> Figures, JsonElement Records) Measure(
+        Checkpoint checkpoint, Checkpoint? dense, DataSet data, EvaluateParameters parameters, ComputeSetup compute, int threads, CancellationToken stop)
+    {
+        var own = Measurement.Of(checkpoint, data, parameters.BatchSize, compute.Device, stop);
+        var metrics = own.Metrics(
+            checkpoint.Lineage.Dense is null ? DenseFigures.Of(own)
+            : dense is null ? null : DenseFigures.Of(Measurement.Of(dense, data, parameters.BatchSize, compute.Device, stop)));
+        if (parameters.Latency) LatencyComparison.Measure(checkpoint, dense, threads, stop).AddTo(metrics);
+        return (metrics, own.Record().ToJson());
+    }
 
     public StageOutcome Run(StageRun run, EvaluateParameters parameters)
     {

@@ -23,7 +23,7 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
     private const double WeakPull = 0.05;
 
     public static StageManifest Manifest { get; } = new(
-        "quantize", "9", "SYMOG: weights trained into N-bit fixed-point modes", StageInput.Checkpoint, StageOutput.Checkpoint, Metrics:
+        "quantize", "10", "SYMOG: weights trained into N-bit fixed-point modes", StageInput.Checkpoint, StageOutput.Checkpoint, Metrics:
         [
             .. SizeMetrics.All,
             new("residual", "residual", Better: Better.Lower, Description: "Root mean square distance of the weights from their modes before rounding, in steps."),

@@ -41,7 +41,8 @@ public sealed class Comparing_methods : IDisposable
     public void Every_method_meets_both_targets_and_leaves_no_channel_closed_that_fits(PruneMethod method, string model)
     {
         TorchRuntime.Configure(1);
-        MeetsExactly(Zoo.Build(model, new TensorShape(3, 32, 32), 10), method, 0.45, 0.4, multiple: 1, seed: 3);
+        var graph = Zoo.Build(model, new TensorShape(3, 32, 32), 10);
+        MeetsExactly(graph, Scales(graph).Example(3), method, 0.45, 0.4, multiple: 1);
     }
 
     [Theory]
@@ -49,9 +50,13 @@ public sealed class Comparing_methods : IDisposable
     public void Every_method_meets_them_on_any_network(PruneMethod method)
     {
         TorchRuntime.Configure(1);
-        Gen.Select(RandomNetworks.Wide, Gen.Int[0, int.MaxValue], Gen.Double[0.02, 1], Gen.Double[0.02, 1], Gen.Int[0, 3].Select(power => 1 << power))
-            .Sample((graph, seed, parameters, multiplications, multiple) =>
-                MeetsExactly(graph, method, parameters, multiplications, multiple, seed), iter: 60, print: drawn => GraphJson.Write(drawn.Item1));
+        var networks =
+            from graph in RandomNetworks.Wide
+            from scales in Scales(graph)
+            select (graph, scales);
+        Gen.Select(networks, Gen.Double[0.02, 1], Gen.Double[0.02, 1], Gen.Int[0, 3].Select(power => 1 << power))
+            .Sample((network, parameters, multiplications, multiple) =>
+                MeetsExactly(network.graph, network.scales, method, parameters, multiplications, multiple), iter: 60, print: drawn => GraphJson.Write(drawn.Item1.graph));
     }
 
     [Theory]
@@ -303,10 +308,10 @@ public sealed class Comparing_methods : IDisposable
         }
     }
 
-    private static void MeetsExactly(NetworkGraph graph, PruneMethod method, double parametersShare, double multiplicationsShare, int multiple, int seed)
+    private static void MeetsExactly(NetworkGraph graph, float[] scales, PruneMethod method, double parametersShare, double multiplicationsShare, int multiple)
     {
         using var scope = NewDisposeScope();
-        using var module = GraphModule.Create(graph, seed);
+        using var module = GraphModule.Create(graph, seed: 3);
         var groups = ChannelGroups.Of(graph);
         var size = SizeModel.Of(graph, groups);
         var widths = GroupWidths.Of(graph, groups, multiple);
@@ -317,10 +322,10 @@ public sealed class Comparing_methods : IDisposable
         using var pruning = new Pruning(graph, module.Parameters, new PruneParameters
         {
             Method = method, TargetParameters = budget.Parameters, Multiplications = budget.Multiplications, ChannelMultiple = multiple, PruningShare = 1, Epochs = 1,
-        }, seed);
+        }, seed: 3);
         // The only step of the only epoch, whatever it taught: scales as a training might have left them.
         using (no_grad())
-            MoveScales(module, seed);
+            MoveScales(module, scales);
         pruning.Hooks(_ => { }).AfterStep!(new StepContext(module, 0, 0, 1, 0, 1, 0.1));
 
         var finished = pruning.Finished!;
@@ -354,12 +359,16 @@ public sealed class Comparing_methods : IDisposable
 
     public void Dispose() => Directory.Delete(_root, recursive: true);
 
-    /// <summary>Gives the scales of batch norms, which start as ones, random values, some of them under HFP's threshold.</summary>
-    private static void MoveScales(GraphModule module, int seed)
+    /// <summary>Scales of all batch norms, some of them under HFP's threshold.</summary>
+    private static Gen<float[]> Scales(NetworkGraph graph) => Gen.Float[-0.15f, 0.15f].Array[graph.Nodes.OfType<BatchNorm>().Sum(norm => norm.Channels)];
+
+    private static void MoveScales(GraphModule module, ReadOnlySpan<float> scales)
     {
-        using var generator = new Generator((ulong)seed);
         foreach (var norm in module.Graph.Nodes.OfType<BatchNorm>())
-            module.Parameters[$"{norm.Name}.weight"].copy_(randn(norm.Channels, generator: generator).Times(0.05));
+        {
+            module.Parameters[$"{norm.Name}.weight"].copy_(tensor(scales[..norm.Channels].ToArray()));
+            scales = scales[norm.Channels..];
+        }
     }
 
     private CheckpointRef Dense()

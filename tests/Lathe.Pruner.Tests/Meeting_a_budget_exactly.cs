@@ -6,6 +6,7 @@ using Lathe.Graph.Sizing;
 using Lathe.Pruner.Budget;
 using Lathe.Pruner.Gates;
 using Lathe.Pruner.Methods;
+using Lathe.Testing;
 
 namespace Lathe.Pruner.Tests;
 
@@ -21,10 +22,11 @@ public sealed class Meeting_a_budget_exactly
     [Fact]
     public void No_target_is_passed_and_no_channel_that_fits_stays_closed() =>
         Gen.Select(
-            Gen.Int[0, Networks.Length - 1], Gen.Double[0.05, 1], Gen.Double[0.05, 1], Gen.Bool.Select(wide => wide ? 8 : 1), Gen.Int[0, int.MaxValue])
-            .Sample((network, parameters, multiplications, multiple, seed) =>
+            Gen.Int[0, Networks.Length - 1].SelectMany(network => RandomNetworks.Magnitudes(ChannelGroups.Of(Networks[network])).Select(drawn => (Networks[network], drawn))),
+            Gen.Double[0.05, 1], Gen.Double[0.05, 1], Gen.Bool.Select(wide => wide ? 8 : 1))
+            .Sample((network, parameters, multiplications, multiple) =>
             {
-                var graph = Networks[network];
+                var (graph, drawn) = network;
                 var groups = ChannelGroups.Of(graph);
                 var size = SizeModel.Of(graph, groups);
                 var widths = GroupWidths.Of(graph, groups, multiple);
@@ -32,8 +34,7 @@ public sealed class Meeting_a_budget_exactly
                 var budget = new SizeBudget(
                     Math.Max(parameters * reach.DenseParameters, reach.LeastParameters),
                     Math.Max(multiplications * reach.DenseMultiplications, reach.LeastMultiplications));
-                var random = new Random(seed);
-                double[][] magnitudes = [.. groups.Groups.Select(g => g.Gates.Select(_ => random.NextDouble() * 0.02).ToArray())];
+                double[][] magnitudes = [.. drawn.Select(of => of.Select(magnitude => magnitude * 0.02).ToArray())];
 
                 var finished = ExactFinish.Choose(size, budget, widths, magnitudes, Open(widths, magnitudes));
 
@@ -248,11 +249,7 @@ public sealed class Meeting_a_budget_exactly
     private static (SizeModel Size, IReadOnlyList<GroupWidths> Widths, double[][] Magnitudes) LeNet(int seed)
     {
         var groups = ChannelGroups.Of(Networks[0]);
-        var random = new Random(seed);
-        return (
-            SizeModel.Of(Networks[0], groups),
-            GroupWidths.Of(Networks[0], groups, 1),
-            [.. groups.Groups.Select(g => g.Gates.Select(_ => random.NextDouble()).ToArray())]);
+        return (SizeModel.Of(Networks[0], groups), GroupWidths.Of(Networks[0], groups, 1), RandomNetworks.Magnitudes(groups).Example(seed));
     }
 
     private static void AssertSurgeryAgrees(NetworkGraph graph, ChannelGroups groups, FinishedGates finished)

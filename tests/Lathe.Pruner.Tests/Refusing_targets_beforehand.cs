@@ -60,15 +60,20 @@ public sealed class Refusing_targets_beforehand
 
     [Fact]
     public void What_a_pruned_network_can_have_is_never_refused_beforehand() =>
-        Gen.Select(RandomNetworks.Wide, Gen.Int[0, 100_000], Gen.Double[0, 1], Gen.Int[1, 4], Gen.Int[1, 4]).Sample((graph, seed, share, before, after) =>
+        Gen.Select(
+            from graph in RandomNetworks.Wide
+            from magnitudes in RandomNetworks.Magnitudes(ChannelGroups.Of(graph))
+            select (graph, magnitudes),
+            Gen.Double[0, 1], Gen.Int[1, 4], Gen.Int[1, 4]).Sample((network, share, before, after) =>
         {
+            var (graph, magnitudes) = network;
             var reach = Reach(graph, before);
             PruneParameters first = new()
             {
                 Multiplications = Math.Max(1.5, reach.LeastMultiplications + (share * (reach.DenseMultiplications - reach.LeastMultiplications))),
                 ChannelMultiple = before,
             };
-            var small = Pruned(graph, first, seed);
+            var small = Pruned(graph, first, magnitudes);
             var left = Reach(small, after);
             foreach (var (parameters, multiplications) in ((double, double)[])[(left.LeastParameters, left.LeastMultiplications), (left.DenseParameters, left.DenseMultiplications)])
             {
@@ -77,7 +82,7 @@ public sealed class Refusing_targets_beforehand
                 Run(graph, first, second);
                 Run(graph, first, second with { TargetParameters = ShareOf(parameters, left.DenseParameters), Multiplications = ShareOf(multiplications, left.DenseMultiplications) });
             }
-        }, iter: 300, print: drawn => GraphJson.Write(drawn.Item1));
+        }, iter: 300, print: drawn => GraphJson.Write(drawn.Item1.graph));
 
     [Fact]
     public void A_grouped_convolution_pruned_to_a_depthwise_one_can_go_below_what_it_could_at_first()
@@ -91,19 +96,17 @@ public sealed class Refusing_targets_beforehand
         var graph = net.Build();
         var least = Reach(graph).LeastMultiplications;
         PruneParameters first = new() { Multiplications = least };
-        var less = Reach(Pruned(graph, first, seed: 1)).LeastMultiplications;
+        var less = Reach(Pruned(graph, first, RandomNetworks.Magnitudes(ChannelGroups.Of(graph)).Example(1))).LeastMultiplications;
         Assert.InRange(less, 1, least - 1);
         Run(graph, first, new PruneParameters { Multiplications = less });
         Assert.EndsWith("expected at most 956 (1)", Fault(graph, first, new PruneParameters { Multiplications = least + 1 }));
     }
 
     /// <summary>The network that a pruning to a target for multiplications leaves, whatever its channels are worth.</summary>
-    private static NetworkGraph Pruned(NetworkGraph graph, PruneParameters parameters, int seed)
+    private static NetworkGraph Pruned(NetworkGraph graph, PruneParameters parameters, double[][] magnitudes)
     {
         var groups = ChannelGroups.Of(graph);
         var widths = GroupWidths.Of(graph, groups, parameters.ChannelMultiple);
-        var random = new Random(seed);
-        double[][] magnitudes = [.. groups.Groups.Select(g => g.Gates.Select(_ => random.NextDouble()).ToArray())];
         var finished = ExactFinish.Choose(
             SizeModel.Of(graph, groups), new SizeBudget(null, parameters.Multiplications), widths, magnitudes, [.. widths.Select(w => (double)w.Full)]);
         var live = new bool[groups.Gates.Count];

@@ -45,8 +45,19 @@ public sealed class MergedPanelsTests
         var report = new SweepReport(Sweeps.Status, Sweeps.Results, [Execution(1) with { Panels = panels }, Execution(2) with { Panels = panels }]);
         var section = Assert.Single(PanelSection.Of(report));
         Assert.Equal("Grow", section.Title);
-        Assert.Equal(["grow-first", "grow-bars", "grow-ridges", "grow-bars-2", "grow-ridges-2", "grow-last"], section.Panels.Select(p => p.File));
-        Assert.Equal("Bars, run 2", section.Panels[3].Title);
+        Assert.Equal(["grow-first", "grow-bars", "grow-bars-2", "grow-ridges", "grow-ridges-2", "grow-last"], section.Panels.Select(p => p.File));
+        Assert.Equal("Bars, run 2", section.Panels[2].Title);
+    }
+
+    [Fact]
+    public void Measured_results_are_compared_in_their_order_and_all_but_the_best_are_details()
+    {
+        Panel[] panels = [Table(1, ["a", 10, 0.5]) with { Merges = true }, new HeatMap("heat", "Heat", "", "", ["a"], ["a"], [[1]])];
+        var leaves = Sweeps.Leaves.Take(3).Select((leaf, i) => Sweeps.Yielding(leaf, i == 1 ? 0.95 : 0.9)).ToList();
+        var report = SweepReport.Of(Sweeps.Status, ShownResults.Of(new SweepResults(Sweeps.Metrics, leaves)), _ => null, (_, _) => panels);
+        var shown = PanelSection.Of(report).SelectMany(s => s.Panels).ToList();
+        Assert.Equal(["class", "1: images", "1: right", "2: images", "2: right", "3: images", "3: right"], ((TablePanel)shown[0].Panel).Columns.Select(c => c.Title));
+        Assert.Equal([false, true, false, true], shown.Select(p => p.FoldedUnder is not null));
     }
 
     private static ReportedExecution Execution(int n) => new("grow", $"run {n}", $"{n}", false, null, []);

@@ -57,6 +57,13 @@ internal static class Sweeps
 
     private static string Exclude => JsonSerializer.Serialize(new { bits = 2, exclude = Markup });
 
+    /// <summary>The same result with another yield.</summary>
+    public static LeafResult Yielding(LeafResult leaf, double yield)
+    {
+        var last = leaf.Stages[^1];
+        return leaf with { Stages = [.. leaf.Stages.SkipLast(1), last with { Metrics = new Dictionary<string, double>(last.Metrics) { ["yield"] = yield } }] };
+    }
+
     private static IReadOnlyList<Panel> Panels(string section, bool isMeasured) =>
     [
         new LineChart("course", $"course {Markup}", new AxisInfo("epoch"), new AxisInfo(Markup), [new Line("", [1, 2, 3], [0.9, null, 0.3])]) { Merges = true, Section = section },

@@ -1,5 +1,7 @@
+using System.Text.Json;
 using Lathe.Contracts;
 using Lathe.Contracts.Panels;
+using Lathe.Reports.Results;
 using Lathe.Reports.Terminals;
 
 namespace Lathe.Reports.Tests;
@@ -109,6 +111,23 @@ public sealed class TerminalTests
     [InlineData(0, "0")]
     [InlineData(-0.5, "-0.5000")]
     public void Numbers_have_four_digits(double number, string text) => Assert.Equal(text, Figures.Number(number));
+
+    [Theory]
+    [InlineData(1.0727e-7, "1.073e-7")]
+    [InlineData(-4e-5, "-4e-5")]
+    [InlineData(0.0123456789, "0.012346")]
+    [InlineData(0.5, "0.5")]
+    [InlineData(53197, "53197")]
+    [InlineData(0, "0")]
+    public void A_small_fact_is_not_shown_as_nothing(double fact, string text) => Assert.Equal(text, Figures.Fact(fact));
+
+    [Theory]
+    [InlineData("\"hfp\"", "hfp")]
+    [InlineData("[2,4]", "[2, 4]")]
+    [InlineData("""{"features.4":4,"features.0":8}""", "{features.0: 8, features.4: 4}")]
+    [InlineData("""["first","a, b","true","",[1]]""", """[first, "a, b", "true", "", [1]]""")]
+    [InlineData("0.50", "0.5")]
+    public void Parameters_are_shown_as_a_sweep_has_them(string json, string text) => Assert.Equal(text, Ways.Value(JsonDocument.Parse(json).RootElement));
 
     private static string[] Draw(Panel panel, int width) => Screen.Draw(PanelText.Of(panel, width)!, width);
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net.Sockets;
 using Xunit;
 
@@ -53,6 +54,19 @@ public sealed class RabbitMqBroker : IAsyncLifetime
             """);
         _server = PrivateServer.Start([Server], Environment(), "KILL");
         await _server.Ready("RabbitMQ", AnswersAsync);
+    }
+
+    /// <summary>Asks the broker as its operator does.</summary>
+    /// <param name="arguments">Of rabbitmqctl, for example <c>list_queues name durable</c>.</param>
+    /// <returns>What it writes, without its own remarks: lines of fields between tabs.</returns>
+    public async Task<IReadOnlyList<string>> ControlAsync(params string[] arguments)
+    {
+        var start = new ProcessStartInfo("/usr/lib/rabbitmq/bin/rabbitmqctl", ["--silent", "--node", Environment()["RABBITMQ_NODENAME"], .. arguments]) { RedirectStandardOutput = true };
+        foreach (var (name, value) in Environment()) start.Environment[name] = value;
+        using var control = Process.Start(start)!;
+        var text = await control.StandardOutput.ReadToEndAsync();
+        await control.WaitForExitAsync();
+        return control.ExitCode == 0 ? text.Split('\n', StringSplitOptions.RemoveEmptyEntries) : throw new InvalidOperationException($"rabbitmqctl ended with {control.ExitCode}: {text}");
     }
 
     /// <summary>Ends the broker at once, as a power cut would.</summary>

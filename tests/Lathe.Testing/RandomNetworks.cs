@@ -28,6 +28,10 @@ public static class RandomNetworks
         return live;
     });
 
+    /// <summary>A magnitude from 0 to 1 of each gate, group by group.</summary>
+    public static Gen<double[][]> Magnitudes(ChannelGroups groups) => Gen.Double[0, 1].Array[groups.Gates.Count].Select(magnitudes =>
+        groups.Groups.Select(group => group.Gates.Select(gate => magnitudes[gate]).ToArray()).ToArray());
+
     /// <summary>The value that a seed gives, the same in every run.</summary>
     public static T Example<T>(this Gen<T> gen, int seed) => gen.Generate(new PCG(1, (ulong)seed), null, out _);
 

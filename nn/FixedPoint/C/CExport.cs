@@ -170,12 +170,12 @@ public static partial class CExport
                     Call($"product({Factor(p.Inputs[0])}, {Factor(p.Inputs[1])}, {y}, {to.Shape.Height * to.Shape.Width}, {to.Shape.Channels}, {format}, {Map(p.Map)})");
                     break;
                 case MeanStep m:
-                    Need(CFunctions.Maps, CFunctions.Store, CFunctions.Mean);
+                    Need(CFunctions.Divide, CFunctions.Store, CFunctions.Mean);
                     for (var i = 0; i < m.Rows.Count * m.Columns.Count; i++)
                     {
                         var (row, column) = (i / m.Columns.Count, i % m.Columns.Count);
                         Call($"mean({x}, {y} + {i * channels}, {from.Shape.Width}, {channels}, {m.Rows[row].First}, {m.Rows[row].Count}, "
-                            + $"{m.Columns[column].First}, {m.Columns[column].Count}, {from.Zero}, {format}, {Map(m.Maps[row, column])})");
+                            + $"{m.Columns[column].First}, {m.Columns[column].Count}, {from.Zero}, {format}, {m.Divisions[row, column].Places}, {Number(m.Divisions[row, column].Divisor)})");
                     }
 
                     break;

@@ -155,10 +155,25 @@ internal static class CFunctions
         }
         """;
 
+    /// <summary>What means need.</summary>
+    public const string Divide = """
+        /* Rounds sum * 2^places / divisor to the nearest whole number, ties to even. */
+        static int64_t divide(int32_t sum, int places, int64_t divisor)
+        {
+            int64_t scaled = sum * ((int64_t)1 << places);
+            int64_t whole = scaled / divisor, rest = scaled % divisor;
+            if (rest < 0) {
+                whole--;
+                rest += divisor;
+            }
+            return 2 * rest > divisor || (2 * rest == divisor && whole % 2 != 0) ? whole + 1 : whole;
+        }
+        """;
+
     /// <summary>Mean over one window.</summary>
     public const string Mean = """
         static void mean(const uint8_t *x, uint8_t *y, int32_t width, int32_t channels, int32_t row, int32_t rows, int32_t column, int32_t columns,
-                         int in_zero, int out_zero, int least, int greatest, int32_t multiplier, int64_t offset, int shift)
+                         int in_zero, int out_zero, int least, int greatest, int places, int64_t divisor)
         {
             int32_t c, i, j;
             for (c = 0; c < channels; c++) {
@@ -166,7 +181,7 @@ internal static class CFunctions
                 for (i = row; i < row + rows; i++)
                     for (j = column; j < column + columns; j++)
                         sum += x[(i * width + j) * channels + c] - in_zero;
-                y[c] = to_byte(map_sum(sum, multiplier, offset, shift), out_zero, least, greatest);
+                y[c] = to_byte(divide(sum, places, divisor), out_zero, least, greatest);
             }
         }
         """;

@@ -156,7 +156,7 @@ internal sealed unsafe class PreparedProduct(ProductStep step, Placed left, Plac
 /// <summary>Means over windows.</summary>
 internal sealed unsafe class PreparedMean(MeanStep step, Placed from, Placed to) : PreparedStep
 {
-    public override long ModelBytes => (long)step.Maps.Length * Unsafe.SizeOf<Requantizer>();
+    public override long ModelBytes => (long)step.Divisions.Length * Unsafe.SizeOf<Quotient>();
 
     public override ScratchSize Scratch { get; } = new(Sums: from.Channels);
 
@@ -180,9 +180,9 @@ internal sealed unsafe class PreparedMean(MeanStep step, Placed from, Placed to)
                 }
             }
 
-            var map = step.Maps[y, x];
+            var division = step.Divisions[y, x];
             var target = arena + to.Offset + ((nint)pixel * channels);
-            for (var channel = 0; channel < channels; channel++) target[channel] = to.Tensor.Store(map.Apply(sums[channel]));
+            for (var channel = 0; channel < channels; channel++) target[channel] = to.Tensor.Store(division.Apply(sums[channel]));
         }
     }
 }

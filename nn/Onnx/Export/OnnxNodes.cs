@@ -1,7 +1,6 @@
 using System.Runtime.InteropServices;
 using Lathe.Contracts;
 using Lathe.Graph;
-using Lathe.Graph.Onnx;
 using Lathe.Graph.Onnx.Format;
 using static TorchSharp.torch;
 using Messages = Lathe.Graph.Onnx.OnnxMessages;

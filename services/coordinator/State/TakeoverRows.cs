@@ -149,7 +149,10 @@ internal sealed record MovedSweep(
         {
             case { State: RunState.Failed }: count.Failed++; break;
             case { Found: true }: count.Cached++; break;
-            case not null: count.Completed++; break;
+            case not null:
+                count.Completed++;
+                count.Seconds += execution.Seconds ?? 0;
+                break;
             case null when blockedBy is not null: count.Skipped++; break;
             default: count.Waiting++; break;
         }

@@ -46,6 +46,8 @@ internal sealed class SweepControl(SweepChanges changes, CoordinatorOptions opti
                 if (target.IsWhole || nodes.Count > 0) await StartAsync(change, sweep, stop);
             },
             stop);
+        // Not before the change is there: whoever looks then finds nothing, and looks again after a long time.
+        changes.HasChores.Set();
         return resumed;
     }
 
@@ -71,6 +73,7 @@ internal sealed class SweepControl(SweepChanges changes, CoordinatorOptions opti
                 await StartAsync(change, sweep, stop);
             },
             stop);
+        changes.HasChores.Set();
         return again;
     }
 
@@ -186,13 +189,12 @@ internal sealed class SweepControl(SweepChanges changes, CoordinatorOptions opti
         },
         stop);
 
-    private async Task StartAsync(SweepChange change, SweepRow sweep, CancellationToken stop)
+    private static async Task StartAsync(SweepChange change, SweepRow sweep, CancellationToken stop)
     {
         // A sweep that was stopped before its data set was read goes on with that.
         var isUnread = await change.Database.Branches.AnyAsync(b => b.SweepId == sweep.Id && b.Fingerprint == null, stop);
         (sweep.State, sweep.Reason, sweep.FinishedAt, sweep.IsAdvancing) = (isUnread ? SweepState.Preparing : SweepState.Running, null, null, true);
         change.TellState(sweep);
-        changes.HasChores.Set();
     }
 
     private static async Task<bool> MendAsync(SweepChange change, List<NodeRow> nodes, Func<PointRow, JsonElement?> parameters, CancellationToken stop)

@@ -1,4 +1,3 @@
-using Lathe.Evaluator.Exports;
 using Lathe.Graph;
 using Lathe.NN.Onnx;
 using Microsoft.ML.OnnxRuntime;

@@ -39,6 +39,7 @@ public sealed partial class BrokerRunTests(RabbitMqBroker broker) : IClassFixtur
         Assert.Contains("lathe: stopping at the next batch and saving the state; Ctrl-C again ends at once", told);
         Assert.Contains("The same command resumes from there", told);
         Assert.DoesNotContain("   at ", told);
+        Assert.DoesNotContain("   at ", File.ReadAllText(Assert.Single(Directory.GetFiles(Path.Combine(_folder, ".lathe", "logs")))));
         Assert.NotEmpty(Directory.GetFiles(Path.Combine(_folder, ".lathe", "checkpoints", "states"), "*", SearchOption.AllDirectories));
     }
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using Lathe.Cli.Embedded;
 using Lathe.Cli.Output;
 using Lathe.Contracts;
@@ -47,6 +48,18 @@ public sealed class OutputTests
         var lines = Results(leaves, 80);
         Assert.All(lines, line => Assert.InRange(line.Length, 1, 80));
         Assert.Contains(lines, line => line.Contains("92.56", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Names_in_a_long_parameter_stay_whole()
+    {
+        var leaves = Samples.Leaves.Select((leaf, i) => leaf with
+        {
+            Stages = [.. leaf.Stages.Select(s => s.Stage == "quantize" ? s with { Parameters = Samples.Json($$$"""{"bits":{"features.denseblock4.denselayer16.conv2":{{{i}}},"classifier.3":8}}""") } : s)],
+        }).ToList();
+        var text = string.Join('\n', Results(leaves, 80));
+        foreach (var part in (string[])["features", "denseblock4", "denselayer16", "conv2: 2", "classifier", "3: 8"])
+            Assert.Matches($@"\W{part}\W", text);
     }
 
     [Fact]

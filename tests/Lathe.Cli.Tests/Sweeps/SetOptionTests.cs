@@ -13,7 +13,7 @@ public sealed class SetOptionTests
           - train: { epochs: 6 }
           - evaluate
           - prune: { multiplications: [0.5, 0.25] }
-          - evaluate: { batch: 10 }
+          - evaluate: { batchSize: 10 }
         """;
 
     [Fact]
@@ -28,10 +28,10 @@ public sealed class SetOptionTests
     [Fact]
     public void A_value_is_set_in_every_stage_of_that_name()
     {
-        var spec = SweepFileTests.Read(Sweep, "evaluate.batch=5").Spec;
+        var spec = SweepFileTests.Read(Sweep, "evaluate.batchSize=5").Spec;
 
-        Assert.Equal("""{"batch":5}""", spec.Stages[1].Parameters.GetRawText());
-        Assert.Equal("""{"batch":5}""", spec.Stages[3].Parameters.GetRawText());
+        Assert.Equal("""{"batchSize":5}""", spec.Stages[1].Parameters.GetRawText());
+        Assert.Equal("""{"batchSize":5}""", spec.Stages[3].Parameters.GetRawText());
     }
 
     [Fact]

@@ -142,6 +142,22 @@ public sealed class SweepFileTests
             message.Split('\n').Select(line => line[..line.IndexOfAny([';', ','])]));
     }
 
+    /// <summary>Whoever mends the sweep's own keys has not to learn in a second run that a stage is wrong as well.</summary>
+    [Fact]
+    public void Faults_of_stages_are_told_with_those_of_the_sweep_in_the_order_of_lines()
+    {
+        var message = Assert.Throws<LatheException>(() => SweepFile.Parse(
+            "sweep.yaml",
+            "seed: x\nmodel: a\nstages:\n  - train: { epochs: -1, init: weights.pt }\n  - 5:\n      a: 1\n  - [prune]\n  - quantize:\n      bits: [2, 99]\n      epochs: -1\ndataset: b\nthreads: x",
+            ["prune.epochs=1", "quantize.epochs=-3"])).Message;
+        Assert.Equal(
+            [
+                "sweep.yaml:1:1: seed: is x", "sweep.yaml:4:14: stages[0].train.epochs: is -1", "sweep.yaml:7:5: stages[2]: is a list",
+                "sweep.yaml:9:17: stages[3].quantize.bits[1]: is 99", "sweep.yaml:12:1: threads: is x", "--set quantize.epochs=-3: is -3",
+            ],
+            message.Split('\n').Select(line => line[..line.IndexOf(',', line.IndexOf(": is", StringComparison.Ordinal))]));
+    }
+
     [Fact]
     public void No_text_whatever_ends_in_anything_but_a_message()
     {

@@ -30,18 +30,23 @@ internal sealed class EmptyDatabase : IDisposable
     public static async Task<EmptyDatabase> OfVersionAsync(DatabaseKind kind, int version)
     {
         var made = await CreateAsync(kind);
-        await made.RunAsync(await File.ReadAllTextAsync(
-            Path.Combine(Checkout.Root, "tests", "Lathe.Coordinator.Tests", "State", "old", $"{kind}-{version}.sql".ToLowerInvariant())));
+        await made.RunAsync(await OldAsync(kind, version));
         return made;
     }
 
-    public async Task RunAsync(string script)
+    /// <summary>The script that makes such a database.</summary>
+    public static Task<string> OldAsync(DatabaseKind kind, int version) => File.ReadAllTextAsync(
+        Path.Combine(Checkout.Root, "tests", "Lathe.Coordinator.Tests", "State", "old", $"{kind}-{version}.sql".ToLowerInvariant()));
+
+    public Task RunAsync(string script) => RunAsync(Address, script);
+
+    public static async Task RunAsync(DatabaseAddress address, string script)
     {
-        await using var database = Store.Open();
+        await using var database = new CoordinatorStore(address).Open();
         await database.Database.OpenConnectionAsync();
         await using var command = database.Database.GetDbConnection().CreateCommand();
         // A dump of SQLite has tables in any order.
-        command.CommandText = Kind == DatabaseKind.Sqlite ? "PRAGMA foreign_keys=OFF;" + script : script;
+        command.CommandText = address.File is not null ? "PRAGMA foreign_keys=OFF;" + script : script;
         await command.ExecuteNonQueryAsync();
     }
 

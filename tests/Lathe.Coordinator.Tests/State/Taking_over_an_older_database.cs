@@ -129,8 +129,29 @@ public sealed class Taking_over_an_older_database
             where count.SweepId == database.Sweeps.Single(s => s.Name == "first").Id
             orderby count.Step
             select $"{count.Stage} {count.Completed} done" + (count.Failed > 0 ? $" {count.Failed} failed" : "") + (count.Skipped > 0 ? $" {count.Skipped} skipped" : ""));
+        Assert.Equal([3, 4.5, 4.5], counts.Where(c => c.SweepId == database.Sweeps.Single(s => s.Name == "first").Id).OrderBy(c => c.Step).Select(c => c.Seconds));
         Assert.Equal(3, counts.Sum(c => c.Cached));
         Assert.Equal(await database.Nodes.CountAsync(), counts.Sum(c => c.Waiting + c.Completed + c.Cached + c.Failed + c.Skipped));
+    }
+
+    [Theory, MemberData(nameof(Old))]
+    public async Task A_sweep_that_ran_goes_on_to_its_end(DatabaseKind kind, int version)
+    {
+        using var bench = await Workbench.StartAsync(kind);
+        await EmptyDatabase.RunAsync(bench.Address, kind == DatabaseKind.PostgreSql
+            ? "DROP SCHEMA public CASCADE; CREATE SCHEMA public"
+            : "PRAGMA writable_schema=1; DELETE FROM sqlite_master; PRAGMA writable_schema=RESET");
+        await EmptyDatabase.RunAsync(bench.Address, await EmptyDatabase.OldAsync(kind, version));
+        await bench.Store.PrepareAsync();
+
+        await bench.RestartAsync(new CoordinatorOptions());
+        await bench.PumpAsync();
+        var done = await bench.FinishAllAsync();
+
+        var third = (await bench.Queries.ListAsync()).Single(s => s.Name == "third");
+        Assert.Equal((SweepState.Succeeded, 20), (third.State, third.Finished));
+        Assert.All(done, command => Assert.Equal((2, version == 3 ? DeviceKind.Cpu : null), (command.Threads, command.Device)));
+        await bench.AssertCountedAsync();
     }
 
     [Theory, MemberData(nameof(Old))]

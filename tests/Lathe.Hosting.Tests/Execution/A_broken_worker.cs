@@ -110,7 +110,7 @@ public sealed class ABrokenWorker(RabbitMqBroker broker)
             {
                 if (step != 0) return;
                 runs++;
-                channel.ExchangeDeleteAsync(queue).GetAwaiter().GetResult();
+                channel.ExchangeDeleteAsync(queue, cancellationToken: CancellationToken.None).GetAwaiter().GetResult();
             };
             await workshop.WorkerAsync();
             var command = workshop.Command(new ToyCounting(2, hook)) with { ReplyTo = queue };

@@ -55,7 +55,7 @@ public sealed class OngoingExecutionsTests
 
         // The last report is on its way and names attempt 3: attempt 4 starts after it and makes a report of its own.
         var next = new Held(_ongoing, command with { Attempt = 4 });
-        Assert.False(next.Begun.IsCompleted);
+        Assert.False(next.HasBegun);
         run.Finish();
         Assert.Equal(4, (await next.Begun).Attempt);
         next.Finish();
@@ -77,7 +77,7 @@ public sealed class OngoingExecutionsTests
 
         // Resumed before the run has stopped: the next attempt waits for it, and is not cancelled.
         var resumed = new Held(_ongoing, mine with { Attempt = 3 });
-        Assert.False(resumed.Begun.IsCompleted);
+        Assert.False(resumed.HasBegun);
         run.Finish();
         Assert.False((await resumed.Begun).Cancelled.IsCancellationRequested);
         resumed.Finish();
@@ -144,7 +144,9 @@ public sealed class OngoingExecutionsTests
 
         public Task Task { get; }
 
-        public Task<OngoingExecution> Begun => _begun.Task;
+        public bool HasBegun => _begun.Task.IsCompleted;
+
+        public Task<OngoingExecution> Begun => _begun.Task.WaitAsync(TimeSpan.FromSeconds(30));
 
         public void Finish() => _end.SetResult();
     }

@@ -19,14 +19,21 @@ public class CheckpointTests
 {
     private static readonly CheckpointRef Input = new(new string('a', 64), 123);
 
+    private static readonly Gen<(NetworkGraph Graph, WeightFormat?[] Formats)> Networks =
+        from graph in RandomNetworks.Small
+        from formats in Formats(graph)
+        select (graph, formats);
+
+    private static readonly NetworkGraph LeNet = Zoo.Build("lenet5", new(1, 28, 28), 10);
+
     public CheckpointTests() => TorchRuntime.Configure();
 
     [Fact]
-    public void A_checkpoint_is_read_back_bit_for_bit() => Gen.Select(RandomNetworks.Small, Gen.Int[0, 1_000_000]).Sample(
-        (graph, seed) =>
+    public void A_checkpoint_is_read_back_bit_for_bit() => Networks.Sample(
+        drawn =>
         {
             using var scope = NewDisposeScope();
-            using var checkpoint = Random(graph, seed);
+            using var checkpoint = Random(drawn);
             var bytes = Write(checkpoint);
             using var read = CheckpointFile.Read(new MemoryStream(bytes), "file");
             Assert.Equal(GraphJson.Write(checkpoint.Graph), GraphJson.Write(read.Graph));
@@ -51,7 +58,7 @@ public class CheckpointTests
         },
         iter: 150,
         threads: 1,
-        print: drawn => GraphJson.Write(drawn.Item1));
+        print: drawn => GraphJson.Write(drawn.Graph));
 
     [Fact]
     public void Packing_follows_the_documented_bit_order()
@@ -126,7 +133,7 @@ public class CheckpointTests
     public void Tensors_must_be_those_of_the_network()
     {
         using var scope = NewDisposeScope();
-        var checkpoint = Random(Zoo.Build("lenet5", new(1, 28, 28), 10), 1) with { Formats = new Dictionary<string, WeightFormat>() };
+        var checkpoint = Random(LeNet, []) with { Formats = new Dictionary<string, WeightFormat>() };
         Refused("lacks tensor 'features.0.weight'", t => t.Remove("features.0.weight"));
         Refused("holds tensor 'stranger'", t => t["stranger"] = zeros(1));
         Refused("tensor 'features.0.weight' is Float32 [1]; the network needs Float32 [16, 1, 5, 5]", t => t["features.0.weight"] = zeros(1));
@@ -148,7 +155,7 @@ public class CheckpointTests
     {
         using var scope = NewDisposeScope();
         var step = Step("prune", Input) with { Facts = new Dictionary<string, double> { ["x"] = double.NaN } };
-        var checkpoint = Random(RandomNetworks.Small.Example(3), 3) with { Lineage = Lineage.Empty.Then(step, true) };
+        var checkpoint = Random(Networks.Example(3)) with { Lineage = Lineage.Empty.Then(step, true) };
         Assert.Contains("lineage cannot be written", Assert.Throws<LatheException>(() => Write(checkpoint)).Message, StringComparison.Ordinal);
     }
 
@@ -158,7 +165,7 @@ public class CheckpointTests
     public void A_checkpoint_with_values_that_are_no_numbers_is_refused(string name, float value)
     {
         using var scope = NewDisposeScope();
-        var checkpoint = Random(Zoo.Build("lenet5", new(1, 28, 28), 10), 1);
+        var checkpoint = Random(LeNet, Formats(LeNet).Example(1));
         checkpoint.Tensors[name][2] = value;
         var e = Assert.Throws<LatheException>(() => CheckpointFile.Read(new MemoryStream(Write(checkpoint)), "mine"));
         Assert.StartsWith($"mine is no sound checkpoint: {name} has values that are no finite numbers", e.Message, StringComparison.Ordinal);
@@ -178,7 +185,7 @@ public class CheckpointTests
     public void Damaged_checkpoints_are_read_or_refused()
     {
         using var scope = NewDisposeScope();
-        var sound = Write(Random(RandomNetworks.Small.Example(11), 11));
+        var sound = Write(Random(Networks.Example(11)));
         var headerEnd = (int)(8 + BinaryPrimitives.ReadInt64LittleEndian(sound));
         var place = Gen.Frequency((4, Gen.Int[0, headerEnd - 1]), (1, Gen.Int[headerEnd, sound.Length - 1]));
         Gen.Select(place, SafeTensorsTests.Damage).Array[1, 3].Sample(
@@ -210,22 +217,28 @@ public class CheckpointTests
         new Dictionary<string, double> { ["difference"] = 1.5e-7 });
 
     /// <summary>Random tensors; about half of the weights on a random grid.</summary>
-    private static Checkpoint Random(NetworkGraph graph, int seed)
+    /// <summary>Of the weights in order; null where they are floats.</summary>
+    private static Gen<WeightFormat?[]> Formats(NetworkGraph graph) => Gen.Select(Gen.Bool, Gen.Int[2, 8], Gen.Int[-3, 9])
+        .Select((isFloat, bits, fraction) => isFloat ? null : new WeightFormat(bits, fraction)).Array[Weights(graph).Count()];
+
+    private static Checkpoint Random((NetworkGraph Graph, WeightFormat?[] Formats) drawn) => Random(drawn.Graph, drawn.Formats);
+
+    private static Checkpoint Random(NetworkGraph graph, IReadOnlyList<WeightFormat?> formats)
     {
-        var random = new Random(seed);
-        var tensors = ReferenceRun.RandomTensors(graph, seed);
-        var formats = new Dictionary<string, WeightFormat>();
-        foreach (var parameter in ParameterShapes.Of(graph).Where(p => p.Kind == ParameterKind.Weight && random.Next(2) == 0))
+        using var generator = new Generator(1);
+        var tensors = ReferenceRun.RandomTensors(graph, 1);
+        var quantized = Weights(graph).Zip(formats).Where(pair => pair.Second is not null).ToDictionary(pair => pair.First.Name, pair => pair.Second!);
+        foreach (var parameter in Weights(graph).Where(weight => quantized.ContainsKey(weight.Name)))
         {
-            var format = new WeightFormat(random.Next(2, 9), random.Next(-3, 10));
-            var levels = randint(-format.MaxLevel, format.MaxLevel + 1, [.. parameter.Shape], ScalarType.Float32);
-            tensors[parameter.Name] = levels * format.StepSize;
-            formats[parameter.Name] = format;
+            var format = quantized[parameter.Name];
+            tensors[parameter.Name] = randint(-format.MaxLevel, format.MaxLevel + 1, [.. parameter.Shape], ScalarType.Float32, generator: generator) * format.StepSize;
         }
 
         var lineage = Lineage.Empty.Then(Step("train", null), false).Then(Step("prune", Input), true);
-        return new Checkpoint(graph, tensors, lineage, formats);
+        return new Checkpoint(graph, tensors, lineage, quantized);
     }
+
+    private static IEnumerable<ParameterShape> Weights(NetworkGraph graph) => ParameterShapes.Of(graph).Where(p => p.Kind == ParameterKind.Weight);
 
     private static byte[] Write(Checkpoint checkpoint)
     {

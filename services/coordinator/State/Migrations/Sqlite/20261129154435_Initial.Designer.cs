@@ -11,7 +11,7 @@ using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
 namespace Lathe.Coordinator.Migrations.Sqlite
 {
     [DbContext(typeof(SqliteDatabase))]
-    [Migration("20261129150902_Initial")]
+    [Migration("20261129154435_Initial")]
     partial class Initial
     {
         /// <inheritdoc />

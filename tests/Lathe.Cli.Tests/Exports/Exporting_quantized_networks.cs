@@ -1,5 +1,5 @@
 using Lathe.Contracts;
-using Lathe.Evaluator.Exports;
+using Lathe.Cli.Exports;
 using Lathe.Graph;
 using Lathe.Graph.Checkpoints;
 using Lathe.Graph.Models;
@@ -13,7 +13,7 @@ using Lathe.NN.Tests.FixedPoint;
 using Lathe.Testing;
 using static TorchSharp.torch;
 
-namespace Lathe.Evaluator.Tests.Exports;
+namespace Lathe.Cli.Tests.Exports;
 
 /// <summary>What ONNX Runtime computes from whole-number weights and activations is what the network computes.</summary>
 [Trait("oneDNN", "on and off")]

@@ -1,5 +1,5 @@
 using Lathe.Contracts;
-using Lathe.Evaluator.Exports;
+using Lathe.Cli.Exports;
 using Lathe.Graph;
 using Lathe.Graph.Models;
 using Lathe.NN.Execution;
@@ -7,7 +7,7 @@ using Lathe.NN.Onnx;
 using Lathe.NN.Runtime;
 using static TorchSharp.torch;
 
-namespace Lathe.Evaluator.Tests.Exports;
+namespace Lathe.Cli.Tests.Exports;
 
 /// <summary>What ONNX Runtime computes from an exported network is what the network computes.</summary>
 [Trait("oneDNN", "on and off")]

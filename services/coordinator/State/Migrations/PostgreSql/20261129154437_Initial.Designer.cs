@@ -12,7 +12,7 @@ using Npgsql.EntityFrameworkCore.PostgreSQL.Metadata;
 namespace Lathe.Coordinator.Migrations.PostgreSql
 {
     [DbContext(typeof(PostgreSqlDatabase))]
-    [Migration("20261129150904_Initial")]
+    [Migration("20261129154437_Initial")]
     partial class Initial
     {
         /// <inheritdoc />

@@ -1,8 +1,8 @@
 using Microsoft.ML.OnnxRuntime;
 
-namespace Lathe.Evaluator.Exports;
+namespace Lathe.Evaluator.Latency;
 
-/// <summary>Opens models with ONNX Runtime, everywhere with the same settings.</summary>
+/// <summary>Opens models with ONNX Runtime, all with the same settings.</summary>
 internal static class OnnxSession
 {
     /// <summary>Opens a model for the CPU. Its threads do not spin between runs, so that what runs in turn with it has the processor to itself.</summary>

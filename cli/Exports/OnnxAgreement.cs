@@ -5,10 +5,10 @@ using Lathe.NN.Onnx;
 using Microsoft.ML.OnnxRuntime;
 using static TorchSharp.torch;
 
-namespace Lathe.Evaluator.Exports;
+namespace Lathe.Cli.Exports;
 
 /// <summary>Runs an ONNX model with ONNX Runtime and compares its logits with those of the network that it was made from.</summary>
-public static class OnnxAgreement
+internal static class OnnxAgreement
 {
     /// <summary>Compares batch by batch. Batches may be of different sizes, since the model's first extent is free.</summary>
     /// <param name="model">The ONNX file's bytes.</param>
@@ -20,7 +20,8 @@ public static class OnnxAgreement
     {
         try
         {
-            using var session = OnnxSession.Open(model, threads);
+            using var options = new SessionOptions { IntraOpNumThreads = threads, InterOpNumThreads = 1, LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR };
+            using var session = new InferenceSession(model, options);
             var agreement = LogitAgreement.None;
             foreach (var batch in batches)
             {

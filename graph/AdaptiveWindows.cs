@@ -1,4 +1,4 @@
-namespace Lathe.Graph.Onnx;
+namespace Lathe.Graph;
 
 /// <summary>
 /// Adaptive average pooling as a product with a constant matrix, for windows that are not of one size: row y of A [outputs, inputs]
@@ -10,17 +10,18 @@ internal static class AdaptiveWindows
     /// <summary>Windows of one size that neither overlap nor leave anything out.</summary>
     public static bool AreEqual(int inputs, int outputs) => inputs % outputs == 0;
 
+    /// <summary>The first input of each output's window, and how many there are.</summary>
+    public static (int First, int Count)[] Of(int inputs, int outputs) => [.. Enumerable.Range(0, outputs).Select(y =>
+    {
+        var first = (int)((long)y * inputs / outputs);
+        return (first, (int)((((y + 1L) * inputs) + outputs - 1) / outputs) - first);
+    })];
+
     /// <summary>A, row by row.</summary>
     public static float[] Matrix(int inputs, int outputs)
     {
         var matrix = new float[outputs * inputs];
-        for (var y = 0; y < outputs; y++)
-        {
-            var from = (int)((long)y * inputs / outputs);
-            var to = (int)((((y + 1L) * inputs) + outputs - 1) / outputs);
-            matrix.AsSpan((y * inputs) + from, to - from).Fill(1f / (to - from));
-        }
-
+        foreach (var (y, (first, count)) in Of(inputs, outputs).Index()) matrix.AsSpan((y * inputs) + first, count).Fill(1f / count);
         return matrix;
     }
 

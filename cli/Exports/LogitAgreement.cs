@@ -1,13 +1,13 @@
 using static TorchSharp.torch;
 
-namespace Lathe.Evaluator.Exports;
+namespace Lathe.Cli.Exports;
 
 /// <summary>How closely an exported network's logits follow those of the network itself.</summary>
 /// <param name="Images">Images that both computed.</param>
 /// <param name="LargestDifference">max |Δlogit| over images and classes.</param>
 /// <param name="LargestLogit">max |logit| of the network itself.</param>
 /// <param name="SameTop1">Images for which both give the same class the largest logit.</param>
-public sealed record LogitAgreement(int Images, double LargestDifference, double LargestLogit, int SameTop1)
+internal sealed record LogitAgreement(int Images, double LargestDifference, double LargestLogit, int SameTop1)
 {
     /// <summary>The difference that sums in another order may make, as a share of the largest logit.</summary>
     public const double Tolerance = 1e-4;

@@ -1,9 +1,8 @@
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Execution;
-using Lathe.NN.FixedPoint;
 using static TorchSharp.torch;
 
-namespace Lathe.Evaluator;
+namespace Lathe.NN.FixedPoint;
 
 /// <summary>How often a network of whole numbers tells what it tells in floats.</summary>
 /// <param name="Images">Images that both computed.</param>

@@ -1,0 +1,66 @@
+using Lathe.Contracts;
+using Lathe.Contracts.Messages;
+using Lathe.Testing;
+using RabbitMQ.Client;
+
+namespace Lathe.Hosting.Tests;
+
+[Collection(BrokerTests.Name)]
+public sealed class QueuesOfACluster(RabbitMqBroker broker)
+{
+    [Fact]
+    public async Task Every_queue_outlives_the_broker_or_belongs_to_one_process_and_everything_is_answered()
+    {
+        await using var workshop = await new Workshop(broker.Address).StartAsync();
+        await workshop.WorkerAsync();
+        var parameters = System.Text.Json.JsonSerializer.SerializeToElement(new ToyCounting(), LatheJson.Options);
+        var answer = await workshop.Sender.CheckAsync(new CheckStage("toy", "1", [], [new StageQuestion(parameters, null, "mnist")]), TimeSpan.FromSeconds(20));
+        Assert.Empty(Assert.Single(answer.Forecasts).Problems);
+        await workshop.Sender.AskForStagesAsync(workshop.Queue);
+        await workshop.Inbox.Next<StageAnnounced>(announced => announced.Manifest.Name == "toy");
+
+        var queues = (await broker.ControlAsync("list_queues", "name", "durable", "exclusive")).Skip(1).Select(line => line.Split('\t')).ToList();
+        Assert.All(queues, queue => Assert.True(queue[1] == "true" || queue[2] == "true", $"{queue[0]} is neither durable nor exclusive"));
+        // The reports' queue, the worker's own, and those of the answers.
+        Assert.Contains(queues, queue => queue[0] == workshop.Queue && queue[2] == "true");
+        Assert.True(queues.Count(queue => queue[2] == "true") >= 3, string.Join(", ", queues.Select(queue => queue[0])));
+    }
+
+    [Fact]
+    public async Task A_broker_of_whatever_version_takes_the_consumer_timeout_and_keeps_it()
+    {
+        await using var client = new BrokerClient(BrokerAddress.Parse(broker.Address));
+        Assert.InRange((await client.VersionAsync(default))!, new Version(3, 10), new Version(99, 0));
+        await client.DeclareStageAsync("toy", "1", default);
+        await client.DeclareStageAsync("toy", "1", default);
+        var arguments = (await broker.ControlAsync("list_queues", "name", "arguments")).Single(line => line.StartsWith("stage.toy.1\t", StringComparison.Ordinal));
+        Assert.Contains("{\"x-consumer-timeout\",2592000000}", arguments, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("3.10.8", "takes a message from a worker after consumer_timeout, 30 minutes by default")]
+    [InlineData("3.11.28", "put consumer_timeout = 2592000000 into rabbitmq.conf")]
+    [InlineData("3.12.0", "an execution may take 30 days (x-consumer-timeout of its queue)")]
+    [InlineData("4.3.5", "an execution may take 30 days (x-consumer-timeout of its queue)")]
+    [InlineData(null, "RabbitMQ of unknown version takes")]
+    public void The_doctor_says_how_long_an_execution_may_take(string? version, string expected)
+    {
+        var check = Doctor.ConsumerTimeout(version is null ? null : Version.Parse(version));
+        Assert.True(check.Ok);
+        Assert.Contains(expected, check.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_doctor_counts_dead_letters()
+    {
+        await using var client = new BrokerClient(BrokerAddress.Parse(broker.Address));
+        await client.DeclareCoordinatorAsync(default);
+        var id = await client.BuryAsync("stage.toy.1", "for the doctor", new BasicProperties(), [1], default);
+        var settings = HostingSettings.In(Path.GetTempPath()) with { Broker = BrokerAddress.Parse(broker.Address) };
+        // Quorum queues count with a delay.
+        await Eventually.True(() => Checks().Any(check => check.Name == "dead letters" && check.Message.EndsWith("see lathe dead-letters list", StringComparison.Ordinal)), "they are counted");
+        await new DeadLetters(client).DropAsync([id]);
+
+        IReadOnlyList<DoctorCheck> Checks() => Doctor.BrokersAsync(settings).GetAwaiter().GetResult();
+    }
+}
