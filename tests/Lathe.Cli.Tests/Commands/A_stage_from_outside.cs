@@ -95,7 +95,9 @@ public sealed class A_stage_from_outside(RabbitMqBroker broker) : IClassFixture<
             """
             {"spec": {"name": "bad", "models": ["lenet5"], "datasets": ["mnist"], "seeds": [1], "stages": [
               {"stage": "train", "parameters": {"epochs": 0}}, {"stage": "noise", "parameters": {"layer": ["features.0", "fc"]}}]}}
-            """));
+            """,
+            System.Text.Encoding.UTF8,
+            "application/json"));
 
         Assert.Equal(HttpStatusCode.UnprocessableEntity, posted.StatusCode);
         var problem = Assert.Single((await posted.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("problems").EnumerateArray());
