@@ -11,6 +11,7 @@ public sealed class Orchestrator : IDisposable
     private readonly Housekeeping _housekeeping;
     private readonly SweepControl _control;
     private readonly StageCatalog _stages;
+    private readonly LostInputs _inputs;
 
     public Orchestrator(
         CoordinatorStore store,
@@ -29,6 +30,7 @@ public sealed class Orchestrator : IDisposable
         _dispatcher = new Dispatcher(store, _changes, bus, checkpoints, results, options, time, log.CreateLogger<Dispatcher>());
         _housekeeping = new Housekeeping(store, _changes, _dispatcher, bus, options, time, log.CreateLogger<Housekeeping>());
         _control = new SweepControl(_changes, options);
+        _inputs = new LostInputs(store, checkpoints);
     }
 
     /// <summary>Raised after each change.</summary>
@@ -56,7 +58,11 @@ public sealed class Orchestrator : IDisposable
         _submissions.CheckAsync(spec, stop);
 
     /// <summary>Applies reports of workers, together, in their order. They may be late, come twice, out of order or never.</summary>
-    public Task ReportAsync(IReadOnlyList<Report> reports, CancellationToken stop = default) => _changes.MakeAsync(change => change.ReportAsync(reports, stop), stop);
+    public async Task ReportAsync(IReadOnlyList<Report> reports, CancellationToken stop = default)
+    {
+        var checkedReports = await _inputs.CheckAsync(reports, stop);
+        await _changes.MakeAsync(change => change.ReportAsync(checkedReports, stop), stop);
+    }
 
     /// <inheritdoc cref="SweepControl.PauseAsync"/>
     public Task<int?> PauseAsync(ControlTarget target, CancellationToken stop = default) => _control.PauseAsync(target, stop);

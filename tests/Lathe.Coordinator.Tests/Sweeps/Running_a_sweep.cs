@@ -259,6 +259,20 @@ public sealed class Running_a_sweep
     }
 
     [Fact]
+    public async Task An_input_that_only_one_worker_does_not_find_is_not_computed_again()
+    {
+        using var bench = await Workbench.StartAsync();
+        var id = await bench.SubmitAsync(Sweep(("train", "{}"), ("prune", "{}")));
+        await bench.FinishAsync(bench.Bus.Take()[0]);
+        await bench.FailAsync(Assert.Single(bench.Bus.Take()), FailureKind.InputLost, "not in the store /elsewhere");
+        Assert.Equal([ExecutionState.Completed, ExecutionState.Queued], await bench.StatesAsync(id));
+        bench.Time.Advance(TimeSpan.FromSeconds(5));
+        await bench.ReconcileAsync();
+        Assert.Equal("prune", Assert.Single(await bench.FinishAllAsync()).Stage);
+        Assert.Equal(SweepState.Succeeded, (await bench.StatusAsync(id)).State);
+    }
+
+    [Fact]
     public async Task An_input_that_is_lost_again_and_again_fails_what_starts_from_it()
     {
         using var bench = await Workbench.StartAsync();
