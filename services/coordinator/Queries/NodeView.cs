@@ -27,6 +27,7 @@ internal sealed record NodeView(NodeRow Node, ExecutionRow? Execution, LeaseRow?
             from lease in leases.DefaultIfEmpty()
             orderby node.Index
             select new { node, execution, lease }).ToListAsync(stop);
+        await sweep.AddPointsAsync(database, rows.Select(r => r.node.Point), stop);
         return rows.ConvertAll(row =>
         {
             var point = sweep.Points[row.node.Point];
@@ -70,13 +71,22 @@ internal sealed record NodeView(NodeRow Node, ExecutionRow? Execution, LeaseRow?
 /// <summary>A sweep with what its nodes share.</summary>
 /// <param name="Row">The sweep.</param>
 /// <param name="State">Its state; interrupted where its coordinator is gone.</param>
-/// <param name="Points">By number.</param>
+/// <param name="Points">By number, as far as nodes were read: a grid may have as many as it has nodes.</param>
 /// <param name="Branches">By number.</param>
 /// <param name="Steps">With their counts.</param>
 internal sealed record SweepView(
-    SweepRow Row, SweepState State, IReadOnlyDictionary<int, Point> Points, IReadOnlyDictionary<int, BranchRow> Branches, IReadOnlyList<StepCountRow> Steps)
+    SweepRow Row, SweepState State, Dictionary<int, Point> Points, IReadOnlyDictionary<int, BranchRow> Branches, IReadOnlyList<StepCountRow> Steps)
 {
     public int Size => Steps.Sum(All);
+
+    /// <summary>Reads the points with these numbers, where they are not known yet.</summary>
+    public async Task AddPointsAsync(CoordinatorDatabase database, IEnumerable<int> numbers, CancellationToken stop)
+    {
+        var missing = numbers.Where(n => !Points.ContainsKey(n)).Distinct().ToList();
+        if (missing.Count == 0) return;
+        foreach (var row in await database.Points.AsNoTracking().Where(p => p.SweepId == Row.Id && missing.Contains(p.Number)).ToListAsync(stop))
+            Points[row.Number] = SweepFacts.Read(row);
+    }
 
     public static int All(StepCountRow s) => s.Waiting + s.Ready + s.Queued + s.Running + s.Completed + s.Cached + s.Failed + s.Skipped + s.Paused + s.Cancelled;
 

@@ -94,7 +94,6 @@ public sealed partial class SweepQueries(CoordinatorStore store, TimeProvider ti
         var id = await IdAsync(reference, stop);
         await using var database = store.Open();
         var sweep = await ViewAsync(database, id, stop);
-        var points = stage is null ? null : sweep.Points.Values.Where(p => p.Stage == stage).Select(p => p.Number).ToList();
         var page = new List<NodeView>();
         var last = after ?? -1;
         while (true)
@@ -103,7 +102,7 @@ public sealed partial class SweepQueries(CoordinatorStore store, TimeProvider ti
             var read = await NodeView.ReadAsync(
                 database,
                 sweep,
-                nodes => InState(database, nodes.Where(n => n.Index > from && (points == null || points.Contains(n.Point))), state, sweep.State).OrderBy(n => n.Index).Take(limit + 1),
+                nodes => InState(database, nodes.Where(n => n.Index > from && (stage == null || database.Points.Any(p => p.SweepId == n.SweepId && p.Number == n.Point && p.Stage == stage))), state, sweep.State).OrderBy(n => n.Index).Take(limit + 1),
                 stop);
             // The database compares less than all of it.
             page.AddRange(read.Where(v => state is null || v.State == state));
@@ -184,10 +183,9 @@ public sealed partial class SweepQueries(CoordinatorStore store, TimeProvider ti
     private async Task<SweepView> ViewAsync(CoordinatorDatabase database, Guid id, CancellationToken stop)
     {
         var sweep = await database.Sweeps.AsNoTracking().SingleAsync(s => s.Id == id, stop);
-        var points = await database.Points.AsNoTracking().Where(p => p.SweepId == id).ToListAsync(stop);
         var branches = await database.Branches.AsNoTracking().Where(b => b.SweepId == id).ToDictionaryAsync(b => b.Number, stop);
         var steps = await database.StepCounts.AsNoTracking().Where(c => c.SweepId == id).OrderBy(c => c.Step).ToListAsync(stop);
-        return new SweepView(sweep, StateOf(sweep), points.ToDictionary(p => p.Number, SweepFacts.Read), branches, steps);
+        return new SweepView(sweep, StateOf(sweep), [], branches, steps);
     }
 
     /// <summary>Of a sweep with more executions than a person reads: those that run, those that failed last, and the first others.</summary>
