@@ -9,11 +9,19 @@ public sealed record ApiSettings
     /// <summary>Names under which clients reach the coordinator, beside those of <c>LATHE_HTTP</c> and of the machine itself; separated by commas.</summary>
     public const string HostsVariable = "LATHE_HTTP_HOSTS";
 
+    /// <summary>A key with every right, for a cluster that gives it to the coordinator and to its administrator as one secret.</summary>
+    public const string KeyVariable = "LATHE_API_KEY";
+
+    private const int ShortestKey = 32;
+
     /// <summary>Address that the coordinator listens on.</summary>
     public required string Http { get; init; }
 
     /// <summary>Further names that a request may be addressed to, without a port.</summary>
     public IReadOnlyList<string> Hosts { get; init; } = [];
+
+    /// <summary>A key with every right beside those of the database; null: none.</summary>
+    public string? Key { get; init; }
 
     /// <summary>Largest body of a request that is no upload, in bytes.</summary>
     public long BodyBytes { get; init; } = 16 << 20;
@@ -37,16 +45,20 @@ public sealed record ApiSettings
         ? authority[..(authority.IndexOf(']', StringComparison.Ordinal) + 1)]
         : authority.Split(':')[0];
 
-    /// <summary>Reads <c>LATHE_HTTP_HOSTS</c>.</summary>
+    /// <summary>Reads <c>LATHE_HTTP_HOSTS</c> and <c>LATHE_API_KEY</c>.</summary>
     /// <param name="http">Address to listen on.</param>
     /// <param name="environment">Looks up a variable; by default this process's.</param>
-    /// <exception cref="LatheException">A name is none.</exception>
+    /// <exception cref="LatheException">A name is none, or the key is too short.</exception>
     public static ApiSettings Load(string http, Func<string, string?>? environment = null)
     {
-        var names = ((environment ?? Environment.GetEnvironmentVariable)(HostsVariable) ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        environment ??= Environment.GetEnvironmentVariable;
+        var key = environment(KeyVariable) is { Length: > 0 } given ? given : null;
+        if (key?.Length < ShortestKey)
+            throw new LatheException($"{KeyVariable} has {key.Length} characters, expected at least {ShortestKey}: openssl rand -hex 32 makes a good one");
+        var names = (environment(HostsVariable) ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
         var wrong = names.FirstOrDefault(n => Uri.CheckHostName(n) == UriHostNameType.Unknown);
         return wrong is null
-            ? new ApiSettings { Http = http, Hosts = names }
+            ? new ApiSettings { Http = http, Hosts = names, Key = key }
             : throw new LatheException($"{HostsVariable} has '{wrong}', expected names of hosts without a port, separated by commas: lathe.example.org,10.0.0.7");
     }
 

@@ -101,6 +101,20 @@ public sealed class Guarding_the_http_interface
     }
 
     [Fact]
+    public async Task The_key_of_the_coordinators_environment_has_every_right_and_needs_no_database()
+    {
+        const string given = "0123456789abcdef0123456789abcdef";
+        await using var bench = await HttpBench.StartAsync(http: Everywhere, api: a => a with { Key = given });
+        Assert.Equal(HttpStatusCode.NotFound, (await bench.SendAsync(HttpMethod.Delete, "/sweeps/none", null, ("Authorization", $"Bearer {given}"))).StatusCode);
+        foreach (var wrong in (string[])[given[..^1], given + "0", given.ToUpperInvariant()])
+            await HttpBench.ProblemAsync(await bench.SendAsync(HttpMethod.Get, "/sweeps", null, ("Authorization", $"Bearer {wrong}")), 401);
+
+        var weak = Assert.Throws<LatheException>(() => ApiSettings.Load("http://*:5080", name => name == ApiSettings.KeyVariable ? "secret" : null));
+        Assert.StartsWith("LATHE_API_KEY has 6 characters, expected at least 32", weak.Message);
+        Assert.DoesNotContain("secret", weak.Message);
+    }
+
+    [Fact]
     public async Task Too_many_requests_of_one_client_are_turned_away_for_a_while()
     {
         await using var bench = await HttpBench.StartAsync(http: Everywhere, api: a => a with { Burst = 5, PerSecond = 10 });
