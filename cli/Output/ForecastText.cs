@@ -34,15 +34,15 @@ internal static class ForecastText
     public static IEnumerable<string> Reasons(SweepForecast forecast, bool isAsked, int most)
     {
         if (!isAsked) yield break;
-        foreach (var execution in forecast.Executions.Take(most).Where(e => !e.IsCached))
+        var runs = forecast.Executions.Take(most).Where(e => !e.IsCached).ToList();
+        foreach (var stage in runs.Where(e => e.Nearest is null).Select(e => e.Stage).Distinct()) yield return $"{stage}: there is no earlier execution";
+        foreach (var execution in runs)
         {
+            if (execution.Nearest is not { } nearest) continue;
             var name = $"{execution.Index} {Ways.Label(Status(execution))}";
-            yield return execution.Nearest switch
-            {
-                null => $"{name}: there is no earlier execution of {execution.Stage}",
-                { Differences: [] } same => $"{name}: execution {same.Index} of {Sweep(same)} is the same; its result or its checkpoint is no longer in the store, or everything is to run again",
-                var near => $"{name}: execution {near.Index} of {Sweep(near)} differs in {string.Join(", ", near.Differences.Select(Words))}",
-            };
+            yield return nearest.Differences.Count == 0
+                ? $"{name}: execution {nearest.Index} of {Sweep(nearest)} is the same; its result or its checkpoint is no longer in the store, or everything is to run again"
+                : $"{name}: execution {nearest.Index} of {Sweep(nearest)} differs in {string.Join(", ", nearest.Differences.Select(Words))}";
         }
     }
 

@@ -13,7 +13,10 @@ public sealed record CopyParameters(string Gate = "");
 /// <summary>Starts from a checkpoint, waits until the test lets it go on, and makes another.</summary>
 public sealed class CopyStage : IStage<CopyParameters>
 {
-    public static readonly ConcurrentDictionary<string, TaskCompletionSource> Gates = new();
+    /// <summary>Runs that are over, by the name of their gate.</summary>
+    public static readonly ConcurrentDictionary<string, int> Over = new();
+
+    private static readonly ConcurrentDictionary<string, TaskCompletionSource> Gates = new();
 
     public static StageManifest Manifest { get; } = new("copy", "1", "Copies.", StageInput.Checkpoint, Contracts.StageOutput.Checkpoint);
 
@@ -22,7 +25,15 @@ public sealed class CopyStage : IStage<CopyParameters>
     public StageOutcome Run(StageRun run, CopyParameters parameters)
     {
         run.Progress.Report(new StageProgress("copying"));
-        Gate(parameters.Gate).Task.Wait(run.Stop);
+        try
+        {
+            Gate(parameters.Gate).Task.Wait(run.Stop);
+        }
+        finally
+        {
+            Over.AddOrUpdate(parameters.Gate, 1, (_, count) => count + 1);
+        }
+
         var content = File.ReadAllText(run.InputPath!) + " copied";
         return new StageOutcome(run.Write(to => to.Write(Encoding.UTF8.GetBytes(content))), new Dictionary<string, double>());
     }
@@ -58,6 +69,7 @@ public sealed class Losing_an_input : IAsyncDisposable
 
         await orchestrator.PauseAsync(new ControlTarget(id));
         await ReachedAsync(s => s.State == SweepState.Paused, "the sweep is paused");
+        await Eventually.True(() => CopyStage.Over.ContainsKey(gate), "the worker stopped the copy");
         var made = (await queries.StatusAsync(id.ToString())).Executions[0].Output!;
         File.Delete(new CheckpointStore(settings).PathOf(made));
         CopyStage.Gate(gate).SetResult();
