@@ -53,7 +53,7 @@ internal static class PlanCommand
         foreach (var note in forecast.Notes) terminal.Say($"note: {note}");
         if (forecast.Problems.Count > 0) throw document.Sources.Fault(forecast.Problems);
         foreach (var content in ForecastText.Of(forecast, all ? int.MaxValue : SweepOverview.Many)) terminal.Write(content);
-        foreach (var line in ForecastText.Reasons(forecast, why, all ? int.MaxValue : SweepOverview.Many)) terminal.Line(line);
+        foreach (var line in ForecastText.Rest(forecast, why, all ? int.MaxValue : SweepOverview.Many)) terminal.Line(line);
         terminal.Line(ForecastText.Summary(forecast));
         if (json is not null) Write(forecast, json);
         return LatheCommand.Success;

@@ -12,6 +12,7 @@ internal static class ForecastText
 {
     private const string Range = "–";
     private const int IdCharacters = 8;
+    private const double FewSeconds = 10;
 
     /// <summary>The executions as a tree; of more than fit first the stages with their counts, then the first executions.</summary>
     /// <param name="forecast">The sweep.</param>
@@ -27,12 +28,12 @@ internal static class ForecastText
         }
 
         yield return Tree(forecast, sizes, most);
-        if (forecast.Size > most) yield return new Text($"... and {Figures.Count(forecast.Size - most)} more: --all", new Style(Color.Grey));
     }
 
-    /// <summary>What differs from the nearest earlier execution, one line for each execution that would be computed.</summary>
-    public static IEnumerable<string> Reasons(SweepForecast forecast, bool isAsked, int most)
+    /// <summary>How many are not listed; and what differs from the nearest earlier execution, one line for each execution that would be computed.</summary>
+    public static IEnumerable<string> Rest(SweepForecast forecast, bool isAsked, int most)
     {
+        if (forecast.Size > most) yield return $"... and {Figures.Count(forecast.Size - most)} more: --all";
         if (!isAsked) yield break;
         var runs = forecast.Executions.Take(most).Where(e => !e.IsCached).ToList();
         foreach (var stage in runs.Where(e => e.Nearest is null).Select(e => e.Stage).Distinct()) yield return $"{stage}: there is no earlier execution";
@@ -55,8 +56,8 @@ internal static class ForecastText
         {
             (0, _, _) => "nothing is left to compute",
             (_, null, _) => "how long they take is not known: no execution of these stages was computed here yet",
-            (_, { } seconds, false) => $"about {Figures.Time(seconds)} on one worker",
-            (_, { } seconds, true) => $"about {Figures.Time(seconds)} on one worker without {string.Join(", ", forecast.Steps.Where(s => s.Cached < s.Executions && s.Seconds is null).Select(s => s.Stage).Distinct())}, of which no time is known",
+            (_, { } seconds, false) => $"about {Duration(seconds)} on one worker",
+            (_, { } seconds, true) => $"about {Duration(seconds)} on one worker without {string.Join(", ", forecast.Steps.Where(s => s.Cached < s.Executions && s.Seconds is null).Select(s => s.Stage).Distinct())}, of which no time is known",
         };
         return $"{Figures.Count(forecast.Size)} executions: {Figures.Count(cached)} cached, {Figures.Count(runs)} to run; {time}";
     }
@@ -90,7 +91,10 @@ internal static class ForecastText
         return table.Content;
     }
 
-    private static string Time(double? seconds, int runs) => runs == 0 ? "" : seconds is { } known ? Figures.Time(known) : "?";
+    private static string Time(double? seconds, int runs) => runs == 0 ? "" : seconds is { } known ? Duration(known) : "?";
+
+    // Below some seconds minutes say nothing.
+    private static string Duration(double seconds) => seconds < FewSeconds ? Figures.Seconds(seconds) : Figures.Time(seconds);
 
     private static string Size(IReadOnlyDictionary<string, SizeRange> sizes, string name, MetricFormat format)
     {
