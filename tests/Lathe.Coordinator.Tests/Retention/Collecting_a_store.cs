@@ -19,7 +19,7 @@ public sealed class Collecting_a_store
         await bench.Orchestrator.PauseAsync(new ControlTarget(id));
         var trained = (await bench.StatusAsync(id)).Executions[0].Output!;
 
-        await Collector(bench).CollectAsync(KeepNone, isDryRun: false);
+        await Collector(bench).CollectAsync(KeepNone with { Budget = 0 }, isDryRun: false);
         Assert.True(bench.Checkpoints.Has(trained));
 
         await bench.Orchestrator.ResumeAsync(new ControlTarget(id));
