@@ -18,17 +18,23 @@ internal static class AdaptiveWindows
     })];
 
     /// <summary>A, row by row.</summary>
-    public static float[] Matrix(int inputs, int outputs)
+    public static float[] Matrix(int inputs, int outputs) => Matrix(inputs, outputs, areSums: false);
+
+    /// <summary>Aᵀ, row by row.</summary>
+    public static float[] Transposed(int inputs, int outputs) => Transposed(inputs, outputs, areSums: false);
+
+    /// <summary>A, or with sums in the place of means.</summary>
+    public static float[] Matrix(int inputs, int outputs, bool areSums)
     {
         var matrix = new float[outputs * inputs];
-        foreach (var (y, (first, count)) in Of(inputs, outputs).Index()) matrix.AsSpan((y * inputs) + first, count).Fill(1f / count);
+        foreach (var (y, (first, count)) in Of(inputs, outputs).Index()) matrix.AsSpan((y * inputs) + first, count).Fill(areSums ? 1 : 1f / count);
         return matrix;
     }
 
-    /// <summary>Aᵀ, row by row.</summary>
-    public static float[] Transposed(int inputs, int outputs)
+    /// <summary>Aᵀ likewise.</summary>
+    public static float[] Transposed(int inputs, int outputs, bool areSums)
     {
-        var (matrix, transposed) = (Matrix(inputs, outputs), new float[inputs * outputs]);
+        var (matrix, transposed) = (Matrix(inputs, outputs, areSums), new float[inputs * outputs]);
         for (var i = 0; i < matrix.Length; i++)
             transposed[(i % inputs * outputs) + (i / inputs)] = matrix[i];
         return transposed;

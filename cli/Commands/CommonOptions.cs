@@ -12,7 +12,7 @@ internal static class CommonOptions
 
     public static readonly Option<string?> Coordinator = new("--coordinator")
     {
-        Description = "A running coordinator, http://host:port, for submit, status and results. [LATHE_COORDINATOR; submit: default this machine's]",
+        Description = "A running coordinator, http://host:port, for submit, status, results and orders such as pause. [LATHE_COORDINATOR; submit: default this machine's]",
         HelpName = "URL",
         Recursive = true,
     };

@@ -16,6 +16,9 @@ internal static partial class LatheCommand
     /// <summary>The input was bad.</summary>
     public const int BadInput = 2;
 
+    /// <summary>The sweep was cancelled from elsewhere.</summary>
+    public const int Cancelled = 3;
+
     /// <summary>Runs one call.</summary>
     /// <returns>Exit code.</returns>
     public static async Task<int> RunAsync(string[] args)
@@ -73,7 +76,7 @@ internal static partial class LatheCommand
         foreach (var option in CommonOptions.All) root.Options.Add(option);
         foreach (var command in (Command[])
             [
-                RunCommand.Create(), PlanCommand.Create(), SubmitCommand.Create(), StatusCommand.Create(), ResultsCommand.Create(), ModelsCommand.Create(),
+                RunCommand.Create(), PlanCommand.Create(), SubmitCommand.Create(), StatusCommand.Create(), ResultsCommand.Create(), .. ControlCommands.Create(), ModelsCommand.Create(),
                 InspectCommand.Create(), EvaluateCommand.Create(), ExportCommand.Create(), ReportCommand.Create(),
                 CoordinatorCommand.Create(), WorkerCommand.Create(), KeysCommand.Create(), GcCommand.Create(), DeadLettersCommand.Create(), DoctorCommand.Create(),
             ]) root.Subcommands.Add(command);

@@ -46,10 +46,11 @@ internal static class PlanCommand
         var settings = CommonOptions.Settings(call);
         var terminal = new Terminal(json == "-");
         using var http = new HttpClient();
-        var document = await TakenIn.ReadAsync(file, sets, new CheckpointStore(settings), http, terminal.Say, stop);
+        var store = new CheckpointStore(settings);
+        var document = await TakenIn.ReadAsync(file, sets, store, http, terminal.Say, stop);
         var submission = new SweepSubmission(document.Spec, fresh);
         var limit = all || json is not null ? SweepPlanner.MaxExecutions : SweepOverview.Many;
-        var forecast = await ForecastAsync(call, settings, submission, limit, why, stop);
+        var forecast = await ForecastAsync(call, settings, store, submission, limit, why, stop);
         foreach (var note in forecast.Notes) terminal.Say($"note: {note}");
         if (forecast.Problems.Count > 0) throw document.Sources.Fault(forecast.Problems);
         foreach (var content in ForecastText.Of(forecast, all ? int.MaxValue : SweepOverview.Many)) terminal.Write(content);
@@ -59,10 +60,12 @@ internal static class PlanCommand
         return LatheCommand.Success;
     }
 
-    private static async Task<SweepForecast> ForecastAsync(ParseResult call, HostingSettings settings, SweepSubmission submission, int limit, bool why, CancellationToken stop)
+    private static async Task<SweepForecast> ForecastAsync(ParseResult call, HostingSettings settings, CheckpointStore store, SweepSubmission submission, int limit, bool why, CancellationToken stop)
     {
         if (CommonOptions.CoordinatorAddress(call) is not { } address) return await LocalForecast.OfAsync(settings, submission, limit, why, stop);
         using var client = new CoordinatorClient(address);
+        // Its stages look at the networks.
+        foreach (var checkpoint in NamedCheckpoints.Of(submission.Spec)) await client.UploadAsync(store.PathOf(store.Find(checkpoint)), stop);
         return await client.ForecastAsync(submission, limit, why, stop);
     }
 

@@ -19,17 +19,23 @@ internal static class SubmitCommand
         var fresh = Fresh();
         var wait = new Option<bool>("--wait") { Description = "Show progress until the sweep is finished, then its results. The exit code is the same as for run." };
         var json = ResultsCommand.Json();
+        var options = new SubmissionOptions();
         var command = new DetailedCommand(
             "submit",
             "Submits a sweep to a running coordinator and prints its id.",
             """
-            Without --coordinator it asks the one on this machine, http://127.0.0.1:5080.
+            Without --coordinator it asks the one on this machine, http://127.0.0.1:5080. Networks and weights that the sweep names are uploaded. If the answer
+            gets lost, it asks again, and the sweep is submitted once. The sweep goes on when --wait is interrupted.
 
-            Example:
+            Examples:
               lathe submit sweep.yaml --coordinator http://localhost:5080 --wait
+              lathe submit sweep.yaml --priority 5 --parallel-of train=2 --max-failures 10
             """) { sweep, set, fresh, wait, json };
+        options.AddTo(command);
         command.SetAction((call, stop) =>
-            RunAsync(call, call.GetValue(sweep)!, call.GetValue(set) ?? [], call.GetValue(fresh), call.GetValue(wait), call.GetValue(json), stop));
+            RunAsync(
+                call, call.GetValue(sweep)!, call.GetValue(set) ?? [], document => options.Submission(call, document.Spec, call.GetValue(fresh), Guid.NewGuid().ToString("N")),
+                call.GetValue(wait), call.GetValue(json), stop));
         return command;
     }
 
@@ -44,7 +50,7 @@ internal static class SubmitCommand
     public static Option<bool> Fresh() => new("--fresh") { Description = "Run everything again, without reusing results." };
 
     private static async Task<int> RunAsync(
-        ParseResult call, string file, string[] sets, bool fresh, bool wait, string? json, CancellationToken stop)
+        ParseResult call, string file, string[] sets, Func<SweepDocument, SweepSubmission> submission, bool wait, string? json, CancellationToken stop)
     {
         if (json is not null && !wait) throw new LatheException("--json needs --wait: there are no results before the sweep is over");
         ResultsJson.Check(json);
@@ -53,8 +59,10 @@ internal static class SubmitCommand
         var store = new CheckpointStore(settings);
         using var http = new HttpClient();
         var document = await TakenIn.ReadAsync(file, sets, store, http, terminal.Say, stop);
+        var submitted = submission(document);
         using var client = new CoordinatorClient(CommonOptions.CoordinatorAddress(call) ?? CommonOptions.DefaultCoordinator);
-        var sweep = Taken(await client.SubmitAsync(new SweepSubmission(document.Spec, fresh), stop), document, terminal);
+        foreach (var checkpoint in NamedCheckpoints.Of(document.Spec)) await client.UploadAsync(store.PathOf(store.Find(checkpoint)), stop);
+        var sweep = Taken(await SureSubmission.SendAsync(client.SubmitAsync, submitted, terminal.Say, TimeProvider.System, stop), document, terminal);
         if (!wait)
         {
             Console.Out.WriteLine(sweep);
@@ -62,8 +70,18 @@ internal static class SubmitCommand
         }
 
         terminal.Say($"sweep {sweep}");
-        var status = await new SweepWatch(terminal, s => client.StatusAsync(sweep.ToString(), s), TimeProvider.System).FollowAsync(stop);
-        return await FinishAsync(terminal, client, status, json, stop);
+        try
+        {
+            var status = await new SweepWatch(terminal, s => client.StatusAsync(sweep.ToString(), s), TimeProvider.System).FollowAsync(stop);
+            return await FinishAsync(terminal, client, status, json, stop);
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            var place = call.GetValue(CommonOptions.Coordinator) is { } named ? $" --coordinator {named}" : CommonOptions.CoordinatorAddress(call) is null ? $" --coordinator {CommonOptions.DefaultCoordinator.ToString().TrimEnd('/')}" : "";
+            terminal.Say($"no longer waiting; the sweep goes on. Watch it with: lathe status {sweep}{place}");
+            terminal.Say($"cancel it with: lathe cancel {sweep}{place}");
+            return Interruption.ExitCode;
+        }
     }
 
     /// <summary>The sweep that a coordinator accepted. Prints what could not be checked.</summary>
@@ -80,6 +98,12 @@ internal static class SubmitCommand
         terminal.Line("");
         await ResultsCommand.ShowAsync(terminal, reader, sweep.Id.ToString(), isAll: false, json, null, stop);
         StatusCommand.TellFailures(terminal.Say, sweep);
-        return sweep.State == SweepState.Succeeded ? LatheCommand.Success : LatheCommand.Failure;
+        if (sweep.State == SweepState.Cancelled) terminal.Say($"the sweep was cancelled; lathe retry {sweep.Name} goes on with it");
+        return sweep.State switch
+        {
+            SweepState.Succeeded => LatheCommand.Success,
+            SweepState.Cancelled => LatheCommand.Cancelled,
+            _ => LatheCommand.Failure,
+        };
     }
 }

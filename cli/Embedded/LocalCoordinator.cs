@@ -17,6 +17,9 @@ internal sealed class LocalCoordinator : IAsyncDisposable
     /// <summary>Time for workers to announce themselves.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);
 
+    /// <summary>Commands of other terminals write into the database, and this process is to obey soon.</summary>
+    private static readonly TimeSpan Watchfulness = TimeSpan.FromSeconds(2);
+
     private readonly List<IHost> _hosts = [];
 
     private LocalCoordinator()
@@ -24,6 +27,8 @@ internal sealed class LocalCoordinator : IAsyncDisposable
     }
 
     private IServiceProvider Services => _hosts[0].Services;
+
+    public Orchestrator Orchestrator => Services.GetRequiredService<Orchestrator>();
 
     public SweepQueries Queries => Services.GetRequiredService<SweepQueries>();
 
@@ -40,7 +45,7 @@ internal sealed class LocalCoordinator : IAsyncDisposable
         var local = new LocalCoordinator();
         try
         {
-            var options = new CoordinatorOptions { ReplyQueue = CoordinatorHost.OwnQueue() };
+            var options = new CoordinatorOptions { ReplyQueue = CoordinatorHost.OwnQueue(), ReconcileInterval = Watchfulness };
             IReadOnlyCollection<BuiltInStage> here = settings.Broker is null ? [.. BuiltInStages.ByName.Values] : [];
             await local.AddHostAsync(settings, log, here, options, stop);
             if (settings.Broker is not null) here = await local.HostMissingAsync(settings, wanted, options, log, say, stop);
@@ -57,7 +62,7 @@ internal sealed class LocalCoordinator : IAsyncDisposable
     }
 
     public Task<SubmissionOutcome> SubmitAsync(SweepSubmission submission, CancellationToken stop) =>
-        Services.GetRequiredService<Orchestrator>().SubmitAsync(submission, stop: stop);
+        Orchestrator.SubmitAsync(submission, stop: stop);
 
     /// <summary>Stops at the next batch: running stages save their states.</summary>
     public async Task StopAsync()
@@ -67,7 +72,7 @@ internal sealed class LocalCoordinator : IAsyncDisposable
     }
 
     /// <summary>Records that a sweep was stopped; call it after <see cref="StopAsync"/>.</summary>
-    public Task InterruptAsync(Guid sweep) => Services.GetRequiredService<Orchestrator>().InterruptAsync(sweep);
+    public Task InterruptAsync(Guid sweep) => Orchestrator.InterruptAsync(sweep);
 
     public async ValueTask DisposeAsync()
     {

@@ -86,7 +86,7 @@ internal sealed class LogFile : ILoggerProvider
     /// the stage's own line says.
     /// </summary>
     private static bool IsInterruption(string category, Exception? exception) =>
-        exception is OperationCanceledException && category.StartsWith("MassTransit", StringComparison.Ordinal);
+        exception is MassTransit.ConsumerCanceledException or OperationCanceledException && category.StartsWith("MassTransit", StringComparison.Ordinal);
 
     private sealed class Category(LogFile file, string name) : ILogger
     {

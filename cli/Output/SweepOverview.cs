@@ -15,6 +15,9 @@ internal static class SweepOverview
     private const int MostReasons = 5;
     private const int WideTerminal = 100;
 
+    // A blank line, a head, and how many more there are.
+    private const int BlockLines = 3;
+
     private static readonly ExecutionState[] Order =
     [
         ExecutionState.Waiting, ExecutionState.Queued, ExecutionState.Running, ExecutionState.Completed, ExecutionState.Cached,
@@ -33,10 +36,10 @@ internal static class SweepOverview
     public static IRenderable Render(SweepStatus sweep, DateTimeOffset now, int width, int height = int.MaxValue)
     {
         var lines = new List<IRenderable> { Stages(sweep, width) };
-        // A screen has the stages, then as much of the rest as leaves room for the other and for the last lines.
-        var room = Math.Max(0, height - (sweep.Steps?.Count ?? 0) - 7);
-        lines.AddRange(Idle(sweep));
-        var reasons = Failures(sweep, Math.Clamp(room / 2, 1, MostReasons), width);
+        lines.AddRange(Missing(sweep).Select(line => new Text(line, new Style(Color.Yellow))));
+        // What runs and what failed share the lines that are left, between their own heads, rests and the last lines.
+        var room = height - (sweep.Steps?.Count ?? 0) - lines.Count - 3 - BlockLines - (sweep.Failures is null ? 0 : BlockLines);
+        var reasons = Failures(sweep, Math.Clamp(room / 2, 1, MostReasons), height == int.MaxValue ? width * 2 : width);
         lines.AddRange(Running(sweep, Math.Clamp(room - reasons.Count, 1, MostRunning), width));
         lines.AddRange(reasons);
         if (sweep.Executions.FirstOrDefault(e => e is { State: ExecutionState.Queued, Error: not null }) is { } again)
@@ -72,8 +75,6 @@ internal static class SweepOverview
         return table.Content;
     }
 
-    private static IEnumerable<IRenderable> Idle(SweepStatus sweep) => Missing(sweep).Select(line => new Text(line, new Style(Color.Yellow)));
-
     private static IEnumerable<IRenderable> Running(SweepStatus sweep, int most, int width)
     {
         var all = sweep.Executions.Where(e => e.State == ExecutionState.Running).ToList();
@@ -101,7 +102,7 @@ internal static class SweepOverview
         if (count > most) yield return new Text($"... and {Figures.Count(count - Math.Min(most, all.Count))} more: --state running", new Style(Color.Grey));
     }
 
-    private static List<IRenderable> Failures(SweepStatus sweep, int most, int width)
+    private static List<IRenderable> Failures(SweepStatus sweep, int most, int room)
     {
         var reasons = sweep.Failures ?? [];
         if (reasons.Count == 0) return [];
@@ -109,7 +110,7 @@ internal static class SweepOverview
         foreach (var reason in reasons.Take(most))
         {
             var whose = reason.Count == 1 ? $"execution {reason.First}" : $"first {reason.First}";
-            lines.Add(Line($"{Figures.Count(reason.Count)} of {reason.Stage} ({whose}): {reason.Error.ReplaceLineEndings(" ")}", width * 2));
+            lines.Add(Line($"{Figures.Count(reason.Count)} of {reason.Stage} ({whose}): {reason.Error.ReplaceLineEndings(" ")}", room));
         }
 
         if (reasons.Count > most) lines.Add(new Text($"... and {reasons.Count - most} more {(reasons.Count - most == 1 ? "reason" : "reasons")}: --failed", new Style(Color.Grey)));

@@ -41,12 +41,17 @@ internal sealed class SweepWatch(Terminal terminal, Func<CancellationToken, Task
 
     private async Task<SweepStatus> FollowAsync(SweepStatus sweep, Action<SweepStatus, DateTimeOffset> show, CancellationToken stop)
     {
+        var pace = Pace;
         while (true)
         {
             show(sweep, time.GetUtcNow());
             if (!Words.GoesOn(sweep.State)) return sweep;
-            await Task.Delay(Pace, time, stop);
+            // What takes long to read is read less often.
+            await Task.Delay(pace, time, stop);
+            var began = time.GetTimestamp();
             sweep = await read(stop);
+            var rest = time.GetElapsedTime(began) * 4;
+            pace = rest > Pace ? rest : Pace;
         }
     }
 }

@@ -2,8 +2,8 @@ using Lathe.Contracts;
 
 namespace Lathe.Cli.Sources;
 
-/// <summary>Reads sweeps over HTTP, a page at a time.</summary>
-internal sealed partial class CoordinatorClient : ISweepReader
+/// <summary>Reads sweeps over HTTP, a page at a time, and gives orders about them.</summary>
+internal sealed partial class CoordinatorClient : ISweepReader, ISweepControl
 {
     private const int MostAtATime = 1000;
 

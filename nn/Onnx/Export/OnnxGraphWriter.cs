@@ -15,6 +15,7 @@ internal sealed class OnnxGraphWriter
     public OnnxGraphWriter(NetworkGraph network, IReadOnlyDictionary<string, TensorShape> shapes)
     {
         Shapes = shapes;
+        IsRounded = network.Nodes.Any(node => node is Quantize);
         Graph = new GraphProto { Name = network.Name };
         _values.Add(NetworkGraph.InputName, OnnxExport.Input);
         _output = Maker(network);
@@ -25,6 +26,9 @@ internal sealed class OnnxGraphWriter
 
     /// <summary>The message so far.</summary>
     public GraphProto Graph { get; }
+
+    /// <summary>True where activations are rounded: what comes before may have to be exact.</summary>
+    public bool IsRounded { get; }
 
     /// <summary>Shapes of the network's tensors.</summary>
     public IReadOnlyDictionary<string, TensorShape> Shapes { get; }

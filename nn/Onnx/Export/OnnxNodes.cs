@@ -146,12 +146,23 @@ internal static class OnnxNodes
         }
         else
         {
-            var rows = Messages.Tensor(
-                to.NewName($"{pool.Name}.rows"), AdaptiveWindows.Matrix(from.Height, pool.Height), pool.Height, from.Height);
-            var columns = Messages.Tensor(
-                to.NewName($"{pool.Name}.columns"), AdaptiveWindows.Transposed(from.Width, pool.Width), from.Width, pool.Width);
-            var overRows = to.Append("MatMul", $"{pool.Name}.over_rows", [to.Constant(rows), input]);
-            to.Make(pool, "MatMul", [overRows, to.Constant(columns)]);
+            // 1/n is no float: a mean in the middle between two steps is found only by a division of the sum.
+            var rows = to.Constant(Messages.Tensor(
+                to.NewName($"{pool.Name}.rows"), AdaptiveWindows.Matrix(from.Height, pool.Height, to.IsRounded), pool.Height, from.Height));
+            var columns = to.Constant(Messages.Tensor(
+                to.NewName($"{pool.Name}.columns"), AdaptiveWindows.Transposed(from.Width, pool.Width, to.IsRounded), from.Width, pool.Width));
+            var overRows = to.Append("MatMul", $"{pool.Name}.over_rows", [rows, input]);
+            if (!to.IsRounded)
+            {
+                to.Make(pool, "MatMul", [overRows, columns]);
+                return;
+            }
+
+            var pixels = to.Constant(Messages.Tensor(
+                to.NewName($"{pool.Name}.pixels"),
+                [.. AdaptiveWindows.Of(from.Height, pool.Height).SelectMany(y => AdaptiveWindows.Of(from.Width, pool.Width).Select(x => (float)(y.Count * x.Count)))],
+                pool.Height, pool.Width));
+            to.Make(pool, "Div", [to.Append("MatMul", $"{pool.Name}.sums", [overRows, columns]), pixels]);
         }
     }
 

@@ -10,7 +10,7 @@ namespace Lathe.Coordinator;
 /// <summary>
 /// Takes checkpoints of users into the store, and gives those of the store to users: a command line on another machine needs no access to the store.
 /// </summary>
-internal sealed class CheckpointRoutes(CheckpointStore store, HostingSettings settings, ApiSettings limits)
+internal sealed class CheckpointRoutes(CheckpointStore store, HostingSettings settings, ApiSettings limits) : IDisposable
 {
     public const string MediaType = "application/octet-stream";
 
@@ -55,6 +55,8 @@ internal sealed class CheckpointRoutes(CheckpointStore store, HostingSettings se
         var path = await Task.Run(() => store.PathOf(found), stop);
         return TypedResults.PhysicalFile(path, MediaType, enableRangeProcessing: true, entityTag: new EntityTagHeaderValue($"\"{sha256}\""));
     }
+
+    public void Dispose() => _uploads.Dispose();
 
     private async Task<CheckpointRef> ReceiveAsync(Stream body, string path, string sha256, CancellationToken stop)
     {

@@ -40,23 +40,23 @@ public static class RestApi
         var admin = app.MapGroup("").WithMetadata(new NeedsScope(ApiScope.Admin));
         app.MapOpenApi(ApiDocument.Path).WithMetadata(new NeedsScope(ApiScope.Read));
 
-        submit.MapPost("/sweeps", SubmissionRoutes.SubmitAsync).Takes<SweepSubmission>()
+        submit.MapPost("/sweeps", SubmissionRoutes.SubmitAsync).Takes<SweepSubmission>().WithMetadata(Idempotency)
             .WithSummary("Checks a sweep and records it. The header Idempotency-Key makes it safe to send again.");
         submit.MapPost("/sweeps/check", SubmissionRoutes.CheckAsync).Takes<SweepSubmission>()
             .WithSummary("Says what is wrong with a sweep and how many executions it has. Records nothing.");
         submit.MapPost("/sweeps/plan", PlanRoutes.PlanAsync).Takes<SweepSubmission>()
             .WithSummary("Says what a sweep would do: its executions, what is cached, sizes and time; with why=true, what differs from earlier executions. Records nothing.");
         read.MapGet("/sweeps", ReadingRoutes.ListAsync).WithSummary("Sweeps, latest first. The next page begins before the last sweep of this one.");
-        read.MapGet("/sweeps/{reference}", ReadingRoutes.StatusAsync).Named().Produces<SweepStatus>().Produces(StatusCodes.Status304NotModified)
+        read.MapGet("/sweeps/{reference}", ReadingRoutes.StatusAsync).Named().Produces<SweepStatus>().Produces(StatusCodes.Status304NotModified).WithMetadata(Version)
             .WithSummary("A sweep with its counts, and the executions that run, that failed last, and the first others.");
         read.MapGet("/sweeps/{reference}/executions", ReadingRoutes.ExecutionsAsync).Named().WithSummary("Executions of a sweep in the order of its tree, a page at a time.");
         read.MapGet("/sweeps/{reference}/executions/{index:int}", ReadingRoutes.ExecutionAsync).Named().WithSummary("One execution with the figures of its epochs.");
-        read.MapGet("/sweeps/{reference}/results", ReadingRoutes.ResultsAsync).Named().Produces<SweepResults>().Produces(StatusCodes.Status304NotModified)
+        read.MapGet("/sweeps/{reference}/results", ReadingRoutes.ResultsAsync).Named().Produces<SweepResults>().Produces(StatusCodes.Status304NotModified).WithMetadata(Version)
             .WithSummary("Results of a sweep, one row for each leaf of its tree; without a limit all.");
-        read.MapGet("/sweeps/{reference}/best", ReadingRoutes.BestAsync)
+        read.MapGet("/sweeps/{reference}/best", ReadingRoutes.BestAsync).Named()
             .WithSummary("Results that no other beats: on the Pareto front of the first metric of which more is better against one of which less is.");
         read.MapGet("/sweeps/{reference}/events", (string reference, long? since, HttpContext context, EventRoutes events) => events.StreamAsync(reference, since, context))
-            .Named().Produces<SweepEvent>(contentType: EventRoutes.MediaType).WithSummary("What happens to a sweep, as server-sent events. The header Last-Event-ID goes on after an event.");
+            .Named().Produces<SweepEvent>(contentType: EventRoutes.MediaType).WithMetadata(LastEvent).WithSummary("What happens to a sweep, as server-sent events. The header Last-Event-ID goes on after an event.");
         read.MapGet("/stages", ReadingRoutes.Stages).WithSummary("Stages that workers have announced, with the JSON Schema of their parameters.");
 
         submit.MapPost("/sweeps/{reference}/pause", (string reference, string? stage, int? execution, ControlRoutes orders) => orders.PauseAsync(reference, stage, execution))
@@ -84,6 +84,13 @@ public static class RestApi
         read.MapMethods("/checkpoints/{sha256}", ["GET", "HEAD"], (string sha256, CheckpointRoutes checkpoints, CancellationToken stop) => checkpoints.GetAsync(sha256, stop))
             .Named().Produces<Stream>(contentType: CheckpointRoutes.MediaType).WithSummary("A checkpoint of the store; for HEAD, whether it is there.");
     }
+
+    private static readonly TakesHeader Idempotency = new(
+        SubmissionRoutes.IdempotencyKey, "Chosen by the client, once for each submission; the same one again gives the sweep that was recorded. As requestId in the body.");
+
+    private static readonly TakesHeader Version = new("If-None-Match", "The ETag of the last answer; 304 where it is still the same.");
+
+    private static readonly TakesHeader LastEvent = new("Last-Event-ID", "Id of the last event that the client has.");
 
     private static RouteHandlerBuilder Takes<T>(this RouteHandlerBuilder route)
         where T : notnull =>

@@ -75,7 +75,7 @@ public static class SweepPlanner
             if (Misplaced(manifest, first: i == 0, hasCheckpoint) is { } misplaced) problems.Add(new SweepProblem(path, misplaced));
             hasCheckpoint |= manifest.Output == StageOutput.Checkpoint;
             // Report a problem with the list of models once, not for each stage.
-            var models = spec.Models is { Count: > 0 } given ? given : [""];
+            IReadOnlyList<string> models = spec.Models is { Count: > 0 } given ? [.. given.Select(m => m ?? "")] : [""];
             steps.Add(new Step(manifest, StageGrid.Read(path, manifest, spec.Stages[i].Parameters, models, problems)));
         }
 

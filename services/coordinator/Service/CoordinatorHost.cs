@@ -23,6 +23,22 @@ public static class CoordinatorHost
     /// <summary>A reply queue of this process, so that it never consumes the reports of the cluster's coordinator.</summary>
     public static string OwnQueue() => $"lathe.run.{Environment.MachineName}.{Environment.ProcessId}.{Guid.NewGuid():N}";
 
+    /// <summary>True where a queue is one of <see cref="OwnQueue"/>'s and its process, of this machine, is no more.</summary>
+    public static bool IsOfGoneProcess(string queue)
+    {
+        // The machine's name may have dots too.
+        if (queue.Split('.') is not ["lathe", "run", .. var machine, var process, _] || string.Join('.', machine) != Environment.MachineName || !int.TryParse(process, out var id)) return false;
+        try
+        {
+            using var found = System.Diagnostics.Process.GetProcessById(id);
+            return found.HasExited;
+        }
+        catch (ArgumentException)
+        {
+            return true;
+        }
+    }
+
     /// <summary>Subscribes the coordinator to reports and announcements on the bus.</summary>
     public static LatheBusBuilder AddCoordinator(this LatheBusBuilder bus, CoordinatorOptions options) =>
         bus.AddReports<ReportConsumer>(options.ReplyQueue, options.ReportsAtATime);

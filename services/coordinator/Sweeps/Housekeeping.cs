@@ -53,7 +53,7 @@ internal sealed class Housekeeping(
     {
         await using var database = store.Open();
         var now = time.GetUtcNow();
-        await database.Sweeps.Where(s => s.Owner == options.ReplyQueue && (s.State == SweepState.Running || s.State == SweepState.Preparing))
+        await database.Sweeps.Where(s => s.Owner == options.ReplyQueue && (s.State == SweepState.Running || s.State == SweepState.Preparing || s.State == SweepState.Paused))
             .ExecuteUpdateAsync(s => s.SetProperty(sweep => sweep.OwnerSeenAt, now), stop);
     }
 

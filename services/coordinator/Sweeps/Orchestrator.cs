@@ -30,7 +30,7 @@ public sealed class Orchestrator : IDisposable
         _submissions = new Submissions(store, _changes, stages, bus, findData, options, time, log.CreateLogger<Submissions>());
         _dispatcher = new Dispatcher(store, _changes, bus, checkpoints, results, options, time, log.CreateLogger<Dispatcher>());
         _housekeeping = new Housekeeping(store, _changes, _dispatcher, bus, options, time, log.CreateLogger<Housekeeping>());
-        _control = new SweepControl(_changes);
+        _control = new SweepControl(_changes, options);
         _inputs = new LostInputs(store, checkpoints);
         _forecasts = new SweepForecasts(store, checkpoints, results, options.LookUps);
     }
@@ -103,6 +103,9 @@ public sealed class Orchestrator : IDisposable
 
     /// <inheritdoc cref="SweepControl.InterruptAsync"/>
     public Task InterruptAsync(Guid sweep, CancellationToken stop = default) => _control.InterruptAsync(sweep, stop);
+
+    /// <inheritdoc cref="SweepControl.AdoptAsync"/>
+    public Task AdoptAsync(Guid sweep, CancellationToken stop = default) => _control.AdoptAsync(sweep, stop);
 
     /// <summary>Takes up the sweeps that an earlier process left, and interrupts those that no coordinator will take up.</summary>
     public async Task ResumeAsync(CancellationToken stop = default)

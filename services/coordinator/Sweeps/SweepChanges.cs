@@ -43,7 +43,7 @@ internal sealed class SweepChanges(CoordinatorStore store, CoordinatorOptions op
                 {
                     log.LogDebug("Another coordinator changed the same rows first ({Reason}); trying again", e.GetBaseException().Message);
                     // The other one needs the time of a transaction, at most.
-                    await Task.Delay(TimeSpan.FromMilliseconds(5 * races), time, stop);
+                    await Task.Delay(TimeSpan.FromMilliseconds(5 * races), stop);
                 }
             }
         }

@@ -15,7 +15,7 @@ public sealed record ControlTarget(Guid Sweep, string? Stage = null, int? Index 
 }
 
 /// <summary>Pauses, resumes, cancels and retries. Every order may be given twice; the second time changes nothing.</summary>
-internal sealed class SweepControl(SweepChanges changes)
+internal sealed class SweepControl(SweepChanges changes, CoordinatorOptions options)
 {
     private const int AtATime = 1000;
 
@@ -40,12 +40,14 @@ internal sealed class SweepControl(SweepChanges changes)
                 var sweep = await FindAsync(change, target, stop);
                 var nodes = target.IsWhole ? [] : await NodesAsync(change, target, n => n.Hold == NodeHold.Paused, stop);
                 if (target.IsWhole && sweep.State is not (SweepState.Paused or SweepState.Interrupted or SweepState.Running or SweepState.Preparing))
-                    throw new LatheException($"sweep {sweep.Name} is {Word(sweep.State)}; resume goes on with one that is paused or interrupted, and retry with one that failed or was cancelled");
+                    throw new LatheException($"sweep {sweep.Name} {Word(sweep.State)}; resume goes on with one that is paused or interrupted, and retry with one that failed or was cancelled");
                 if (!target.IsWhole) resumed = nodes.Count;
                 await change.ReleaseAsync(nodes, stop);
                 if (target.IsWhole || nodes.Count > 0) await StartAsync(change, sweep, stop);
             },
             stop);
+        // Not before the change is there: whoever looks then finds nothing, and looks again after a long time.
+        changes.HasChores.Set();
         return resumed;
     }
 
@@ -64,12 +66,14 @@ internal sealed class SweepControl(SweepChanges changes)
                 var nodes = await EndedAsync(change, target, stop);
                 if (nodes.Count == 0 && sweep.State is not (SweepState.Failed or SweepState.Cancelled or SweepState.Interrupted))
                     throw new LatheException($"nothing of sweep {sweep.Name} failed or was cancelled{(target.IsWhole ? "" : " there")}; there is nothing to retry");
-                if (parameters is not null) await MendAsync(change, nodes, parameters, stop);
+                if (parameters is not null && (nodes.Count == 0 || !await MendAsync(change, nodes, parameters, stop)))
+                    throw new LatheException($"only executions that failed, or were cancelled one by one, can get other parameters, and of sweep {sweep.Name} none has those{(target.IsWhole ? "" : " there")}");
                 await change.ReleaseAsync(nodes, stop);
                 again = nodes.Count;
                 await StartAsync(change, sweep, stop);
             },
             stop);
+        changes.HasChores.Set();
         return again;
     }
 
@@ -89,7 +93,7 @@ internal sealed class SweepControl(SweepChanges changes)
             {
                 var sweep = await FindAsync(change, new ControlTarget(id), stop);
                 if (sweep.State is SweepState.Running or SweepState.Preparing or SweepState.Paused)
-                    throw new LatheException($"sweep {sweep.Name} is {Word(sweep.State)}; cancel it first");
+                    throw new LatheException($"sweep {sweep.Name} {Word(sweep.State)}; cancel it first");
                 if (sweep.Pinned) throw new LatheException($"sweep {sweep.Name} is pinned; take the pin away first");
                 var database = change.Database;
                 // Executions that another sweep's nodes use stay, on whichever account.
@@ -120,13 +124,27 @@ internal sealed class SweepControl(SweepChanges changes)
         },
         stop);
 
+    /// <summary>
+    /// Makes this coordinator the owner of a sweep whose own process is gone. What that had under way is interrupted: resume or retry goes on with it.
+    /// </summary>
+    public async Task AdoptAsync(Guid id, CancellationToken stop) => await changes.MakeAsync(
+        async change =>
+        {
+            var sweep = await FindAsync(change, new ControlTarget(id), stop);
+            if (sweep.Owner == options.ReplyQueue) return;
+            if (sweep.State is SweepState.Running or SweepState.Preparing) await change.StopAsync(sweep, SweepState.Interrupted, null, stop);
+            await change.Database.Outbox.Where(o => o.Owner == sweep.Owner).ExecuteDeleteAsync(stop);
+            (sweep.Owner, sweep.OwnerSeenAt) = (options.ReplyQueue, change.Now);
+        },
+        stop);
+
     private async Task<int?> StopWholeAsync(Guid id, SweepState state, Predicate<SweepState> isPossible, string verb, CancellationToken stop)
     {
         await changes.MakeAsync(
             async change =>
             {
                 var sweep = await FindAsync(change, new ControlTarget(id), stop);
-                if (!isPossible(sweep.State)) throw new LatheException($"sweep {sweep.Name} is {Word(sweep.State)}; there is nothing to {verb}");
+                if (!isPossible(sweep.State)) throw new LatheException($"sweep {sweep.Name} {Word(sweep.State)}; there is nothing to {verb}");
                 if (sweep.State != state) await change.StopAsync(sweep, state, null, stop);
             },
             stop);
@@ -171,16 +189,15 @@ internal sealed class SweepControl(SweepChanges changes)
         },
         stop);
 
-    private async Task StartAsync(SweepChange change, SweepRow sweep, CancellationToken stop)
+    private static async Task StartAsync(SweepChange change, SweepRow sweep, CancellationToken stop)
     {
         // A sweep that was stopped before its data set was read goes on with that.
         var isUnread = await change.Database.Branches.AnyAsync(b => b.SweepId == sweep.Id && b.Fingerprint == null, stop);
         (sweep.State, sweep.Reason, sweep.FinishedAt, sweep.IsAdvancing) = (isUnread ? SweepState.Preparing : SweepState.Running, null, null, true);
         change.TellState(sweep);
-        changes.HasChores.Set();
     }
 
-    private static async Task MendAsync(SweepChange change, List<NodeRow> nodes, Func<PointRow, JsonElement?> parameters, CancellationToken stop)
+    private static async Task<bool> MendAsync(SweepChange change, List<NodeRow> nodes, Func<PointRow, JsonElement?> parameters, CancellationToken stop)
     {
         var sweep = nodes[0].SweepId;
         var points = await change.Database.Points.AsNoTracking().Where(p => p.SweepId == sweep).ToDictionaryAsync(p => p.Number, stop);
@@ -209,6 +226,7 @@ internal sealed class SweepControl(SweepChanges changes)
         }
 
         await change.Database.SaveChangesAsync(stop);
+        return mended.Any(m => m.Key != m.Value);
     }
 
     private static async Task<SweepRow> FindAsync(SweepChange change, ControlTarget target, CancellationToken stop)
@@ -242,5 +260,6 @@ internal sealed class SweepControl(SweepChanges changes)
         return target.Stage is { } stage ? nodes.Where(n => database.Points.Any(p => p.SweepId == n.SweepId && p.Number == n.Point && p.Stage == stage)) : nodes;
     }
 
-    private static string Word(SweepState state) => state.ToString().ToLowerInvariant();
+    private static string Word(SweepState state) =>
+        (state is SweepState.Failed or SweepState.Succeeded ? "has " : "is ") + state.ToString().ToLowerInvariant();
 }

@@ -15,10 +15,24 @@ public sealed class HoldStage : IStage<HoldParameters>
 
     public static StageManifest Manifest { get; } = new("hold", "1", "Runs until it may end.", StageInput.Model, Contracts.StageOutput.Checkpoint, ReadsData: false);
 
+    /// <summary>Model whose check waits for its release, too.</summary>
+    public const string Asked = "asked";
+
+    /// <summary>Ends when <see cref="Asked"/> is being checked.</summary>
+    public static TaskCompletionSource IsAsked { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
     public static void Release(string model) => Gate(model).TrySetResult();
 
-    public static IReadOnlyList<ParameterProblem> Check(HoldParameters parameters, StageCheck context) =>
-        parameters.Share == 0.125 ? [ParameterProblem.Of("share", "an eighth leaves nothing")] : [];
+    public static IReadOnlyList<ParameterProblem> Check(HoldParameters parameters, StageCheck context)
+    {
+        if (parameters.Model == Asked)
+        {
+            IsAsked.TrySetResult();
+            Gate(Asked).Task.Wait(TimeSpan.FromSeconds(20));
+        }
+
+        return parameters.Share == 0.125 ? [ParameterProblem.Of("share", "an eighth leaves nothing")] : [];
+    }
 
     public StageOutcome Run(StageRun run, HoldParameters parameters)
     {

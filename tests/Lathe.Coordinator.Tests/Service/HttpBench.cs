@@ -32,8 +32,10 @@ internal sealed class HttpBench : IAsyncDisposable
     /// <param name="http">Address to listen on; port 0 takes a free one.</param>
     /// <param name="api">Changes who may use the interface and how much.</param>
     /// <param name="options">Changes intervals and limits.</param>
+    /// <param name="stages">Three other stages.</param>
     public static async Task<HttpBench> StartAsync(
-        string? database = null, string http = "http://127.0.0.1:0", Func<ApiSettings, ApiSettings>? api = null, Func<CoordinatorOptions, CoordinatorOptions>? options = null)
+        string? database = null, string http = "http://127.0.0.1:0", Func<ApiSettings, ApiSettings>? api = null, Func<CoordinatorOptions, CoordinatorOptions>? options = null,
+        Action<LatheBusBuilder>? stages = null)
     {
         var home = Directory.CreateTempSubdirectory("lathe-rest-").FullName;
         var settings = HostingSettings.In(home) with { SlotFolder = Path.Combine(home, "slots"), Cpus = 4, Threads = 1 };
@@ -42,7 +44,7 @@ internal sealed class HttpBench : IAsyncDisposable
         var common = new CoordinatorOptions { StageWait = TimeSpan.FromSeconds(30), CheckPatience = TimeSpan.FromSeconds(30) };
         var app = CoordinatorHost.Build(
             settings, database is null ? DatabaseAddress.In(home) : DatabaseAddress.Parse(database), http, options?.Invoke(common) ?? common,
-            bus => bus.AddStage<MakeStage, MakeParameters>().AddStage<HoldStage, HoldParameters>().AddStage<MeasureStage, MeasureParameters>(),
+            stages ?? (bus => bus.AddStage<MakeStage, MakeParameters>().AddStage<HoldStage, HoldParameters>().AddStage<MeasureStage, MeasureParameters>()),
             (api ?? (a => a))(new ApiSettings { Http = http }));
         await app.StartAsync();
         var bench = new HttpBench(app, home);

@@ -3,8 +3,6 @@ using System.Text;
 using Lathe.Contracts;
 using Lathe.Hosting;
 using Lathe.Testing;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.Extensions.DependencyInjection;
 
 namespace Lathe.Coordinator.Tests;
 
@@ -40,69 +38,31 @@ public sealed class CopyStage : IStage<CopyParameters>
 }
 
 /// <summary>A coordinator and its stages in one process, on a real store.</summary>
-public sealed class Losing_an_input : IAsyncDisposable
+public sealed class Losing_an_input
 {
-    private readonly string _home = Directory.CreateTempSubdirectory("lathe-input-").FullName;
-    private WebApplication? _app;
-
     [Fact]
     public async Task A_checkpoint_that_is_deleted_while_its_sweep_is_paused_is_computed_again_and_the_sweep_ends_well()
     {
-        var settings = HostingSettings.In(_home) with { SlotFolder = Path.Combine(_home, "slots"), Cpus = 4, Threads = 1 };
-        var data = Directory.CreateDirectory(Path.Combine(_home, "data", "mnist")).FullName;
-        foreach (var file in DataSetFiles.ByName["mnist"]) File.WriteAllText(Path.Combine(data, file), file);
-        var options = new CoordinatorOptions { StageWait = TimeSpan.FromSeconds(30), CheckPatience = TimeSpan.FromSeconds(30) };
-        _app = CoordinatorHost.Build(
-            settings, DatabaseAddress.In(_home), "http://127.0.0.1:0", options,
-            bus => bus.AddStage<MakeStage, MakeParameters>().AddStage<CopyStage, CopyParameters>().AddStage<MeasureStage, MeasureParameters>());
-        await _app.StartAsync();
-        var (orchestrator, queries) = (_app.Services.GetRequiredService<Orchestrator>(), _app.Services.GetRequiredService<SweepQueries>());
+        await using var bench = await HttpBench.StartAsync(
+            stages: bus => bus.AddStage<MakeStage, MakeParameters>().AddStage<CopyStage, CopyParameters>().AddStage<MeasureStage, MeasureParameters>());
+        var store = bench.Service<CheckpointStore>();
         var gate = Guid.NewGuid().ToString();
-        var spec = new SweepSpec("lost", ["tiny"], ["mnist"], [0],
-        [
-            new StageSpec("make", Stages.Json("{}")), new StageSpec("copy", Stages.Json($$"""{"gate": "{{gate}}"}""")), new StageSpec("measure", Stages.Json("{}")),
-        ]);
-        var outcome = await orchestrator.SubmitAsync(new SweepSubmission(spec));
-        Assert.Empty(outcome.Problems);
-        var id = outcome.Id!.Value;
-        await ReachedAsync(s => s.Executions[1] is { State: ExecutionState.Running, Progress.Phase: "copying" }, "the copy is under way");
+        var id = await bench.SubmitAsync($$$"""
+            {"spec": {"name": "lost", "models": ["tiny"], "datasets": ["mnist"], "seeds": [0], "stages": [
+              {"stage": "make", "parameters": {}}, {"stage": "copy", "parameters": {"gate": "{{{gate}}}"}}, {"stage": "measure", "parameters": {}}]}}
+            """);
+        await bench.ReachedAsync(id, s => s.Executions[1] is { State: ExecutionState.Running, Progress.Phase: "copying" }, "the copy is under way");
 
-        await orchestrator.PauseAsync(new ControlTarget(id));
-        await ReachedAsync(s => s.State == SweepState.Paused, "the sweep is paused");
+        await bench.PostAsync($"/sweeps/{id}/pause");
         await Eventually.True(() => CopyStage.Over.ContainsKey(gate), "the worker stopped the copy");
-        var made = (await queries.StatusAsync(id.ToString())).Executions[0].Output!;
-        File.Delete(new CheckpointStore(settings).PathOf(made));
+        var made = (await bench.GetAsync<SweepStatus>($"/sweeps/{id}")).Executions[0].Output!;
+        File.Delete(store.PathOf(made));
         CopyStage.Gate(gate).SetResult();
-        await orchestrator.ResumeAsync(new ControlTarget(id));
+        await bench.PostAsync($"/sweeps/{id}/resume");
 
-        var status = await ReachedAsync(s => s.State is not (SweepState.Running or SweepState.Paused or SweepState.Preparing), "the sweep is over");
+        var status = await bench.EndedAsync(id);
         Assert.Equal(SweepState.Succeeded, status.State);
-        Assert.True(new CheckpointStore(settings).Has(made));
+        Assert.True(store.Has(made));
         Assert.Equal("tiny 1 0 copied".Length, status.Executions[2].Metrics["bytes"]);
-
-        async Task<SweepStatus> ReachedAsync(Func<SweepStatus, bool> condition, string what)
-        {
-            var status = await queries.StatusAsync(id.ToString());
-            await Eventually.True(
-                () =>
-                {
-                    status = queries.StatusAsync(id.ToString()).GetAwaiter().GetResult();
-                    return condition(status);
-                },
-                what);
-            return status;
-        }
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        if (_app is not null)
-        {
-            await _app.StopAsync();
-            await _app.DisposeAsync();
-        }
-
-        Microsoft.Data.Sqlite.SqliteConnection.ClearAllPools();
-        Directory.Delete(_home, recursive: true);
     }
 }

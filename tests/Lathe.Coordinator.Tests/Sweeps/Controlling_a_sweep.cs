@@ -299,7 +299,7 @@ public sealed class Controlling_a_sweep
         using var bench = await Workbench.StartAsync();
         var id = await bench.SubmitAsync(Grid);
         await bench.FinishAllAsync();
-        await AssertRefused(() => bench.Orchestrator.PauseAsync(new ControlTarget(id)), "sweep test is succeeded; there is nothing to pause");
+        await AssertRefused(() => bench.Orchestrator.PauseAsync(new ControlTarget(id)), "sweep test has succeeded; there is nothing to pause");
         await AssertRefused(() => bench.Orchestrator.RetryAsync(new ControlTarget(id)), "there is nothing to retry");
         await AssertRefused(() => bench.Orchestrator.CancelAsync(new ControlTarget(id, "distil")), "the sweep has no stage 'distil'");
         await AssertRefused(() => bench.Orchestrator.CancelAsync(new ControlTarget(id, Index: 11)), "the sweep has no execution 11");

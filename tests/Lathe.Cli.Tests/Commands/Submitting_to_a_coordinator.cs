@@ -1,0 +1,67 @@
+using Lathe.Cli.Embedded;
+using Lathe.Coordinator;
+using Lathe.Hosting;
+using Lathe.Testing;
+
+namespace Lathe.Cli.Tests.Commands;
+
+/// <summary>A coordinator with a home of its own, and a command line that has another.</summary>
+public sealed class Submitting_to_a_coordinator : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("lathe-test-").FullName;
+
+    public void Dispose()
+    {
+        Microsoft.Data.Sqlite.SqliteConnection.ClearAllPools();
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    [Fact]
+    public async Task A_network_goes_along_and_a_sweep_outlives_the_terminal_that_waits_for_it()
+    {
+        Assert.SkipUnless(Directory.Exists("/usr/share/datasets/fashion-mnist"), "dataset-fashion-mnist is not installed");
+        var stop = TestContext.Current.CancellationToken;
+        await using var coordinator = CoordinatorHost.Build(
+            HostingSettings.Load(["--home", Path.Combine(_folder, "far")], _ => null), DatabaseAddress.In(Path.Combine(_folder, "far")), $"http://127.0.0.1:{PrivateServer.FreePort()}",
+            stages: bus =>
+            {
+                foreach (var stage in BuiltInStages.ByName.Values) stage.AddTo(bus);
+            });
+        await coordinator.StartAsync(stop);
+        var url = coordinator.Urls.Single();
+
+        File.WriteAllText(Path.Combine(_folder, "dense.yaml"), "model: lenet5\ndataset: fashion-mnist\nstages:\n  - train: { epochs: 0 }\n");
+        Assert.Contains("dense", await OrderAsync("run", "dense.yaml"));
+        var network = Directory.GetFiles(Path.Combine(_folder, ".lathe", "checkpoints"), "*.safetensors", SearchOption.AllDirectories).Single();
+        File.Copy(network, Path.Combine(_folder, "net.safetensors"));
+        File.WriteAllText(Path.Combine(_folder, "s.yaml"), "model: net.safetensors\ndataset: fashion-mnist\nthreads: 1\nstages:\n  - train: { epochs: 1000 }\n");
+
+        string sweep;
+        await using (var submit = CliProcess.Start(_folder, "submit", "s.yaml", "--wait", "--priority", "5", "--max-failures", "1", "--coordinator", url))
+        {
+            await submit.SaysAsync("train: started");
+            submit.Interrupt();
+            Assert.Equal(130, await submit.EndAsync());
+            sweep = submit.Text.Split('\n').First(line => line.StartsWith("lathe: sweep ", StringComparison.Ordinal))["lathe: sweep ".Length..];
+            Assert.Contains($"lathe: no longer waiting; the sweep goes on. Watch it with: lathe status {sweep} --coordinator {url}\n", submit.Text);
+            Assert.Contains($"lathe: cancel it with: lathe cancel {sweep} --coordinator {url}\n", submit.Text);
+        }
+
+        Assert.Matches(@"(?s): running, .*, priority 5\n.*train +(taken|starting|training|running|waiting)", await OrderAsync("status", sweep, "--coordinator", url));
+        Assert.StartsWith($"sweep {sweep} is cancelled: ", await OrderAsync("cancel", sweep, "--coordinator", url));
+        Assert.Contains(": cancelled, ", await OrderAsync("status", sweep, "--coordinator", url));
+        Assert.Contains("cancelled", await OrderAsync("results", sweep, "--coordinator", url));
+        await using var again = CliProcess.Start(_folder, "pause", sweep, "--coordinator", url);
+        Assert.Equal(2, await again.EndAsync());
+        Assert.Equal("lathe: sweep s is cancelled; there is nothing to pause\n", again.Text);
+        await coordinator.StopAsync(stop);
+    }
+
+    private async Task<string> OrderAsync(params string[] arguments)
+    {
+        await using var order = CliProcess.Start(_folder, arguments);
+        var code = await order.EndAsync();
+        Assert.True(code == 0, order.Text);
+        return order.Text;
+    }
+}

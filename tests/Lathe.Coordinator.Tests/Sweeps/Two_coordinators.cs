@@ -1,0 +1,84 @@
+using Lathe.Contracts;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Logging.Abstractions;
+using static Lathe.Coordinator.Tests.Stages;
+
+namespace Lathe.Coordinator.Tests;
+
+/// <summary>Two coordinators of one name on one PostgreSQL: each report reaches one of them, and both send.</summary>
+public sealed class Two_coordinators
+{
+    private static readonly SweepSpec Wide = Sweep(
+        ("train", """{"epochs": [1, 2, 3, 4, 5, 6]}"""), ("prune", """{"multiplications": [0.5, 0.25, 0.2]}"""), ("quantize", """{"bits": [2, 4]}"""), ("evaluate", "{}"));
+
+    [Fact]
+    public async Task Do_everything_once_and_move_nothing_back()
+    {
+        using var bench = await Workbench.StartAsync(DatabaseKind.PostgreSql);
+        using var other = await NeighbourAsync(bench);
+        Orchestrator[] both = [bench.Orchestrator, other];
+        var ids = new List<Guid>();
+        foreach (var seed in new long[] { 0, 1 }) ids.Add((await both[seed].SubmitAsync(new SweepSubmission(Wide with { Seeds = [0, seed] }))).Id!.Value);
+
+        var over = new HashSet<int>();
+        var turn = 0;
+        for (var round = 0; round < 200; round++)
+        {
+            await Task.WhenAll(both.Select(async coordinator =>
+            {
+                await coordinator.DoChoresAsync();
+                await coordinator.DispatchAsync();
+            }));
+            var commands = bench.Bus.Take();
+            if (commands.Count == 0) break;
+            // Reports of both, side by side; some twice, at both.
+            var reports = commands.Select(c => new Report(bench.Work(c))).ToList();
+            await Task.WhenAll(
+                both[turn % 2].ReportAsync([.. reports.Where((_, i) => i % 2 == 0)]),
+                both[(turn + 1) % 2].ReportAsync([.. reports.Where((_, i) => i % 2 == 1 || i % 5 == 0)]));
+            turn++;
+            await bench.AssertCountedAsync();
+            foreach (var id in ids)
+            {
+                // What was over stays over.
+                var now = (await bench.StatusAsync(id)).Executions.Where(e => e.State is ExecutionState.Completed or ExecutionState.Cached).Select(e => (ids.IndexOf(id) * 10_000) + e.Index).ToHashSet();
+                Assert.Empty(over.Where(o => o / 10_000 == ids.IndexOf(id)).Except(now));
+                over.UnionWith(now);
+            }
+        }
+
+        foreach (var id in ids) Assert.Equal(SweepState.Succeeded, (await bench.StatusAsync(id)).State);
+        Assert.Equal(bench.Bus.Sent.Count, bench.Bus.Sent.Select(s => s.Command.Key).Distinct().Count());
+        // 2 seeds: 6 + 18 + 36 + 36 executions each, and the sweeps share those of seed 0.
+        Assert.Equal(2 * 96, bench.Bus.Sent.Count);
+    }
+
+    [Fact]
+    public async Task What_one_that_died_left_in_its_outbox_the_other_sends()
+    {
+        using var bench = await Workbench.StartAsync(DatabaseKind.PostgreSql);
+        bench.Bus.IsDown = true;
+        var id = await bench.SubmitAsync(Wide);
+        using var other = await NeighbourAsync(bench);
+        bench.Bus.IsDown = false;
+        await other.DispatchAsync();
+        Assert.Empty(bench.Bus.Take());
+
+        bench.Time.Advance(bench.Options.OutboxPatience);
+        await other.DispatchAsync();
+        Assert.Equal(6, bench.Bus.Take().Count);
+        await using var database = bench.Store.Open();
+        Assert.Equal(0, await database.Outbox.CountAsync(TestContext.Current.CancellationToken));
+        Assert.Equal(SweepState.Running, (await bench.StatusAsync(id)).State);
+    }
+
+    private static async Task<Orchestrator> NeighbourAsync(Workbench bench)
+    {
+        var catalog = new StageCatalog(bench.Store, bench.Time);
+        foreach (var manifest in All.Values) await catalog.AddAsync(manifest);
+        var other = new Orchestrator(
+            bench.Store, catalog, bench.Bus, bench.Checkpoints, bench.Results, name => bench.OnFingerprint(name), bench.Options, bench.Time, NullLoggerFactory.Instance);
+        await other.ResumeAsync();
+        return other;
+    }
+}
