@@ -31,6 +31,6 @@ internal static partial class CallProblems
         word, word.StartsWith('-') ? command.Options.Concat(CommonOptions.All).Select(o => o.Name) : command.Subcommands.Select(c => c.Name));
 
     /// <summary>The parser's message for a value of the wrong type, which contains a name of .NET.</summary>
-    [GeneratedRegex(@"^Cannot parse argument '(.*)' for option '(.*)' as expected type 'System\.Int(?:32|64)'\.$")]
+    [GeneratedRegex(@"^Cannot parse argument '(.*)' for option '(.*)' as expected type 'System\.(?:Nullable`1\[System\.)?Int(?:32|64)\]?'\.$")]
     private static partial Regex OfType();
 }

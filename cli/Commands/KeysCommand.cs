@@ -29,7 +29,7 @@ internal static class KeysCommand
         var name = new Argument<string>("NAME") { Description = "Who or what has the key, for people." };
         var scope = new Option<ApiScope>("--scope")
         {
-            Description = "read: sweeps, results, checkpoints. submit: also submit and control sweeps. admin: also delete sweeps. Each includes the ones before it.",
+            Description = "read: sweeps, results, checkpoints. submit: also submit and control sweeps. admin: also delete sweeps, and what the store need not keep. Each includes the ones before it.",
             DefaultValueFactory = _ => ApiScope.Submit,
         };
         scope.AcceptOnlyFromAmong([.. Enum.GetNames<ApiScope>().Select(n => n.ToLowerInvariant())]);

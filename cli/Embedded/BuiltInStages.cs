@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Lathe.Contracts;
+using Lathe.Contracts.Messages;
 using Lathe.Contracts.Panels;
 using Lathe.Evaluator;
 using Lathe.Graph.Checkpoints;
@@ -19,8 +20,13 @@ namespace Lathe.Cli.Embedded;
 /// <param name="AddTo">Has a bus host it.</param>
 /// <param name="RunAsync">Runs it as a service of its own; gives the exit code.</param>
 /// <param name="PanelsOf">Its pictures and tables, from what it wrote down.</param>
+/// <param name="Ask">What it says to parameters before anything runs.</param>
 internal sealed record BuiltInStage(
-    StageManifest Manifest, Action<LatheBusBuilder> AddTo, Func<HostingSettings, CancellationToken, Task<int>> RunAsync, Func<StageNotes, IReadOnlyList<Panel>> PanelsOf);
+    StageManifest Manifest,
+    Action<LatheBusBuilder> AddTo,
+    Func<HostingSettings, CancellationToken, Task<int>> RunAsync,
+    Func<StageNotes, IReadOnlyList<Panel>> PanelsOf,
+    Func<JsonElement, StageCheck, StageForecast> Ask);
 
 /// <summary>Measures a checkpoint outside of a sweep.</summary>
 /// <param name="checkpoint">The network.</param>
@@ -90,5 +96,5 @@ internal static class BuiltInStages
 
     private static BuiltInStage Of<TStage, TParameters>(Func<StageNotes, IReadOnlyList<Panel>> panels)
         where TStage : class, IStage<TParameters>, new() =>
-        new(Hosting.Manifests.Of<TStage, TParameters>(), bus => bus.AddStage<TStage, TParameters>(), StageHost.RunAsync<TStage, TParameters>, panels);
+        new(Hosting.Manifests.Of<TStage, TParameters>(), bus => bus.AddStage<TStage, TParameters>(), StageHost.RunAsync<TStage, TParameters>, panels, StageCheck.Ask<TStage, TParameters>);
 }

@@ -11,7 +11,8 @@ namespace Lathe.Hosting;
 /// <param name="Name">Relative to the address.</param>
 /// <param name="Bytes">Length.</param>
 /// <param name="Tag">Entity tag: another one for other content.</param>
-internal sealed record BucketObject(string Name, long Bytes, string Tag);
+/// <param name="WrittenAt">When it was last written.</param>
+internal sealed record BucketObject(string Name, long Bytes, string Tag, DateTimeOffset WrittenAt);
 
 /// <summary>
 /// Requests to a bucket. The SDK retries a request (three attempts; <c>AWS_MAX_ATTEMPTS</c>). This class retries a body that breaks off while it
@@ -51,20 +52,11 @@ internal sealed class BucketClient(BucketAccess access, BucketAddress address)
     }
 
     /// <summary>Objects whose name starts so and has no further slash, in ordinal order.</summary>
-    public IReadOnlyList<BucketObject> List(string start)
-    {
-        var request = new ListObjectsV2Request { BucketName = address.Bucket, Prefix = address.KeyOf(start), Delimiter = "/" };
-        var all = new List<BucketObject>();
-        do
-        {
-            var page = Call(start, s3 => s3.ListObjectsV2Async(request));
-            all.AddRange((page.S3Objects ?? []).Select(Described));
-            request.ContinuationToken = page.NextContinuationToken;
-        }
-        while (request.ContinuationToken is not null);
-        all.Sort((a, b) => string.CompareOrdinal(a.Name, b.Name));
-        return all;
-    }
+    public IReadOnlyList<BucketObject> List(string start) =>
+        [.. Pages(start, new ListObjectsV2Request { BucketName = address.Bucket, Prefix = address.KeyOf(start), Delimiter = "/" }).OrderBy(o => o.Name, StringComparer.Ordinal)];
+
+    /// <summary>Every object below the address.</summary>
+    public IEnumerable<BucketObject> ListAll() => Pages("", new ListObjectsV2Request { BucketName = address.Bucket, Prefix = address.KeyOf("") });
 
     /// <summary>Stores a file under a name, whole or not at all; a long one in parts, a few at a time.</summary>
     public void Upload(string file, string name)
@@ -211,8 +203,19 @@ internal sealed class BucketClient(BucketAccess access, BucketAddress address)
         }
     }
 
+    private IEnumerable<BucketObject> Pages(string what, ListObjectsV2Request request)
+    {
+        do
+        {
+            var page = Call(what, s3 => s3.ListObjectsV2Async(request));
+            foreach (var found in page.S3Objects ?? []) yield return Described(found);
+            request.ContinuationToken = page.NextContinuationToken;
+        }
+        while (request.ContinuationToken is not null);
+    }
+
     private BucketObject Described(S3Object found) =>
-        new(found.Key[address.KeyOf("").Length..], found.Size ?? 0, found.ETag);
+        new(found.Key[address.KeyOf("").Length..], found.Size ?? 0, found.ETag, found.LastModified?.ToUniversalTime() ?? DateTime.UtcNow);
 
     private T Get<T>(GetObjectRequest request, string name, BucketObject? expected, Func<Stream, T> read)
     {

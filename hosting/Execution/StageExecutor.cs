@@ -218,7 +218,7 @@ internal sealed class StageExecutor(
             Version = command.Version,
             Parameters = command.Parameters,
             Input = command.Input,
-            InputPath = command.Input is { } input ? StageFailure.OfThisWorker(() => checkpoints.PathOf(input)) : null,
+            InputPath = command.Input is { } input ? StageFailure.OfThisWorker(() => InputPath(input)) : null,
             FoundData = manifest.ReadsData ? StageFailure.OfThisWorker(() => FindData(command)) : null,
             Seed = command.Seed,
             Threads = Threads(command),
@@ -232,6 +232,10 @@ internal sealed class StageExecutor(
             Logger = logger,
         };
     }
+
+    /// <summary>One that is missing or damaged is computed again, and then this execution.</summary>
+    private string InputPath(CheckpointRef input) =>
+        checkpoints.TryPathOf(input, out var path, out var problem) ? path : throw new LatheException(problem, FailureKind.InputLost);
 
     private (DataRef Data, DataPlace Place) FindData(ExecuteStage command)
     {

@@ -28,6 +28,8 @@ internal sealed record StageFailure(FailureKind Kind, string Message, bool IsOfT
         {
             Mismatch mismatch => new(hasOtherWorkers ? FailureKind.Elsewhere : FailureKind.Permanent, mismatch.Message, false, true),
             LatheException { Kind: FailureKind.Elsewhere } known => Own(known.Message),
+            // If the input is in the store after all, this worker has another store; several in a row say so.
+            LatheException { Kind: FailureKind.InputLost } lost => new(FailureKind.InputLost, lost.Message, hasOtherWorkers, true),
             LatheException known when Chain(known).Any(IsBroken) || (known.Kind == FailureKind.Permanent && Chain(known).Any(IsOfBucket)) => Own(known.Message),
             LatheException known => new(known.Kind, known.Message, false, true),
             _ when Chain(cause).FirstOrDefault(IsBroken) is { } broken => Own(Told(broken)),

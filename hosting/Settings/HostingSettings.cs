@@ -19,6 +19,10 @@ public sealed record HostingSettings
     public const string DrainVariable = "LATHE_DRAIN";
     public const string OneDnnVariable = "LATHE_ONEDNN";
     public const string HealthPortVariable = "LATHE_HEALTH_PORT";
+    public const string CacheVariable = "LATHE_CACHE_BYTES";
+
+    /// <summary>Bytes of <see cref="CacheBytes"/> where nobody says.</summary>
+    public const long UsualCacheBytes = 20L << 30;
 
     private readonly int? _threads;
 
@@ -40,6 +44,9 @@ public sealed record HostingSettings
     /// <c>LATHE_DATA</c>, <c>--data</c>.
     /// </summary>
     public string? Data { get; init; }
+
+    /// <summary>Bytes that local copies of a bucket may take, below <c>cache/store</c> in <see cref="Home"/>. <c>LATHE_CACHE_BYTES</c>, for example <c>50GiB</c>; default 20 GiB.</summary>
+    public long CacheBytes { get; init; } = UsualCacheBytes;
 
     /// <summary>Server and credentials of buckets. <c>AWS_ENDPOINT_URL_S3</c>, <c>AWS_REGION</c>, <c>AWS_ACCESS_KEY_ID</c> and so on.</summary>
     public BucketAccess Buckets { get; init; } = BucketAccess.OfProcess;
@@ -111,6 +118,7 @@ public sealed record HostingSettings
             Device = Of(SettingsOptions.Device, default),
             ComputeSlots = Of(SettingsOptions.ComputeSlots, null),
             Drain = Of(SettingsOptions.Drain, null),
+            CacheBytes = environment(CacheVariable) is { } cache && !string.IsNullOrWhiteSpace(cache) ? ByteSize.Parse(cache, CacheVariable) : UsualCacheBytes,
             HealthPort = Of(SettingsOptions.HealthPort, null),
             AnnounceOnly = call.GetValue(SettingsOptions.Announce),
         };

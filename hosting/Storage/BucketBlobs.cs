@@ -11,11 +11,15 @@ namespace Lathe.Hosting;
 /// <param name="access">Server and credentials.</param>
 /// <param name="address">Names are relative to it.</param>
 /// <param name="cache">Folder for files on their way and for copies. May be emptied while nothing runs.</param>
-public sealed class BucketBlobs(BucketAccess access, BucketAddress address, string cache) : IBlobs
+/// <param name="cacheBytes">Bytes that the copies may take.</param>
+public sealed class BucketBlobs(BucketAccess access, BucketAddress address, string cache, long cacheBytes = HostingSettings.UsualCacheBytes) : IBlobs
 {
     private readonly BucketClient _bucket = new(access, address);
+    private readonly LocalCopies _copies = new(cache, cacheBytes);
 
     public string Place => address.ToString();
+
+    public bool IsRemote => true;
 
     public string PlaceOf(string name) => $"{address}/{name}";
 
@@ -25,7 +29,10 @@ public sealed class BucketBlobs(BucketAccess access, BucketAddress address, stri
         // A new content of the same name has a new tag, so a copy of the old content is never used for it.
         var identity = string.Create(CultureInfo.InvariantCulture, $"{access.Server}\n{PlaceOf(name)}\n{there.Bytes}\n{there.Tag}");
         var copy = Path.Combine(cache, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(identity)))[..16], name);
-        if (again || !File.Exists(copy)) _bucket.Download(there, copy);
+        LocalCopies.Use(copy);
+        if (!again && File.Exists(copy)) return copy;
+        _bucket.Download(there, copy);
+        _copies.Trim();
         return copy;
     }
 
@@ -66,4 +73,8 @@ public sealed class BucketBlobs(BucketAccess access, BucketAddress address, stri
     }
 
     public IReadOnlyList<(string Name, long Bytes)> List(string start) => [.. _bucket.List(start).Select(found => (found.Name, found.Bytes))];
+
+    public StoredBlob? Find(string name) => _bucket.Find(name) is { } there ? new StoredBlob(name, there.Bytes, there.WrittenAt) : null;
+
+    public IEnumerable<StoredBlob> ListAll() => _bucket.ListAll().Select(there => new StoredBlob(there.Name, there.Bytes, there.WrittenAt));
 }

@@ -10,7 +10,8 @@ namespace Lathe.Hosting;
 /// <param name="blobs">Folder or bucket that holds them.</param>
 public sealed class CheckpointStore(IBlobs blobs)
 {
-    private const string Extension = ".safetensors";
+    /// <summary>Ending of a checkpoint's name.</summary>
+    public const string Extension = ".safetensors";
     private const string DamagedExtension = ".damaged";
 
     public CheckpointStore(HostingSettings settings)
@@ -53,11 +54,27 @@ public sealed class CheckpointStore(IBlobs blobs)
     /// It is missing or damaged. A damaged checkpoint is moved aside, so that it can be computed again.
     /// </exception>
     public string PathOf(CheckpointRef checkpoint) =>
-        TryVerify(checkpoint, out var path, out var problem) ? path : throw new LatheException(problem);
+        TryPathOf(checkpoint, out var path, out var problem) ? path : throw new LatheException(problem);
+
+    /// <summary>The verified file of a checkpoint, or what is wrong with it. A damaged one is moved aside.</summary>
+    /// <exception cref="LatheException">The store cannot be reached.</exception>
+    public bool TryPathOf(CheckpointRef checkpoint, [NotNullWhen(true)] out string? path, [NotNullWhen(false)] out string? problem) =>
+        TryVerify(checkpoint, out path, out problem);
 
     /// <summary>True if the checkpoint exists and is undamaged; a damaged one is moved aside.</summary>
     /// <exception cref="LatheException">The store cannot be reached.</exception>
     public bool Has(CheckpointRef checkpoint) => TryVerify(checkpoint, out _, out _);
+
+    /// <summary>
+    /// True if the checkpoint can be used as far as that can be found out cheaply: in a folder as <see cref="Has"/> does, in a bucket by its length, without a
+    /// transfer. Whoever reads it verifies it.
+    /// </summary>
+    /// <exception cref="LatheException">The store cannot be reached.</exception>
+    public bool Exists(CheckpointRef checkpoint) => blobs.IsRemote ? IsThere(checkpoint) : Has(checkpoint);
+
+    /// <summary>True if the checkpoint is there with its length. Nothing is read of it.</summary>
+    /// <exception cref="LatheException">The store cannot be reached.</exception>
+    public bool IsThere(CheckpointRef checkpoint) => blobs.Find(NameOf(checkpoint.Sha256))?.Bytes == checkpoint.Bytes;
 
     /// <summary>The checkpoint whose digest starts so.</summary>
     /// <param name="prefix">4 to 64 hexadecimal characters.</param>

@@ -6,6 +6,8 @@ public sealed class FolderBlobs(string folder) : IBlobs
 {
     public string Place { get; } = Path.GetFullPath(folder);
 
+    public bool IsRemote => false;
+
     public string PlaceOf(string name) => Path.Combine(Place, name);
 
     public string? FileOf(string name, bool again = false) => File.Exists(PlaceOf(name)) ? PlaceOf(name) : null;
@@ -58,5 +60,28 @@ public sealed class FolderBlobs(string folder) : IBlobs
                 .Select(file => (start[..(start.LastIndexOf('/') + 1)] + file.Name, file.Length))
                 .OrderBy(file => file.Item1, StringComparer.Ordinal),
         ];
+    }
+
+    public StoredBlob? Find(string name) => new FileInfo(PlaceOf(name)) is { Exists: true } file ? new StoredBlob(name, file.Length, file.LastWriteTimeUtc) : null;
+
+    public IEnumerable<StoredBlob> ListAll()
+    {
+        var top = new DirectoryInfo(Place);
+        if (!top.Exists) yield break;
+        foreach (var file in top.EnumerateFiles("*", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint }))
+        {
+            var (bytes, writtenAt) = (0L, default(DateTime));
+            try
+            {
+                (bytes, writtenAt) = (file.Length, file.LastWriteTimeUtc);
+            }
+            catch (FileNotFoundException)
+            {
+                // On its way when the folder was read.
+                continue;
+            }
+
+            yield return new StoredBlob(Path.GetRelativePath(Place, file.FullName).Replace(Path.DirectorySeparatorChar, '/'), bytes, writtenAt);
+        }
     }
 }

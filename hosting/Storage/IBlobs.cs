@@ -9,6 +9,9 @@ public interface IBlobs
     /// <summary>The folder or the bucket, for messages.</summary>
     string Place { get; }
 
+    /// <summary>True: what is read is transferred first, so that a look into a content costs more than one at its length.</summary>
+    bool IsRemote { get; }
+
     /// <summary>Location of a name, for messages.</summary>
     string PlaceOf(string name);
 
@@ -32,6 +35,12 @@ public interface IBlobs
 
     /// <summary>Names that start so, without those further down, in ordinal order.</summary>
     IReadOnlyList<(string Name, long Bytes)> List(string start);
+
+    /// <summary>A content without its bytes; null if it does not exist.</summary>
+    StoredBlob? Find(string name);
+
+    /// <summary>Every content, those further down too, in no order; files on their way among them.</summary>
+    IEnumerable<StoredBlob> ListAll();
 }
 
 /// <summary>Opens the store that the settings name.</summary>
@@ -43,6 +52,6 @@ public static class Blobs
     {
         if (!BucketAddress.IsOne(settings.Store)) return new FolderBlobs(Path.Combine(settings.Store, below));
         var address = BucketAddress.Parse(settings.Store);
-        return new BucketBlobs(settings.Buckets, below.Length == 0 ? address : address.Below(below), Path.Combine(settings.Home, "cache", "store"));
+        return new BucketBlobs(settings.Buckets, below.Length == 0 ? address : address.Below(below), Path.Combine(settings.Home, "cache", "store"), settings.CacheBytes);
     }
 }

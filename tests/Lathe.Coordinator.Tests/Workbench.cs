@@ -37,6 +37,12 @@ internal sealed class Workbench : IDisposable
 
     public RecordingBus Bus { get; } = new();
 
+    /// <summary>Folder of the store.</summary>
+    public string Folder => Path.Combine(_home, "checkpoints");
+
+    /// <summary>The whole store.</summary>
+    public IBlobs Blobs => new FolderBlobs(Folder);
+
     public CheckpointStore Checkpoints { get; }
 
     public ResultStore Results { get; }

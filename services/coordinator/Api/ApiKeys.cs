@@ -15,7 +15,7 @@ public enum ApiScope
     /// <summary>Submit and control sweeps, upload checkpoints.</summary>
     Submit,
 
-    /// <summary>Delete sweeps.</summary>
+    /// <summary>Delete sweeps, and what the store need not keep.</summary>
     Admin,
 }
 

@@ -44,6 +44,8 @@ public static class RestApi
             .WithSummary("Checks a sweep and records it. The header Idempotency-Key makes it safe to send again.");
         submit.MapPost("/sweeps/check", SubmissionRoutes.CheckAsync).Takes<SweepSubmission>()
             .WithSummary("Says what is wrong with a sweep and how many executions it has. Records nothing.");
+        submit.MapPost("/sweeps/plan", PlanRoutes.PlanAsync).Takes<SweepSubmission>()
+            .WithSummary("Says what a sweep would do: its executions, what is cached, sizes and time; with why=true, what differs from earlier executions. Records nothing.");
         read.MapGet("/sweeps", ReadingRoutes.ListAsync).WithSummary("Sweeps, latest first. The next page begins before the last sweep of this one.");
         read.MapGet("/sweeps/{reference}", ReadingRoutes.StatusAsync).Named().Produces<SweepStatus>().Produces(StatusCodes.Status304NotModified).WithMetadata(Version)
             .WithSummary("A sweep with its counts, and the executions that run, that failed last, and the first others.");
@@ -72,6 +74,9 @@ public static class RestApi
         submit.MapDelete("/sweeps/{reference}/pin", (string reference, ControlRoutes orders) => orders.UnpinAsync(reference)).Named().WithSummary("Takes the pin away.");
         admin.MapDelete("/sweeps/{reference}", (string reference, ControlRoutes orders) => orders.DeleteAsync(reference))
             .Named().Fails(StatusCodes.Status409Conflict).WithSummary("Forgets a sweep that is over. Its results stay in the store until they are collected.");
+
+        admin.MapPost("/gc", GcRoutes.CollectAsync).Takes<CollectionOrder>()
+            .WithSummary("Deletes what the store need not keep: checkpoints beyond a rule or a budget, training states of executions that ended.");
 
         submit.MapPut("/checkpoints/{sha256}", (string sha256, HttpContext context, CheckpointRoutes checkpoints) => checkpoints.PutAsync(sha256, context))
             .Accepts<Stream>(CheckpointRoutes.MediaType).Produces<CheckpointRef>(StatusCodes.Status201Created).Produces<CheckpointRef>()

@@ -9,7 +9,11 @@ namespace Lathe.Coordinator;
 /// <summary>What the stages say of a sweep before anything runs.</summary>
 /// <param name="Problems">Everything that is wrong, by place; empty where the sweep can run as far as anybody knows.</param>
 /// <param name="Notes">What could not be checked and why, one sentence each.</param>
-public sealed record SweepVerdict(IReadOnlyList<SweepProblem> Problems, IReadOnlyList<string> Notes);
+public sealed record SweepVerdict(IReadOnlyList<SweepProblem> Problems, IReadOnlyList<string> Notes)
+{
+    /// <summary>The networks that would leave the executions, by index; one that is missing or null is unknown.</summary>
+    public IReadOnlyDictionary<int, NetworkForm?> Forms { get; init; } = new Dictionary<int, NetworkForm?>();
+}
 
 /// <summary>
 /// Walks over a planned sweep and asks each stage what it says to its parameters and to the network that would enter. It knows no stage: what
@@ -57,7 +61,7 @@ public sealed class SweepCheck(Func<CheckStage, CancellationToken, Task<StageChe
                 .. problems.GroupBy(p => p.Problem, p => p.Where).Select(same => Named(same.Key, [.. same], spec))
                     .Distinct().OrderBy(p => p.Path, StringComparer.Ordinal),
             ],
-            [.. silent.Select(s => $"{s.Key} is not checked beforehand: {s.Value}")]);
+            [.. silent.Select(s => $"{s.Key} is not checked beforehand: {s.Value}")]) { Forms = forms };
     }
 
     private static IEnumerable<List<PlannedExecution>> ByDepth(SweepPlan plan)

@@ -57,6 +57,7 @@ public static class CoordinatorHost
         services.AddSingleton<IStageBus, SenderBus>();
         services.AddSingleton<Func<string, DataRef>>(name => DataFingerprint.Find(name, settings));
         services.AddSingleton<Orchestrator>();
+        services.AddSingleton(provider => new StoreCollector(provider.GetRequiredService<CoordinatorStore>(), Blobs.Of(settings), provider.GetRequiredService<TimeProvider>()));
         services.AddHostedService<DatabasePreparation>();
         services.AddSingleton<ReportInbox>();
         services.AddHostedService(provider => provider.GetRequiredService<ReportInbox>());
@@ -107,6 +108,12 @@ public static class CoordinatorHost
         });
 
         builder.Services.AddRestApi(api);
+        if (RetentionRule.Load() is { } rule)
+        {
+            builder.Services.AddSingleton(rule);
+            builder.Services.AddHostedService<RetentionLoop>();
+        }
+
         builder.Services.TryAddSingleton(settings);
 
         var app = builder.Build();

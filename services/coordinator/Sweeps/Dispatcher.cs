@@ -155,9 +155,9 @@ internal sealed class Dispatcher(
         return found;
     }
 
-    /// <summary>The result of an execution in the store, its checkpoint verified; null: none that it may take.</summary>
+    /// <summary>The result of an execution in the store, with its checkpoint; null: none that it may take.</summary>
     public StoredResult? LookUp(ExecutionRow execution) =>
-        results.Find(execution.Key) is { } stored && (execution.Scope == Guid.Empty || stored.SweepId == execution.Scope) && checkpoints.Has(stored.Output) ? stored : null;
+        results.Find(execution.Key) is { } stored && (execution.Scope == Guid.Empty || stored.SweepId == execution.Scope) && checkpoints.Exists(stored.Output) ? stored : null;
 
     private async Task<ExecuteStage> CommandAsync(CoordinatorDatabase database, ExecutionRow execution, NodeRow node, CancellationToken stop)
     {

@@ -12,6 +12,7 @@ public sealed class Orchestrator : IDisposable
     private readonly SweepControl _control;
     private readonly StageCatalog _stages;
     private readonly LostInputs _inputs;
+    private readonly SweepForecasts _forecasts;
 
     public Orchestrator(
         CoordinatorStore store,
@@ -31,6 +32,7 @@ public sealed class Orchestrator : IDisposable
         _housekeeping = new Housekeeping(store, _changes, _dispatcher, bus, options, time, log.CreateLogger<Housekeeping>());
         _control = new SweepControl(_changes, options);
         _inputs = new LostInputs(store, checkpoints);
+        _forecasts = new SweepForecasts(store, checkpoints, results, options.LookUps);
     }
 
     /// <summary>Raised after each change.</summary>
@@ -56,6 +58,19 @@ public sealed class Orchestrator : IDisposable
     /// <summary>The plan of a sweep, or what is wrong with it. Records nothing.</summary>
     public Task<(SweepPlan Plan, IReadOnlyList<SweepProblem> Problems, IReadOnlyList<string> Notes)> CheckAsync(SweepSpec spec, CancellationToken stop = default) =>
         _submissions.CheckAsync(spec, stop);
+
+    /// <summary>What a sweep would do, and how long it would take. Records nothing.</summary>
+    /// <param name="submission">The sweep.</param>
+    /// <param name="limit">Executions that are listed, the first ones.</param>
+    /// <param name="why">True: of each listed execution that is computed, the nearest earlier one.</param>
+    /// <param name="stop">Gives up.</param>
+    public async Task<SweepForecast> ForecastAsync(SweepSubmission submission, int limit, bool why, CancellationToken stop = default)
+    {
+        var (plan, verdict) = await _submissions.JudgeAsync(submission.Spec, stop);
+        if (verdict.Problems.Count > 0) return SweepForecast.Refused(verdict);
+        var (data, missing) = await _submissions.FindDataAsync(submission.Spec, plan, stop);
+        return await _forecasts.OfAsync(submission, plan, verdict, data, [.. missing.Select(m => m.Message)], limit, why, stop);
+    }
 
     /// <summary>Applies reports of workers, together, in their order. They may be late, come twice, out of order or never.</summary>
     public async Task ReportAsync(IReadOnlyList<Report> reports, CancellationToken stop = default)

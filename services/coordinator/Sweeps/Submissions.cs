@@ -34,11 +34,16 @@ internal sealed class Submissions(
     /// <summary>The plan of a sweep with everything that is wrong with it; records nothing.</summary>
     public async Task<(SweepPlan Plan, IReadOnlyList<SweepProblem> Problems, IReadOnlyList<string> Notes)> CheckAsync(SweepSpec spec, CancellationToken stop)
     {
+        var (plan, verdict) = await JudgeAsync(spec, stop);
+        return (plan, verdict.Problems, verdict.Notes);
+    }
+
+    /// <summary>The plan of a sweep with everything that its stages say of it; records nothing.</summary>
+    public async Task<(SweepPlan Plan, SweepVerdict Verdict)> JudgeAsync(SweepSpec spec, CancellationToken stop)
+    {
         await HearOfStagesAsync(spec, stop);
         var plan = SweepPlanner.Plan(spec, stages.Manifests);
-        if (plan.Problems.Count > 0) return (plan, plan.Problems, []);
-        var (problems, notes) = await _check.RunAsync(spec, plan, stop);
-        return (plan, problems, notes);
+        return (plan, plan.Problems.Count > 0 ? new SweepVerdict(plan.Problems, []) : await _check.RunAsync(spec, plan, stop));
     }
 
     /// <summary>Checks a sweep and records it. What was recorded runs, whether or not the client hears of it.</summary>
@@ -224,7 +229,7 @@ internal sealed class Submissions(
     }
 
     /// <summary>Data sets that a stage of the sweep reads. One whose fingerprint takes long is null, and the sweep waits for it once it is recorded.</summary>
-    private async Task<(Dictionary<string, DataRef?> Data, List<SweepProblem> Missing)> FindDataAsync(SweepSpec spec, SweepPlan plan, CancellationToken stop)
+    public async Task<(Dictionary<string, DataRef?> Data, List<SweepProblem> Missing)> FindDataAsync(SweepSpec spec, SweepPlan plan, CancellationToken stop)
     {
         var read = plan.Executions.Where(e => e.Manifest.ReadsData).Select(e => e.Dataset).ToHashSet();
         var data = new Dictionary<string, DataRef?>(StringComparer.Ordinal);

@@ -16,7 +16,7 @@ public sealed class ProgramTests : IDisposable
     {
         var (code, output, _) = await RunAsync("--help");
         Assert.Equal(0, code);
-        foreach (var command in (string[])["run", "submit", "status", "results", "models", "inspect", "evaluate", "export", "report", "coordinator", "worker", "doctor"]) Assert.Contains($"  {command} ", output);
+        foreach (var command in (string[])["run", "plan", "submit", "gc", "status", "results", "models", "inspect", "evaluate", "export", "report", "coordinator", "worker", "doctor"]) Assert.Contains($"  {command} ", output);
         Assert.Contains("lathe run examples/sweeps/fashion-lenet5.yaml", output);
         Assert.Contains("--set seed=[1,2,3]", (await RunAsync("run", "--help")).Output);
     }
@@ -28,7 +28,7 @@ public sealed class ProgramTests : IDisposable
         { ["run", "good.yaml", "--sett", "seed=2"], "lathe: --sett: no such option (did you mean '--set'?)" },
         { ["run", "good.yaml", "--json", ""], "lathe: --json needs the name of a file" },
         { ["run", "good.yaml", "--json", "/dev/full"], "lathe: --json /dev/full: is a device, a pipe or a socket, expected a file" },
-        { [], "lathe: a command is missing; expected one of run, submit, status, results, pause, resume, cancel, retry, priority, pin, unpin, delete, models, inspect, evaluate, export, report, coordinator, worker, keys, dead-letters, doctor\nlathe: see lathe --help\n" },
+        { [], "lathe: a command is missing; expected one of run, plan, submit, status, results, pause, resume, cancel, retry, priority, pin, unpin, delete, models, inspect, evaluate, export, report, coordinator, worker, keys, gc, dead-letters, doctor\nlathe: see lathe --help\n" },
         { ["run"], "lathe: SWEEP is missing; expected: Sweep file (YAML)." },
         { ["run", "@good.yaml"], "lathe: @good.yaml: no such file" },
         { ["worker"], "lathe: STAGE is missing; expected: " },
@@ -87,6 +87,14 @@ public sealed class ProgramTests : IDisposable
         { ["worker", "prune", "--health-prot", "0"], "lathe: --health-prot: no such option (did you mean '--health-port'?)" },
         { ["status", "--home"], "lathe: --home needs a value" },
         { ["status", "--home", "a", "--home", "b"], "lathe: --home is given twice" },
+        { ["plan", "none.yaml"], "lathe: none.yaml: no such file" },
+        { ["plan", "bad.yaml"], "bad.yaml:7:7: stages[1].prune.multiplications: is -1.5, expected " },
+        { ["plan", "good.yaml", "--set", "model=lenet6"], "--set model=lenet6: unknown model 'lenet6' (did you mean 'lenet5'?)" },
+        { ["plan", "good.yaml", "--coordinator", "http://127.0.0.1:1"], "lathe: the coordinator at http://127.0.0.1:1/ does not answer" },
+        { ["gc"], "lathe: there is no database " },
+        { ["gc", "--budget", "much"], "lathe: --budget is 'much'; expected a number of bytes such as 500GiB" },
+        { ["gc", "--keep-days", "-1"], "lathe: --keep-days is '-1', expected a whole number, 0 or more" },
+        { ["gc", "--keep-last", "many"], "lathe: --keep-last many: expected a whole number" },
         { ["coordinator"], "lathe coordinator: a coordinator needs a broker" },
     };
 
@@ -142,6 +150,25 @@ public sealed class ProgramTests : IDisposable
         Assert.Equal(2, lines.Length);
         Assert.Equal($"lathe: data set fashion-mnist is not in {_folder}, which --data or LATHE_DATA names; taken from {Package}.", lines[0]);
         Assert.StartsWith("s.yaml:5:", lines[1]);
+    }
+
+    [Fact]
+    public async Task A_plan_shows_the_tree_and_makes_no_database_and_no_store()
+    {
+        File.WriteAllText(Path.Combine(_folder, "s.yaml"), "name: planned\nmodel: lenet5\ndataset: mnist\nstages:\n  - train\n  - prune: { multiplications: [0.5, 0.25] }\n  - evaluate\n");
+
+        var (code, output, errors) = await RunAsync("plan", "s.yaml", "--why");
+
+        Assert.True(code == 0, errors);
+        Assert.Contains("lathe: note: data set mnist is not here.", errors);
+        Assert.Contains("prune multiplications=0.25", output);
+        Assert.Contains("24,559–756,096", output);
+        Assert.Contains("prune: there is no earlier execution\n", output);
+        Assert.Contains("5 executions: 0 cached, 5 to run; how long they take is not known", output);
+        Assert.False(Path.Exists(Path.Combine(_folder, ".lathe", "lathe.db")) || Path.Exists(Path.Combine(_folder, ".lathe", "checkpoints")));
+
+        var plan = JsonDocument.Parse((await RunAsync("plan", "s.yaml", "--set", "seed=[1,2,3,4,5,6,7,8,9,10]", "--json", "-")).Output).RootElement;
+        Assert.Equal((50, 50), (plan.GetProperty("size").GetInt32(), plan.GetProperty("executions").GetArrayLength()));
     }
 
     [Fact]

@@ -35,7 +35,7 @@ public sealed class The_openapi_document
 
         Assert.Equal(
             [
-                "/checkpoints/{sha256}", "/stages", "/sweeps", "/sweeps/check", "/sweeps/{reference}", "/sweeps/{reference}/best", "/sweeps/{reference}/cancel", "/sweeps/{reference}/events",
+                "/checkpoints/{sha256}", "/gc", "/stages", "/sweeps", "/sweeps/check", "/sweeps/plan", "/sweeps/{reference}", "/sweeps/{reference}/best", "/sweeps/{reference}/cancel", "/sweeps/{reference}/events",
                 "/sweeps/{reference}/executions", "/sweeps/{reference}/executions/{index}", "/sweeps/{reference}/pause", "/sweeps/{reference}/pin",
                 "/sweeps/{reference}/priority", "/sweeps/{reference}/results", "/sweeps/{reference}/resume", "/sweeps/{reference}/retry",
             ],

@@ -100,7 +100,9 @@ public sealed class ExecutionTests(RabbitMqBroker broker)
         Assert.Equal(
             (FailureKind.Permanent, "parameters of stage toy: steps is 0, expected a whole number at least 1 and at most 1000"),
             Outcome(await workshop.Failed(poison)));
-        Assert.Contains(workshop.Settings.Store, (await workshop.Failed(elsewhere)).Message, StringComparison.Ordinal);
+        var lost = await workshop.Failed(elsewhere);
+        Assert.Equal(FailureKind.InputLost, lost.Kind);
+        Assert.Contains(workshop.Settings.Store, lost.Message, StringComparison.Ordinal);
         Assert.Contains("fingerprint", (await workshop.Failed(otherData)).Message, StringComparison.Ordinal);
     }
 

@@ -52,6 +52,45 @@ public sealed class BucketStoreTests(S3Server server)
     }
 
     [Fact]
+    public void A_checkpoint_is_looked_for_without_a_transfer()
+    {
+        using var shelf = new Shelf(Shelf.Bucket, server);
+        var store = new CheckpointStore(shelf.Settings);
+        var checkpoint = store.Write(stream => stream.Write([1, 2, 3]));
+        Assert.True(store.Exists(checkpoint));
+        Assert.False(store.Exists(checkpoint with { Bytes = 4 }));
+        Assert.False(store.Exists(new CheckpointRef(Key, 3)));
+        Assert.Empty(shelf.Files);
+    }
+
+    [Fact]
+    public void Copies_take_no_more_room_than_they_may_and_what_is_used_stays()
+    {
+        using var shelf = new Shelf(Shelf.Bucket, server);
+        var store = new CheckpointStore(shelf.Settings with { CacheBytes = 250 });
+        var checkpoints = Enumerable.Range(0, 5).Select(i => store.Write(stream => stream.Write([.. Enumerable.Repeat((byte)i, 100)]))).ToList();
+        var paths = checkpoints.Take(4).Select(store.PathOf).ToList();
+        // Just handed out, all of them.
+        Assert.All(paths, path => Assert.True(File.Exists(path)));
+        var abandoned = Path.Combine(shelf.Settings.Home, "cache", "store", ".1.writing");
+        File.WriteAllText(abandoned, "left");
+        File.SetLastWriteTimeUtc(abandoned, DateTime.UtcNow.AddDays(-2));
+        foreach (var (i, path) in paths.Index()) File.SetLastAccessTimeUtc(path, DateTime.UtcNow.AddHours(i - 10));
+
+        using (File.OpenRead(paths[0]))
+        {
+            File.SetLastAccessTimeUtc(paths[0], DateTime.UtcNow.AddHours(-10));
+            store.PathOf(checkpoints[2]);
+            var last = store.PathOf(checkpoints[4]);
+            // The oldest is open, the third was used again and the last is new.
+            Assert.Equal([true, false, true, false, true], paths.Append(last).Select(File.Exists));
+        }
+
+        Assert.False(File.Exists(abandoned));
+        Assert.Equal(100, File.ReadAllBytes(store.PathOf(checkpoints[1])).Length);
+    }
+
+    [Fact]
     public void A_bucket_that_is_not_there_is_named_with_its_server()
     {
         using var shelf = new Shelf(Shelf.Bucket, server);

@@ -59,6 +59,48 @@ public sealed class StoreTests(S3Server server)
         Assert.Empty(shelf.Blobs.List(""));
     }
 
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void Everything_is_listed_with_its_length_and_age(string kind)
+    {
+        using var shelf = new Shelf(kind, server);
+        Assert.Empty(shelf.Blobs.ListAll());
+        shelf.Put("results/a.json", 1, 2);
+        shelf.Put("ab/cd", 1);
+        Assert.Equal([("ab/cd", 1L), ("results/a.json", 2L)], shelf.Blobs.ListAll().Select(b => (b.Name, b.Bytes)).Order());
+        Assert.All(shelf.Blobs.ListAll(), b => Assert.InRange(b.WrittenAt, DateTimeOffset.UtcNow.AddMinutes(-2), DateTimeOffset.UtcNow.AddMinutes(2)));
+        Assert.Equal(1, shelf.Blobs.Find("ab/cd")?.Bytes);
+        Assert.Null(shelf.Blobs.Find("ab/c"));
+    }
+
+    [Fact]
+    public void A_damaged_checkpoint_of_a_folder_does_not_exist()
+    {
+        using var shelf = new Shelf(Shelf.Folder, server);
+        var store = new CheckpointStore(shelf.Settings);
+        var checkpoint = Stored(store, 1, 2, 3);
+        Assert.True(store.Exists(checkpoint));
+        File.WriteAllBytes(store.PathOf(checkpoint), [1, 2, 4]);
+        Assert.True(store.IsThere(checkpoint));
+        Assert.False(store.Exists(checkpoint));
+    }
+
+    [Theory]
+    [InlineData("500GiB", 500L << 30)]
+    [InlineData("1.5 GB", 1_500_000_000)]
+    [InlineData("1024", 1024)]
+    [InlineData("20mib", 20L << 20)]
+    public void Bytes_are_read_as_people_write_them(string text, long bytes) => Assert.Equal(bytes, ByteSize.Parse(text, "--budget"));
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("much")]
+    [InlineData("-1")]
+    [InlineData("1e9")]
+    [InlineData("99999999TiB")]
+    public void What_is_no_number_of_bytes_is_refused(string text) =>
+        Assert.StartsWith($"LATHE_CACHE_BYTES is '{text}'; expected a number of bytes", Assert.Throws<LatheException>(() => ByteSize.Parse(text, "LATHE_CACHE_BYTES")).Message, StringComparison.Ordinal);
+
     [Fact]
     public void Files_that_belong_together_are_written_all_or_none()
     {
