@@ -61,6 +61,7 @@ static async Task<int> ServeAsync(string broker, string home, string http, Coord
     var settings = HostingSettings.In(home) with { Broker = BrokerAddress.Parse(broker) };
     await using var app = CoordinatorHost.Build(settings, DatabaseAddress.Load(settings), http, options);
     await app.StartAsync();
+    Program.EndWithParent();
     Console.WriteLine("ready");
     await app.WaitForShutdownAsync();
     return 0;
@@ -77,4 +78,11 @@ internal static partial class Program
         OutboxPatience = TimeSpan.FromSeconds(6),
         RetryDelay = TimeSpan.FromSeconds(1),
     };
+
+    /// <summary>Ends this process once the one that started it is gone, and with it the other end of standard input.</summary>
+    public static void EndWithParent() => _ = Task.Run(() =>
+    {
+        Console.In.ReadToEnd();
+        Environment.Exit(0);
+    });
 }
