@@ -20,13 +20,16 @@ try
         case ["fairness"]:
             await FairnessCommand.RunAsync();
             return 0;
+        case ["rivals", var tasks, var fewer, var scripts]:
+            await RivalsCommand.RunAsync(int.Parse(tasks), int.Parse(fewer), scripts);
+            return 0;
         case ["latency"]:
             await LatencyCommand.RunAsync(pairs: 200);
             return 0;
         case ["coordinator", var broker, var home, var http]:
             return await ServeAsync(broker, home, http, new CoordinatorOptions());
         case ["coordinator", var broker, var home, var http, "impatient"]:
-            return await ServeAsync(broker, home, http, Impatient);
+            return await ServeAsync(broker, home, http, PartOfMeasurement.Impatient);
         case ["chaos-worker", var broker, var home, var journal]:
             await ChaosWorker.RunAsync(broker, home, journal);
             return 0;
@@ -39,6 +42,7 @@ try
                 load [EXECUTIONS ...]                           a coordinator with stages that take no time
                 fairness                                        a small sweep alone and behind a large one
                 latency                                         from a parent's result to its child's arrival, with nothing else to do
+                rivals TASKS FEWER SCRIPTS                      the same fan-out through Celery, Snakemake and Optuna (rivals.sh)
                 chaos [--minutes M] [--executions N] [--seed S] two coordinators and three workers, killed one after the other
                 """);
             return 2;
@@ -61,28 +65,8 @@ static async Task<int> ServeAsync(string broker, string home, string http, Coord
     var settings = HostingSettings.In(home) with { Broker = BrokerAddress.Parse(broker) };
     await using var app = CoordinatorHost.Build(settings, DatabaseAddress.Load(settings), http, options);
     await app.StartAsync();
-    Program.EndWithParent();
+    PartOfMeasurement.EndWithParent();
     Console.WriteLine("ready");
     await app.WaitForShutdownAsync();
     return 0;
-}
-
-internal static partial class Program
-{
-    /// <summary>For executions that take a fraction of a second instead of hours: silence is noticed within seconds.</summary>
-    private static CoordinatorOptions Impatient { get; } = new()
-    {
-        ReconcileInterval = TimeSpan.FromSeconds(3),
-        RunningSilence = TimeSpan.FromSeconds(12),
-        QueuedSilence = TimeSpan.FromSeconds(6),
-        OutboxPatience = TimeSpan.FromSeconds(6),
-        RetryDelay = TimeSpan.FromSeconds(1),
-    };
-
-    /// <summary>Ends this process once the one that started it is gone, and with it the other end of standard input.</summary>
-    public static void EndWithParent() => _ = Task.Run(() =>
-    {
-        Console.In.ReadToEnd();
-        Environment.Exit(0);
-    });
 }

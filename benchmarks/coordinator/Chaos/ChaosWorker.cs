@@ -42,7 +42,7 @@ internal static class ChaosWorker
         builder.Services.AddLatheBus(settings, bus => bus.AddStage<FirstStage, FirstParameters>().AddStage<SecondStage, SecondParameters>());
         using var host = builder.Build();
         await host.StartAsync();
-        Program.EndWithParent();
+        PartOfMeasurement.EndWithParent();
         Console.WriteLine("ready");
         await host.WaitForShutdownAsync();
     }
