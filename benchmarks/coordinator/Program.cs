@@ -12,12 +12,39 @@ try
             await LoadCommand.RunAsync([.. sizes.Select(int.Parse)]);
             return 0;
         case ["worker", var broker, var prefetch]:
-            await StubWorker.RunAsync(broker, int.Parse(prefetch));
+            await StubWorker.RunAsync(broker, int.Parse(prefetch), 0);
+            return 0;
+        case ["worker", var broker, var prefetch, var seconds]:
+            await StubWorker.RunAsync(broker, int.Parse(prefetch), double.Parse(seconds, System.Globalization.CultureInfo.InvariantCulture));
+            return 0;
+        case ["fairness"]:
+            await FairnessCommand.RunAsync();
+            return 0;
+        case ["rivals", var tasks, var fewer, var scripts]:
+            await RivalsCommand.RunAsync(int.Parse(tasks), int.Parse(fewer), scripts);
+            return 0;
+        case ["latency"]:
+            await LatencyCommand.RunAsync(pairs: 200);
             return 0;
         case ["coordinator", var broker, var home, var http]:
-            return await ServeAsync(broker, home, http);
+            return await ServeAsync(broker, home, http, new CoordinatorOptions());
+        case ["coordinator", var broker, var home, var http, "impatient"]:
+            return await ServeAsync(broker, home, http, PartOfMeasurement.Impatient);
+        case ["chaos-worker", var broker, var home, var journal]:
+            await ChaosWorker.RunAsync(broker, home, journal);
+            return 0;
+        case ["chaos", .. var options]:
+            return await ChaosCommand.RunAsync(Option(options, "--minutes", 10), (int)Option(options, "--executions", 5000), (int)Option(options, "--seed", 1));
         default:
-            Console.Error.WriteLine("load [EXECUTIONS ...]: a coordinator on a RabbitMQ and a PostgreSQL of its own, with stages that take no time");
+            Console.Error.WriteLine(
+                """
+                Each on a RabbitMQ and a PostgreSQL of its own:
+                load [EXECUTIONS ...]                           a coordinator with stages that take no time
+                fairness                                        a small sweep alone and behind a large one
+                latency                                         from a parent's result to its child's arrival, with nothing else to do
+                rivals TASKS FEWER SCRIPTS                      the same fan-out through Celery, Snakemake and Optuna (rivals.sh)
+                chaos [--minutes M] [--executions N] [--seed S] two coordinators and three workers, killed one after the other
+                """);
             return 2;
     }
 }
@@ -27,11 +54,18 @@ catch (LatheException e)
     return 2;
 }
 
-static async Task<int> ServeAsync(string broker, string home, string http)
+static double Option(string[] options, string name, double absent)
+{
+    var at = Array.IndexOf(options, name);
+    return at < 0 ? absent : double.Parse(options[at + 1], System.Globalization.CultureInfo.InvariantCulture);
+}
+
+static async Task<int> ServeAsync(string broker, string home, string http, CoordinatorOptions options)
 {
     var settings = HostingSettings.In(home) with { Broker = BrokerAddress.Parse(broker) };
-    await using var app = CoordinatorHost.Build(settings, DatabaseAddress.Load(settings), http);
+    await using var app = CoordinatorHost.Build(settings, DatabaseAddress.Load(settings), http, options);
     await app.StartAsync();
+    PartOfMeasurement.EndWithParent();
     Console.WriteLine("ready");
     await app.WaitForShutdownAsync();
     return 0;

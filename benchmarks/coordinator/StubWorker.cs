@@ -6,13 +6,14 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Lathe.Contracts;
 using Lathe.Contracts.Messages;
+using Lathe.Hosting;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Events;
 
 namespace Lathe.Benchmarks.Coordinator;
 
 /// <summary>
-/// Stages that take no time: each execution is answered with a result at once. It speaks to the broker directly, so that the time measured is the
+/// Stages that take no time, or as long as they are told to: each execution is answered with a result. It speaks to the broker directly, so that the time measured is the
 /// coordinator's and the broker's. A line on standard input ends a measurement: it answers with one line of JSON.
 /// </summary>
 internal static class StubWorker
@@ -22,8 +23,9 @@ internal static class StubWorker
 
     private const string ContentType = "application/vnd.masstransit+json";
 
-    public static async Task RunAsync(string broker, int prefetch)
+    public static async Task RunAsync(string broker, int prefetch, double seconds)
     {
+        await using var client = new BrokerClient(BrokerAddress.Parse(broker));
         var factory = new ConnectionFactory { Uri = new Uri(broker), ConsumerDispatchConcurrency = 1 };
         await using var connection = await factory.CreateConnectionAsync();
         var latencies = new ConcurrentBag<double>();
@@ -33,7 +35,7 @@ internal static class StubWorker
         foreach (var manifest in new[] { First, Second })
         {
             var channel = await connection.CreateChannelAsync();
-            await Declare(channel, manifest);
+            await client.DeclareStageAsync(manifest.Name, manifest.Version, default);
             await channel.BasicQosAsync(0, (ushort)prefetch, false);
             var consumer = new AsyncEventingBasicConsumer(channel);
             consumer.ReceivedAsync += async (_, delivery) =>
@@ -42,6 +44,7 @@ internal static class StubWorker
                 var command = JsonNode.Parse(delivery.Body.Span)!["message"]!;
                 if (command["input"]?["sha256"]?.GetValue<string>() is { } input && done.TryRemove(input, out var at))
                     latencies.Add(Stopwatch.GetElapsedTime(at, arrived).TotalMilliseconds);
+                if (seconds > 0) await Task.Delay(TimeSpan.FromSeconds(seconds));
                 var key = command["key"]!.GetValue<string>();
                 var output = Convert.ToHexStringLower(SHA256.HashData(Encoding.ASCII.GetBytes(key)));
                 var report = new StageCompleted(
@@ -69,21 +72,6 @@ internal static class StubWorker
             done.Clear();
             finished = 0;
         }
-    }
-
-    /// <summary>As the product declares it.</summary>
-    private static async Task Declare(IChannel channel, StageManifest manifest)
-    {
-        var name = Queues.Stage(manifest.Name, manifest.Version);
-        // The coordinator makes it with its own arguments when it sends the first message; a passive look waits for it.
-        await channel.ExchangeDeclareAsync(Queues.Dead, ExchangeType.Fanout, durable: true);
-        await channel.QueueDeclareAsync(Queues.Dead, true, false, false, new Dictionary<string, object?> { ["x-queue-type"] = "quorum" });
-        await channel.QueueBindAsync(Queues.Dead, Queues.Dead, "");
-        await channel.ExchangeDeclareAsync(name, ExchangeType.Fanout, durable: true);
-        await channel.QueueDeclareAsync(
-            name, true, false, false,
-            new Dictionary<string, object?> { ["x-queue-type"] = "quorum", ["x-delivery-limit"] = 100, ["x-dead-letter-exchange"] = Queues.Dead });
-        await channel.QueueBindAsync(name, name, "");
     }
 
     private static byte[] Envelope<T>(T message) => JsonSerializer.SerializeToUtf8Bytes(

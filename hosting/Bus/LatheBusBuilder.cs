@@ -107,7 +107,11 @@ public sealed class LatheBusBuilder
             {
                 Take(endpoint, prefetch: Math.Max(LeastReports, reports.AtATime), atATime: reports.AtATime);
                 Guard(context, endpoint, reports.Queue, e => Passes(e.Exception));
-                endpoint.UseMessageRetry(retry => retry.Exponential(5, TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(5), TimeSpan.FromMilliseconds(200)));
+                endpoint.UseMessageRetry(retry =>
+                {
+                    retry.Ignore<MalformedMessageException>();
+                    retry.Exponential(5, TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(5), TimeSpan.FromMilliseconds(200));
+                });
                 reports.Configure(context, endpoint);
             });
         }

@@ -81,5 +81,5 @@ internal sealed class PoisonMessages(string queue, BrokerClient broker, Func<Exc
     }
 }
 
-/// <summary>A message that is of the right type and cannot be what its sender meant.</summary>
-internal sealed class MalformedMessageException(string message) : Exception(message);
+/// <summary>A message that is of the right type and cannot be what its sender meant. It goes to the dead letters at once.</summary>
+public sealed class MalformedMessageException(string message) : Exception(message);

@@ -55,9 +55,12 @@ internal sealed class Workbench : IDisposable
 
     public CoordinatorOptions Options { get; private set; } = new();
 
-    public static async Task<Workbench> StartAsync(DatabaseKind kind = DatabaseKind.Sqlite)
+    public static async Task<Workbench> StartAsync(DatabaseKind kind = DatabaseKind.Sqlite) =>
+        await StartAsync(kind == DatabaseKind.Sqlite ? null : DatabaseAddress.Parse(await PostgreSqlAsync()));
+
+    public static async Task<Workbench> StartAsync(DatabaseAddress? address)
     {
-        var bench = new Workbench(kind == DatabaseKind.Sqlite ? null : DatabaseAddress.Parse(await PostgreSqlAsync()));
+        var bench = new Workbench(address);
         await bench.Store.PrepareAsync();
         await bench.RestartAsync();
         return bench;
@@ -170,6 +173,13 @@ internal sealed class Workbench : IDisposable
         Assert.All(executions.Values.Where(e => e.IsActive), e => Assert.Contains(nodes, n => n.ExecutionId == e.Id && (n.SweepId, n.Index) == (e.SweepId, e.NodeIndex)));
     }
 
+    /// <summary>No worker is on record as holding an execution.</summary>
+    public async Task AssertNothingHeldAsync()
+    {
+        await using var database = Store.Open();
+        Assert.Empty(database.Leases.ToList());
+    }
+
     public async Task<SweepStatus> StatusAsync(Guid id) => await Queries.StatusAsync(id.ToString());
 
     public async Task<List<ExecutionState>> StatesAsync(Guid id) => [.. (await StatusAsync(id)).Executions.Select(e => e.State)];
@@ -183,6 +193,7 @@ internal sealed class Workbench : IDisposable
         Directory.Delete(_home, recursive: true);
     }
 
-    private static async Task<string> PostgreSqlAsync() =>
+    /// <summary>An empty database of PostgreSQL.</summary>
+    public static async Task<string> PostgreSqlAsync() =>
         await ((PostgreSqlServer)(await TestContext.Current.GetFixture(typeof(PostgreSqlServer)))!).CreateDatabaseAsync();
 }

@@ -29,9 +29,37 @@ public sealed class PostgreSqlServer : IAsyncLifetime
     {
         var cluster = Path.Combine(_folder, "cluster");
         await RunAsync("initdb", "-D", cluster, "-U", "lathe", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync");
+        await StartAsync();
+    }
+
+    /// <summary>Starts the server, with the databases it had if it ran before.</summary>
+    public async Task StartAsync()
+    {
         _server = PrivateServer.Start(
-            AsOtherUser("postgres", "-D", cluster, "-p", $"{Port}", "-k", _folder, "-h", "127.0.0.1", "-c", $"fsync={(IsDurable ? "on" : "off")}"), Environment(), "INT");
+            AsOtherUser("postgres", "-D", Path.Combine(_folder, "cluster"), "-p", $"{Port}", "-k", _folder, "-h", "127.0.0.1", "-c", $"fsync={(IsDurable ? "on" : "off")}"),
+            Environment(),
+            "INT");
         await _server.Ready("PostgreSQL", async () => await TryRunAsync("pg_isready", "-q", "-h", "127.0.0.1", "-p", $"{Port}") == 0);
+    }
+
+    /// <summary>Processes of the server, the first one of it first; empty while it is down.</summary>
+    public IReadOnlyList<int> Processes
+    {
+        get
+        {
+            var file = Path.Combine(_folder, "cluster", "postmaster.pid");
+            if (_server is null || !File.Exists(file)) return [];
+            var first = int.Parse(File.ReadLines(file).First(), System.Globalization.CultureInfo.InvariantCulture);
+            return [first, .. PrivateServer.Children(first)];
+        }
+    }
+
+    /// <summary>Ends all of its processes at once, as a power cut would.</summary>
+    public async Task KillAsync()
+    {
+        foreach (var id in Processes) PrivateServer.Kill(id);
+        if (_server is not null) await _server.DisposeAsync();
+        _server = null;
     }
 
     /// <summary>Makes an empty database for one test.</summary>

@@ -53,6 +53,41 @@ public sealed class PrivateServer : IAsyncDisposable
         return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
+    /// <summary>Process id of the server.</summary>
+    public int Id => Children(_shell.Id)[0];
+
+    /// <summary>Processes that a process has started and that still run, the oldest first.</summary>
+    public static IReadOnlyList<int> Children(int process)
+    {
+        try
+        {
+            return
+            [
+                .. File.ReadAllText($"/proc/{process}/task/{process}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries)
+                    .Select(id => int.Parse(id, System.Globalization.CultureInfo.InvariantCulture)),
+            ];
+        }
+        catch (IOException)
+        {
+            return [];
+        }
+    }
+
+    /// <summary>Sends SIGKILL, and waits until the process is gone.</summary>
+    public static void Kill(int id)
+    {
+        try
+        {
+            using var process = Process.GetProcessById(id);
+            process.Kill();
+            process.WaitForExit();
+        }
+        catch (ArgumentException)
+        {
+            // It is gone.
+        }
+    }
+
     /// <summary>Waits until the server answers.</summary>
     /// <param name="name">For the message.</param>
     /// <param name="answers">Asks once; false or an I/O error means not yet.</param>

@@ -63,11 +63,14 @@ public sealed class RabbitMqBroker : IAsyncLifetime
     {
         var start = new ProcessStartInfo("/usr/lib/rabbitmq/bin/rabbitmqctl", ["--silent", "--node", Environment()["RABBITMQ_NODENAME"], .. arguments]) { RedirectStandardOutput = true };
         foreach (var (name, value) in Environment()) start.Environment[name] = value;
-        using var control = Process.Start(start)!;
+        using var control = System.Diagnostics.Process.Start(start)!;
         var text = await control.StandardOutput.ReadToEndAsync();
         await control.WaitForExitAsync();
         return control.ExitCode == 0 ? text.Split('\n', StringSplitOptions.RemoveEmptyEntries) : throw new InvalidOperationException($"rabbitmqctl ended with {control.ExitCode}: {text}");
     }
+
+    /// <summary>Process id of the broker; null while it is down.</summary>
+    public int? Process => _server?.Id;
 
     /// <summary>Ends the broker at once, as a power cut would.</summary>
     public async Task KillAsync()

@@ -1,4 +1,5 @@
 using Lathe.Contracts.Messages;
+using Lathe.Hosting;
 using MassTransit;
 using Headers = Lathe.Contracts.Messages.Headers;
 
@@ -8,15 +9,27 @@ namespace Lathe.Coordinator;
 public sealed class ReportConsumer(ReportInbox inbox, StageCatalog stages) :
     IConsumer<StageAnnounced>, IConsumer<StageStarted>, IConsumer<StageProgressed>, IConsumer<StageCompleted>, IConsumer<StageFailed>, IConsumer<StageCancelled>
 {
-    public Task Consume(ConsumeContext<StageAnnounced> context) => stages.AddAsync(context.Message.Manifest, context.CancellationToken);
+    public Task Consume(ConsumeContext<StageAnnounced> context)
+    {
+        if (ReportCheck.Problem(context.Message) is { } problem) throw new MalformedMessageException(problem);
+        return stages.AddAsync(context.Message.Manifest, context.CancellationToken);
+    }
 
-    public Task Consume(ConsumeContext<StageStarted> context) => inbox.AddAsync(context.Message);
+    public Task Consume(ConsumeContext<StageStarted> context) => TakeAsync(context);
 
-    public Task Consume(ConsumeContext<StageProgressed> context) => inbox.AddAsync(context.Message);
+    public Task Consume(ConsumeContext<StageProgressed> context) => TakeAsync(context);
 
-    public Task Consume(ConsumeContext<StageCompleted> context) => inbox.AddAsync(context.Message, context.Headers.Get<string>(Headers.TraceParent));
+    public Task Consume(ConsumeContext<StageCompleted> context) => TakeAsync(context);
 
-    public Task Consume(ConsumeContext<StageFailed> context) => inbox.AddAsync(context.Message);
+    public Task Consume(ConsumeContext<StageFailed> context) => TakeAsync(context);
 
-    public Task Consume(ConsumeContext<StageCancelled> context) => inbox.AddAsync(context.Message);
+    public Task Consume(ConsumeContext<StageCancelled> context) => TakeAsync(context);
+
+    private Task TakeAsync<T>(ConsumeContext<T> context)
+        where T : class, IStageReport
+    {
+        if (ReportCheck.Problem(context.Message) is { } problem) throw new MalformedMessageException(problem);
+        // A connection that is lost is replaced once its handlers have returned; the message comes again.
+        return inbox.AddAsync(context.Message, ReportCheck.TraceParent(context.Headers.Get<string>(Headers.TraceParent))).WaitAsync(context.CancellationToken);
+    }
 }

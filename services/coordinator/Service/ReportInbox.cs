@@ -5,10 +5,13 @@ namespace Lathe.Coordinator;
 
 /// <summary>
 /// Collects reports and applies them together: one transaction for hundreds of them. Whoever hands in a report waits for the commit, so that a message is
-/// acknowledged only when the database has it.
+/// acknowledged only when the database has it. A database or store that is away is waited for: a report that went back to its queue each time would be a dead
+/// letter after a hundred times.
 /// </summary>
-public sealed class ReportInbox(Orchestrator orchestrator, CoordinatorOptions options, ILogger<ReportInbox> log) : BackgroundService
+public sealed class ReportInbox(Orchestrator orchestrator, CoordinatorOptions options, TimeProvider time, ILogger<ReportInbox> log) : BackgroundService
 {
+    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
+
     private readonly Channel<(Report Report, TaskCompletionSource Done)> _reports = Channel.CreateUnbounded<(Report, TaskCompletionSource)>(new UnboundedChannelOptions { SingleReader = true });
 
     /// <summary>Hands in a report; the task ends with the commit.</summary>
@@ -46,7 +49,7 @@ public sealed class ReportInbox(Orchestrator orchestrator, CoordinatorOptions op
     {
         try
         {
-            await orchestrator.ReportAsync(batch.ConvertAll(b => b.Report), stop);
+            await TakeAsync(batch.ConvertAll(b => b.Report), stop);
             foreach (var (_, done) in batch) done.TrySetResult();
         }
         catch (Exception e) when (e is not OutOfMemoryException && batch.Count > 1 && !stop.IsCancellationRequested)
@@ -58,6 +61,24 @@ public sealed class ReportInbox(Orchestrator orchestrator, CoordinatorOptions op
         catch (Exception e) when (e is not OutOfMemoryException && !stop.IsCancellationRequested)
         {
             foreach (var (_, done) in batch) done.TrySetException(e);
+        }
+    }
+
+    private async Task TakeAsync(List<Report> reports, CancellationToken stop)
+    {
+        for (var hasWaited = false; ; hasWaited = true)
+        {
+            try
+            {
+                await orchestrator.ReportAsync(reports, stop);
+                if (hasWaited) log.LogInformation("Taking reports works again");
+                return;
+            }
+            catch (Exception e) when (Outage.Is(e) && !stop.IsCancellationRequested)
+            {
+                if (!hasWaited) log.LogWarning("Taking reports has to wait: {Reason}; trying again", e.GetBaseException().Message);
+                await Task.Delay(Pause, time, stop);
+            }
         }
     }
 }

@@ -51,7 +51,9 @@ internal sealed class SweepChange(CoordinatorDatabase database, SweepFactsCache 
         var epochs = new Dictionary<(Guid, int), EpochFigures>();
         foreach (var report in reports)
         {
-            if (executions.TryGetValue(report.Message.ExecutionId, out var execution)) Apply(execution, report, leases, epochs);
+            // What names the execution and another key or stage is no report about it.
+            if (executions.TryGetValue(report.Message.ExecutionId, out var execution) && (execution.Key, execution.Stage) == (report.Message.Key, report.Message.Stage))
+                Apply(execution, report, leases, epochs);
         }
 
         await KeepEpochsAsync(epochs, stop);
@@ -72,6 +74,7 @@ internal sealed class SweepChange(CoordinatorDatabase database, SweepFactsCache 
             Finish(execution, next, result.Output, result.Metrics, result.Seconds, isFound: execution.Attempt == 0, result.TraceParent);
         }
 
+        await ReleaseAsync(moved.ConvertAll(m => m.Item1), stop);
         await SettleAsync(moved, stop);
     }
 
@@ -114,6 +117,7 @@ internal sealed class SweepChange(CoordinatorDatabase database, SweepFactsCache 
             execution.Version++;
         }
 
+        await ReleaseAsync(moved.ConvertAll(m => m.Item1), stop);
         await SettleAsync(moved, stop);
     }
 
@@ -129,6 +133,7 @@ internal sealed class SweepChange(CoordinatorDatabase database, SweepFactsCache 
             if (execution.Attempt > 0) Cancel(execution, execution.Attempt, reason);
         }
 
+        await ReleaseAsync(moved.ConvertAll(m => m.Item1), stop);
         await SettleAsync(moved, stop);
     }
 
@@ -367,8 +372,18 @@ internal sealed class SweepChange(CoordinatorDatabase database, SweepFactsCache 
         if (leases.Remove(execution, out var lease)) database.Leases.Remove(lease);
     }
 
+    /// <summary>No worker holds these any more, whatever it last said.</summary>
+    private async Task ReleaseAsync(List<ExecutionRow> executions, CancellationToken stop)
+    {
+        // One that was never sent was never held.
+        var ids = executions.Where(e => e.Attempt > 0).Select(e => e.Id).ToList();
+        if (ids.Count > 0) await database.Leases.Where(l => ids.Contains(l.ExecutionId)).ExecuteDeleteAsync(stop);
+    }
+
     private void AfterFailure(ExecutionRow execution, StageFailed failed)
     {
+        // A stage may repeat what it read in a damaged file; PostgreSQL takes no NUL.
+        failed = failed with { Message = failed.Message.Replace('\0', '?') };
         if (failed.Kind == FailureKind.Transient) execution.Failures++;
         var what = RunLife.AfterFailure(failed.Kind, execution.Failures, options.Attempts);
         if (RunLife.Next(execution.State, what) is not { } next) return;

@@ -33,12 +33,13 @@ internal sealed class HttpBench : IAsyncDisposable
     /// <param name="api">Changes who may use the interface and how much.</param>
     /// <param name="options">Changes intervals and limits.</param>
     /// <param name="stages">Three other stages.</param>
+    /// <param name="broker">Address of a RabbitMQ; by default the bus is in memory.</param>
     public static async Task<HttpBench> StartAsync(
         string? database = null, string http = "http://127.0.0.1:0", Func<ApiSettings, ApiSettings>? api = null, Func<CoordinatorOptions, CoordinatorOptions>? options = null,
-        Action<LatheBusBuilder>? stages = null)
+        Action<LatheBusBuilder>? stages = null, string? broker = null)
     {
         var home = Directory.CreateTempSubdirectory("lathe-rest-").FullName;
-        var settings = HostingSettings.In(home) with { SlotFolder = Path.Combine(home, "slots"), Cpus = 4, Threads = 1 };
+        var settings = HostingSettings.In(home) with { SlotFolder = Path.Combine(home, "slots"), Cpus = 4, Threads = 1, Broker = broker is null ? null : BrokerAddress.Parse(broker) };
         var data = Directory.CreateDirectory(Path.Combine(home, "data", "mnist")).FullName;
         foreach (var file in DataSetFiles.ByName["mnist"]) File.WriteAllText(Path.Combine(data, file), file);
         var common = new CoordinatorOptions { StageWait = TimeSpan.FromSeconds(30), CheckPatience = TimeSpan.FromSeconds(30) };

@@ -80,6 +80,7 @@ public sealed class Reconciling
 
         Assert.Equal("evaluate", Assert.Single(bench.Bus.Take()).Stage);
         Assert.Equal([ExecutionState.Completed, ExecutionState.Queued], await bench.StatesAsync(id));
+        await bench.AssertNothingHeldAsync();
     }
 
     [Fact]
@@ -93,6 +94,7 @@ public sealed class Reconciling
 
         Assert.Equal(2, Assert.Single(bench.Bus.Take()).Attempt);
         Assert.Equal(ExecutionState.Queued, (await bench.StatesAsync(id))[0]);
+        await bench.AssertNothingHeldAsync();
     }
 
     [Fact]

@@ -1,0 +1,90 @@
+using System.Diagnostics;
+using System.Globalization;
+using Lathe.Contracts;
+using Lathe.Testing;
+
+namespace Lathe.Benchmarks.Coordinator;
+
+/// <summary>Something that can be killed with SIGKILL and started again.</summary>
+internal abstract class Victim(string kind, string name)
+{
+    public string Kind { get; } = kind;
+
+    public string Name { get; } = name;
+
+    /// <summary>Processes that it consists of.</summary>
+    public abstract IReadOnlyList<int> Processes { get; }
+
+    public abstract Task KillAsync();
+
+    /// <summary>Starts it, and waits until it says that it is up.</summary>
+    public abstract Task StartAsync();
+
+    /// <summary>Resident memory of its processes in MiB, pages that they share counted once.</summary>
+    public double Memory => Processes.Sum(Proportional) / 1024;
+
+    private static double Proportional(int process)
+    {
+        try
+        {
+            var line = File.ReadLines($"/proc/{process}/smaps_rollup").FirstOrDefault(l => l.StartsWith("Pss:", StringComparison.Ordinal));
+            return line is null ? 0 : double.Parse(line[4..].Replace("kB", "", StringComparison.Ordinal), CultureInfo.InvariantCulture);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return 0;
+        }
+    }
+}
+
+internal sealed class BrokerVictim(RabbitMqBroker broker) : Victim("broker", "broker")
+{
+    public override IReadOnlyList<int> Processes => broker.Process is { } id ? [id] : [];
+
+    public override Task KillAsync() => broker.KillAsync();
+
+    public override Task StartAsync() => broker.StartAsync();
+}
+
+internal sealed class DatabaseVictim(PostgreSqlServer server) : Victim("PostgreSQL", "PostgreSQL")
+{
+    public override IReadOnlyList<int> Processes => server.Processes;
+
+    public override Task KillAsync() => server.KillAsync();
+
+    public override Task StartAsync() => server.StartAsync();
+}
+
+/// <summary>This program again as a coordinator or worker. What it writes to standard error goes to a file.</summary>
+internal sealed class PartVictim(string kind, string name, Func<int, string[]> arguments, Dictionary<string, string> environment, string log) : Victim(kind, name)
+{
+    private Process? _process;
+
+    /// <summary>Number of times that it was started.</summary>
+    public int Starts { get; private set; }
+
+    public override IReadOnlyList<int> Processes => _process is { HasExited: false } process ? [process.Id] : [];
+
+    public override async Task KillAsync()
+    {
+        _process!.Kill();
+        await _process.WaitForExitAsync();
+        _process.Dispose();
+        _process = null;
+    }
+
+    public override async Task StartAsync()
+    {
+        Starts++;
+        var start = new ProcessStartInfo(Environment.ProcessPath!, arguments(Starts)) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (var (variable, value) in environment) start.Environment[variable] = value;
+        var process = _process = Process.Start(start)!;
+        process.ErrorDataReceived += (_, line) =>
+        {
+            if (line.Data is null) return;
+            lock (log) File.AppendAllText(log, $"{Name} {line.Data}\n");
+        };
+        process.BeginErrorReadLine();
+        if (await process.StandardOutput.ReadLineAsync() != "ready") throw new LatheException($"{Name} did not start; see {log}");
+    }
+}

@@ -1,0 +1,24 @@
+using Lathe.Coordinator;
+
+namespace Lathe.Benchmarks.Coordinator;
+
+/// <summary>What the processes of a measurement have in common.</summary>
+internal static class PartOfMeasurement
+{
+    /// <summary>For executions that take a fraction of a second instead of hours: silence is noticed within seconds.</summary>
+    public static CoordinatorOptions Impatient { get; } = new()
+    {
+        ReconcileInterval = TimeSpan.FromSeconds(3),
+        RunningSilence = TimeSpan.FromSeconds(12),
+        QueuedSilence = TimeSpan.FromSeconds(6),
+        OutboxPatience = TimeSpan.FromSeconds(6),
+        RetryDelay = TimeSpan.FromSeconds(1),
+    };
+
+    /// <summary>Ends this process once the one that started it is gone, and with it the other end of standard input.</summary>
+    public static void EndWithParent() => _ = Task.Run(() =>
+    {
+        Console.In.ReadToEnd();
+        Environment.Exit(0);
+    });
+}
