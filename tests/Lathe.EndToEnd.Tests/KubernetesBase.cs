@@ -59,8 +59,8 @@ public sealed class KubernetesBase
     public void Every_setting_is_one_that_the_code_reads()
     {
         var settings = (YamlMappingNode)Find("ConfigMap", "lathe-settings")["data"];
-        var known = typeof(HostingSettings).GetFields().Where(field => field.IsLiteral).Select(field => (string)field.GetRawConstantValue()!)
-            .Append(CoordinatorHost.HttpVariable).Append(DatabaseAddress.Variable).Append("OTEL_EXPORTER_OTLP_ENDPOINT").ToHashSet();
+        var known = typeof(HostingSettings).GetFields().Where(field => field.IsLiteral).Select(field => field.GetRawConstantValue()).OfType<string>()
+            .Append(CoordinatorHost.HttpVariable).Append(DatabaseAddress.Variable).Append(ApiSettings.KeyVariable).Append("OTEL_EXPORTER_OTLP_ENDPOINT").ToHashSet();
         Assert.All(settings.Children.Keys, key => Assert.Contains(key.ToString(), known));
         Assert.All(
             Rendered.Value.SelectMany(Containers).SelectMany(c => c.Children.ContainsKey("env") ? Sequence(c, "env") : []),
