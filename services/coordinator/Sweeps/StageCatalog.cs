@@ -42,6 +42,11 @@ public sealed class StageCatalog(CoordinatorStore store, TimeProvider time)
         {
             // HasHeard tells who has not answered.
         }
+        finally
+        {
+            // Anybody can ask for names that no stage has.
+            foreach (var stage in wanted.Where(stage => !HasHeard(stage) && !_manifests.ContainsKey(stage))) _heardHere.TryRemove(stage, out _);
+        }
     }
 
     /// <summary>Adds the stages of this process, or one that announced itself, and stores them.</summary>

@@ -50,7 +50,7 @@ internal sealed class Submissions(
     public async Task<SubmissionOutcome> SubmitAsync(SweepSubmission submission, string? traceParent, CancellationToken stop)
     {
         if (submission.Spec is not { } spec) return Refused([new SweepProblem("", "no sweep in the submission")]);
-        if (await EarlierAsync(submission.RequestId, stop) is { } earlier) return earlier;
+        if (await EarlierAsync(submission, stop) is { } earlier) return earlier;
         if (Misstated(submission) is { Count: > 0 } misstated) return Refused(misstated);
         using var span = StartSpan(spec, traceParent);
         var (plan, problems, notes) = await CheckAsync(spec, stop);
@@ -89,7 +89,7 @@ internal sealed class Submissions(
         catch (DbUpdateException) when (submission.RequestId is not null)
         {
             // The same request at the same time, at another coordinator.
-            if (await EarlierAsync(submission.RequestId, stop) is { } twin) return twin;
+            if (await EarlierAsync(submission, stop) is { } twin) return twin;
             throw;
         }
 
@@ -208,11 +208,15 @@ internal sealed class Submissions(
         await transaction.CommitAsync(stop);
     }
 
-    private async Task<SubmissionOutcome?> EarlierAsync(string? requestId, CancellationToken stop)
+    private async Task<SubmissionOutcome?> EarlierAsync(SweepSubmission submission, CancellationToken stop)
     {
-        if (requestId is null) return null;
+        if (submission.RequestId is not { } request || request.Contains('\0', StringComparison.Ordinal)) return null;
         await using var database = store.Open();
-        return await database.Sweeps.Where(s => s.RequestId == requestId).Select(s => (Guid?)s.Id).FirstOrDefaultAsync(stop) is { } id ? new SubmissionOutcome(id, [], []) : null;
+        var sweep = await database.Sweeps.AsNoTracking().FirstOrDefaultAsync(s => s.RequestId == request, stop);
+        if (sweep is null) return null;
+        return sweep.Spec == JsonSerializer.Serialize(submission.Spec, LatheJson.Options) && sweep.Fresh == submission.Fresh
+            ? new SubmissionOutcome(sweep.Id, [], [])
+            : Refused([new SweepProblem("/requestId", $"was the request for another sweep, {sweep.Name} ({sweep.Id}); choose a new one for each submission")]);
     }
 
     private async Task HearOfStagesAsync(SweepSpec spec, CancellationToken stop)

@@ -20,12 +20,16 @@ internal sealed class SweepChange(CoordinatorDatabase database, SweepFactsCache 
     // 5 seconds to 80: a worker that fits is found soon, and thousands of executions that wait for one keep nobody busy.
     private const int MostDoublings = 4;
 
+    // Any number that other programs on the same server are unlikely to lock.
+    private const long EventsLock = 0x4C6174686565;
+
     private readonly Counts _counts = new();
     private readonly Dictionary<Guid, SweepRow> _sweeps = [];
     private readonly Dictionary<(string Key, Guid Scope), ExecutionRow> _active = [];
     private readonly Dictionary<Guid, SortedDictionary<int, string>> _moved = [];
     private readonly HashSet<Guid> _mayEnd = [];
     private readonly HashSet<Guid> _inputLost = [];
+    private readonly List<EventRow> _events = [];
     private bool _hasLinked;
 
     public CoordinatorDatabase Database => database;
@@ -302,13 +306,18 @@ internal sealed class SweepChange(CoordinatorDatabase database, SweepFactsCache 
         foreach (var (sweep, nodes) in _moved)
             Tell(sweep, "executions", new { executions = nodes.Select(n => new { index = n.Key, state = n.Value }) });
         await database.SaveChangesAsync(stop);
+        if (_events.Count == 0) return;
+        // Numbers rise in the order of the commits: somebody who watches asks for what came after the last number.
+        if (database is PostgreSqlDatabase) await database.Database.ExecuteSqlAsync($"SELECT pg_advisory_xact_lock({EventsLock})", stop);
+        database.Events.AddRange(_events);
+        await database.SaveChangesAsync(stop);
     }
 
     /// <summary>Has <see cref="SaveAsync"/> look whether the sweep is over, whether or not a node of it moved.</summary>
     public void MayEnd(Guid sweep) => _mayEnd.Add(sweep);
 
     /// <summary>Adds an event for those who watch the sweep.</summary>
-    public void Tell(Guid sweep, string kind, object about) => database.Events.Add(
+    public void Tell(Guid sweep, string kind, object about) => _events.Add(
         new EventRow { SweepId = sweep, At = now, Kind = kind, Json = JsonSerializer.Serialize(about, LatheJson.Options) });
 
     /// <summary>A sweep of this change.</summary>

@@ -274,6 +274,9 @@ public sealed class Controlling_a_sweep
         var outcomes = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => bench.Orchestrator.SubmitAsync(submission)));
         Assert.Single(outcomes.Select(o => o.Id).Distinct());
         Assert.Single(await bench.Queries.ListAsync());
+
+        var other = await bench.Orchestrator.SubmitAsync(submission with { Fresh = true });
+        Assert.Equal("/requestId", Assert.Single(other.Problems).Path);
     }
 
     [Fact]
