@@ -1,6 +1,9 @@
 using System.Text;
 using Lathe.Contracts;
 using Lathe.Hosting;
+using Lathe.Testing;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging.Abstractions;
 using static Lathe.Coordinator.Tests.Stages;
 
 namespace Lathe.Coordinator.Tests;
@@ -171,7 +174,45 @@ public sealed class Collecting_a_store
         Assert.Equal("/budget", Assert.Single((await HttpBench.ProblemAsync(await bench.PostAsync("/gc", """{"budget": 1}"""), 422)).Problems!).Path);
     }
 
+    [Fact]
+    public async Task A_coordinator_applies_its_rule_at_the_start_and_every_hour()
+    {
+        using var bench = await Workbench.StartAsync();
+        using var lifetime = new Started();
+        using var loop = new RetentionLoop(Collector(bench), new RetentionRule(), lifetime, bench.Time, NullLogger<RetentionLoop>.Instance);
+        var left = Path.Combine(bench.Folder, ".0123.writing");
+        Directory.CreateDirectory(bench.Folder);
+        File.WriteAllText(left, "left");
+
+        await loop.StartAsync(TestContext.Current.CancellationToken);
+        await Eventually.True(() => !File.Exists(left), "what a process left is deleted");
+        File.WriteAllText(left, "left again");
+        await Eventually.True(
+            () =>
+            {
+                bench.Time.Advance(TimeSpan.FromMinutes(30));
+                return !File.Exists(left);
+            },
+            "it is deleted again");
+        await loop.StopAsync(TestContext.Current.CancellationToken);
+    }
+
     private static StoreCollector Collector(Workbench bench) => new(bench.Store, bench.Blobs, bench.Time);
+
+    private sealed class Started : IHostApplicationLifetime, IDisposable
+    {
+        private readonly CancellationTokenSource _stopping = new();
+
+        public CancellationToken ApplicationStarted { get; } = new(canceled: true);
+
+        public CancellationToken ApplicationStopping => _stopping.Token;
+
+        public CancellationToken ApplicationStopped => _stopping.Token;
+
+        public void StopApplication() => _stopping.Cancel();
+
+        public void Dispose() => _stopping.Dispose();
+    }
 
     /// <summary>A store in which everything was written again since it was listed.</summary>
     private sealed class WrittenAgain(IBlobs blobs, DateTimeOffset at) : IBlobs
