@@ -639,6 +639,9 @@ internal sealed class SweepChange(CoordinatorDatabase database, SweepFactsCache 
 
     private async Task LoadActiveAsync(IEnumerable<string> keys, CancellationToken stop)
     {
+        // What this change completed, failed or cancelled nobody may join: its nodes have moved already.
+        await database.SaveChangesAsync(stop);
+        foreach (var (key, _) in _active.Where(a => !a.Value.IsActive).ToList()) _active.Remove(key);
         var missing = keys.Distinct().Where(key => !_active.ContainsKey((key, Guid.Empty))).ToList();
         foreach (var execution in await database.Executions
             .Where(e => missing.Contains(e.Key) && e.Owner == options.ReplyQueue && (e.State == RunState.Ready || e.State == RunState.Queued || e.State == RunState.Running))
