@@ -24,7 +24,7 @@ public sealed class QueuesOfACluster(RabbitMqBroker broker)
         await Eventually.TrueAsync(
             async () =>
             {
-                queues = [.. (await broker.ControlAsync("list_queues", "name", "durable", "exclusive")).Skip(1).Select(line => line.Split('\t'))];
+                queues = [.. (await broker.ControlAsync("list_queues", "name", "durable", "exclusive")).Select(line => line.Split('\t')).Where(queue => queue[0] != "name")];
                 return queues.Count(queue => queue[2] == "true") >= 3;
             },
             "three exclusive queues: of the reports, of the worker, of the answers");
