@@ -45,7 +45,7 @@ public sealed record CoordinatorOptions
     public int LeastBacklog { get; init; } = 4;
 
     /// <summary>The queue of a stage holds what its workers do in this time, within the limits above.</summary>
-    public TimeSpan BacklogTime { get; init; } = TimeSpan.FromSeconds(1);
+    public TimeSpan BacklogTime { get; init; } = TimeSpan.FromSeconds(0.5);
 
     /// <summary>Results that are looked up in the store at one time.</summary>
     public int LookUps { get; init; } = 16;

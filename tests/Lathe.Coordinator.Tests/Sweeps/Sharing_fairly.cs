@@ -62,11 +62,11 @@ public sealed class Sharing_fairly
     [InlineData(20, null, 40)]
     [InlineData(2, 3600.0, 4)] // trainings
     [InlineData(50, 3600.0, 100)]
-    [InlineData(4, 0.1, 40)] // what four workers do in a second
+    [InlineData(4, 0.1, 20)] // what four workers do in that time
     [InlineData(0, 0.001, 64)] // too short to be seen running
     [InlineData(0, 0.0, 64)]
     [InlineData(100, 0.001, 200)]
-    public void The_queue_holds_what_the_workers_do_in_a_second(int running, double? seconds, int expected) =>
+    public void The_queue_holds_what_the_workers_do_in_half_a_second(int running, double? seconds, int expected) =>
         Assert.Equal(expected, FairShares.Backlog(running, seconds, new CoordinatorOptions()));
 
     [Fact]
