@@ -44,21 +44,25 @@ internal static class StubWorker
                 var command = JsonNode.Parse(delivery.Body.Span)!["message"]!;
                 if (command["input"]?["sha256"]?.GetValue<string>() is { } input && done.TryRemove(input, out var at))
                     latencies.Add(Stopwatch.GetElapsedTime(at, arrived).TotalMilliseconds);
-                if (seconds > 0) await Task.Delay(TimeSpan.FromSeconds(seconds));
-                var key = command["key"]!.GetValue<string>();
+                var (id, attempt, key) = (command["executionId"]!.GetValue<Guid>(), command["attempt"]!.GetValue<int>(), command["key"]!.GetValue<string>());
+                if (seconds > 0)
+                {
+                    await SendAsync(channel, new StageStarted(id, attempt, key, manifest.Name, "stub", 0));
+                    await Task.Delay(TimeSpan.FromSeconds(seconds));
+                }
+
                 var output = Convert.ToHexStringLower(SHA256.HashData(Encoding.ASCII.GetBytes(key)));
                 var report = new StageCompleted(
-                    command["executionId"]!.GetValue<Guid>(), command["attempt"]!.GetValue<int>(), key, manifest.Name, new CheckpointRef(output, 100),
-                    new Dictionary<string, double> { ["top1"] = 0.9, ["loss"] = 0.3, ["parameters"] = 44426, ["multiplications"] = 281640, ["bytes"] = 12000 }, 0.001);
+                    id, attempt, key, manifest.Name, new CheckpointRef(output, 100),
+                    new Dictionary<string, double> { ["top1"] = 0.9, ["loss"] = 0.3, ["parameters"] = 44426, ["multiplications"] = 281640, ["bytes"] = 12000 }, Math.Max(0.001, seconds));
                 if (manifest.Input == StageInput.Model) done[output] = Stopwatch.GetTimestamp();
-                await channel.BasicPublishAsync(Queues.Coordinator, "", false, new BasicProperties { ContentType = ContentType, Persistent = true }, Envelope(report));
+                await SendAsync(channel, report);
                 await channel.BasicAckAsync(delivery.DeliveryTag, false);
                 if (Interlocked.Increment(ref finished) == 1) began = arrived;
                 ended = Stopwatch.GetTimestamp();
             };
             await channel.BasicConsumeAsync(Queues.Stage(manifest.Name, manifest.Version), false, consumer);
-            await channel.BasicPublishAsync(
-                Queues.Coordinator, "", false, new BasicProperties { ContentType = ContentType, Persistent = true }, Envelope(new StageAnnounced(manifest, "stub")));
+            await SendAsync(channel, new StageAnnounced(manifest, "stub"));
         }
 
         Console.WriteLine("ready");
@@ -73,6 +77,9 @@ internal static class StubWorker
             finished = 0;
         }
     }
+
+    private static ValueTask SendAsync<T>(IChannel channel, T message) =>
+        channel.BasicPublishAsync(Queues.Coordinator, "", false, new BasicProperties { ContentType = ContentType, Persistent = true }, Envelope(message));
 
     private static byte[] Envelope<T>(T message) => JsonSerializer.SerializeToUtf8Bytes(
         new { messageId = Guid.NewGuid(), messageType = new[] { $"urn:message:Lathe.Contracts.Messages:{typeof(T).Name}" }, message, headers = new { } },

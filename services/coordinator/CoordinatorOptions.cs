@@ -35,8 +35,17 @@ public sealed record CoordinatorOptions
     /// <summary>How long a submission waits for the fingerprint of a data set. One that takes longer is read once the sweep is recorded.</summary>
     public TimeSpan FingerprintPatience { get; init; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>Executions of one stage that wait in its queue, at most; with many workers twice as many as run. Few, so that a new sweep soon has its turn.</summary>
+    /// <summary>
+    /// Executions of one stage that wait in its queue, at most; with many workers twice as many as run. There are fewer where they take long: what is in the
+    /// queue goes before every sweep that comes later.
+    /// </summary>
     public int Backlog { get; init; } = 64;
+
+    /// <summary>Executions of one stage that wait in its queue while it is unknown how long they take and who takes them.</summary>
+    public int LeastBacklog { get; init; } = 4;
+
+    /// <summary>The queue of a stage holds what its workers do in this time, within the limits above.</summary>
+    public TimeSpan BacklogTime { get; init; } = TimeSpan.FromSeconds(0.5);
 
     /// <summary>Results that are looked up in the store at one time.</summary>
     public int LookUps { get; init; } = 16;

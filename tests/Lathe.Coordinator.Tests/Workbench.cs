@@ -53,7 +53,8 @@ internal sealed class Workbench : IDisposable
 
     public Orchestrator Orchestrator { get; private set; }
 
-    public CoordinatorOptions Options { get; private set; } = new();
+    /// <summary>The usual ones, but everything is sent at once, as far as the backlog allows.</summary>
+    public CoordinatorOptions Options { get; private set; } = new() { LeastBacklog = 64 };
 
     public static async Task<Workbench> StartAsync(DatabaseKind kind = DatabaseKind.Sqlite) =>
         await StartAsync(kind == DatabaseKind.Sqlite ? null : DatabaseAddress.Parse(await PostgreSqlAsync()));

@@ -101,7 +101,7 @@ internal sealed class Dispatcher(
             join sweep in database.Sweeps.AsNoTracking() on count.SweepId equals sweep.Id
             where sweep.Owner == options.ReplyQueue && sweep.State == SweepState.Running && count.Ready > 0
             orderby sweep.SubmittedAt, sweep.Id
-            select new { Sweep = sweep, count.Stage, count.Version, count.Ready }).ToListAsync(stop);
+            select new { Sweep = sweep, count.Stage, count.Version, count.Ready, count.Completed, count.Seconds }).ToListAsync(stop);
         if (ready.Count == 0) return [];
         var underWay = await database.Executions.AsNoTracking()
             .Where(e => e.Owner == options.ReplyQueue && (e.State == RunState.Queued || e.State == RunState.Running))
@@ -115,7 +115,9 @@ internal sealed class Dispatcher(
         {
             var here = underWay.Where(u => (u.Stage, u.StageVersion) == queue.Key).ToList();
             var running = here.Where(u => u.State == RunState.Running).Sum(u => u.Count);
-            var free = Math.Max(options.Backlog, 2 * running) - here.Where(u => u.State == RunState.Queued).Sum(u => u.Count);
+            var completed = queue.Sum(q => q.Completed);
+            var backlog = FairShares.Backlog(running, completed > 0 ? queue.Sum(q => q.Seconds) / completed : null, options);
+            var free = backlog - here.Where(u => u.State == RunState.Queued).Sum(u => u.Count);
             if (free <= 0) continue;
             var inQueue = here.GroupBy(u => u.SweepId).ToDictionary(g => g.Key, g => g.Sum(u => u.Count));
             var claims = queue.GroupBy(q => q.Sweep.Id).Select(steps =>

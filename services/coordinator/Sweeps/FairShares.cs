@@ -13,6 +13,23 @@ internal sealed record ShareClaim(Guid Sweep, int Priority, string Share, double
 internal static class FairShares
 {
     /// <summary>
+    /// How many executions of a stage may wait in its queue. Enough that no worker runs out of work before more is sent, and no more: the queue is in order of
+    /// sending, and whatever is in it goes before a sweep that comes later, whatever its priority.
+    /// </summary>
+    /// <param name="running">Executions of the stage that workers have in hand.</param>
+    /// <param name="meanSeconds">What one has taken so far; null: unknown.</param>
+    /// <param name="options">The limits.</param>
+    public static int Backlog(int running, double? meanSeconds, CoordinatorOptions options)
+    {
+        var most = Math.Max(options.Backlog, 2 * running);
+        var least = Math.Min(most, Math.Max(options.LeastBacklog, 2 * running));
+        if (meanSeconds is not { } mean) return least;
+        // Who takes very short ones is never seen to run one.
+        var inTime = Math.Max(1, running) * options.BacklogTime.TotalSeconds / mean;
+        return inTime >= most ? most : Math.Max(least, (int)inTime);
+    }
+
+    /// <summary>
     /// Gives out free places, one after the other: to the highest priority that has something ready, there to the share that has the least under way for
     /// its weight, and within a share to the sweep that has the least.
     /// </summary>

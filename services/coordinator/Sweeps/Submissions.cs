@@ -130,6 +130,9 @@ internal sealed class Submissions(
                 async change =>
                 {
                     last = after;
+                    // Read first: on PostgreSQL nobody resumes or retries from here to the commit.
+                    var sweep = await change.SweepAsync(id, stop);
+                    if (sweep.State != SweepState.Running) return;
                     var database = change.Database;
                     var some = await (
                         from node in database.Nodes
@@ -140,7 +143,10 @@ internal sealed class Submissions(
                         select node).Take(AtATime).ToListAsync(stop);
                     if (some.Count == 0)
                     {
-                        (await change.SweepAsync(id, stop)).IsAdvancing = false;
+                        // A retry may have released earlier ones since their turn.
+                        last = -1;
+                        if (after >= 0) return;
+                        sweep.IsAdvancing = false;
                         change.MayEnd(id);
                         return;
                     }

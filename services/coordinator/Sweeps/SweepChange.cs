@@ -368,7 +368,12 @@ internal sealed class SweepChange(CoordinatorDatabase database, SweepFactsCache 
             }
 
             if (!leases.TryGetValue(execution.Id, out var lease))
+            {
                 database.Leases.Add(leases[execution.Id] = lease = new LeaseRow { ExecutionId = execution.Id, Worker = worker });
+                // Another coordinator that ends the execution meanwhile must not leave this row behind.
+                execution.Version++;
+            }
+
             (lease.Attempt, lease.Worker, lease.HeardAt) = (message.Attempt, worker, now);
             if (progress is null) return;
             lease.Progress = JsonSerializer.Serialize(progress, LatheJson.Options);

@@ -9,6 +9,27 @@ public sealed class Controlling_a_sweep
         ("train", "{}"), ("prune", """{"multiplications": [0.5, 0.25]}"""), ("quantize", """{"bits": [2, 4]}"""), ("evaluate", "{}"));
 
     [Theory, CombinatorialDatabases]
+    public async Task A_retry_that_comes_while_another_one_is_carried_out_is_carried_out_too(DatabaseKind kind)
+    {
+        using var bench = await Workbench.StartAsync(kind);
+        var id = await bench.SubmitAsync(Sweep(("train", "{}"), ("prune", """{"multiplications": [0.5, 0.25]}""")));
+        await bench.FinishAsync(bench.Bus.Take()[0]);
+        bench.Bus.Take();
+        for (var prune = 1; prune <= 2; prune++) await bench.Orchestrator.CancelAsync(new ControlTarget(id, Index: prune));
+        await bench.Orchestrator.RetryAsync(new ControlTarget(id, Index: 2));
+        Task? other = null;
+        // Its turn comes once the coordinator has recorded the later execution, and before it looks whether there are more.
+        void Retry() => other ??= bench.Orchestrator.RetryAsync(new ControlTarget(id, Index: 1));
+        bench.Orchestrator.Happened += Retry;
+        await bench.Orchestrator.DoChoresAsync();
+        bench.Orchestrator.Happened -= Retry;
+        await other!;
+        await bench.PumpAsync();
+        Assert.Equal(2, bench.Bus.Take().Count);
+        await bench.AssertCountedAsync();
+    }
+
+    [Theory, CombinatorialDatabases]
     public async Task A_paused_sweep_stops_what_runs_sends_nothing_and_goes_on_when_it_is_resumed(DatabaseKind kind)
     {
         using var bench = await Workbench.StartAsync(kind);

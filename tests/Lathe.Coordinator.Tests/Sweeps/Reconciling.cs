@@ -1,4 +1,5 @@
 using Lathe.Contracts;
+using Lathe.Contracts.Messages;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Logging.Abstractions;
 using static Lathe.Coordinator.Tests.Stages;
@@ -94,6 +95,23 @@ public sealed class Reconciling
 
         Assert.Equal(2, Assert.Single(bench.Bus.Take()).Attempt);
         Assert.Equal(ExecutionState.Queued, (await bench.StatesAsync(id))[0]);
+        await bench.AssertNothingHeldAsync();
+    }
+
+    [Fact]
+    public async Task A_worker_is_not_recorded_for_an_execution_that_another_coordinator_ends_meanwhile()
+    {
+        using var bench = await Workbench.StartAsync();
+        await bench.SubmitAsync(TwoStages);
+        var train = bench.Bus.Take()[0];
+        await bench.HearAsync(train);
+        await using var database = bench.Store.Open();
+        // As if the other one had ended the execution between the two reads of this one: it still sees it running, and no lease.
+        await database.Leases.ExecuteDeleteAsync();
+        var change = new SweepChange(database, new SweepFactsCache(), bench.Options, bench.Time.GetUtcNow());
+        await change.ReportAsync([new Report(new StageProgressed(train.ExecutionId, train.Attempt, train.Key, train.Stage, "host:1:train", new StageProgress("training", 0.5, 2)))], default);
+        await bench.FinishAsync(train);
+        await Assert.ThrowsAsync<DbUpdateConcurrencyException>(() => change.SaveAsync(default));
         await bench.AssertNothingHeldAsync();
     }
 

@@ -1,5 +1,6 @@
 using CsCheck;
 using Lathe.Contracts;
+using Lathe.Contracts.Messages;
 using static Lathe.Coordinator.Tests.Stages;
 
 namespace Lathe.Coordinator.Tests;
@@ -54,6 +55,52 @@ public sealed class Sharing_fairly
         foreach (var waiting in claims.Where(c => given.GetValueOrDefault(c.Sweep) < Math.Min(c.Ready, c.Room)))
             Assert.DoesNotContain(claims, c => c.Priority < waiting.Priority && given.GetValueOrDefault(c.Sweep) > 0);
     });
+
+    [Theory]
+    [InlineData(0, null, 4)] // nothing is known yet
+    [InlineData(2, null, 4)]
+    [InlineData(20, null, 40)]
+    [InlineData(2, 3600.0, 4)] // trainings
+    [InlineData(50, 3600.0, 100)]
+    [InlineData(4, 0.1, 20)] // what four workers do in that time
+    [InlineData(0, 0.001, 64)] // too short to be seen running
+    [InlineData(0, 0.0, 64)]
+    [InlineData(100, 0.001, 200)]
+    public void The_queue_holds_what_the_workers_do_in_half_a_second(int running, double? seconds, int expected) =>
+        Assert.Equal(expected, FairShares.Backlog(running, seconds, new CoordinatorOptions()));
+
+    [Fact]
+    public async Task A_small_sweep_waits_for_few_long_executions_of_a_large_one()
+    {
+        using var bench = await Workbench.StartAsync();
+        await bench.RestartAsync(new CoordinatorOptions());
+        await bench.SubmitAsync(Many(1000));
+        var queue = new Queue<ExecuteStage>(bench.Bus.Take());
+        Assert.Equal(4, queue.Count);
+        // Two workers, who take what is first in the queue and report it.
+        var inHand = new List<ExecuteStage>();
+        for (var i = 0; i < 10; i++) await WorkAsync();
+        var small = await bench.SubmitAsync(Many(1) with { Name = "small", Seeds = [7] });
+        foreach (var command in bench.Bus.Take()) queue.Enqueue(command);
+        var before = 0;
+        for (; (await bench.StatusAsync(small)).State == SweepState.Running; before++) await WorkAsync();
+        // Those in hand, those in the queue, and its own.
+        Assert.InRange(before, 1, 7);
+
+        async Task WorkAsync()
+        {
+            while (inHand.Count < 2)
+            {
+                inHand.Add(queue.Dequeue());
+                await bench.HearAsync(inHand[^1]);
+                foreach (var command in bench.Bus.Take()) queue.Enqueue(command);
+            }
+
+            await bench.FinishAsync(inHand[0]);
+            inHand.RemoveAt(0);
+            foreach (var command in bench.Bus.Take()) queue.Enqueue(command);
+        }
+    }
 
     [Theory, CombinatorialDatabases]
     public async Task A_small_sweep_does_not_wait_behind_a_large_one(DatabaseKind kind)
