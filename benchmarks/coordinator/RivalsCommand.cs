@@ -89,7 +89,7 @@ internal static class RivalsCommand
     }
 
     private static void Print(string name, int tasks, double perSecond, double? lathe) => Console.WriteLine(string.Create(
-        CultureInfo.InvariantCulture, $"| {name} | {tasks:#,0} | {perSecond:0} | {(lathe is null ? "" : $"{lathe / perSecond:0.0} times")} |"));
+        CultureInfo.InvariantCulture, $"| {name} | {tasks:#,0} | {perSecond:0} | {(lathe is null ? "" : $"{lathe / perSecond:0.00} times")} |"));
 
     private static double Number(string? text) => text is null ? throw new LatheException("it failed; its words are above") : double.Parse(text.Trim(), CultureInfo.InvariantCulture);
 
