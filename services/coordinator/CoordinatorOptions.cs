@@ -51,7 +51,7 @@ public sealed record CoordinatorOptions
     public int LookUps { get; init; } = 16;
 
     /// <summary>How long a coordinator has to send a message of the outbox. Afterwards any coordinator sends it.</summary>
-    public TimeSpan OutboxPatience { get; init; } = TimeSpan.FromSeconds(30);
+    public TimeSpan OutboxPatience { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>How long events are kept for those who watch.</summary>
     public TimeSpan EventsKept { get; init; } = TimeSpan.FromDays(1);

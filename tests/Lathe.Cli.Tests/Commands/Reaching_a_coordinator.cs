@@ -87,7 +87,8 @@ public sealed class Reaching_a_coordinator : IAsyncDisposable
         var seen = await UntilAsync(client, name, "failed", null, stop);
         Assert.Equal(1, await client.RetryAsync(name, "gated", null, Set("0.5"), stop));
         await UntilAsync(client, name, "succeeded", seen, stop);
-        var page = await client.ExecutionsAsync(name, null, 1, ExecutionState.Completed, "gated", stop);
+        // What the pause met at its end is found when it goes on, so that either of them may be a cache hit.
+        var page = await client.ExecutionsAsync(name, null, 1, null, "gated", stop);
         Assert.Equal((0, 0), (Assert.Single(page.Executions).Index, page.Next));
         Assert.Equal(0, (await client.ExecutionAsync(name, 0, stop)).Execution.Index);
         Assert.Equal(2, (await client.ResultsAsync(name, stop)).Leaves.Count);
