@@ -39,7 +39,7 @@ public sealed record CoordinatorOptions
     /// Executions of one stage that wait in its queue, at most; with many workers twice as many as run. There are fewer where they take long: what is in the
     /// queue goes before every sweep that comes later.
     /// </summary>
-    public int Backlog { get; init; } = 64;
+    public int Backlog { get; init; } = 256;
 
     /// <summary>Executions of one stage that wait in its queue while it is unknown how long they take and who takes them.</summary>
     public int LeastBacklog { get; init; } = 4;
