@@ -48,7 +48,7 @@ public static class TelemetrySetup
                 traces.AddSource(LatheTelemetry.AllOfLathe);
                 tracing?.Invoke(traces);
             })
-            .WithMetrics(metrics => metrics.AddMeter(LatheTelemetry.AllOfLathe).AddRuntimeInstrumentation())
+            .WithMetrics(metrics => metrics.AddMeter(LatheTelemetry.AllOfLathe, "Microsoft.AspNetCore.Hosting", "Microsoft.EntityFrameworkCore").AddRuntimeInstrumentation())
             .WithLogging()
             .UseOtlpExporter();
     }

@@ -72,7 +72,9 @@ internal sealed class Dispatcher(
         var gone = others.Where(o => o.CancelReason is null && !sent.Contains(o.Id)).Select(o => o.Id).ToList();
         var commands = new List<(OutboxRow Row, ExecuteStage Command, string? TraceParent)>();
         foreach (var (row, execution, node) in sending) commands.Add((row, await CommandAsync(database, execution, node, stop), execution.TraceParent));
-        gone.AddRange((await Task.WhenAll(commands.Select(c => SendAsync(c.Row, c.Command, c.TraceParent, stop)))).OfType<long>());
+        var delivered = (await Task.WhenAll(commands.Select(c => SendAsync(c.Row, c.Command, c.TraceParent, stop)))).OfType<long>().ToHashSet();
+        foreach (var (_, execution, _) in sending.Where(s => delivered.Contains(s.Row.Id))) CoordinatorTelemetry.Sent(execution, time.GetUtcNow());
+        gone.AddRange(delivered);
         gone.AddRange(await CancelAsync([.. others.Where(o => o.CancelReason is not null)], stop));
         await database.Outbox.Where(o => gone.Contains(o.Id)).ExecuteDeleteAsync(stop);
     }

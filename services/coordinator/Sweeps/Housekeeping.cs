@@ -20,6 +20,8 @@ internal sealed class Housekeeping(
         await EndOverdueAsync(stop);
         await LookAfterSilentAsync(lookUpAll, stop);
         await ForgetEventsAsync(stop);
+        await using var database = store.Open();
+        await CoordinatorTelemetry.ObserveAsync(database, options, time.GetUtcNow(), stop);
     }
 
     /// <summary>Interrupts the sweeps of embedded coordinators that are gone.</summary>

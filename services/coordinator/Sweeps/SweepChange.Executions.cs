@@ -175,6 +175,7 @@ internal sealed partial class SweepChange
     {
         // A stage may repeat what it read in a damaged file; PostgreSQL takes no NUL.
         failed = failed with { Message = failed.Message.Replace('\0', '?') };
+        CoordinatorTelemetry.Failed(execution.Stage, failed.Kind);
         if (failed.Kind == FailureKind.Transient) execution.Failures++;
         var what = RunLife.AfterFailure(failed.Kind, execution.Failures, options.Attempts);
         if (RunLife.Next(execution.State, what) is not { } next) return;
