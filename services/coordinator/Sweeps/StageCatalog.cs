@@ -12,10 +12,10 @@ public sealed class StageCatalog(CoordinatorStore store, TimeProvider time)
     private readonly ConcurrentDictionary<(string Stage, string Version), bool> _versions = new();
     private readonly ConcurrentDictionary<string, TaskCompletionSource> _heardHere = new(StringComparer.Ordinal);
 
-    /// <summary>Stages by name, each in the version that announced itself last.</summary>
+    /// <summary>Stages by name, each in the newest version that announced itself to this process, otherwise in the one that did so last to an earlier process.</summary>
     public IReadOnlyDictionary<string, StageManifest> Manifests => _manifests;
 
-    /// <summary>Whether a worker of this version announced itself to this process; null: none of the stage did, so that nothing is known.</summary>
+    /// <summary>Whether a worker of this version ever announced itself to this process, whether or not it is still up; null: none of the stage did, so that nothing is known.</summary>
     public bool? HasWorker(string stage, string version) =>
         _versions.TryGetValue((stage, version), out _) ? true : HasHeard(stage) ? false : null;
 
