@@ -73,11 +73,18 @@ public sealed class Orchestrator : IDisposable
     }
 
     /// <summary>Applies reports of workers, together, in their order. They may be late, come twice, out of order or never.</summary>
-    public async Task ReportAsync(IReadOnlyList<Report> reports, CancellationToken stop = default)
+    public async Task ReportAsync(IReadOnlyList<Report> reports, CancellationToken stop = default) => await SendAsync(await TakeAsync(reports, stop), stop);
+
+    /// <summary>The same, without sending anything.</summary>
+    /// <returns>What to send now; the outbox has it too, in case that nobody gets to it.</returns>
+    internal async Task<IReadOnlyList<Sending>> TakeAsync(IReadOnlyList<Report> reports, CancellationToken stop)
     {
         var checkedReports = await _inputs.CheckAsync(reports, stop);
-        await _changes.MakeAsync(change => change.ReportAsync(checkedReports, stop), stop);
+        return (await _changes.MakeAsync(change => change.ReportAsync(checkedReports, stop), stop)).Sendings;
     }
+
+    /// <summary>Sends what <see cref="TakeAsync"/> gave.</summary>
+    internal Task SendAsync(IReadOnlyList<Sending> sendings, CancellationToken stop) => _dispatcher.SendAsync(sendings, stop);
 
     /// <inheritdoc cref="SweepControl.PauseAsync"/>
     public Task<int?> PauseAsync(ControlTarget target, CancellationToken stop = default) => _control.PauseAsync(target, stop);
