@@ -11,6 +11,9 @@ namespace Lathe.Coordinator;
 /// <param name="Seconds">Time that those took.</param>
 internal sealed record QueueLoad(int Ready, int Queued, int Running, int Completed, double Seconds)
 {
+    /// <summary>True where something waits for a worker, or is with one.</summary>
+    public bool IsOpen => Ready + Queued + Running > 0;
+
     /// <summary>How many more may be sent now.</summary>
     public int Free(CoordinatorOptions options) => Math.Max(0, FairShares.Backlog(Running, Completed > 0 ? Seconds / Completed : null, options) - Queued);
 
