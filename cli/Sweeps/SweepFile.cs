@@ -8,22 +8,28 @@ using Lathe.Hosting;
 
 namespace Lathe.Cli.Sweeps;
 
+/// <summary>What a sweep file says beside the sweep itself; null: nothing, and the coordinator's default holds.</summary>
+internal sealed record SweepTerms(int? Priority = null, string? Share = null, double? Weight = null, SweepLimits? Limits = null);
+
 /// <summary>A sweep, with the place where each part was written.</summary>
-internal sealed record SweepDocument(SweepSpec Spec, SourceMap Sources)
+/// <param name="Spec">The sweep.</param>
+/// <param name="Terms">When it has its turn, and how much it may take.</param>
+/// <param name="Sources">Places of its parts.</param>
+/// <param name="IsBuiltIn">True: it runs with the stages that come with Lathe alone. Otherwise workers may offer others.</param>
+internal sealed record SweepDocument(SweepSpec Spec, SweepTerms Terms, SourceMap Sources, bool IsBuiltIn)
 {
-    /// <summary>
-    /// Problems of the sweep's own keys as one fault, with those of its stages' parameters, so that a user sees all at once. Only of stages that come
-    /// with Lathe: workers may offer others.
-    /// </summary>
+    /// <summary>Problems of the sweep's own keys as one fault, with those of its stages, so that a user sees all at once.</summary>
     public LatheException Fault(IEnumerable<SweepProblem> problems) => Sources.Fault([
         .. problems,
-        .. SweepPlanner.Plan(Spec, BuiltInStages.Manifests).Problems.Where(IsOfBuiltInStage),
+        .. SweepPlanner.Problems(Spec, BuiltInStages.Manifests).Where(IsCertain),
     ]);
 
-    /// <summary>Files of weights are left out: they may not be in the store yet, where the schema wants their digest.</summary>
-    private static bool IsOfBuiltInStage(SweepProblem problem) =>
-        JsonPointer.Steps(problem.Path) is ["stages", _, var stage, .. var parameter] && BuiltInStages.Manifests.TryGetValue(stage, out var manifest)
-        && (parameter is not [var name, ..] || name != ParametersSchema.Marked(manifest.ParametersSchema, WeightsFileAttribute.Keyword));
+    /// <summary>Files of weights are left out: they may not be in the store yet, where the schema wants their digest. So is a stage that could not be read.</summary>
+    private bool IsCertain(SweepProblem problem) =>
+        JsonPointer.Steps(problem.Path) is ["stages", _, { Length: > 0 } stage, .. var parameter]
+        && (BuiltInStages.Manifests.TryGetValue(stage, out var manifest)
+            ? parameter is not [var name, ..] || name != ParametersSchema.Marked(manifest.ParametersSchema, WeightsFileAttribute.Keyword)
+            : IsBuiltIn);
 }
 
 /// <summary>Reads sweep files and checks their form. The coordinator checks the parameters of the stages.</summary>
@@ -31,17 +37,19 @@ internal static class SweepFile
 {
     private const int LargestFile = 1 << 20;
     private const long DefaultSeed = 1;
-    private static readonly string[] Keys = ["name", "model", "dataset", "seed", "threads", "device", "stages"];
+    private static readonly string[] Keys = ["name", "model", "dataset", "seed", "threads", "device", "stages", "priority", "share", "weight", "limits"];
+    private static readonly string[] LimitKeys = ["parallel", "parallelOf", "executionSeconds", "sweepSeconds", "failures"];
 
     /// <summary>Reads a file and applies the <c>--set</c> options.</summary>
     /// <param name="file">Path as the user gave it; messages repeat it.</param>
     /// <param name="sets">Texts of the options, <c>prune.multiplications=0.25</c>.</param>
+    /// <param name="isBuiltIn">True: the sweep runs with the stages that come with Lathe alone.</param>
     /// <exception cref="LatheException">All problems, one line each with its place.</exception>
-    public static SweepDocument Read(string file, IReadOnlyList<string> sets) =>
-        Parse(file, Text(file), sets);
+    public static SweepDocument Read(string file, IReadOnlyList<string> sets, bool isBuiltIn = false) =>
+        Parse(file, Text(file), sets, isBuiltIn);
 
     /// <summary>The same for a text in memory.</summary>
-    public static SweepDocument Parse(string file, string text, IReadOnlyList<string> sets)
+    public static SweepDocument Parse(string file, string text, IReadOnlyList<string> sets, bool isBuiltIn = false)
     {
         var sources = new SourceMap(file);
         try
@@ -49,7 +57,7 @@ internal static class SweepFile
             return YamlTree.Read(text) switch
             {
                 null => throw new LatheException(sources.Line(new Place(1, 1), $"is empty; expected a sweep with the keys {Words(Keys)}")),
-                YamlMap map => new Reading(sources).Sweep(map, Path.GetFileNameWithoutExtension(file), SetOption.ParseAll(sets)),
+                YamlMap map => new Reading(sources).Sweep(map, Path.GetFileNameWithoutExtension(file), SetOption.ParseAll(sets), isBuiltIn),
                 var other => throw new LatheException(
                     sources.Line(other.Place, $"is {other.Describe()}, expected a sweep with the keys {Words(Keys)}")),
             };
@@ -86,7 +94,7 @@ internal static class SweepFile
     {
         private readonly List<SweepProblem> _problems = [];
 
-        public SweepDocument Sweep(YamlMap map, string defaultName, IReadOnlyList<SetOption> sets)
+        public SweepDocument Sweep(YamlMap map, string defaultName, IReadOnlyList<SetOption> sets, bool isBuiltIn)
         {
             sources.Add("", map.Place);
             foreach (var entry in map.Entries)
@@ -111,7 +119,15 @@ internal static class SweepFile
             var device = Value("device") is { } kind ? Device(kind) : null;
             var stages = Stages(Value("stages"), [.. sets.Where(s => s.Stage is not null)]);
 
-            var document = new SweepDocument(new SweepSpec(name, models, datasets, seeds, stages, threads, device), sources);
+            var terms = new SweepTerms(
+                Value("priority") is { } priority ? Whole("/priority", priority, $"from {SweepLimits.LowestPriority} to {SweepLimits.HighestPriority}") : null,
+                Value("share") is { } share ? Share(share) : null,
+                Value("weight") is { } weight ? Number("/weight", weight, "a number above 0") : null,
+                Value("limits") is { } limits ? Limits(limits) : null);
+            var spec = new SweepSpec(name, models, datasets, seeds, stages, threads, device);
+            // Stages that could not be read would make those of parallelOf unknown.
+            if (_problems.Count == 0) _problems.AddRange(SubmissionTerms.Problems(new SweepSubmission(spec, false, null, terms.Priority, terms.Share, terms.Weight, terms.Limits)));
+            var document = new SweepDocument(spec, terms, sources, isBuiltIn);
             return _problems.Count == 0 ? document : throw document.Fault(_problems);
         }
 
@@ -119,6 +135,56 @@ internal static class SweepFile
         {
             Wrong("/name", $"is {value.Describe()}, expected a name");
             return "";
+        }
+
+        private int? Whole(string pointer, YamlValue value, string range)
+        {
+            if (value is YamlScalar scalar && scalar.ToJson() is JsonValue json && json.TryGetValue<long>(out var number) && number == (int)number) return (int)number;
+            Wrong(pointer, $"is {value.Describe()}, expected a whole number {range}");
+            return null;
+        }
+
+        private double? Number(string pointer, YamlValue value, string expected)
+        {
+            if (value is YamlScalar scalar && scalar.ToJson() is JsonValue json && json.GetValueKind() == JsonValueKind.Number) return json.GetValue<double>();
+            Wrong(pointer, $"is {value.Describe()}, expected {expected}");
+            return null;
+        }
+
+        private string? Share(YamlValue value)
+        {
+            if (value is YamlScalar { IsNull: false } scalar) return scalar.Text;
+            Wrong("/share", $"is {value.Describe()}, expected a name");
+            return null;
+        }
+
+        private SweepLimits? Limits(YamlValue value)
+        {
+            if (value is not YamlMap map)
+            {
+                Wrong("/limits", $"is {value.Describe()}, expected limits: {{ parallel: 4 }}, with the keys {Words(LimitKeys)}");
+                return null;
+            }
+
+            Locate("/limits", map);
+            foreach (var key in map.Entries.Select(e => e.Key).Except(LimitKeys))
+                Wrong(JsonPointer.Of("limits", key), $"unknown key; expected one of {Words(LimitKeys)}{Nearest.Hint(key, LimitKeys)}");
+            return new SweepLimits(Count("parallel"), Of("parallelOf") is { } stages ? ParallelOf(stages) : null, Seconds("executionSeconds"), Seconds("sweepSeconds"), Count("failures"));
+
+            YamlValue? Of(string key) => map.Entries.FirstOrDefault(e => e.Key == key)?.Value;
+            int? Count(string key) => Of(key) is { } count ? Whole($"/limits/{key}", count, "from 1 on") : null;
+            double? Seconds(string key) => Of(key) is { } seconds ? Number($"/limits/{key}", seconds, "a number of seconds above 0") : null;
+        }
+
+        private Dictionary<string, int>? ParallelOf(YamlValue value)
+        {
+            if (value is not YamlMap map)
+            {
+                Wrong("/limits/parallelOf", $"is {value.Describe()}, expected a number for each stage: {{ train: 2 }}");
+                return null;
+            }
+
+            return map.Entries.ToDictionary(e => e.Key, e => Whole(JsonPointer.Of("limits", "parallelOf", e.Key), e.Value, "from 1 on") ?? 1);
         }
 
         private YamlValue FromOption(string pointer, SetOption set)

@@ -99,9 +99,13 @@ public static class ParametersSchema
                 $"parameters of stage {stage}: {string.Join("; ", problems.Select(p => $"{string.Join('.', JsonPointer.Steps(p.Pointer))} {p.Message}".TrimStart()))}");
         }
 
-        return WithDefaults(For<TParameters>(), parameters).Deserialize<TParameters>(LatheJson.Options)
-            ?? throw new LatheException($"parameters of stage {stage}: expected an object");
+        return ReadValid<TParameters>(stage, parameters);
     }
+
+    /// <summary>The same for parameters in which <see cref="Validate{TParameters}"/> found nothing.</summary>
+    internal static TParameters ReadValid<TParameters>(string stage, JsonElement parameters) =>
+        WithDefaults(For<TParameters>(), parameters).Deserialize<TParameters>(LatheJson.Options)
+        ?? throw new LatheException($"parameters of stage {stage}: expected an object");
 
     private static bool IsRequired(JsonPropertyInfo property) =>
         property.IsRequired

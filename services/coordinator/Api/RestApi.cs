@@ -16,7 +16,6 @@ public static class RestApi
         services.AddApiDocument();
         services.AddSingleton<SweepTargets>();
         services.AddSingleton<SweepVersions>();
-        services.AddSingleton<RetryMends>();
         services.AddSingleton<ControlRoutes>();
         services.AddSingleton<EventRoutes>();
         services.AddSingleton<CheckpointRoutes>();

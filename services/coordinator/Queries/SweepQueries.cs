@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Lathe.Contracts;
@@ -78,7 +79,7 @@ public sealed partial class SweepQueries(CoordinatorStore store, TimeProvider ti
             : await NotableAsync(database, sweep, limit, stop);
         return new SweepStatus(
             id, sweep.Row.Name, sweep.State, sweep.Row.SubmittedAt, EndOf(sweep.Row), [.. executions.Select(e => e.Status())], sweep.Row.Device,
-            sweep.Counts((stage, version) => stages?.HasWorker(stage, version)), sweep.Row.Reason, sweep.Row.Priority, sweep.Row.Threads, sweep.SecondsLeft(), sweep.Row.Pinned,
+            sweep.Counts((stage, version) => stages?.HasWorker(stage, version)), ReasonOf(sweep.Row), sweep.Row.Priority, sweep.Row.Threads, sweep.SecondsLeft(), sweep.Row.Pinned,
             await FailuresAsync(database, sweep, stop));
     }
 
@@ -281,6 +282,10 @@ public sealed partial class SweepQueries(CoordinatorStore store, TimeProvider ti
     private bool IsAbandoned(SweepRow sweep) => sweep.IsAbandoned(time.GetUtcNow(), _options);
 
     private SweepState StateOf(SweepRow sweep) => IsAbandoned(sweep) ? SweepState.Interrupted : sweep.State;
+
+    private string? ReasonOf(SweepRow sweep) => !IsAbandoned(sweep) && sweep.IsSilent(time.GetUtcNow(), _options)
+        ? string.Create(CultureInfo.InvariantCulture, $"nothing was heard of its process since {sweep.OwnerSeenAt:yyyy-MM-dd HH:mm:ss} UTC; if it is gone, lathe resume goes on with the sweep")
+        : sweep.Reason;
 
     private DateTimeOffset? EndOf(SweepRow sweep) => IsAbandoned(sweep) ? sweep.OwnerSeenAt : sweep.FinishedAt;
 

@@ -69,7 +69,11 @@ public sealed class SweepRow
     /// may only have been suspended, for example together with the whole machine.
     /// </summary>
     public bool IsAbandoned(DateTimeOffset now, CoordinatorOptions options) =>
-        State is SweepState.Running or SweepState.Preparing && Owner != Queues.Coordinator && Owner != options.ReplyQueue && OwnerSeenAt < now - options.AbandonedAfter;
+        IsSilent(now, options) && (OwnerSeenAt < now - options.AbandonedAfter || CoordinatorHost.IsOfGoneProcess(Owner));
+
+    /// <summary>True if the database says that it runs, and nothing was heard lately of the embedded coordinator that runs it.</summary>
+    public bool IsSilent(DateTimeOffset now, CoordinatorOptions options) =>
+        State is SweepState.Running or SweepState.Preparing && Owner != Queues.Coordinator && Owner != options.ReplyQueue && OwnerSeenAt < now - options.SilentAfter;
 }
 
 /// <summary>A stage with its parameters, as the nodes of a sweep's grid share it.</summary>
