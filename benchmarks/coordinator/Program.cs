@@ -35,6 +35,8 @@ try
             return 0;
         case ["chaos", .. var options]:
             return await ChaosCommand.RunAsync(Option(options, "--minutes", 10), (int)Option(options, "--executions", 5000), (int)Option(options, "--seed", 1));
+        case ["soak", .. var options]:
+            return await ChaosCommand.RunAsync(Option(options, "--minutes", 60), (int)Option(options, "--executions", 1000), (int)Option(options, "--seed", 1), isSoak: true);
         default:
             Console.Error.WriteLine(
                 """
@@ -44,6 +46,7 @@ try
                 latency                                         from a parent's result to its child's arrival, with nothing else to do
                 rivals TASKS FEWER SCRIPTS                      the same fan-out through Celery, Snakemake and Optuna (rivals.sh)
                 chaos [--minutes M] [--executions N] [--seed S] two coordinators and three workers, killed one after the other
+                soak [--minutes M] [--executions N] [--seed S]  sweeps of N executions one after the other, with faults; memory of each process over time
                 """);
             return 2;
     }

@@ -44,15 +44,15 @@ internal sealed class ChaosCheck(Cluster cluster)
     }
 
     /// <returns>What is wrong, for a person; empty: nothing.</returns>
-    public async Task<List<string>> ProblemsAsync(Guid id, int wanted, IReadOnlyList<Kill> kills, string[] journals)
+    public async Task<List<string>> ProblemsAsync(IReadOnlyList<Guid> ids, int wanted, IReadOnlyList<Kill> kills, string[] journals)
     {
         var problems = new List<string>();
         // Connections from before the last kill.
         Npgsql.NpgsqlConnection.ClearAllPools();
         await using var database = _store.Open();
-        var sweep = await database.Sweeps.SingleAsync(s => s.Id == id);
-        if (sweep.State != SweepState.Succeeded) problems.Add($"the sweep is {sweep.State}: {sweep.Reason}");
-        if (await database.Sweeps.CountAsync() is > 1 and var sweeps) problems.Add($"{sweeps} sweeps were recorded, one was submitted");
+        var sweeps = await database.Sweeps.AsNoTracking().ToListAsync();
+        foreach (var sweep in sweeps.Where(s => s.State != SweepState.Succeeded)) problems.Add($"sweep {sweep.Name} is {sweep.State}: {sweep.Reason}");
+        if (sweeps.Count != ids.Count) problems.Add($"{sweeps.Count} sweeps were recorded, {ids.Count} were submitted");
         await CheckResultsAsync(database, wanted, problems);
         await CheckCountsAsync(database, problems);
         CheckComputations(kills, journals, wanted, problems);
@@ -102,7 +102,7 @@ internal sealed class ChaosCheck(Cluster cluster)
     private void CheckComputations(IReadOnlyList<Kill> kills, string[] journals, int wanted, List<string> problems)
     {
         var computed = journals.SelectMany(ChaosCommand.Keys).CountBy(key => key).ToDictionary();
-        var excused = kills.SelectMany(InHandAt).CountBy(key => key).ToDictionary();
+        var excused = kills.SelectMany(k => InHandAt(k, journals)).CountBy(key => key).ToDictionary();
         InHand = excused.Values.Sum();
         Computations = computed.Values.Sum();
         Beyond = Computations - computed.Count;
@@ -111,8 +111,9 @@ internal sealed class ChaosCheck(Cluster cluster)
             problems.Add(string.Create(CultureInfo.InvariantCulture, $"{key} was computed {times} times; it was in hand at {excused.GetValueOrDefault(key)} kills"));
     }
 
-    /// <summary>What a killed worker had begun and had no result of when it died.</summary>
-    private IEnumerable<string> InHandAt(Kill kill) => kill.Journal is null ? [] : ChaosCommand.Keys(kill.Journal).Where(key =>
+    /// <summary>What a killed worker had begun and had no result of when it died, or what was being computed when connections were cut.</summary>
+    private IEnumerable<string> InHandAt(Kill kill, string[] journals) => kill.Victim is ConnectionsVictim ? journals.SelectMany(ChaosCommand.Entries)
+        .Where(e => e.At < kill.UpAt && e.At > kill.At.AddSeconds(-1)).Select(e => e.Key) : kill.Journal is null ? [] : ChaosCommand.Keys(kill.Journal).Where(key =>
     {
         var result = new FileInfo(Path.Combine(cluster.Home, "checkpoints", "results", key + ".json"));
         return !result.Exists || result.LastWriteTimeUtc >= kill.At;
