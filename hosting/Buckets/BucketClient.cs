@@ -229,7 +229,7 @@ internal sealed class BucketClient(BucketAccess access, BucketAddress address)
                 if (request.ByteRange is not null && response.HttpStatusCode != HttpStatusCode.PartialContent)
                     throw new LatheException($"{access.Server} sends {address}/{name} whole where a part was asked for: Lathe needs a server that knows byte ranges");
                 // Only faults of the network are retried, not faults of the local disk.
-                using var body = new AnswerBody(response.ResponseStream);
+                using var body = new AnswerBody(response.ResponseStream, access.Stall);
                 return read(body);
             });
         }

@@ -42,6 +42,12 @@ public sealed class BrokerClient(BrokerAddress address) : IAsyncDisposable
     /// <summary>Declares the exchange and the queue of the cluster's coordinator; does nothing if they exist.</summary>
     public Task DeclareCoordinatorAsync(CancellationToken stop) => DeclareAsync(Queues.Coordinator, QueueArguments.Coordinator, stop);
 
+    /// <summary>The same for a worker, whose user need not have any right to a queue that is there.</summary>
+    public async Task EnsureCoordinatorAsync(CancellationToken stop)
+    {
+        if (await ReadyMessagesAsync(Queues.Coordinator, stop) is null) await DeclareCoordinatorAsync(stop);
+    }
+
     /// <summary>Number of messages of a queue that wait for a worker, or null if there is no such queue.</summary>
     public Task<long?> ReadyMessagesAsync(string queue, CancellationToken stop) => OnChannelAsync<long?>(
         async (channel, cancel) =>
@@ -82,7 +88,8 @@ public sealed class BrokerClient(BrokerAddress address) : IAsyncDisposable
                 // Without an id of its own it could not be told from another one with the same body.
                 if (!named.IsMessageIdPresent()) named.MessageId = Guid.NewGuid().ToString();
                 var letter = DeadLetter.Of(named, body) with { Queue = queue, Reason = reason, At = DateTimeOffset.UtcNow };
-                await channel.BasicPublishAsync("", Queues.Dead, mandatory: true, letter.Buried(named), body, cancel);
+                // By the exchange of that queue: a user with a right to the default exchange could send to every queue.
+                await channel.BasicPublishAsync(Queues.Dead, "", mandatory: true, letter.Buried(named), body, cancel);
                 return letter.Id;
             },
             stop);
@@ -104,14 +111,19 @@ public sealed class BrokerClient(BrokerAddress address) : IAsyncDisposable
         _one.Dispose();
     }
 
-    private Task<int> DeclareAsync(string queue, IReadOnlyDictionary<string, object?> arguments, CancellationToken stop) => OnChannelAsync(
-        async (channel, cancel) =>
-        {
-            await DeclareBoundAsync(channel, Queues.Dead, QueueArguments.Dead, cancel);
-            await DeclareBoundAsync(channel, queue, arguments, cancel);
-            return 0;
-        },
-        stop);
+    private async Task DeclareAsync(string queue, IReadOnlyDictionary<string, object?> arguments, CancellationToken stop)
+    {
+        // A worker's user need not have any right to it.
+        var hasDead = await ReadyMessagesAsync(Queues.Dead, stop) is not null;
+        await OnChannelAsync(
+            async (channel, cancel) =>
+            {
+                if (!hasDead) await DeclareBoundAsync(channel, Queues.Dead, QueueArguments.Dead, cancel);
+                await DeclareBoundAsync(channel, queue, arguments, cancel);
+                return 0;
+            },
+            stop);
+    }
 
     internal static async Task DeclareBoundAsync(
         IChannel channel, string name, IReadOnlyDictionary<string, object?> arguments, CancellationToken stop)
@@ -185,6 +197,10 @@ public sealed class BrokerClient(BrokerAddress address) : IAsyncDisposable
 
     private LatheException? Explained(Exception e) => e switch
     {
+        OperationInterruptedException { ShutdownReason: { ReplyCode: Constants.AccessRefused, ReplyText: var text } } when text.Contains(" access to ", StringComparison.Ordinal) => new LatheException(
+            $"user '{address.User}' lacks a right at {address}: {text}; give it with rabbitmqctl set_permissions (docs/cluster.md, \"Users of the broker\")",
+            FailureKind.Permanent,
+            e),
         BrokerUnreachableException or OperationInterruptedException when IsRefusal(e) => new LatheException(
             $"the broker at {address} refuses user '{address.User}' on virtual host '{address.VirtualHost}': check user, password and virtual host in "
             + $"{HostingSettings.BrokerVariable} or --broker",
