@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using System.Security.Authentication;
 using System.Text;
 using Lathe.Contracts;
 using Lathe.Contracts.Messages;
@@ -184,7 +185,7 @@ public sealed class BrokerClient(BrokerAddress address) : IAsyncDisposable
 
     private static bool IsPassing(Exception e) => e switch
     {
-        BrokerUnreachableException unreachable => !IsRefusal(unreachable),
+        BrokerUnreachableException unreachable => !IsRefusal(unreachable) && Untrusted(unreachable) is null,
         OperationInterruptedException interrupted => interrupted.ShutdownReason?.ReplyCode is not (
             Constants.PreconditionFailed or Constants.NotAllowed or Constants.AccessRefused),
         AlreadyClosedException or IOException or SocketException => true,
@@ -195,8 +196,21 @@ public sealed class BrokerClient(BrokerAddress address) : IAsyncDisposable
         or OperationInterruptedException { ShutdownReason.ReplyCode: Constants.NotAllowed or Constants.AccessRefused }
         || (e.InnerException is { } inner && IsRefusal(inner));
 
+    /// <summary>What is wrong with the broker's certificate; null: nothing, or something else is wrong.</summary>
+    private static string? Untrusted(Exception? e) => e switch
+    {
+        null => null,
+        AuthenticationException { InnerException: null } certificate => certificate.Message,
+        AggregateException several => several.InnerExceptions.Select(Untrusted).FirstOrDefault(found => found is not null),
+        _ => Untrusted(e.InnerException),
+    };
+
     private LatheException? Explained(Exception e) => e switch
     {
+        BrokerUnreachableException when Untrusted(e) is { } why => new LatheException(
+            $"the certificate of the broker at {address} is not accepted: {why} If an authority of your own made it, name that authority's certificate in SSL_CERT_FILE",
+            FailureKind.Permanent,
+            e),
         OperationInterruptedException { ShutdownReason: { ReplyCode: Constants.AccessRefused, ReplyText: var text } } when text.Contains(" access to ", StringComparison.Ordinal) => new LatheException(
             $"user '{address.User}' lacks a right at {address}: {text}; give it with rabbitmqctl set_permissions (docs/cluster.md, \"Users of the broker\")",
             FailureKind.Permanent,
