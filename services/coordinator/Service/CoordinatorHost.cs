@@ -1,5 +1,6 @@
 using Lathe.Contracts;
 using Lathe.Hosting;
+using Lathe.Web;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using OpenTelemetry.Trace;
@@ -118,6 +119,7 @@ public static class CoordinatorHost
 
         var app = builder.Build();
         app.MapRestApi(api);
+        app.MapWebPage();
         app.MapHealth();
         return app;
     }

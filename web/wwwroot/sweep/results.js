@@ -1,0 +1,1 @@
+import { html } from '../vendor/preact.js'; export const Results = () => html`<p/>`;
