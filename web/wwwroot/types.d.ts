@@ -49,7 +49,7 @@ export interface ExecutionDetail {
   execution: ExecutionStatus; epochs: EpochPoint[]; id?: string | null; sweep?: { id: string; name: string } | null; version?: string | null; attempt?: number | null; failures?: number | null;
   readyAt?: string | null; sentAt?: string | null; startedAt?: string | null; finishedAt?: string | null; input?: { sha256: string; bytes: number } | null;
   trace?: { id: string; url?: string | null } | null; metrics?: MetricDescriptor[] | null; ancestors?: Relative[] | null; children?: Relative[] | null;
-  sweeps?: { id: string; name: string; index: number; state: ExecutionState }[] | null;
+  places?: { sweep: string; name: string; index: number }[] | null;
   computedIn?: { sweep: string; name: string; index: number } | null;
   nearest?: { sweep: string; sweepName: string; index: number; differences: { part: string; before: unknown; now: unknown }[] } | null;
 }
