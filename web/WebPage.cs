@@ -1,4 +1,3 @@
-using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -20,7 +19,7 @@ public static class WebPage
 
     private const string Forever = "public, max-age=31536000, immutable";
 
-    /// <summary>Adds the routes of the page; they need no key.</summary>
+    /// <summary>Adds the routes of the page. Nobody needs a key for them.</summary>
     public static void MapWebPage(this IEndpointRouteBuilder app)
     {
         var files = WebFiles.Load();
@@ -42,7 +41,7 @@ public static class WebPage
         });
 
         void Map(string pattern, RequestDelegate answer) =>
-            app.MapMethods(pattern, [HttpMethods.Get, HttpMethods.Head], answer).WithMetadata(new AllowAnonymousAttribute()).ExcludeFromDescription();
+            app.MapMethods(pattern, [HttpMethods.Get, HttpMethods.Head], answer).ExcludeFromDescription();
     }
 
     private static Task Redirect(HttpContext context, string to)

@@ -17,7 +17,7 @@ public sealed class DependencyArrows
         ["Lathe.Quantizer"] = ["Lathe.Contracts", "Lathe.Graph", "Lathe.NN", "Lathe.Hosting"],
         ["Lathe.Evaluator"] = ["Lathe.Contracts", "Lathe.Graph", "Lathe.NN", "Lathe.Hosting"],
         ["Lathe.Web"] = [],
-        ["Lathe.Coordinator"] = ["Lathe.Contracts", "Lathe.Graph", "Lathe.Hosting", "Lathe.Web"],
+        ["Lathe.Coordinator"] = ["Lathe.Contracts", "Lathe.Graph", "Lathe.Hosting", "Lathe.Reports", "Lathe.Web"],
         ["Lathe.Cli"] = ["Lathe.Contracts", "Lathe.Graph", "Lathe.NN", "Lathe.Hosting", "Lathe.Reports", .. StageServices, "Lathe.Coordinator"],
     };
 

@@ -1,6 +1,5 @@
 using Lathe.Contracts;
 using Lathe.Hosting;
-using Lathe.Web;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using OpenTelemetry.Trace;
@@ -55,6 +54,7 @@ public static class CoordinatorHost
         services.AddSingleton(new CoordinatorStore(database));
         services.AddSingleton<SweepQueries>();
         services.AddSingleton<StageCatalog>();
+        services.AddSingleton<WorkerRoster>();
         services.AddSingleton<IStageBus, SenderBus>();
         services.AddSingleton<Func<string, DataRef>>(name => DataFingerprint.Find(name, settings));
         services.AddSingleton<Orchestrator>();
@@ -119,7 +119,6 @@ public static class CoordinatorHost
 
         var app = builder.Build();
         app.MapRestApi(api);
-        app.MapWebPage();
         app.MapHealth();
         return app;
     }
