@@ -81,8 +81,9 @@ export interface SweepForecast {
 }
 
 export interface Worker {
-  name: string; stage: string; version: string; host?: string | null; process?: number | null; lathe?: string | null; device?: string | null; threads?: number | null; startedAt?: string | null; heardAt?: string | null; isUp: boolean; exports?: string[] | null;
-  execution?: { sweep: string; sweepName: string; index: number; state: ExecutionState; phase?: string | null; epoch?: number | null; epochs?: number | null; since?: string | null } | null;
+  name: string; stage: string; version: string; isCurrent: boolean; heardAt: string;
+  about?: { lathe?: string | null; startedAt?: string | null; threads?: number | null; device?: string | null; exports?: { name: string }[] | null } | null;
+  executions: { sweep: string; name: string; index: number; startedAt?: string | null; progress?: StageProgress | null }[];
 }
 export interface Queue { stage: string; version: string; isCurrent: boolean; workers: number; backlog?: number | null; ready: number; queued: number; running: number; waiting: number; }
 

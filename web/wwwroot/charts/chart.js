@@ -8,7 +8,7 @@ import { isDark } from '../theme.js';
 /** @typedef {{ series: string[], paper: string, ink: string, soft: string, grid: string, panel: string, bad: string }} Colours */
 
 /** Shapes of groups of points, in the order of the colours. */
-export const symbols = ['diamond', 'circle', 'rect', 'triangle', 'pin', 'roundRect', 'arrow', 'emptyCircle'];
+export const symbols = ['diamond', 'circle', 'rect', 'triangle', 'path://M0 0L10 0L5 9Z', 'path://M3 0L7 0L10 5L7 10L3 10L0 5Z', 'path://M3.5 0h3v3.5h3.5v3h-3.5v3.5h-3v-3.5h-3.5v-3h3.5z', 'path://M5 0L6.2 3.8H10L7 6.2L8 10L5 7.7L2 10L3 6.2L0 3.8H3.8Z'];
 
 /** Dashes of lines, in the order of the colours. @type {('solid' | number[])[]} */
 export const dashes = ['solid', [7, 3], [2, 2], [8, 2, 2, 2], [4, 3], [10, 2, 2, 2, 2, 2], [2, 3], [12, 4]];

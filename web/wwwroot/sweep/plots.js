@@ -3,7 +3,7 @@
 import { html, useMemo } from '../vendor/preact.js';
 import { axisFactor, figure, number } from '../format.js';
 import { go } from '../route.js';
-import { Chart, axis, legend, symbols, tooltip } from '../charts/chart.js';
+import { Chart, axis, legend, short, symbols, tooltip } from '../charts/chart.js';
 import { front } from '../charts/pareto.js';
 import { numberOf, textOf } from './table.js';
 
@@ -90,8 +90,8 @@ export function Parallel({ rows, columns, goal, mark }) {
     }}
     option=${(/** @type {any} */ c) => ({
       tooltip: tooltip(c, { formatter: (/** @type {any} */ p) => p.name ?? '' }),
-      parallel: { left: 40, right: 60, top: 46, bottom: 24, parallelAxisDefault: { nameLocation: 'start', nameGap: 16, nameTextStyle: { color: c.ink, fontSize: 11 }, nameRotate: 0, inverse: false, nameTruncate: { maxWidth: 120 }, axisLine: { lineStyle: { color: c.soft } }, axisTick: { lineStyle: { color: c.soft } }, axisLabel: { color: c.soft, fontSize: 10, hideOverlap: true }, realtime: false, areaSelectStyle: { width: 18, color: c.series[1], borderColor: c.series[1], opacity: 0.25 } } },
-      parallelAxis: axes.map(({ column, isText, isLog }, dim) => ({ dim, name: column.title, nameLocation: 'end', type: isText ? 'category' : isLog ? 'log' : 'value', scale: true, ...isText ? { data: [...new Set(known.map(r => textOf(r, column)))] } : {} })),
+      parallel: { left: 40, right: 60, top: 46, bottom: 24, parallelAxisDefault: { nameLocation: 'start', nameGap: 16, nameTextStyle: { color: c.ink, fontSize: 11 }, nameRotate: 0, inverse: false, nameTruncate: { maxWidth: 120 }, axisLine: { lineStyle: { color: c.soft } }, axisTick: { lineStyle: { color: c.soft } }, axisLabel: { color: c.ink, fontSize: 10, hideOverlap: true, formatter: short, textBorderColor: c.panel, textBorderWidth: 3 }, realtime: false, areaSelectStyle: { width: 18, color: c.series[1], borderColor: c.series[1], opacity: 0.25 } } },
+      parallelAxis: axes.map(({ column, isText, isLog }, dim) => ({ dim, name: column.title, nameLocation: 'end', type: isText ? 'category' : isLog ? 'log' : 'value', scale: true, ...isText ? { axisLabel: { formatter: undefined }, data: [...new Set(known.map(r => textOf(r, column)))] } : {} })),
       visualMap: { show: false, type: 'continuous', dimension: Math.max(0, axes.findIndex(a => a.column === goal)), min: Math.min(...heights), max: Math.max(...heights), inRange: { color: [c.series[2], c.series[5], c.series[3], c.series[1]] } },
       series: [{
         type: 'parallel', smooth: false, progressive: 1000, lineStyle: { width: known.length > 500 ? 0.7 : 1.5, opacity: known.length > 500 ? 0.25 : 0.7 }, inactiveOpacity: 0.04,

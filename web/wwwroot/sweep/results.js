@@ -46,7 +46,7 @@ export function Results({ sweep, query }) {
   const picked = [...chosen];
 
   return html`<${FaultNote} fault=${fault} />
-    ${goal && cost && html`<section aria-labelledby="plots"><h2 id="plots">${view === 'plane' ? 'Reached and paid' : 'Parallel coordinates'}</h2>
+    ${goal && cost && html`<section aria-labelledby="plots"><h2 id="plots">Plot</h2>
       <div class="row filters"><label class="check">Plot <select value=${view} onChange=${(/** @type {any} */ e) => { setMarked(null); setQuery({ plot: e.target.value }); }}><option value="plane">plane with Pareto front</option><option value="parallel">parallel coordinates</option></select></label>
         ${view === 'plane' && html`<label class="check">Upwards <select value=${goal.name} onChange=${(/** @type {any} */ e) => setQuery({ y: e.target.value })}>${figures.map(c => html`<option key=${c.name} value=${c.name}>${c.title}</option>`)}</select></label>
         <label class="check">Across <select value=${cost.name} onChange=${(/** @type {any} */ e) => setQuery({ x: e.target.value })}>${figures.map(c => html`<option key=${c.name} value=${c.name}>${c.metric?.longTitle ?? c.title}</option>`)}</select></label>`}
@@ -103,7 +103,7 @@ function ColumnChoice({ columns, kept, keep }) {
 function FilterBar({ columns, filters }) {
   const ids = useId();
   const [draft, set] = useState(/** @type {Filter} */ ({ column: '', is: '<', value: '' }));
-  const column = columns.find(c => c.name === draft.column) ?? goalOf(columns) ?? columns[0];
+  const column = columns.find(c => c.name === draft.column) ?? costsOf(columns).find(c => c.metric?.format === 'bytes') ?? goalOf(columns) ?? columns[0];
   const write = (/** @type {Filter[]} */ next) => setQuery({ filter: next.map(f => `${f.column}${f.is}${f.value}`).join(';') });
   const add = (/** @type {Event} */ e) => {
     e.preventDefault();
