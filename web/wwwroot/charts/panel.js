@@ -100,9 +100,9 @@ function Bars({ panel }) {
 function Ridges({ panel }) {
   const rows = panel.ridges.length;
   const each = rows > 12 ? 34 : 52;
-  return html`<${Chart} of=${[panel]} height=${rows * each + 60} label=${`${panel.title}: ${rows} distributions of ${panel.about} from ${number(panel.least)} to ${number(panel.most)}: ${panel.ridges.map(r => r.name).slice(0, 20).join(', ')}`}
+  return html`<${Chart} of=${[panel]} height=${rows * each + 70} label=${`${panel.title}: ${rows} distributions of ${panel.about} from ${number(panel.least)} to ${number(panel.most)}: ${panel.ridges.map(r => r.name).slice(0, 20).join(', ')}`}
     option=${(/** @type {any} */ c) => ({
-      grid: panel.ridges.map((_, i) => ({ left: 92, right: 14, top: 8 + i * each, height: each - 6 })),
+      grid: panel.ridges.map((_, i) => ({ left: 92, right: 14, top: 18 + i * each, height: each - 6 })),
       tooltip: tooltip(c, { trigger: 'axis', valueFormatter: number }),
       xAxis: panel.ridges.map((_, i) => ({
         ...axis(c, i === rows - 1 ? panel.about : '', { isX: true }), gridIndex: i, min: panel.least, max: panel.most, splitLine: { show: false }, axisLabel: { show: i === rows - 1, color: c.soft, fontSize: 11, hideOverlap: true },

@@ -39,7 +39,7 @@ export function Flow({ sweep, isWhole }) {
     <div class="flow" style=${{ '--steps': Math.max(1, making.length) }} tabindex="0" role="region" aria-label="Flow of the sweep">
       <div class="columns">${making.map((step, i) => html`<div key=${step.step}><h3>${capital(step.stage)}</h3><${StateBar} counts=${step.counts} label=${step.stage} /><${StateCounts} counts=${step.counts} />
         ${under.get(i)?.map(m => html`<div key=${m.step}><small>${m.stage}</small><${StateBar} counts=${m.counts} label=${m.stage} /></div>`)}</div>`)}</div>
-      ${isWhole ? html`<${Whole} sweep=${sweep} scene=${scene} />` : html`<${Level} scene=${scene} parent=${null} step=${-1} isOpen=${true} />`}</div></section>`;
+      ${isWhole ? html`<${Whole} sweep=${sweep} scene=${scene} />` : html`<${Large} scene=${scene} />`}</div></section>`;
 }
 
 /** @param {{ sweep: SweepStatus, scene: Scene }} props a sweep of which every execution is here */
@@ -66,30 +66,46 @@ function Branch({ node, scene }) {
 
 /**
  * One level of a large tree, read when it is opened and a page at a time.
- * @param {{ scene: Scene, parent: number | null, step: number, isOpen: boolean }} props
+ * @param {Scene} scene
+ * @param {number | null} parent null: the first level
+ * @param {boolean} isOpen
+ * @returns {{ page: TreePage | undefined, words: string, more: () => void }}
  */
-function Level({ scene, parent, step, isOpen }) {
+function useLevel(scene, parent, isOpen) {
   const [limit, setLimit] = useState(atOnce);
-  const path = `/sweeps/${scene.id}/tree?${parent === null ? '' : `parent=${parent}&`}limit=${limit}`;
-  const { data, fault } = usePolled(isOpen ? path : null, 3000);
+  const { data, fault } = usePolled(isOpen ? `/sweeps/${scene.id}/tree?${parent === null ? '' : `parent=${parent}&`}limit=${limit}` : null, 3000);
+  // A longer page replaces the one that is shown when it is there.
   const [last, keep] = useState(/** @type {TreePage | undefined} */ (undefined));
-  const page = /** @type {TreePage | undefined} */ (data) ?? last;
   useEffect(() => {
     if (data) keep(/** @type {TreePage} */ (data));
   }, [data]);
-  if (fault) return html`<p class="soft">${fault.message}</p>`;
-  if (!page) return html`<p class="soft">Loading …</p>`;
-  return html`<ul class=${parent === null ? 'tree' : 'below'}>${page.nodes.filter(n => !scene.measures.has(n.execution.stage)).map(n =>
-    html`<li key=${n.execution.index}><${Large} execution=${n.execution} children=${n.children} scene=${scene} step=${step + 1} isFirst=${page.nodes.length === 1} /></li>`)}
-    ${page.next != null && html`<li><button type="button" class="small" onClick=${() => setLimit(Math.min(1000, limit * 2))}>Show more</button></li>`}</ul>`;
+  const page = /** @type {TreePage | undefined} */ (data) ?? last;
+  return { page, words: fault ? fault.message : page ? '' : 'Loading …', more: () => setLimit(Math.min(1000, limit * 2)) };
 }
 
-/** @param {{ execution: ExecutionStatus, children: number, scene: Scene, step: number, isFirst: boolean }} props */
-function Large({ execution, children, scene, step, isFirst }) {
+/** @param {{ scene: Scene }} props */
+function Large({ scene }) {
+  const level = useLevel(scene, null, true);
+  return html`<${Level} scene=${scene} level=${level} className="tree" depth=${0} />`;
+}
+
+/** @param {{ scene: Scene, level: ReturnType<typeof useLevel>, className: string, depth: number }} props */
+function Level({ scene, level, className, depth }) {
+  if (!level.page) return html`<p class="soft">${level.words}</p>`;
+  const nodes = level.page.nodes.filter(n => !scene.measures.has(n.execution.stage));
+  if (nodes.length === 0) return null;
+  return html`<ul class=${className}>${nodes.map((n, i) => html`<li key=${n.execution.index}><${LargeBranch} execution=${n.execution} children=${n.children} scene=${scene} depth=${depth} isFirst=${i === 0 && depth < 2} /></li>`)}
+    ${level.page.next != null && html`<li><button type="button" class="small" onClick=${level.more}>Show more</button></li>`}</ul>`;
+}
+
+/** @param {{ execution: ExecutionStatus, children: number, scene: Scene, depth: number, isFirst: boolean }} props */
+function LargeBranch({ execution, children, scene, depth, isFirst }) {
   const [isOpen, open] = useState(isFirst);
-  return html`<div class="branch"><div class="cell"><${Box} execution=${execution} measured=${[]} scene=${scene} />
+  const level = useLevel(scene, execution.index, isOpen && children > 0);
+  const measured = (level.page?.nodes ?? []).filter(n => scene.measures.has(n.execution.stage)).map(n => n.execution);
+  return html`<div class="branch"><div class="cell"><${Box} execution=${execution} measured=${isOpen ? measured : []} scene=${scene} />
     ${children > 0 && html`<button type="button" class="small quiet" aria-expanded=${isOpen} onClick=${() => open(!isOpen)}>${isOpen ? '▾' : '▸'} ${counted(children, 'branch', 'branches')}</button>`}</div>
-    ${isOpen && children > 0 && html`<${Level} scene=${scene} parent=${execution.index} step=${step} isOpen=${isOpen} />`}</div>`;
+    ${isOpen && children > 0 && html`<${Level} scene=${scene} level=${level} className="below" depth=${depth + 1} />`}</div>`;
 }
 
 /** @param {{ execution: ExecutionStatus, measured: ExecutionStatus[], scene: Scene }} props */
