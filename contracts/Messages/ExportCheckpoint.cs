@@ -5,7 +5,7 @@ namespace Lathe.Contracts.Messages;
 /// </summary>
 /// <param name="Sha256">Digest of the checkpoint.</param>
 /// <param name="Name">What the files are called, without an ending: letters, digits, dash and underscore.</param>
-/// <param name="Format">Name of an <see cref="ExportFormat"/>.</param>
+/// <param name="Format">Name of an <see cref="OfferedExport"/>.</param>
 /// <param name="Options">Chosen values by the name of their option; one that is left out has its first value.</param>
 public sealed record ExportCheckpoint(string Sha256, string Name, string Format, IReadOnlyDictionary<string, string> Options);
 

@@ -8,7 +8,7 @@ namespace Lathe.Hosting;
 public interface ICheckpointExporter
 {
     /// <summary>What it can export.</summary>
-    IReadOnlyList<ExportFormat> Formats { get; }
+    IReadOnlyList<OfferedExport> Formats { get; }
 
     /// <summary>Makes the files of an export in memory, and verifies them. Called on a thread of its own.</summary>
     /// <param name="request">What to export.</param>

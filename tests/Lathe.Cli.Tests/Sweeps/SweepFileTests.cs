@@ -1,6 +1,7 @@
 using CsCheck;
 using Lathe.Cli.Sweeps;
 using Lathe.Contracts;
+using Lathe.Coordinator;
 
 namespace Lathe.Cli.Tests.Sweeps;
 

@@ -1,15 +1,16 @@
 using Lathe.Contracts;
-using Lathe.Graph;
 using Lathe.Graph.Onnx;
+using Lathe.Graph;
 using Lathe.NN.Onnx;
+using Lathe.Reports;
 
-namespace Lathe.Cli.Exports;
+namespace Lathe.Exports;
 
 /// <summary>An ONNX model of whole-number weights and 8-bit activations.</summary>
 internal static class QuantizedOnnxFormat
 {
     public static ExportFormat Format { get; } = new(
-        "onnx-qdq", "ONNX model of whole-number weights and 8-bit activations (QuantizeLinear, DequantizeLinear), batch norm folded", Make);
+        "onnx-qdq", ".onnx", "ONNX model of whole-number weights and 8-bit activations (QuantizeLinear, DequantizeLinear), batch norm folded", Make);
 
     private static Exported Make(ExportJob job)
     {

@@ -5,7 +5,7 @@ using Lathe.NN.Checkpoints;
 using Lathe.NN.Data;
 using static TorchSharp.torch;
 
-namespace Lathe.Cli.Exports;
+namespace Lathe.Exports;
 
 /// <summary>Images for comparing an exported network with its checkpoint.</summary>
 /// <param name="Kind">Kind of images, for messages: <c>random images</c>.</param>

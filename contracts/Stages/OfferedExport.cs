@@ -4,7 +4,7 @@ namespace Lathe.Contracts;
 /// <param name="Name">Lower-case word with dashes, for example <c>onnx-qdq</c>.</param>
 /// <param name="Summary">One line for a person.</param>
 /// <param name="Options">What can be chosen; empty: nothing.</param>
-public sealed record ExportFormat(string Name, string Summary, IReadOnlyList<ExportOption> Options);
+public sealed record OfferedExport(string Name, string Summary, IReadOnlyList<ExportOption> Options);
 
 /// <summary>Something that can be chosen of an export.</summary>
 /// <param name="Name">For example <c>weights</c>.</param>

@@ -1,6 +1,6 @@
 using static TorchSharp.torch;
 
-namespace Lathe.Cli.Exports;
+namespace Lathe.Exports;
 
 /// <summary>How closely an exported network's logits follow those of the network itself.</summary>
 /// <param name="Images">Images that both computed.</param>

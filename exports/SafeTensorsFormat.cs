@@ -1,12 +1,13 @@
 using Lathe.Contracts;
 using Lathe.NN.Checkpoints;
+using Lathe.Reports;
 
-namespace Lathe.Cli.Exports;
+namespace Lathe.Exports;
 
 /// <summary>Plain float32 tensors under PyTorch's names, as Python's safetensors reads them.</summary>
 internal static class SafeTensorsFormat
 {
-    public static ExportFormat Format { get; } = new("safetensors", "float32 tensors under PyTorch's names, for load_state_dict in Python", Make);
+    public static ExportFormat Format { get; } = new("safetensors", ".safetensors", "float32 tensors under PyTorch's names, for load_state_dict in Python", Make);
 
     private static Exported Make(ExportJob job)
     {

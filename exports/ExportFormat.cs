@@ -1,15 +1,16 @@
 using Lathe.Contracts;
 using Lathe.Hosting;
 
-namespace Lathe.Cli.Exports;
+namespace Lathe.Exports;
 
 /// <summary>A format for exporting a checkpoint.</summary>
 /// <param name="Name">As typed.</param>
+/// <param name="Ending">Usual ending of its main file.</param>
 /// <param name="Summary">One line for a person.</param>
 /// <param name="Make">
 /// Makes the job's files in memory, and verifies that they compute the same as the checkpoint. Writes nothing.
 /// </param>
-internal sealed record ExportFormat(string Name, string Summary, Func<ExportJob, Exported> Make)
+internal sealed record ExportFormat(string Name, string Ending, string Summary, Func<ExportJob, Exported> Make)
 {
     /// <summary>Every format. A new format is added only here.</summary>
     public static IReadOnlyList<ExportFormat> All { get; } = [OnnxFormat.Format, QuantizedOnnxFormat.Format, CFormat.Format, SafeTensorsFormat.Format];

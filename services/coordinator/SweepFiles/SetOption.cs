@@ -1,7 +1,7 @@
 using Lathe.Contracts;
 using Lathe.Hosting;
 
-namespace Lathe.Cli.Sweeps;
+namespace Lathe.Coordinator;
 
 /// <summary>One <c>--set</c>: a parameter of every stage of a name, or a key of the sweep itself.</summary>
 /// <param name="Text">As the user wrote it.</param>

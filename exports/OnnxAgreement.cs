@@ -5,7 +5,7 @@ using Lathe.NN.Onnx;
 using Microsoft.ML.OnnxRuntime;
 using static TorchSharp.torch;
 
-namespace Lathe.Cli.Exports;
+namespace Lathe.Exports;
 
 /// <summary>Runs an ONNX model with ONNX Runtime and compares its logits with those of the network that it was made from.</summary>
 internal static class OnnxAgreement

@@ -1,13 +1,14 @@
 using Lathe.Contracts;
 using Lathe.Graph;
 using Lathe.NN.Onnx;
+using Lathe.Reports;
 
-namespace Lathe.Cli.Exports;
+namespace Lathe.Exports;
 
 /// <summary>An ONNX model in float32.</summary>
 internal static class OnnxFormat
 {
-    public static ExportFormat Format { get; } = new("onnx", "ONNX model in float32, with fixed-point weights as the numbers that they stand for", Make);
+    public static ExportFormat Format { get; } = new("onnx", ".onnx", "ONNX model in float32, with fixed-point weights as the numbers that they stand for", Make);
 
     private static Exported Make(ExportJob job)
     {

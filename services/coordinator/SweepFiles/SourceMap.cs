@@ -1,6 +1,6 @@
 using Lathe.Contracts;
 
-namespace Lathe.Cli.Sweeps;
+namespace Lathe.Coordinator;
 
 /// <summary>
 /// Maps each part of a sweep to the place where it was written: a place in the file, or a command-line option.
@@ -31,6 +31,9 @@ internal sealed class SourceMap(string file)
 
     /// <summary>Marks a part, including its own parts, as written by this option.</summary>
     public void AddOption(string pointer, string option) => _options[pointer] = option;
+
+    /// <summary>Place in the text of a part, or of the nearest part around it; null: an option wrote it.</summary>
+    public Place? PlaceOf(string pointer) => Origin(pointer) is (null, var place) ? place : null;
 
     /// <summary>One line for the user: place, part and problem.</summary>
     /// <param name="pointer">The part.</param>

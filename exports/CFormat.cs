@@ -1,14 +1,15 @@
 using System.Text;
 using Lathe.Contracts;
-using Lathe.NN.FixedPoint;
 using Lathe.NN.FixedPoint.C;
+using Lathe.NN.FixedPoint;
+using Lathe.Reports;
 
-namespace Lathe.Cli.Exports;
+namespace Lathe.Exports;
 
 /// <summary>Fixed-point inference as C.</summary>
 internal static class CFormat
 {
-    public static ExportFormat Format { get; } = new("c", "C99 source and header of inference on whole numbers, without dependencies or heap", Make);
+    public static ExportFormat Format { get; } = new("c", ".c", "C99 source and header of inference on whole numbers, without dependencies or heap", Make);
 
     private static Exported Make(ExportJob job)
     {

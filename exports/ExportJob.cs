@@ -3,7 +3,7 @@ using Lathe.NN.Checkpoints;
 using Lathe.NN.Execution;
 using Lathe.NN.Onnx;
 
-namespace Lathe.Cli.Exports;
+namespace Lathe.Exports;
 
 /// <summary>An export: the checkpoint and the target.</summary>
 /// <param name="Checkpoint">The checkpoint, its weights unpacked.</param>

@@ -1,7 +1,7 @@
 using System.Globalization;
 using Lathe.Contracts;
 
-namespace Lathe.Cli.Exports;
+namespace Lathe.Exports;
 
 /// <summary>Says how closely ONNX Runtime follows a checkpoint.</summary>
 internal static class AgreementText

@@ -4,7 +4,7 @@ using System.Text.RegularExpressions;
 using YamlDotNet.Core;
 using YamlDotNet.Core.Events;
 
-namespace Lathe.Cli.Sweeps;
+namespace Lathe.Coordinator;
 
 /// <summary>A place in a text, both counted from 1.</summary>
 internal readonly record struct Place(long Line, long Column)
