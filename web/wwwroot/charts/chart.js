@@ -34,7 +34,7 @@ export const axis = (c, name, { isLog = false, isX = false, type = 'value', from
   nameGap: isX ? 26 : 10,
   nameTextStyle: { color: c.ink, fontSize: 12, align: isX ? 'center' : 'left', padding: isX ? 0 : [0, 0, 0, -30] },
   scale: !fromZero,
-  axisLine: { show: isX, lineStyle: { color: c.soft } },
+  axisLine: { show: isX, onZero: false, lineStyle: { color: c.soft } },
   axisTick: { show: false },
   axisLabel: { color: c.soft, fontSize: 11, hideOverlap: true, formatter: type === 'category' ? undefined : short },
   splitLine: { show: type === 'value' || isLog, lineStyle: { color: c.grid, width: 0.7 } },

@@ -122,18 +122,20 @@ function Ridges({ panel }) {
 function Heat({ panel }) {
   const rows = panel.rows.length;
   const isSmall = rows <= 12;
+  const longest = Math.max(...panel.columns.map(name => name.length), 0);
+  const isTurned = isSmall && longest * panel.columns.length > 36;
   const sums = panel.values.map(row => row.reduce((a, b) => a + b, 0) || 1);
   const data = panel.values.flatMap((row, y) => row.map((n, x) => ({ value: [x, y, n / (sums[y] ?? 1)], count: n, isRight: panel.isDiagonalRight && panel.rows[y] === panel.columns[x] })));
   return html`<${Chart} of=${[panel]} height=${Math.min(900, Math.max(260, 110 + rows * (isSmall ? 26 : 12)))} label=${`${panel.title}: ${panel.rowTitle} against ${panel.columnTitle}. ${panel.isDiagonalRight ? panel.rows.map((name, i) => `${name}: ${number(panel.values[i]?.[i])} of ${number(sums[i])}`).slice(0, 20).join(', ') : ''}`}
     option=${(/** @type {any} */ c) => ({
-      grid: { left: 8, right: 8, top: 24, bottom: 34, containLabel: true },
-      xAxis: axis(c, panel.columnTitle, { isX: true, type: 'category', more: { data: panel.columns, nameGap: isSmall ? 58 : 30, axisLabel: { color: c.soft, fontSize: 10, rotate: isSmall ? 45 : 0, width: 76, overflow: 'truncate', interval: isSmall ? 0 : 'auto' } } }),
+      grid: { left: 8, right: 8, top: 24, bottom: 26, containLabel: true },
+      xAxis: axis(c, panel.columnTitle, { isX: true, type: 'category', more: { data: panel.columns, nameGap: isTurned ? 18 + Math.min(56, longest * 4.5) : 26, axisLabel: { color: c.soft, fontSize: 10, rotate: isTurned ? 45 : 0, width: 76, overflow: 'truncate', interval: isSmall ? 0 : 'auto' } } }),
       yAxis: axis(c, panel.rowTitle, { type: 'category', more: { data: panel.rows, inverse: true, nameLocation: 'start', axisLabel: { color: c.soft, fontSize: 10, width: 90, overflow: 'truncate', interval: isSmall ? 0 : 'auto' } } }),
       visualMap: [0, 1].map(i => ({ show: false, type: 'continuous', min: 0, max: 1, seriesIndex: i, inRange: { color: [c.panel, i === 0 ? c.series[2] : c.series[1]] } })),
       tooltip: tooltip(c, { formatter: (/** @type {any} */ p) => `${panel.rowTitle} ${panel.rows[p.value[1]]}\n${panel.columnTitle} ${panel.columns[p.value[0]]}\n${number(p.data.count)} (${(p.value[2] * 100).toFixed(1)}%)` }),
       series: [data.filter(d => !d.isRight), data.filter(d => d.isRight)].map(own => ({
-        type: 'heatmap', data: own, emphasis: { disabled: true }, itemStyle: { borderColor: c.panel, borderWidth: 1 },
-        label: { show: isSmall, fontSize: 10, color: c.ink, formatter: (/** @type {any} */ p) => p.data.count ? number(p.data.count) : '', textBorderColor: c.panel, textBorderWidth: 2 },
+        type: 'heatmap', data: own.map(d => ({ ...d, label: { color: d.value[2] !== undefined && d.value[2] > 0.55 ? c.paper : c.ink } })), emphasis: { disabled: true }, itemStyle: { borderColor: c.panel, borderWidth: 1 },
+        label: { show: isSmall, fontSize: 10, formatter: (/** @type {any} */ p) => p.data.count ? number(p.data.count) : '' },
       })),
     })} />`;
 }
