@@ -56,7 +56,9 @@ internal sealed partial class GraphImport
             {
                 if (Input(node, i) is not ConstantValue constant) continue;
                 var x = Feature(node, 1 - i);
-                return IsNumber(constant, 3) ? new PartialValue(Part.PlusThree, x, OnnxText.Describe(node)) : AddBias(node, i, x);
+                return IsNumber(constant, 3)
+                    ? new PartialValue(Part.PlusThree, x, OnnxText.Describe(node), Name: OnnxText.NodeName(node, null))
+                    : Affine(node, x, null, ForChannels(constant.Tensor, x));
             }
         }
 
@@ -79,8 +81,11 @@ internal sealed partial class GraphImport
             }
         }
 
-        if (Input(node, 0) is ConstantValue || Input(node, 1) is ConstantValue)
-            throw new LatheException("it multiplies with a constant, for which networks here have batch norm alone; fold it into the layer before");
+        for (var i = 0; i < 2; i++)
+        {
+            if (Input(node, i) is ConstantValue constant && Feature(node, 1 - i) is var x) return Affine(node, x, ForChannels(constant.Tensor, x), null);
+        }
+
         var factors = Several(node);
         for (var i = 0; i < 2; i++)
         {
@@ -90,9 +95,22 @@ internal sealed partial class GraphImport
         return Append(new Mul(NewName(node), [.. factors.Select(f => f.Tensor)]), factors[0]);
     }
 
-    private OnnxValue Div(NodeProto node) => Input(node, 0) is PartialValue partial && Input(node, 1) is ConstantValue constant
-        ? Sixth(node, partial, IsNumber(constant, 6))
-        : throw new LatheException("it divides; expected that as a part of a hard swish");
+    private FeatureValue Sub(NodeProto node)
+    {
+        if (Input(node, 1) is ConstantValue taken && Feature(node, 0) is var x) return Affine(node, x, null, Array.ConvertAll(ForChannels(taken.Tensor, x), value => -value));
+        if (Input(node, 0) is ConstantValue from && Feature(node, 1) is var y) return Affine(node, y, [.. Enumerable.Repeat(-1f, y.Shape.Channels)], ForChannels(from.Tensor, y));
+        throw new LatheException("it subtracts two tensors that are made from the images; networks here add and multiply");
+    }
+
+    private OnnxValue Div(NodeProto node)
+    {
+        if (Input(node, 1) is not ConstantValue constant)
+            throw new LatheException("it divides by what is made from the images; expected a constant");
+        if (Input(node, 0) is PartialValue { Part: Part.ClippedPlusThree or Part.SixHardSwishes } partial) return Sixth(node, partial, IsNumber(constant, 6));
+        var x = Feature(node, 0);
+        var divisors = ForChannels(constant.Tensor, x);
+        return Array.IndexOf(divisors, 0) < 0 ? Affine(node, x, Array.ConvertAll(divisors, value => 1 / value), null) : throw new LatheException("it divides by 0");
+    }
 
     private OnnxValue Sixth(NodeProto node, PartialValue partial, bool isSixth) => (partial.Part, isSixth) switch
     {

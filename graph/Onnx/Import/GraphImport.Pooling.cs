@@ -37,7 +37,7 @@ internal sealed partial class GraphImport
         if (kernel < 1 || stride < 1) throw new LatheException($"its kernel is {kernel} and its stride {stride}; expected at least 1");
         if (attributes.Square("dilations", 1) != 1) throw new LatheException("it is dilated; expected dilations of 1");
         attributes.Require("storage_order", 0, 0, "expected 0");
-        var padding = Whole(attributes.Padding((kernel, stride, x.Shape.Height, x.Shape.Width)) + (long)border, "pads");
+        var padding = Whole(attributes.Padding((kernel, stride, x.Shape.Height + (2 * border), x.Shape.Width + (2 * border))) + (long)border, "pads");
         var isWhole = Rest(x.Shape.Height) == 0 && Rest(x.Shape.Width) == 0;
         if (attributes.Integer("ceil_mode", 0) != 0 && !isWhole)
             throw new LatheException($"ceil_mode is 1, which makes a last window that reaches out of {x.Shape}; expected 0");

@@ -22,6 +22,7 @@ internal sealed partial class GraphImport
         ["Sum"] = Add,
         ["Mul"] = Mul,
         ["Div"] = Div,
+        ["Sub"] = Sub,
         ["MaxPool"] = MaxPool,
         ["AveragePool"] = AveragePool,
         ["GlobalAveragePool"] = GlobalAveragePool,

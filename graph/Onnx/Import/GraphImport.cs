@@ -21,6 +21,7 @@ internal sealed partial class GraphImport
     private readonly Dictionary<string, TensorShape> _shapes = [];
     private readonly Dictionary<string, int> _namesGiven = [];
     private readonly Dictionary<string, float[]> _parameters = [];
+    private readonly Dictionary<TensorProto, string> _owners = new(ReferenceEqualityComparer.Instance);
     private readonly List<string> _faults = [];
     private readonly List<string> _notes = [];
     private readonly Dictionary<string, Func<NodeProto, OnnxValue>> _operations;
@@ -145,25 +146,50 @@ internal sealed partial class GraphImport
         if (logits.Tensor == NetworkGraph.InputName || !logits.Shape.IsFlat || logits.Unrolled is not null)
             throw new LatheException($"its output is [{string.Join(", ", logits.Axes.Select(a => a?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "N"))}]; expected logits, [N, classes]");
 
-        var needed = new HashSet<string> { logits.Tensor };
-        for (var i = _nodes.Count - 1; i >= 0; i--)
-        {
-            if (needed.Contains(_nodes[i].Name)) needed.UnionWith(_nodes[i].Inputs);
-        }
-
-        var graph = new NetworkGraph(name.Length > 0 ? name : "imported", input, [.. _nodes.Where(n => needed.Contains(n.Name))], logits.Tensor);
+        var (nodes, output) = Ended(Needed(_nodes, logits.Tensor), logits.Tensor);
+        (nodes, output) = Settled(nodes, output);
+        var graph = new NetworkGraph(name.Length > 0 ? name : "imported", input, nodes, output);
         GraphValidation.Check(graph);
         var parameters = ParameterShapes.Of(graph);
         if (parameters.Count == 0) throw new LatheException("it has no weights");
         return new ImportedNetwork(graph, parameters.ToDictionary(p => p.Name, p => _parameters[p.Name]), _notes);
     }
 
+    /// <summary>The nodes that lead to a tensor.</summary>
+    private static List<Node> Needed(IReadOnlyList<Node> nodes, string output)
+    {
+        var needed = new HashSet<string> { output };
+        for (var i = nodes.Count - 1; i >= 0; i--)
+        {
+            if (needed.Contains(nodes[i].Name)) needed.UnionWith(nodes[i].Inputs);
+        }
+
+        return [.. nodes.Where(node => needed.Contains(node.Name))];
+    }
+
+    /// <summary>Without a sigmoid at the end, which keeps the order of the logits as softmax does.</summary>
+    private (List<Node> Nodes, string Output) Ended(List<Node> nodes, string output)
+    {
+        var end = output;
+        while (nodes.Find(node => node.Name == end) is Lathe.Graph.Flatten or Lathe.Graph.Dropout) end = nodes.Find(node => node.Name == end)!.Inputs[0];
+        if (nodes.Find(node => node.Name == end) is not Activation { Kind: ActivationKind.Sigmoid or ActivationKind.HardSigmoid } sigmoid
+            || nodes.Sum(node => node.Inputs.Count(input => input == end)) > (end == output ? 0 : 1))
+            return (nodes, output);
+        _notes.Add($"{sigmoid.Kind} '{sigmoid.Name}' at the end is left out: logits are what is trained and compared");
+        var before = sigmoid.Inputs[0];
+        return (Needed(Reading(nodes, end, before), end == output ? before : output), end == output ? before : output);
+    }
+
+    /// <summary>The same nodes, reading one tensor in the place of another.</summary>
+    private static List<Node> Reading(IEnumerable<Node> nodes, string tensor, string other) =>
+        [.. nodes.Select(node => node.Inputs.Contains(tensor) ? node with { Inputs = [.. node.Inputs.Select(input => input == tensor ? other : input)] } : node)];
+
     /// <summary>Appends a node to the network.</summary>
     /// <param name="node">The node.</param>
     /// <param name="like">Whose order of axes its tensor has; null: the usual.</param>
     private FeatureValue Append(Node node, FeatureValue? like = null)
     {
-        var shape = ShapeInference.Infer(Checked(node), [.. node.Inputs.Select(i => _shapes[i])]);
+        var shape = node is ScaleShift ? _shapes[node.Inputs[0]] : ShapeInference.Infer(Checked(node), [.. node.Inputs.Select(i => _shapes[i])]);
         if ((Int128)shape.Channels * shape.Height * shape.Width > ShapeInference.MaxValues)
             throw new LatheException($"it makes {shape}, more than {ShapeInference.MaxValues} values");
         _shapes.Add(node.Name, shape);
@@ -201,6 +227,7 @@ internal sealed partial class GraphImport
     {
         FeatureValue feature => feature,
         PartialValue { Part: Part.HardSigmoid } partial => HardSigmoid(node.Input[index], partial),
+        PartialValue { Part: Part.PlusThree } partial => Shifted(node.Input[index], partial),
         PartialValue partial => throw Unfinished(partial),
         null => throw new LatheException($"it has {node.Input.Count} inputs; expected more than {index}"),
         _ => throw new LatheException($"its input '{OnnxText.Short(node.Input[index])}' is a constant; expected what is made from the images"),
