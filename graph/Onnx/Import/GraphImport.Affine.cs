@@ -27,9 +27,9 @@ internal sealed partial class GraphImport
         var extents = OnnxConstants.Shape(tensor);
         var channels = x.Shape.Channels;
         // Broadcasting aligns extents from the last one.
-        var axis = x.Shape.IsFlat || x.ChannelsLast ? 1 : 3;
+        var axis = x.Axes.Length - x.ChannelAxis;
         var isForChannels = extents.Length >= axis && extents[^axis] == channels && extents.Where((_, i) => i != extents.Length - axis).All(e => e == 1);
-        if (!(isForChannels || Array.TrueForAll(extents, e => e == 1)) || extents.Length > (x.Shape.IsFlat ? 2 : 4))
+        if (!(isForChannels || Array.TrueForAll(extents, e => e == 1)) || extents.Length > x.Axes.Length)
             throw new LatheException($"it works with a constant [{OnnxAttributes.List(tensor.Dims)}]; expected a number for each of {channels} channels, or one number");
         var values = _constants.Floats(tensor);
         if (values.Length == 1) return [.. Enumerable.Repeat(values[0], channels)];
@@ -71,7 +71,7 @@ internal sealed partial class GraphImport
             var from = affine.Inputs[0];
             var place = settled.FindIndex(layer => layer.Name == from);
             // The tensor may be the one that an earlier constant of this pass has become part of: its readers are counted under the written name.
-            if (place >= 0 && readers[written.Inputs[0]] == 1 && settled[place] is Conv2d or Linear or BatchNorm)
+            if (place >= 0 && readers[written.Inputs[0]] == 1 && settled[place] is Conv2d or Linear or BatchNorm or GroupNorm)
             {
                 settled[place] = TakenIn(settled[place], affine);
                 names.Add(affine.Name, from);
@@ -113,14 +113,24 @@ internal sealed partial class GraphImport
     private string Keep(ScaleShift affine, List<Node> nodes)
     {
         var channels = _shapes[affine.Name].Channels;
-        if (_shapes[affine.Name].IsFlat)
-            throw new LatheException($"{affine.By} works with constants on features that other nodes read too; expected images, or the bias of a layer that nothing else reads");
-        var name = NewName(affine.Wanted);
-        _shapes.Add(name, _shapes[affine.Name]);
-        nodes.Add(new Conv2d(name, affine.Inputs, channels, channels, 1, Groups: channels, Bias: affine.Shift is not null));
+        var isFlat = _shapes[affine.Name].IsFlat;
+        var name = New(affine.Wanted, new TensorShape(channels));
+        string[] inputs = [.. affine.Inputs];
+        // Features become channels of one pixel and back.
+        if (isFlat) nodes.Add(new Unflatten(inputs[0] = New($"{name}.image", new TensorShape(channels)), affine.Inputs, 1, 1));
+        nodes.Add(new Conv2d(name, inputs, channels, channels, 1, Groups: channels, Bias: affine.Shift is not null));
         _parameters.Add($"{name}.weight", affine.Scale ?? [.. Enumerable.Repeat(1f, channels)]);
         if (affine.Shift is { } shift) _parameters.Add($"{name}.bias", shift);
         _notes.Add($"{affine.By} is kept as a layer, '{name}': a factor{(affine.Shift is null ? "" : " and a summand")} for each channel, which training changes like others");
-        return name;
+        if (!isFlat) return name;
+        nodes.Add(new Flatten(New($"{name}.flatten", _shapes[affine.Name]), [name]));
+        return nodes[^1].Name;
+
+        string New(string wanted, TensorShape shape)
+        {
+            var given = NewName(wanted);
+            _shapes.Add(given, shape);
+            return given;
+        }
     }
 }

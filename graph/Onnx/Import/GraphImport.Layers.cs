@@ -11,13 +11,16 @@ internal sealed partial class GraphImport
         var (x, border) = Bordered(node);
         var attributes = new OnnxAttributes(node);
         var weight = Constant(node, 1);
-        if (OnnxConstants.Shape(weight) is not [> 0 and var made, > 0 and var read, > 0 and var kernel, > 0 and var width])
-            throw new LatheException($"its weight is [{OnnxAttributes.List(weight.Dims)}]; expected [out, in / groups, height, width]");
-        if (kernel != width) throw new LatheException($"its kernel is {kernel} x {width}; expected a square");
-        if (attributes.Square("kernel_shape", kernel) != kernel) throw new LatheException("its kernel_shape is not that of its weight");
+        var (made, read, kernel) = (x.Dropped, OnnxConstants.Shape(weight)) switch
+        {
+            (Dropped.None, [> 0 and var o, > 0 and var i, > 0 and var height, > 0 and var width]) => (o, i, new Extent(height, width)),
+            (Dropped.Height, [> 0 and var o, > 0 and var i, > 0 and var width]) => (o, i, new Extent(1, width)),
+            _ => throw new LatheException($"its weight is [{OnnxAttributes.List(weight.Dims)}]; expected [out, in / groups, {(x.Dropped == Dropped.Height ? "width" : "height, width")}]"),
+        };
+        if (attributes.Extent("kernel_shape", kernel, x.Dropped) != kernel) throw new LatheException("its kernel_shape is not that of its weight");
         var groups = Whole(attributes.Integer("group", 1), "group");
-        var (stride, dilation) = (attributes.Square("strides", 1), attributes.Square("dilations", 1));
-        var padding = Whole(attributes.Padding((((kernel - 1L) * dilation) + 1, stride, x.Shape.Height + (2 * border), x.Shape.Width + (2 * border))) + (long)border, "pads");
+        var (stride, dilation) = (attributes.Extent("strides", 1, x.Dropped), attributes.Extent("dilations", 1, x.Dropped));
+        var padding = border + attributes.Padding(Reach(kernel, dilation), stride, Around(x.Shape, border), x.Dropped);
         if (groups < 1 || x.Shape.Channels != (long)read * groups)
             throw new LatheException($"it reads {x.Shape.Channels} channels; its weight has {read} for each of {groups} groups");
 
@@ -25,7 +28,7 @@ internal sealed partial class GraphImport
         var bias = Input(node, 2) is null ? null : Vector(node, 2, made);
         var conv = new Conv2d(
             NewName(node, node.Input[1]), [x.Tensor], x.Shape.Channels, made, kernel, stride, padding, dilation, groups, bias is not null);
-        return AppendLayer(conv, values, bias);
+        return AppendLayer(conv, values, bias, x);
     }
 
     private FeatureValue Gemm(NodeProto node)
@@ -56,21 +59,33 @@ internal sealed partial class GraphImport
     {
         var attributes = new OnnxAttributes(node);
         attributes.Require("training_mode", 0, 0, "export the network in evaluation mode");
-        var x = Plain(node, 0);
+        var x = InOrder(node, 0);
         var vectors = Enumerable.Range(1, 4).Select(i => Vector(node, i, x.Shape.Channels)).ToList();
         // ONNX's momentum is the share of the old value. Of 1, nothing would ever be learned: PyTorch's usual one then.
         var momentum = Math.Round(1 - attributes.Number("momentum", 0.9), 6);
         var norm = new BatchNorm(
             NewName(node, node.Input[1]), [x.Tensor], x.Shape.Channels, attributes.Number("epsilon", 1e-5), momentum is > 0 and <= 1 ? momentum : 0.1);
-        var made = Append(norm);
+        var made = Append(norm, x);
         foreach (var (suffix, values) in ((string[])["weight", "bias", "running_mean", "running_var"]).Zip(vectors))
             _parameters.Add($"{norm.Name}.{suffix}", values);
         return made;
     }
 
-    private FeatureValue AppendLayer(Node layer, float[] weight, float[]? bias)
+    /// <summary>Rows and columns from a window's first to its last.</summary>
+    private static Extent Reach(Extent kernel, Extent dilation)
     {
-        var made = Append(layer);
+        return new Extent(Of(kernel.Height, dilation.Height), Of(kernel.Width, dilation.Width));
+
+        static int Of(int pixels, int spread) => (int)Math.Min(((pixels - 1L) * spread) + 1, ShapeInference.MaxValues);
+    }
+
+    /// <summary>A shape with a border around it.</summary>
+    private static TensorShape Around(TensorShape shape, Border border) =>
+        shape with { Height = shape.Height + border.Top + border.Bottom, Width = shape.Width + border.Left + border.Right };
+
+    private FeatureValue AppendLayer(Node layer, float[] weight, float[]? bias, FeatureValue? like = null)
+    {
+        var made = Append(layer, like is null ? null : like with { Unrolled = null });
         _parameters.Add($"{layer.Name}.weight", weight);
         if (bias is not null) _parameters.Add($"{layer.Name}.bias", bias);
         return made;
