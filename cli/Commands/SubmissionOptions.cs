@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.RegularExpressions;
 using Lathe.Cli.Sweeps;
 using Lathe.Contracts;
+using Lathe.Coordinator;
 using Lathe.Hosting;
 
 namespace Lathe.Cli.Commands;
