@@ -1,4 +1,5 @@
 using Lathe.Coordinator;
+using Lathe.Hosting;
 
 namespace Lathe.Benchmarks.Coordinator;
 
@@ -14,6 +15,10 @@ internal static class PartOfMeasurement
         OutboxPatience = TimeSpan.FromSeconds(6),
         RetryDelay = TimeSpan.FromSeconds(1),
     };
+
+    /// <summary>Settings with a home, and with the store that the environment names.</summary>
+    public static HostingSettings Settings(string home) =>
+        Environment.GetEnvironmentVariable(HostingSettings.StoreVariable) is { Length: > 0 } store ? HostingSettings.In(home) with { Store = store } : HostingSettings.In(home);
 
     /// <summary>Ends this process once the one that started it is gone, and with it the other end of standard input.</summary>
     public static void EndWithParent() => _ = Task.Run(() =>

@@ -4,7 +4,6 @@ using System.Text.Json.Nodes;
 using Lathe.Cli.Embedded;
 using Lathe.Cli.Output;
 using Lathe.Cli.Sources;
-using Lathe.Cli.Sweeps;
 using Lathe.Contracts;
 using Lathe.Coordinator;
 using Lathe.Hosting;

@@ -2,7 +2,6 @@ using System.CommandLine;
 using Lathe.Cli.Data;
 using Lathe.Cli.Output;
 using Lathe.Cli.Sources;
-using Lathe.Cli.Sweeps;
 using Lathe.Contracts;
 using Lathe.Coordinator;
 using Lathe.Hosting;

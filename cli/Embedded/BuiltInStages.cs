@@ -3,6 +3,7 @@ using Lathe.Contracts;
 using Lathe.Contracts.Messages;
 using Lathe.Contracts.Panels;
 using Lathe.Evaluator;
+using Lathe.Exports;
 using Lathe.Graph.Checkpoints;
 using Lathe.Hosting;
 using Lathe.NN.Checkpoints;
@@ -103,5 +104,7 @@ internal static class BuiltInStages
 
     private static BuiltInStage Of<TStage, TParameters>(Func<StageNotes, IReadOnlyList<Panel>> panels)
         where TStage : class, IStage<TParameters>, new() =>
-        new(TStage.Manifest, new(Hosting.Manifests.Of<TStage, TParameters>), bus => bus.AddStage<TStage, TParameters>(), StageHost.RunAsync<TStage, TParameters>, panels, StageCheck.Ask<TStage, TParameters>);
+        new(
+            TStage.Manifest, new(Hosting.Manifests.Of<TStage, TParameters>), bus => bus.AddStage<TStage, TParameters>(),
+            (settings, stop) => StageHost.RunAsync<TStage, TParameters>(settings, stop, bus => bus.AddExporter(new CheckpointExporter())), panels, StageCheck.Ask<TStage, TParameters>);
 }

@@ -63,7 +63,7 @@ internal sealed class DatabaseControl(HostingSettings settings) : ISweepControl
         var (sweep, _) = await FindAsync(reference, stop);
         using var orchestrator = new Orchestrator(
             _store, new StageCatalog(_store, TimeProvider.System), new NoBus(settings), new CheckpointStore(settings), new ResultStore(settings),
-            name => DataFingerprint.Find(name, settings), new CoordinatorOptions { ReplyQueue = sweep.Owner }, TimeProvider.System, NullLoggerFactory.Instance);
+            name => DataFingerprint.Find(name, settings), new CoordinatorOptions { ReplyQueue = sweep.Owner }, TimeProvider.System, NullLoggerFactory.Instance, new TrainingStateStore(settings));
         return await order(orchestrator, sweep.Id);
     }
 

@@ -1,15 +1,21 @@
+using System.Diagnostics;
+using Lathe.Contracts;
 using Lathe.Contracts.Messages;
 using Microsoft.Extensions.Hosting;
 
 namespace Lathe.Hosting;
 
 /// <summary>Tells coordinators which stages this process hosts.</summary>
-internal sealed class Announcer(LatheBusBuilder parts, ReportSender reports)
+internal sealed class Announcer(LatheBusBuilder parts, ReportSender reports, HostingSettings settings)
 {
+    private readonly WorkerAbout _about = new(
+        typeof(Announcer).Assembly.GetName().Version?.ToString(3) ?? "", Process.GetCurrentProcess().StartTime.ToUniversalTime(), settings.Threads, settings.Device.ToString(),
+        [.. parts.Exporters.SelectMany(e => e.Formats)]);
+
     public async Task Announce(string queue, CancellationToken stop)
     {
         foreach (var stage in parts.Stages)
-            await reports.SendAsync(queue, new StageAnnounced(stage.Manifest, WorkerName.Of(stage.Manifest.Name)), null, stop);
+            await reports.SendAsync(queue, new StageAnnounced(stage.Manifest, WorkerName.Of(stage.Manifest.Name), _about), null, stop);
     }
 }
 
@@ -31,7 +37,8 @@ internal sealed class BrokerPreparation(BrokerClient broker, LatheBusBuilder par
 {
     public async Task StartAsync(CancellationToken cancellationToken)
     {
-        await broker.DeclareCoordinatorAsync(cancellationToken);
+        if (parts.ReportQueues.Contains(Queues.Coordinator)) await broker.DeclareCoordinatorAsync(cancellationToken);
+        else await broker.EnsureCoordinatorAsync(cancellationToken);
         foreach (var stage in parts.Stages) await broker.DeclareStageAsync(stage.Manifest.Name, stage.Manifest.Version, cancellationToken);
     }
 

@@ -14,6 +14,9 @@ public sealed class ReportInbox(Orchestrator orchestrator, CoordinatorOptions op
 
     private readonly Channel<(Report Report, TaskCompletionSource Done)> _reports = Channel.CreateUnbounded<(Report, TaskCompletionSource)>(new UnboundedChannelOptions { SingleReader = true });
 
+    /// <summary>What it waits for to pass; null: nothing.</summary>
+    public Exception? Trouble { get; private set; }
+
     /// <summary>Hands in a report; the task ends with the commit.</summary>
     public Task AddAsync(IStageReport message, string? traceParent = null)
     {
@@ -92,10 +95,12 @@ public sealed class ReportInbox(Orchestrator orchestrator, CoordinatorOptions op
             {
                 var sendings = await orchestrator.TakeAsync(reports, stop);
                 if (hasWaited) log.LogInformation("Taking reports works again");
+                Trouble = null;
                 return sendings;
             }
             catch (Exception e) when (Outage.Is(e) && !stop.IsCancellationRequested)
             {
+                Trouble = e;
                 if (!hasWaited) log.LogWarning("Taking reports has to wait: {Reason}; trying again", e.GetBaseException().Message);
                 await Task.Delay(Pause, time, stop);
             }

@@ -385,3 +385,32 @@ public sealed class ApiKeyRow
 
     public DateTimeOffset? LastUsedAt { get; set; }
 }
+
+/// <summary>A person who gave a key on the web page. The cookie has a token, and the database its digest.</summary>
+public sealed class SessionRow
+{
+    /// <summary>SHA-256 of the token, in hexadecimal.</summary>
+    public required string Sha256 { get; init; }
+
+    /// <summary>The key that was given; without it the session is over.</summary>
+    public required string KeyId { get; init; }
+
+    public DateTimeOffset ExpiresAt { get; init; }
+}
+
+/// <summary>A worker that announced itself.</summary>
+public sealed class WorkerRow
+{
+    /// <summary>Host, process and stage.</summary>
+    public required string Name { get; init; }
+
+    public required string Stage { get; set; }
+
+    public required string Version { get; set; }
+
+    /// <summary>JSON of <see cref="WorkerAbout"/>; null: it says nothing of itself.</summary>
+    public string? About { get; set; }
+
+    /// <summary>When it announced itself last.</summary>
+    public DateTimeOffset HeardAt { get; set; }
+}

@@ -14,6 +14,7 @@ public sealed class Orchestrator : IDisposable
     private readonly LostInputs _inputs;
     private readonly SweepForecasts _forecasts;
     private readonly RetryMends _mends;
+    private readonly Hosting.TrainingStateStore? _states;
 
     public Orchestrator(
         CoordinatorStore store,
@@ -24,9 +25,11 @@ public sealed class Orchestrator : IDisposable
         Func<string, DataRef> findData,
         CoordinatorOptions options,
         TimeProvider time,
-        ILoggerFactory log)
+        ILoggerFactory log,
+        Hosting.TrainingStateStore? states = null)
     {
         _stages = stages;
+        _states = states;
         _changes = new SweepChanges(store, options, time, log.CreateLogger<SweepChanges>());
         _submissions = new Submissions(store, _changes, stages, bus, findData, options, time, log.CreateLogger<Submissions>());
         _dispatcher = new Dispatcher(store, _changes, bus, checkpoints, results, options, time, log.CreateLogger<Dispatcher>());
@@ -112,7 +115,12 @@ public sealed class Orchestrator : IDisposable
     public Task PinAsync(Guid sweep, bool isPinned, CancellationToken stop = default) => _control.PinAsync(sweep, isPinned, stop);
 
     /// <inheritdoc cref="SweepControl.DeleteAsync"/>
-    public Task DeleteAsync(Guid sweep, CancellationToken stop = default) => _control.DeleteAsync(sweep, stop);
+    public async Task DeleteAsync(Guid sweep, CancellationToken stop = default)
+    {
+        var forgotten = await _control.DeleteAsync(sweep, stop);
+        // What stays because the store is away is listed by a collection as what no record names.
+        if (_states is not null) await Task.Run(() => _states.Forget(forgotten), stop);
+    }
 
     /// <inheritdoc cref="SweepControl.InterruptAsync"/>
     public Task InterruptAsync(Guid sweep, CancellationToken stop = default) => _control.InterruptAsync(sweep, stop);

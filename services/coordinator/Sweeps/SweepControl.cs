@@ -76,11 +76,14 @@ internal sealed class SweepControl(SweepChanges changes, CoordinatorOptions opti
     public Task PinAsync(Guid sweep, bool isPinned, CancellationToken stop) => ChangeAsync(sweep, row => row.Pinned = isPinned, stop);
 
     /// <summary>Forgets a sweep that is over. Its results stay in the store until they are collected.</summary>
-    public async Task DeleteAsync(Guid id, CancellationToken stop)
+    /// <returns>Keys that no execution has any more.</returns>
+    public async Task<IReadOnlyCollection<string>> DeleteAsync(Guid id, CancellationToken stop)
     {
+        var forgotten = new HashSet<string>();
         await changes.MakeAsync(
             async change =>
             {
+                forgotten.Clear();
                 var sweep = await FindAsync(change, new ControlTarget(id), stop);
                 if (sweep.State is SweepState.Running or SweepState.Preparing or SweepState.Paused)
                     throw new LatheException($"sweep {sweep.Name} {Word(sweep.State)}; cancel it first");
@@ -93,7 +96,9 @@ internal sealed class SweepControl(SweepChanges changes, CoordinatorOptions opti
                     .Select(e => e.Id).ToListAsync(stop);
                 await database.ProgressPoints.Where(p => unused.Contains(p.ExecutionId)).ExecuteDeleteAsync(stop);
                 await database.Leases.Where(l => unused.Contains(l.ExecutionId)).ExecuteDeleteAsync(stop);
+                var keys = await database.Executions.Where(e => unused.Contains(e.Id)).Select(e => e.Key).Distinct().ToListAsync(stop);
                 await database.Executions.Where(e => unused.Contains(e.Id)).ExecuteDeleteAsync(stop);
+                forgotten.UnionWith(keys.Except(await database.Executions.Where(e => keys.Contains(e.Key)).Select(e => e.Key).ToListAsync(stop)));
                 await database.Nodes.Where(n => n.SweepId == id).ExecuteDeleteAsync(stop);
                 await database.StepCounts.Where(c => c.SweepId == id).ExecuteDeleteAsync(stop);
                 await database.Points.Where(p => p.SweepId == id).ExecuteDeleteAsync(stop);
@@ -103,6 +108,7 @@ internal sealed class SweepControl(SweepChanges changes, CoordinatorOptions opti
             },
             stop);
         changes.Facts.Forget(id);
+        return forgotten;
     }
 
     /// <summary>Marks a sweep as interrupted: the process that ran it ends. Stop its workers first, so that their last results are recorded.</summary>

@@ -2,6 +2,7 @@ using System.Text.Json;
 using CsCheck;
 using Lathe.Cli.Sweeps;
 using Lathe.Contracts;
+using Lathe.Coordinator;
 
 namespace Lathe.Cli.Tests.Sweeps;
 
