@@ -137,7 +137,7 @@ internal static class SweepText
 
         private double? Number(string pointer, YamlValue value, string expected)
         {
-            if (value is YamlScalar scalar && scalar.ToJson() is JsonValue json && json.GetValueKind() == JsonValueKind.Number) return json.GetValue<double>();
+            if (value is YamlScalar scalar && scalar.ToJson() is JsonValue json && json.GetValueKind() == JsonValueKind.Number) return json.Deserialize<double>();
             Wrong(pointer, $"is {value.Describe()}, expected {expected}");
             return null;
         }

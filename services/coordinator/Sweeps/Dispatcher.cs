@@ -1,4 +1,3 @@
-using Lathe.Contracts;
 using Lathe.Contracts.Messages;
 using Lathe.Hosting;
 using Microsoft.EntityFrameworkCore;
@@ -19,6 +18,11 @@ internal sealed class Dispatcher(
     TimeProvider time,
     ILogger<Dispatcher> log)
 {
+    private const string Overdue = """SELECT "Id" FROM outbox WHERE "Owner" = {1} AND "ClaimedUntil" <= {2} ORDER BY "Id" LIMIT {3}""";
+    private const string Claim = """UPDATE outbox SET "ClaimedUntil" = {0} WHERE "Id" IN (""" + Overdue;
+    private const string ClaimInFile = Claim + ") RETURNING *";
+    private const string ClaimOnServer = Claim + " FOR UPDATE SKIP LOCKED) RETURNING *";
+
     /// <summary>Sends what may be sent now.</summary>
     /// <returns>True if the state changed, so that more may have become ready.</returns>
     public async Task<bool> RoundAsync(CancellationToken stop)
@@ -106,14 +110,9 @@ internal sealed class Dispatcher(
     private Task<List<OutboxRow>> ClaimAsync(CoordinatorDatabase database, CancellationToken stop)
     {
         var now = time.GetUtcNow();
-        var locking = database is PostgreSqlDatabase ? "FOR UPDATE SKIP LOCKED" : "";
         return database.Outbox
             .FromSqlRaw(
-                $$"""
-                UPDATE outbox SET "ClaimedUntil" = {0} WHERE "Id" IN (
-                    SELECT "Id" FROM outbox WHERE "Owner" = {1} AND "ClaimedUntil" <= {2} ORDER BY "Id" LIMIT {3} {{locking}})
-                RETURNING *
-                """,
+                database is PostgreSqlDatabase ? ClaimOnServer : ClaimInFile,
                 (now + options.OutboxPatience).UtcDateTime, options.ReplyQueue, now.UtcDateTime, options.Backlog * 4)
             .AsNoTracking().ToListAsync(stop);
     }
