@@ -58,10 +58,10 @@ function Side({ of, remove }) {
   const metrics = of.metrics.filter(m => executions.some(e => e.metrics[m.name] != null));
   const shown = metrics.filter(m => m.isColumn);
   const others = metrics.filter(m => !m.isColumn);
-  return html`<section aria-labelledby="figures"><h2 id="figures">Figures</h2><div class="wide" tabindex="0" role="region" aria-label="Figures"><table class="full"><thead><tr><th scope="col" class="text">figure</th>${executions.map((e, i) =>
+  return html`<section aria-labelledby="figures"><h2 id="figures">Figures</h2><div class="wide" tabindex="0" role="region" aria-label="Table of figures"><table class="full"><thead><tr><th scope="col" class="text">figure</th>${executions.map((e, i) =>
         html`<th key=${e.reference} scope="col"><a href=${to(['sweeps', e.sweep, 'executions', e.index])}>${names[i]}</a> <button type="button" class="small" aria-label=${`Remove ${names[i]}`} onClick=${() => remove(i)}>✕</button></th>`)}</tr></thead>
       <tbody>${shown.map(m => html`<${FigureRow} key=${m.name} metric=${m} values=${executions.map(e => e.metrics[m.name])} />`)}</tbody></table></div>
-      ${others.length > 0 && html`<details><summary>${others.length} more figures</summary><div class="wide" tabindex="0" role="region" aria-label="More figures"><table class="full"><tbody>${others.map(m => html`<${FigureRow} key=${m.name} metric=${m} values=${executions.map(e => e.metrics[m.name])} />`)}</tbody></table></div></details>`}
+      ${others.length > 0 && html`<details><summary>${others.length} more figures</summary><div class="wide" tabindex="0" role="region" aria-label="Table of more figures"><table class="full"><tbody>${others.map(m => html`<${FigureRow} key=${m.name} metric=${m} values=${executions.map(e => e.metrics[m.name])} />`)}</tbody></table></div></details>`}
       <p class="soft">Below a figure: its difference to the first result. The best of a row is bold.</p></section>
     ${of.widths.length > 0 && html`<section aria-labelledby="widths"><h2 id="widths">Width of each layer</h2><${Widths} of=${of} names=${names} /></section>`}
     ${of.histograms.length > 0 && html`<section aria-labelledby="weights"><h2 id="weights">Weights</h2><${Histograms} of=${of} names=${names} /></section>`}
