@@ -1,6 +1,6 @@
 // The results of a sweep as a table: read in pages, kept as rows of figures.
 
-import { useEffect, useState } from '../vendor/preact.js';
+import { useEffect, useRef, useState } from '../vendor/preact.js';
 import { Fault, get } from '../api.js';
 import { figure, head, parameter } from '../format.js';
 
@@ -34,11 +34,17 @@ const atOnce = 1000;
  */
 export function useTable(id, mark) {
   const [state, set] = useState(/** @type {{ results?: Results, isWhole: boolean, fault?: Fault }} */ ({ isWhole: false }));
-  const [rest] = useState({ until: 0, timer: 0 });
+  const kick = useRef(() => {});
   useEffect(() => {
     const stop = new AbortController();
+    let timer = 0;
+    let until = 0;
+    let isReading = false;
+    let isWanted = false;
     const read = async () => {
       const began = Date.now();
+      isReading = true;
+      isWanted = false;
       /** @type {TableColumn[]} */
       let columns = [];
       /** @type {unknown[][]} */
@@ -60,14 +66,24 @@ export function useTable(id, mark) {
         const fault = e;
         set(old => ({ ...old, fault }));
       }
-      rest.until = Date.now() + Math.max(1000, 20 * (Date.now() - began));
+      isReading = false;
+      until = Date.now() + Math.max(1000, 20 * (Date.now() - began));
+      if (isWanted) soon();
     };
-    rest.timer = setTimeout(read, Math.max(0, rest.until - Date.now()));
+    // What changes while it is read, or while it rests, is read once afterwards.
+    const soon = () => {
+      isWanted = true;
+      if (isReading) return;
+      clearTimeout(timer);
+      timer = setTimeout(read, Math.max(0, until - Date.now()));
+    };
+    kick.current = soon;
     return () => {
-      clearTimeout(rest.timer);
+      clearTimeout(timer);
       stop.abort();
     };
-  }, [id, mark]);
+  }, [id]);
+  useEffect(() => kick.current(), [id, mark]);
   return { results: state.results, isWhole: state.isWhole, fault: state.fault };
 }
 
