@@ -145,12 +145,12 @@ function Files({ reference, hasOutput, isOver }) {
   const make = async (/** @type {Event} */ e, /** @type {string} */ format) => {
     e.preventDefault();
     const form = /** @type {HTMLFormElement} */ (e.target);
-    const options = Object.fromEntries([...new FormData(form)].filter(([, v]) => v !== ''));
+    const options = Object.fromEntries(new FormData(form));
     setBusy(format);
     setWrong(undefined);
     setAnswer(null);
     try {
-      setAnswer(await post(`${path}/exports`, { format, ...options }));
+      setAnswer(await post(`${path}/exports`, { format, options }));
       again();
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
@@ -164,8 +164,8 @@ function Files({ reference, hasOutput, isOver }) {
       ${list.notes?.map((n, i) => html`<p class="soft" key=${i}>${n}</p>`)}</section>
     <section aria-labelledby="export"><h2 id="export">Export</h2>
       ${list.formats.length === 0 && html`<p class="soft">No worker that can export is up.</p>`}
-      ${list.formats.map(f => html`<form key=${f.name} class="card stage" onSubmit=${(/** @type {Event} */ e) => make(e, f.name)}><h3>${f.name}</h3><p>${f.summary}</p><div class="row">${(f.options ?? []).map(o =>
-        html`<label class="check" key=${o.name}>${o.name} <select name=${o.name}>${!o.default && html`<option value="">as it is</option>`}${o.values.map(v => html`<option key=${v} value=${v} selected=${v === o.default}>${v}</option>`)}</select></label>`)}
+      ${list.formats.map(f => html`<form key=${f.name} class="card stage" onSubmit=${(/** @type {Event} */ e) => make(e, f.name)}><h3>${f.name}</h3><p>${f.summary}</p><div class="row">${f.options.map(o =>
+        html`<label class="check" key=${o.name} title=${o.summary}>${o.name} <select name=${o.name}>${o.values.map(v => html`<option key=${v} value=${v}>${v}</option>`)}</select></label>`)}
         <button class="main" disabled=${isBusy !== '' || !may('submit')}>${isBusy === f.name ? 'Exporting …' : `Export ${f.name}`}</button></div></form>`)}
       <${FaultNote} fault=${wrong} />
       ${answer && html`<div class="note good" role="status"><p><b>${answer.format}</b> is ready: ${answer.files.map((f, i) => html`${i > 0 && ', '}<a key=${f.name} download href=${url(f.url)}>${f.name}</a> (${bytes(f.bytes)})`)}</p><ul>${answer.lines.map((l, i) => html`<li key=${i}>${l}</li>`)}</ul></div>`}</section></div>`;

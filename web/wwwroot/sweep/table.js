@@ -2,7 +2,7 @@
 
 import { useEffect, useRef, useState } from '../vendor/preact.js';
 import { Fault, get } from '../api.js';
-import { figure, head, parameter } from '../format.js';
+import { clock, digest, figure, head, parameter } from '../format.js';
 
 /** @import { MetricDescriptor, SweepTable, TableColumn } from '../types' */
 
@@ -16,7 +16,7 @@ import { figure, head, parameter } from '../format.js';
  * @property {string} name
  * @property {number} at its place in a row
  * @property {string} title
- * @property {'fact' | 'parameter' | 'metric'} kind
+ * @property {TableColumn['kind']} kind
  * @property {MetricDescriptor | null} metric
  * @property {boolean} isText
  * @property {boolean} isUsual shown unasked
@@ -98,15 +98,21 @@ function made(all, rows) {
   const differs = (/** @type {number} */ i) => rows.some(r => r[i] !== rows[0]?.[i]);
   const columns = all.flatMap((c, at) => {
     if (c.name === 'index' || c.name === 'state') return [];
-    const isUsual = c.kind === 'metric' ? c.metric?.isColumn === true && isKnown(at) : differs(at);
-    const title = c.metric ? head(c.metric) : c.kind === 'parameter' ? c.name.replace('.', ' ') : c.name;
-    return [{ name: c.name, at, title, kind: c.kind, metric: c.metric ?? null, isText: c.isText ?? false, isUsual }];
+    /** @type {Column} */
+    const column = { name: c.name, at, title: c.name.replace('.', ' '), kind: c.kind, metric: c.metric ?? null, isText: c.isText, isUsual: false };
+    if (c.kind === 'metric' && c.metric) Object.assign(column, { title: head(c.metric), isUsual: c.metric.isColumn && isKnown(at) });
+    else if (c.kind === 'dense' && c.metric) Object.assign(column, { title: `${head(c.metric)} of the dense network`, metric: { ...c.metric, better: 'neither' } });
+    else if (c.kind === 'ratio') Object.assign(column, { title: `${c.metric?.title ?? c.name}, share of the dense network's`, metric: c.metric ? { ...c.metric, format: 'ratio', better: 'neither' } : null });
+    else if (c.name === 'seconds') Object.assign(column, { title: 'time', isUsual: isKnown(at) });
+    else if (c.name !== 'checkpoint') column.isUsual = differs(at);
+    return [column];
   });
-  const naming = columns.filter(c => c.kind !== 'metric' && c.isUsual);
+  const isFigure = (/** @type {Column} */ c) => c.metric !== null || c.name === 'seconds' || c.name === 'checkpoint';
+  const naming = columns.filter(c => !isFigure(c) && c.isUsual);
   const index = place.get('index') ?? 0;
   const state = place.get('state') ?? 1;
   return {
-    columns: [...columns.filter(c => c.kind !== 'metric'), ...columns.filter(c => c.kind === 'metric').sort((a, b) => (a.metric?.rank ?? 999) - (b.metric?.rank ?? 999))],
+    columns: [...columns.filter(c => !isFigure(c)), ...columns.filter(c => c.metric).sort((a, b) => (a.metric?.rank ?? 999) - (b.metric?.rank ?? 999)), ...columns.filter(c => isFigure(c) && !c.metric)],
     rows: rows.map(values => ({
       index: Number(values[index]), state: String(values[state]), values,
       name: naming.filter(c => values[c.at] != null).map(c => `${c.title} ${parameter(values[c.at])}`).join(', ') || 'dense',
@@ -130,6 +136,8 @@ export const numberOf = (row, column) => {
  */
 export const textOf = (row, column) => {
   const value = row.values[column.at];
+  if (column.name === 'seconds') return typeof value === 'number' ? clock(value) : '–';
+  if (column.name === 'checkpoint') return typeof value === 'string' ? digest(value) : '–';
   if (column.metric) return figure(typeof value === 'number' ? value : null, column.metric.format);
   return value == null ? '–' : parameter(value);
 };
