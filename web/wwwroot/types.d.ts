@@ -37,9 +37,10 @@ export interface SweepStatus {
 }
 
 export interface ExecutionPage { executions: ExecutionStatus[]; next?: number | null; above?: ExecutionStatus[] | null; }
-export interface TreePage { nodes: { execution: ExecutionStatus; children: number; counts?: Counts | null }[]; next?: number | null; }
+export interface TreePage { nodes: { execution: ExecutionStatus; children: number }[]; next?: number | null; }
+export interface Curves { curves: { index: number; stage: string; state: ExecutionState; parameters: Record<string, unknown>; varied: string[]; epochs: EpochPoint[] }[]; }
 
-export interface TableColumn { name: string; kind: 'fact' | 'parameter' | 'metric'; stage?: string | null; metric?: MetricDescriptor | null; isVaried?: boolean | null; isText?: boolean | null; }
+export interface TableColumn { name: string; kind: 'fact' | 'parameter' | 'metric' | 'dense' | 'ratio'; metric?: MetricDescriptor | null; isText: boolean; }
 export interface SweepTable { columns: TableColumn[]; rows: unknown[][]; next?: number | null; }
 
 export interface EpochPoint { epoch: number; loss: number; accuracy: number; at: string; }
@@ -87,13 +88,13 @@ export interface Worker {
 }
 export interface Queue { stage: string; version: string; isCurrent: boolean; workers: number; backlog?: number | null; ready: number; queued: number; running: number; waiting: number; }
 
-export interface StoredFile { name: string; bytes: number; sha256: string; url: string; kind: 'checkpoint' | 'graph' | 'lineage' | 'export'; format?: string | null; }
-export interface FileList { files: StoredFile[]; formats: { name: string; summary: string; options?: { name: string; values: string[]; default?: string | null }[] | null }[]; notes: string[]; }
+export interface StoredFile { name: string; bytes: number; sha256?: string | null; url: string; kind: 'checkpoint' | 'graph' | 'lineage' | 'export'; format?: string | null; }
+export interface FileList { files: StoredFile[]; formats: { name: string; summary: string; options: { name: string; values: string[]; summary: string }[] }[]; notes: string[]; }
 export interface ExportAnswer { format: string; files: StoredFile[]; lines: string[]; }
 
 export interface Comparison {
-  executions: { reference: string; sweep: string; name: string; index: number; stage: string; model: string; way: { stage: string; parameters: Record<string, unknown> }[]; metrics: Record<string, number> }[];
-  metrics: MetricDescriptor[]; widths: { layer: string; channels: (number | null)[] }[];
-  histograms: { layer: string; least: number; most: number; counts: (number[] | null)[] }[];
-  panels: { stage: string; id: string; title: string; panels: (Panel | null)[]; merged?: Panel | null }[];
+  executions: { reference: string; sweep: { id: string; name: string }; index: number; model: string; dataset: string; seed: number; state: ExecutionState; way: Relative[]; figures: Record<string, number>; seconds?: number | null }[];
+  metrics: MetricDescriptor[]; notes: string[];
+  layers: { name: string; kind: string; channels: (number | null)[]; bits: (number | null)[]; most?: number | null; counts: (number[] | null)[] }[];
+  panels: { stage: string; id: string; title: string; panels: (Panel | null)[] }[];
 }

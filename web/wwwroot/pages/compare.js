@@ -1,7 +1,7 @@
 // Two to six results side by side.
 
 import { html, useState } from '../vendor/preact.js';
-import { capital, figure, head, parameter } from '../format.js';
+import { capital, figure, head, number, parameter } from '../format.js';
 import { usePolled } from '../live.js';
 import { setQuery, to } from '../route.js';
 import { Crumbs, FaultNote, Loading, useTitle } from '../ui.js';
@@ -45,7 +45,7 @@ function Add({ references, change }) {
 /** @param {{ of: Comparison, remove: (i: number) => void }} props */
 function Side({ of, remove }) {
   const { executions } = of;
-  const sweeps = new Set(executions.map(e => e.sweep)).size;
+  const sweeps = new Set(executions.map(e => e.sweep.id)).size;
   const models = new Set(executions.map(e => e.model)).size;
   // What all have in common on their way says nothing here.
   const names = executions.map((e, i) => {
@@ -53,20 +53,20 @@ function Side({ of, remove }) {
       const differs = Object.entries(s.parameters).filter(([name, value]) => executions.some(o => JSON.stringify(o.way.find(w => w.stage === s.stage)?.parameters[name]) !== JSON.stringify(value)) && !(typeof value === 'string' && value === e.model));
       return differs.length ? `${s.stage} ${differs.map(([n, v]) => `${n}=${parameter(v)}`).join(' ')}` : executions.some(o => !o.way.some(w => w.stage === s.stage)) ? s.stage : '';
     }).filter(t => t).join(' > ');
-    return `${i + 1}: ${[models > 1 && e.model, own || 'dense', sweeps > 1 && `(${e.name})`].filter(t => t).join(' ')}`;
+    return `${i + 1}: ${[models > 1 && e.model, own || 'dense', sweeps > 1 && `(${e.sweep.name})`].filter(t => t).join(' ')}`;
   });
-  const metrics = of.metrics.filter(m => executions.some(e => e.metrics[m.name] != null));
+  const metrics = of.metrics.filter(m => executions.some(e => e.figures[m.name] != null));
   const shown = metrics.filter(m => m.isColumn);
   const others = metrics.filter(m => !m.isColumn);
-  return html`<section aria-labelledby="figures"><h2 id="figures">Figures</h2><div class="wide" tabindex="0" role="region" aria-label="Figures"><table class="full"><thead><tr><th scope="col" class="text">figure</th>${executions.map((e, i) =>
-        html`<th key=${e.reference} scope="col"><a href=${to(['sweeps', e.sweep, 'executions', e.index])}>${names[i]}</a> <button type="button" class="small" aria-label=${`Remove ${names[i]}`} onClick=${() => remove(i)}>✕</button></th>`)}</tr></thead>
-      <tbody>${shown.map(m => html`<${FigureRow} key=${m.name} metric=${m} values=${executions.map(e => e.metrics[m.name])} />`)}</tbody></table></div>
-      ${others.length > 0 && html`<details><summary>${others.length} more figures</summary><div class="wide" tabindex="0" role="region" aria-label="More figures"><table class="full"><tbody>${others.map(m => html`<${FigureRow} key=${m.name} metric=${m} values=${executions.map(e => e.metrics[m.name])} />`)}</tbody></table></div></details>`}
+  return html`<section aria-labelledby="figures"><h2 id="figures">Figures</h2><div class="wide" tabindex="0" role="region" aria-label="Table of figures"><table class="full"><thead><tr><th scope="col" class="text">figure</th>${executions.map((e, i) =>
+        html`<th key=${e.reference} scope="col"><a href=${to(['sweeps', e.sweep.id, 'executions', e.index])}>${names[i]}</a> <button type="button" class="small" aria-label=${`Remove ${names[i]}`} onClick=${() => remove(i)}>✕</button></th>`)}</tr></thead>
+      <tbody>${shown.map(m => html`<${FigureRow} key=${m.name} metric=${m} values=${executions.map(e => e.figures[m.name])} />`)}</tbody></table></div>
+      ${others.length > 0 && html`<details><summary>${others.length} more figures</summary><div class="wide" tabindex="0" role="region" aria-label="Table of more figures"><table class="full"><tbody>${others.map(m => html`<${FigureRow} key=${m.name} metric=${m} values=${executions.map(e => e.figures[m.name])} />`)}</tbody></table></div></details>`}
       <p class="soft">Below a figure: its difference to the first result. The best of a row is bold.</p></section>
-    ${of.widths.length > 0 && html`<section aria-labelledby="widths"><h2 id="widths">Width of each layer</h2><${Widths} of=${of} names=${names} /></section>`}
-    ${of.histograms.length > 0 && html`<section aria-labelledby="weights"><h2 id="weights">Weights</h2><${Histograms} of=${of} names=${names} /></section>`}
-    ${of.panels.map(p => html`<section key=${`${p.stage} ${p.id}`}><h2>${capital(p.title)} <small>${p.stage}</small></h2>${p.merged ? html`<${PanelView} panel=${p.merged} />`
-      : html`<div class="cards">${p.panels.map((panel, i) => panel && html`<div key=${i}><p class="soft">${names[i]}</p><${PanelView} panel=${panel} /></div>`)}</div>`}</section>`)}`;
+    ${of.notes.map((n, i) => html`<p class="soft" key=${i}>${n}</p>`)}
+    ${of.layers.length > 0 && html`<section aria-labelledby="widths"><h2 id="widths">Width of each layer</h2><${Widths} of=${of} names=${names} /></section>`}
+    ${of.layers.some(l => l.most) && html`<section aria-labelledby="weights"><h2 id="weights">Weights</h2><${Histograms} of=${of} names=${names} /></section>`}
+    ${of.panels.map(p => html`<section key=${`${p.stage} ${p.id}`}><h2>${capital(p.title)} <small>${p.stage}</small></h2><div class="cards">${p.panels.map((panel, i) => panel && html`<div key=${i}><p class="soft">${names[i]}</p><${PanelView} panel=${panel} /></div>`)}</div></section>`)}`;
 }
 
 /** @param {{ metric: MetricDescriptor, values: (number | undefined)[] }} props */
@@ -86,27 +86,29 @@ function FigureRow({ metric, values }) {
 const difference = (value, first, metric) => metric.format === 'percent' ? `${value > first ? '+' : ''}${((value - first) * 100).toFixed(2)}` : first > 0 && value > 0 ? `× ${Number((value / first).toPrecision(3))}` : '';
 
 /** @param {{ of: Comparison, names: string[] }} props */
-const Widths = ({ of, names }) => html`<figure><${Chart} of=${[of]} height=${Math.max(180, 90 + of.widths.length * (8 + 9 * names.length))} label=${`Channels of each layer: ${of.widths.slice(0, 40).map(w => `${w.layer} ${w.channels.map(c => c ?? 'none').join(', ')}`).join('; ')}`}
+const Widths = ({ of, names }) => html`<figure><${Chart} of=${[of]} height=${Math.max(180, 90 + of.layers.length * (8 + 9 * names.length))} label=${`Channels of each layer: ${of.layers.slice(0, 40).map(w => `${w.name} ${w.channels.map(c => c ?? 'none').join(', ')}`).join('; ')}`}
   option=${(/** @type {any} */ c) => ({
     grid: { left: 8, right: 40, top: 8, bottom: 70, containLabel: true }, legend: { ...legend(c), orient: names.length > 3 ? 'vertical' : 'horizontal' }, tooltip: tooltip(c, { trigger: 'axis', axisPointer: { type: 'shadow' } }),
-    xAxis: axis(c, 'channels', { isX: true, fromZero: true }), yAxis: axis(c, '', { type: 'category', more: { data: of.widths.map(w => w.layer), inverse: true, axisLabel: { color: c.ink, fontSize: 11, interval: 0, width: 140, overflow: 'truncate' } } }),
-    series: names.map((name, i) => ({ type: 'bar', name, data: of.widths.map(w => w.channels[i] ?? 0), color: c.series[i % 8], emphasis: { disabled: true } })),
+    xAxis: axis(c, 'channels', { isX: true, fromZero: true }), yAxis: axis(c, '', { type: 'category', more: { data: of.layers.map(w => w.name), inverse: true, axisLabel: { color: c.ink, fontSize: 11, interval: 0, width: 140, overflow: 'truncate' } } }),
+    series: names.map((name, i) => ({ type: 'bar', name, data: of.layers.map(w => w.channels[i] ?? 0), color: c.series[i % 8], emphasis: { disabled: true } })),
   })} /></figure>`;
 
 /** @param {{ of: Comparison, names: string[] }} props */
 function Histograms({ of, names }) {
-  const [layer, set] = useState(of.histograms[0]?.layer ?? '');
-  const shown = of.histograms.find(h => h.layer === layer) ?? of.histograms[0];
-  if (!shown) return null;
-  return html`<p><label class="check">Layer <select value=${shown.layer} onChange=${(/** @type {any} */ e) => set(e.target.value)}>${of.histograms.map(h => html`<option key=${h.layer} value=${h.layer}>${h.layer}</option>`)}</select></label></p>
-    <figure><${Chart} of=${[shown]} height=${340} label=${`Distribution of the weights of ${shown.layer} in ${names.join(', ')}, from ${shown.least} to ${shown.most}`}
+  const layers = of.layers.filter(l => l.most);
+  const [layer, set] = useState(layers[0]?.name ?? '');
+  const shown = layers.find(l => l.name === layer) ?? layers[0];
+  if (!shown?.most) return null;
+  const { most, counts } = shown;
+  return html`<p><label class="check">Layer <select value=${shown.name} onChange=${(/** @type {any} */ e) => set(e.target.value)}>${layers.map(l => html`<option key=${l.name} value=${l.name}>${l.name}</option>`)}</select></label></p>
+    <figure><${Chart} of=${[shown]} height=${340} label=${`Distribution of the weights of ${shown.name} in ${names.join(', ')}, from ${number(-most)} to ${number(most)}`}
     option=${(/** @type {any} */ c) => ({
-      grid: { left: 8, right: 16, top: 30, bottom: 70, containLabel: true }, legend: legend(c), tooltip: tooltip(c, { trigger: 'axis' }), xAxis: axis(c, 'weight', { isX: true, more: { min: shown.least, max: shown.most } }), yAxis: axis(c, 'share of weights, %', { fromZero: true }),
+      grid: { left: 8, right: 16, top: 30, bottom: 70, containLabel: true }, legend: legend(c), tooltip: tooltip(c, { trigger: 'axis', valueFormatter: number }), xAxis: axis(c, 'weight', { isX: true, more: { min: -most, max: most } }), yAxis: axis(c, 'share of weights, %', { fromZero: true }),
       series: names.map((name, i) => {
-        const counts = shown.counts[i] ?? [];
-        const all = counts.reduce((a, b) => a + b, 0) || 1;
-        const width = (shown.most - shown.least) / Math.max(1, counts.length);
-        return { type: 'line', name, step: 'middle', showSymbol: false, color: c.series[i % 8], lineStyle: { width: 1.4, type: dashes[i % 8] }, areaStyle: { opacity: 0.08 }, emphasis: { disabled: true }, data: counts.map((n, k) => [shown.least + (k + 0.5) * width, 100 * n / all]) };
+        const own = counts[i] ?? [];
+        const all = own.reduce((a, b) => a + b, 0) || 1;
+        const width = 2 * most / Math.max(1, own.length);
+        return { type: 'line', name, step: 'middle', showSymbol: false, color: c.series[i % 8], lineStyle: { width: 1.4, type: dashes[i % 8] }, areaStyle: { opacity: 0.08 }, emphasis: { disabled: true }, data: own.map((n, k) => [(k + 0.5) * width - most, 100 * n / all]) };
       }),
     })} /></figure>`;
 }

@@ -145,12 +145,12 @@ function Files({ reference, hasOutput, isOver }) {
   const make = async (/** @type {Event} */ e, /** @type {string} */ format) => {
     e.preventDefault();
     const form = /** @type {HTMLFormElement} */ (e.target);
-    const options = Object.fromEntries([...new FormData(form)].filter(([, v]) => v !== ''));
+    const options = Object.fromEntries(new FormData(form));
     setBusy(format);
     setWrong(undefined);
     setAnswer(null);
     try {
-      setAnswer(await post(`${path}/exports`, { format, ...options }));
+      setAnswer(await post(`${path}/exports`, { format, options }));
       again();
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
@@ -159,13 +159,13 @@ function Files({ reference, hasOutput, isOver }) {
     setBusy('');
   };
   return html`<div class="two"><section aria-labelledby="files"><h2 id="files">Files</h2>
-      ${list.files.length === 0 ? html`<p class="soft">None yet.</p>` : html`<div class="wide" tabindex="0" role="region" aria-label="Files"><table class="full"><thead><tr><th scope="col" class="text">file</th><th scope="col">size</th><th scope="col" class="text">SHA-256</th></tr></thead><tbody>${list.files.map(f =>
+      ${list.files.length === 0 ? html`<p class="soft">None yet.</p>` : html`<div class="wide" tabindex="0" role="region" aria-label="List of files"><table class="full"><thead><tr><th scope="col" class="text">file</th><th scope="col">size</th><th scope="col" class="text">SHA-256</th></tr></thead><tbody>${list.files.map(f =>
         html`<tr key=${f.name}><td class="text"><a download href=${url(f.url)}>${f.name}</a><small>${f.kind}${f.format ? `, ${f.format}` : ''}</small></td><td>${bytes(f.bytes)}</td><td class="text"><code>${f.sha256 ? digest(f.sha256) : ''}</code></td></tr>`)}</tbody></table></div>`}
       ${list.notes?.map((n, i) => html`<p class="soft" key=${i}>${n}</p>`)}</section>
     <section aria-labelledby="export"><h2 id="export">Export</h2>
       ${list.formats.length === 0 && html`<p class="soft">No worker that can export is up.</p>`}
-      ${list.formats.map(f => html`<form key=${f.name} class="card stage" onSubmit=${(/** @type {Event} */ e) => make(e, f.name)}><h3>${f.name}</h3><p>${f.summary}</p><div class="row">${(f.options ?? []).map(o =>
-        html`<label class="check" key=${o.name}>${o.name} <select name=${o.name}>${!o.default && html`<option value="">as it is</option>`}${o.values.map(v => html`<option key=${v} value=${v} selected=${v === o.default}>${v}</option>`)}</select></label>`)}
+      ${list.formats.map(f => html`<form key=${f.name} class="card stage" onSubmit=${(/** @type {Event} */ e) => make(e, f.name)}><h3>${f.name}</h3><p>${f.summary}</p><div class="row">${f.options.map(o =>
+        html`<label class="check" key=${o.name} title=${o.summary}>${o.name} <select name=${o.name}>${o.values.map(v => html`<option key=${v} value=${v}>${v}</option>`)}</select></label>`)}
         <button class="main" disabled=${isBusy !== '' || !may('submit')}>${isBusy === f.name ? 'Exporting …' : `Export ${f.name}`}</button></div></form>`)}
       <${FaultNote} fault=${wrong} />
       ${answer && html`<div class="note good" role="status"><p><b>${answer.format}</b> is ready: ${answer.files.map((f, i) => html`${i > 0 && ', '}<a key=${f.name} download href=${url(f.url)}>${f.name}</a> (${bytes(f.bytes)})`)}</p><ul>${answer.lines.map((l, i) => html`<li key=${i}>${l}</li>`)}</ul></div>`}</section></div>`;
@@ -213,7 +213,7 @@ function Origin({ detail, sweep }) {
   return html`<section aria-labelledby="cache"><h2 id="cache">${execution.state === 'cached' ? 'Why it was taken from the cache' : 'Why it was not taken from the cache'}</h2>
       ${execution.state === 'cached' ? html`<p>A verified result for its key was there${computedIn && html`: <a href=${to(['sweeps', computedIn.sweep, 'executions', computedIn.index])}>${computedIn.name}, execution ${computedIn.index}</a>`}.</p>`
         : nearest ? html`<p>No result has its key. The nearest earlier execution is <a href=${to(['sweeps', nearest.sweep, 'executions', nearest.index])}>${nearest.sweepName}, execution ${nearest.index}</a>; these parts of the key differ:</p>
-          <div class="wide"><table><thead><tr><th scope="col" class="text">part</th><th scope="col" class="text">then</th><th scope="col" class="text">now</th></tr></thead><tbody>${nearest.differences.map(d => html`<tr key=${d.part}><td class="text">${d.part}</td><td class="text"><code>${short(d.before)}</code></td><td class="text"><code>${short(d.now)}</code></td></tr>`)}</tbody></table></div>`
+          <div class="wide" tabindex="0" role="region" aria-label="What differs"><table><thead><tr><th scope="col" class="text">part</th><th scope="col" class="text">then</th><th scope="col" class="text">now</th></tr></thead><tbody>${nearest.differences.map(d => html`<tr key=${d.part}><td class="text">${d.part}</td><td class="text"><code>${short(d.before)}</code></td><td class="text"><code>${short(d.now)}</code></td></tr>`)}</tbody></table></div>`
           : html`<p>No earlier execution of this stage is known: nothing could be reused.</p>`}</section>
     <section aria-labelledby="lineage"><h2 id="lineage">Lineage</h2><ol class="plain lineage">${[...detail.ancestors ?? [], { index: execution.index, stage: execution.stage, state: execution.state, parameters: execution.parameters, varied: execution.varied, output: execution.output }].map(a =>
       html`<li key=${a.index} class="row"><${State} state=${a.state} hasWord=${false} />${a.index === execution.index ? html`<b>${label(a)}</b>` : html`<a href=${to(['sweeps', sweep, 'executions', a.index])}>${label(a)}</a>`}${a.output ? html`<code>${digest(a.output.sha256)}</code><span class="soft">${bytes(a.output.bytes)}</span>` : html`<span class="soft">no checkpoint</span>`}</li>`)}</ol></section>

@@ -1,6 +1,6 @@
 // A sweep: its flow, its results, its executions, and what it was made from.
 
-import { html, useState } from '../vendor/preact.js';
+import { html, useRef, useState } from '../vendor/preact.js';
 import { may, post, put, remove } from '../api.js';
 import { clock, counted, date } from '../format.js';
 import { useEvents, usePolled } from '../live.js';
@@ -14,8 +14,9 @@ import { Source } from '../sweep/source.js';
 
 /** @import { Counts, SweepStatus } from '../types' */
 
-// As many executions come with the sweep itself; of a larger one those that run and those that failed.
+// As many executions come with the sweep itself; of a larger one a few of those that run and those that failed.
 const listed = 300;
+const few = 50;
 
 /** @param {{ parts: string[], query: URLSearchParams }} props */
 export default function Sweep({ parts, query }) {
@@ -23,11 +24,17 @@ export default function Sweep({ parts, query }) {
   const part = parts[2] ?? 'flow';
   // Until the first answer the page does not know how long the sweep is: a short one asks often.
   const [rest, setRest] = useState(1500);
-  const { data, fault, again } = usePolled(`/sweeps/${encodeURIComponent(reference)}?limit=${listed}`, rest);
-  const sweep = /** @type {SweepStatus | undefined} */ (data);
+  const [limit, setLimit] = useState(few);
+  const { data, fault, again } = usePolled(`/sweeps/${encodeURIComponent(reference)}?limit=${limit}`, rest);
+  // What is known is shown until more of it has come.
+  const last = useRef(/** @type {{ reference: string, sweep?: SweepStatus }} */ ({ reference }));
+  if (data || last.current.reference !== reference) last.current = { reference, sweep: /** @type {SweepStatus | undefined} */ (data) };
+  const { sweep } = last.current;
   const size = sweep?.steps.reduce((n, s) => n + Object.values(s.counts).reduce((a, b) => a + b, 0), 0) ?? 0;
   const wanted = !sweep ? 1500 : !goesOn(sweep.state) ? 10000 : size > 1000 ? 3000 : 1500;
   if (wanted !== rest) setRest(wanted);
+  const wantedLimit = size > few && size <= listed ? listed : few;
+  if (wantedLimit !== limit) setLimit(wantedLimit);
   useEvents(sweep?.id ?? null, again, size > 1000 ? 2000 : 250);
   useTitle(sweep?.name ?? 'Sweep');
 
@@ -49,7 +56,7 @@ export default function Sweep({ parts, query }) {
     <${StateBar} counts=${counts} label="All executions" /><${StateCounts} counts=${counts} />
     <${Tabs} label="Parts of the sweep" current=${part} at=${(/** @type {string} */ name) => to(name === 'flow' ? ['sweeps', reference] : ['sweeps', reference, name])}
       items=${[{ name: 'flow', title: 'Flow' }, { name: 'results', title: 'Results' }, { name: 'executions', title: 'Executions', count: size }, { name: 'source', title: 'Sweep file' }]} />
-    ${part === 'flow' && html`<${Failures} sweep=${sweep} /><${Curves} sweep=${sweep} /><${Flow} sweep=${sweep} isWhole=${size <= listed} />`}
+    ${part === 'flow' && html`<${Failures} sweep=${sweep} /><${Curves} sweep=${sweep} /><${Flow} sweep=${sweep} isWhole=${sweep.executions.length === size} isLarge=${size > listed} />`}
     ${part === 'results' && html`<${Results} sweep=${sweep} query=${query} />`}
     ${part === 'executions' && html`<${Executions} sweep=${sweep} query=${query} again=${again} />`}
     ${part === 'source' && html`<${Facts} items=${[['Id', html`<code>${sweep.id}</code>`], ['Submitted', date(sweep.submittedAt)], ['Finished', sweep.finishedAt && date(sweep.finishedAt)], ['Priority', sweep.priority], ['Threads', sweep.threads], ['Device', sweep.device]]} /><${Source} sweep=${sweep} />`}`;

@@ -6,7 +6,7 @@ import { label, number } from '../format.js';
 import { to } from '../route.js';
 import { Chart, axis, dashes, legend, tooltip } from '../charts/chart.js';
 
-/** @import { EpochPoint, ExecutionDetail, ExecutionStatus, SweepStatus } from '../types' */
+/** @import { Curves as Answer, EpochPoint, ExecutionStatus, SweepStatus } from '../types' */
 
 const most = 8;
 
@@ -18,14 +18,12 @@ export function Curves({ sweep }) {
   const wanted = running.map(e => `${e.index}:${Math.floor(e.progress?.epoch ?? 0)}`).join(' ');
   useEffect(() => {
     const stop = new AbortController();
-    Promise.all(running.map(async e => {
-      try {
-        return /** @type {[number, EpochPoint[]]} */ ([e.index, /** @type {ExecutionDetail} */ (await get(`/sweeps/${sweep.id}/executions/${e.index}`, stop.signal)).epochs]);
-      } catch {
-        // It may have ended, or the coordinator is away: the next epoch asks again.
-        return null;
-      }
-    })).then(found => stop.signal.aborted || set(new Map(found.filter(f => f !== null))));
+    if (wanted) {
+      get(`/sweeps/${sweep.id}/curves?executions=${running.map(e => e.index).join(',')}`, stop.signal).then(
+        (/** @type {Answer} */ answer) => set(new Map(answer.curves.map(c => [c.index, c.epochs]))),
+        // The coordinator is away, or they have ended: the next epoch asks again.
+        () => {});
+    }
     return () => stop.abort();
   }, [sweep.id, wanted]);
   const shown = running.filter(e => (curves.get(e.index)?.length ?? 0) > 0);

@@ -13,8 +13,8 @@ import { Progress, State, StateBar, StateCounts, states } from '../ui.js';
 
 const atOnce = 30;
 
-/** @param {{ sweep: SweepStatus, isWhole: boolean }} props isWhole: the status has every execution */
-export function Flow({ sweep, isWhole }) {
+/** @param {{ sweep: SweepStatus, isWhole: boolean, isLarge: boolean }} props isWhole: the status has every execution; isLarge: it never will */
+export function Flow({ sweep, isWhole, isLarge }) {
   const { data } = usePolled('/stages', 0);
   const manifests = /** @type {StageManifest[] | undefined} */ (data);
   const measures = new Set((manifests ?? []).filter(m => m.output === 'metrics').map(m => m.name));
@@ -39,7 +39,7 @@ export function Flow({ sweep, isWhole }) {
     <div class="flow" style=${{ '--steps': Math.max(1, making.length) }} tabindex="0" role="region" aria-label="Flow of the sweep">
       <div class="columns">${making.map((step, i) => html`<div key=${step.step}><h3>${capital(step.stage)}</h3><${StateBar} counts=${step.counts} label=${step.stage} /><${StateCounts} counts=${step.counts} />
         ${under.get(i)?.map(m => html`<div key=${m.step}><small>${m.stage}</small><${StateBar} counts=${m.counts} label=${m.stage} /></div>`)}</div>`)}</div>
-      ${isWhole ? html`<${Whole} sweep=${sweep} scene=${scene} />` : html`<${Large} scene=${scene} />`}</div></section>`;
+      ${isWhole ? html`<${Whole} sweep=${sweep} scene=${scene} />` : isLarge ? html`<${Large} scene=${scene} />` : html`<p class="soft">Loading …</p>`}</div></section>`;
 }
 
 /** @param {{ sweep: SweepStatus, scene: Scene }} props a sweep of which every execution is here */

@@ -70,14 +70,17 @@ function Rows({ id, rows, columns, sort, chosen, choose, goal }) {
   const { box, first, last, before, after } = useWindow(rows.length, rowHeight);
   const best = useMemo(() => goal && rows.length > 1 ? rows.reduce((a, b) => (numberOf(b, goal) || -Infinity) > (numberOf(a, goal) || -Infinity) ? b : a).index : -1, [rows, goal]);
   return html`<div class="scroll" ref=${box} tabindex="0" role="region" aria-label="Table of results"><table class="full" aria-rowcount=${rows.length + 1}><thead><tr aria-rowindex="1"><th scope="col"><span class="unseen">Choose</span></th>
-      <${Head} name="" title="#" sort=${sort} isText=${true} /><th scope="col" class="text">state</th>${columns.map(c => html`<${Head} key=${c.name} name=${c.name} title=${c.title} sort=${sort} about=${c.metric?.description} isText=${!c.metric} falls=${c.metric?.better === 'higher'} />`)}</tr></thead>
+      <${Head} name="" title="#" sort=${sort} isText=${true} /><th scope="col" class="text">state</th>${columns.map(c => html`<${Head} key=${c.name} name=${c.name} title=${c.title} sort=${sort} about=${c.metric?.description} isText=${!isNumeric(c)} falls=${c.metric?.better === 'higher'} />`)}</tr></thead>
     <tbody>${before > 0 && html`<tr class="spacer" key="before"><td colspan=${columns.length + 3} style=${{ height: `${before}px` }} /></tr>`}
       ${rows.slice(first, last).map((row, i) => html`<tr key=${row.index} aria-rowindex=${first + i + 2} class=${`${chosen.has(row.index) ? 'chosen' : ''} ${row.index === best ? 'best' : ''}`}>
         <td><input type="checkbox" aria-label=${`Choose result ${row.index}: ${row.name}`} checked=${chosen.has(row.index)} onChange=${() => { const next = new Set(chosen); if (!next.delete(row.index)) next.add(row.index); choose(next); }} /></td>
         <td class="text"><a href=${to(['sweeps', id, 'executions', row.index])}>${row.index}</a></td><td class="text"><${State} state=${/** @type {ExecutionState} */ (row.state)} /></td>
-        ${columns.map(c => html`<td key=${c.name} class=${c.metric ? '' : 'text way'}>${textOf(row, c)}</td>`)}</tr>`)}
+        ${columns.map(c => html`<td key=${c.name} class=${isNumeric(c) ? '' : 'text way'}>${textOf(row, c)}</td>`)}</tr>`)}
       ${after > 0 && html`<tr class="spacer" key="after"><td colspan=${columns.length + 3} style=${{ height: `${after}px` }} /></tr>`}</tbody></table></div>`;
 }
+
+/** @param {Column} column */
+const isNumeric = column => column.metric !== null || column.name === 'seconds';
 
 /** @param {{ name: string, title: string, sort: string, about?: string, isText?: boolean, falls?: boolean }} props */
 function Head({ name, title, sort, about, isText = false, falls = false }) {

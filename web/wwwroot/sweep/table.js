@@ -1,8 +1,8 @@
 // The results of a sweep as a table: read in pages, kept as rows of figures.
 
-import { useEffect, useState } from '../vendor/preact.js';
+import { useEffect, useRef, useState } from '../vendor/preact.js';
 import { Fault, get } from '../api.js';
-import { figure, head, parameter } from '../format.js';
+import { clock, digest, figure, head, parameter } from '../format.js';
 
 /** @import { MetricDescriptor, SweepTable, TableColumn } from '../types' */
 
@@ -16,7 +16,7 @@ import { figure, head, parameter } from '../format.js';
  * @property {string} name
  * @property {number} at its place in a row
  * @property {string} title
- * @property {'fact' | 'parameter' | 'metric'} kind
+ * @property {TableColumn['kind']} kind
  * @property {MetricDescriptor | null} metric
  * @property {boolean} isText
  * @property {boolean} isUsual shown unasked
@@ -34,11 +34,17 @@ const atOnce = 1000;
  */
 export function useTable(id, mark) {
   const [state, set] = useState(/** @type {{ results?: Results, isWhole: boolean, fault?: Fault }} */ ({ isWhole: false }));
-  const [rest] = useState({ until: 0, timer: 0 });
+  const kick = useRef(() => {});
   useEffect(() => {
     const stop = new AbortController();
+    let timer = 0;
+    let until = 0;
+    let isReading = false;
+    let isWanted = false;
     const read = async () => {
       const began = Date.now();
+      isReading = true;
+      isWanted = false;
       /** @type {TableColumn[]} */
       let columns = [];
       /** @type {unknown[][]} */
@@ -60,14 +66,24 @@ export function useTable(id, mark) {
         const fault = e;
         set(old => ({ ...old, fault }));
       }
-      rest.until = Date.now() + Math.max(1000, 20 * (Date.now() - began));
+      isReading = false;
+      until = Date.now() + Math.max(1000, 20 * (Date.now() - began));
+      if (isWanted) soon();
     };
-    rest.timer = setTimeout(read, Math.max(0, rest.until - Date.now()));
+    // What changes while it is read, or while it rests, is read once afterwards.
+    const soon = () => {
+      isWanted = true;
+      if (isReading) return;
+      clearTimeout(timer);
+      timer = setTimeout(read, Math.max(0, until - Date.now()));
+    };
+    kick.current = soon;
     return () => {
-      clearTimeout(rest.timer);
+      clearTimeout(timer);
       stop.abort();
     };
-  }, [id, mark]);
+  }, [id]);
+  useEffect(() => kick.current(), [id, mark]);
   return { results: state.results, isWhole: state.isWhole, fault: state.fault };
 }
 
@@ -82,15 +98,21 @@ function made(all, rows) {
   const differs = (/** @type {number} */ i) => rows.some(r => r[i] !== rows[0]?.[i]);
   const columns = all.flatMap((c, at) => {
     if (c.name === 'index' || c.name === 'state') return [];
-    const isUsual = c.kind === 'metric' ? c.metric?.isColumn === true && isKnown(at) : differs(at);
-    const title = c.metric ? head(c.metric) : c.kind === 'parameter' ? c.name.replace('.', ' ') : c.name;
-    return [{ name: c.name, at, title, kind: c.kind, metric: c.metric ?? null, isText: c.isText ?? false, isUsual }];
+    /** @type {Column} */
+    const column = { name: c.name, at, title: c.name.replace('.', ' '), kind: c.kind, metric: c.metric ?? null, isText: c.isText, isUsual: false };
+    if (c.kind === 'metric' && c.metric) Object.assign(column, { title: head(c.metric), isUsual: c.metric.isColumn && isKnown(at) });
+    else if (c.kind === 'dense' && c.metric) Object.assign(column, { title: `${head(c.metric)} of the dense network`, metric: { ...c.metric, better: 'neither' } });
+    else if (c.kind === 'ratio') Object.assign(column, { title: `${c.metric?.title ?? c.name}, share of the dense network's`, metric: c.metric ? { ...c.metric, format: 'ratio', better: 'neither' } : null });
+    else if (c.name === 'seconds') Object.assign(column, { title: 'time', isUsual: isKnown(at) });
+    else if (c.name !== 'checkpoint') column.isUsual = differs(at);
+    return [column];
   });
-  const naming = columns.filter(c => c.kind !== 'metric' && c.isUsual);
+  const isFigure = (/** @type {Column} */ c) => c.metric !== null || c.name === 'seconds' || c.name === 'checkpoint';
+  const naming = columns.filter(c => !isFigure(c) && c.isUsual);
   const index = place.get('index') ?? 0;
   const state = place.get('state') ?? 1;
   return {
-    columns: [...columns.filter(c => c.kind !== 'metric'), ...columns.filter(c => c.kind === 'metric').sort((a, b) => (a.metric?.rank ?? 999) - (b.metric?.rank ?? 999))],
+    columns: [...columns.filter(c => !isFigure(c)), ...columns.filter(c => c.metric).sort((a, b) => (a.metric?.rank ?? 999) - (b.metric?.rank ?? 999)), ...columns.filter(c => isFigure(c) && !c.metric)],
     rows: rows.map(values => ({
       index: Number(values[index]), state: String(values[state]), values,
       name: naming.filter(c => values[c.at] != null).map(c => `${c.title} ${parameter(values[c.at])}`).join(', ') || 'dense',
@@ -114,6 +136,8 @@ export const numberOf = (row, column) => {
  */
 export const textOf = (row, column) => {
   const value = row.values[column.at];
+  if (column.name === 'seconds') return typeof value === 'number' ? clock(value) : '–';
+  if (column.name === 'checkpoint') return typeof value === 'string' ? digest(value) : '–';
   if (column.metric) return figure(typeof value === 'number' ? value : null, column.metric.format);
   return value == null ? '–' : parameter(value);
 };
