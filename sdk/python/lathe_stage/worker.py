@@ -207,8 +207,9 @@ class Worker:
             self._bury(method, properties, body, str(error))
             return
         execution = _Execution(event.data, event.traceparent, method.delivery_tag)
-        found = None if event.data["fresh"] else self._store.find_result(event.data["key"])
-        if found is not None and self._store.has(CheckpointRef.of(found["output"])):
+        found = self._store.find_result(event.data["key"])
+        wanted = found is not None and (not event.data["fresh"] or found.get("sweepId") == event.data["sweepId"])
+        if found is not None and wanted and self._store.has(CheckpointRef.of(found["output"])):
             self._completed(execution, found, found=True)
             self._channel.basic_ack(method.delivery_tag)
             return
