@@ -148,7 +148,7 @@ public sealed class The_asyncapi_document
     /// <summary>The text without its marks; a reference to a member is its last name.</summary>
     private static string Plain(XElement element) => string.Join(' ', string.Concat(element.Nodes().Select(node => node switch
     {
-        XElement { Name.LocalName: "see" or "paramref" or "typeparamref" } see => ((string?)see.Attribute("cref") ?? (string?)see.Attribute("name") ?? (string?)see.Attribute("href") ?? "").Split('.', ':')[^1],
+        XElement { Name.LocalName: "see" or "paramref" or "typeparamref" } see => ((string?)see.Attribute("cref") ?? (string?)see.Attribute("name") ?? (string?)see.Attribute("href") ?? "").Split('(')[0].Split('.', ':')[^1],
         XElement inner => inner.Value,
         XText text => text.Value,
         _ => "",
