@@ -23,10 +23,8 @@ public sealed partial class Licences
     {
         ["Microsoft.ML.OnnxRuntime"] = "MIT",
         ["Microsoft.ML.OnnxRuntime.Managed"] = "MIT",
-        ["CommandLineParser"] = "MIT", // License.md in the package
-        ["Gee.External.Capstone"] = "MIT", // and Capstone itself: BSD-3-Clause
+        ["CommandLineParser"] = "MIT",
         ["Microsoft.DotNet.PlatformAbstractions"] = "MIT",
-        ["System.Reflection.TypeExtensions"] = "MIT",
         // Their READMEs: MIT. Parts of the S3 server of the tests.
         ["busboy"] = "MIT",
         ["dicer"] = "MIT",

@@ -64,9 +64,9 @@ public sealed class QueuesOfACluster(RabbitMqBroker broker)
     public void The_doctor_reads_argument_and_policy_of_each_queue(string arguments, string policy, string name, bool isRight, string expected)
     {
         var queues = BrokerManagement.Read(System.Text.Json.JsonSerializer.Deserialize<System.Text.Json.JsonElement>(
-            $$"""
+            $$$"""
             [{"name": "lathe.coordinator", "arguments": {}}, {"name": "stage.toy.1.check", "arguments": {}},
-             {"name": "stage.toy.1", "arguments": {{arguments}}, "effective_policy_definition": {{policy}}, "policy": "{{name}}"}]
+             {"name": "stage.toy.1", "arguments": {{{arguments}}}, "effective_policy_definition": {{{policy}}}, "policy": "{{{name}}}"}]
             """));
         var check = Doctor.ConsumerTimeout(new Version(3, 13), queues);
         Assert.Equal(isRight, check.Ok);
