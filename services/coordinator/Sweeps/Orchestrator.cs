@@ -14,7 +14,6 @@ public sealed class Orchestrator : IDisposable
     private readonly LostInputs _inputs;
     private readonly SweepForecasts _forecasts;
     private readonly Hosting.TrainingStateStore? _states;
-    private readonly CoordinatorOptions _options;
 
     public Orchestrator(
         CoordinatorStore store,
@@ -30,7 +29,6 @@ public sealed class Orchestrator : IDisposable
     {
         _stages = stages;
         _states = states;
-        _options = options;
         _changes = new SweepChanges(store, options, time, log.CreateLogger<SweepChanges>());
         _submissions = new Submissions(store, _changes, stages, bus, findData, options, time, log.CreateLogger<Submissions>());
         _dispatcher = new Dispatcher(store, _changes, bus, checkpoints, results, options, time, log.CreateLogger<Dispatcher>());
@@ -57,18 +55,12 @@ public sealed class Orchestrator : IDisposable
     /// <param name="submission">The sweep.</param>
     /// <param name="traceParent">W3C trace context to be a child of; by default the current activity's.</param>
     /// <param name="stop">Gives up.</param>
-    public async Task<SubmissionOutcome> SubmitAsync(SweepSubmission submission, string? traceParent = null, CancellationToken stop = default)
-    {
-        await HearOthersAsync(stop);
-        return await _submissions.SubmitAsync(submission, traceParent, stop);
-    }
+    public Task<SubmissionOutcome> SubmitAsync(SweepSubmission submission, string? traceParent = null, CancellationToken stop = default) =>
+        _submissions.SubmitAsync(submission, traceParent, stop);
 
     /// <summary>The plan of a sweep, or what is wrong with it. Records nothing.</summary>
-    public async Task<(SweepPlan Plan, IReadOnlyList<SweepProblem> Problems, IReadOnlyList<string> Notes)> CheckAsync(SweepSpec spec, CancellationToken stop = default)
-    {
-        await HearOthersAsync(stop);
-        return await _submissions.CheckAsync(spec, stop);
-    }
+    public Task<(SweepPlan Plan, IReadOnlyList<SweepProblem> Problems, IReadOnlyList<string> Notes)> CheckAsync(SweepSpec spec, CancellationToken stop = default) =>
+        _submissions.CheckAsync(spec, stop);
 
     /// <summary>What a sweep would do, and how long it would take. Records nothing.</summary>
     /// <param name="submission">The sweep.</param>
@@ -77,7 +69,6 @@ public sealed class Orchestrator : IDisposable
     /// <param name="stop">Gives up.</param>
     public async Task<SweepForecast> ForecastAsync(SweepSubmission submission, int limit, bool why, CancellationToken stop = default)
     {
-        await HearOthersAsync(stop);
         var (plan, verdict) = await _submissions.JudgeAsync(submission.Spec, stop);
         if (verdict.Problems.Count > 0) return SweepForecast.Refused(verdict);
         var (data, missing) = await _submissions.FindDataAsync(submission.Spec, plan, stop);
@@ -136,7 +127,7 @@ public sealed class Orchestrator : IDisposable
     /// <summary>Compares database, bus and clock.</summary>
     public async Task ReconcileAsync(CancellationToken stop = default)
     {
-        await HearOthersAsync(stop);
+        await _submissions.HearOthersAsync(stop);
         await _housekeeping.RoundAsync(lookUpAll: false, stop);
     }
 
@@ -153,7 +144,4 @@ public sealed class Orchestrator : IDisposable
     }
 
     public void Dispose() => _changes.Dispose();
-
-    /// <summary>Coordinators of a cluster share one queue. One of another queue is alone on it, and what others hear is not said to it.</summary>
-    private Task HearOthersAsync(CancellationToken stop) => _options.ReplyQueue == Contracts.Messages.Queues.Coordinator ? _stages.HearOthersAsync(stop) : Task.CompletedTask;
 }
