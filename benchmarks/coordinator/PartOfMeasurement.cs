@@ -20,10 +20,18 @@ internal static class PartOfMeasurement
     public static HostingSettings Settings(string home) =>
         Environment.GetEnvironmentVariable(HostingSettings.StoreVariable) is { Length: > 0 } store ? HostingSettings.In(home) with { Store = store } : HostingSettings.In(home);
 
-    /// <summary>Ends this process once the one that started it is gone, and with it the other end of standard input.</summary>
+    /// <summary>
+    /// Ends this process once the one that started it is gone, and with it the other end of standard input. A line there is answered with the bytes that are
+    /// left on the heap after a full collection.
+    /// </summary>
     public static void EndWithParent() => _ = Task.Run(() =>
     {
-        Console.In.ReadToEnd();
+        while (Console.In.ReadLine() is not null)
+        {
+            GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+            Console.WriteLine(GC.GetTotalMemory(forceFullCollection: true));
+        }
+
         Environment.Exit(0);
     });
 }

@@ -1,7 +1,7 @@
 using System.CommandLine;
 using System.Security.Cryptography;
 using Lathe.Cli.Data;
-using Lathe.Cli.Exports;
+using Lathe.Exports;
 using Lathe.Cli.Output;
 using Lathe.Cli.Sources;
 using Lathe.Contracts;

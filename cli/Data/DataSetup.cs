@@ -1,5 +1,5 @@
-using Lathe.Cli.Sweeps;
 using Lathe.Contracts;
+using Lathe.Coordinator;
 using Lathe.Hosting;
 
 namespace Lathe.Cli.Data;

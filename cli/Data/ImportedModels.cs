@@ -1,6 +1,6 @@
 using System.Security.Cryptography;
-using Lathe.Cli.Sweeps;
 using Lathe.Contracts;
+using Lathe.Coordinator;
 using Lathe.Graph.Onnx;
 using Lathe.Hosting;
 using Lathe.NN.Checkpoints;

@@ -1,8 +1,8 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Lathe.Cli.Embedded;
-using Lathe.Cli.Sweeps;
 using Lathe.Contracts;
+using Lathe.Coordinator;
 using Lathe.Hosting;
 using Lathe.NN.Weights;
 

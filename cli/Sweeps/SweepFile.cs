@@ -1,64 +1,25 @@
 using System.Text;
-using System.Text.Json;
-using System.Text.Json.Nodes;
 using Lathe.Cli.Embedded;
 using Lathe.Contracts;
 using Lathe.Coordinator;
-using Lathe.Hosting;
 
 namespace Lathe.Cli.Sweeps;
 
-/// <summary>A sweep, with the place where each part was written.</summary>
-internal sealed record SweepDocument(SweepSpec Spec, SourceMap Sources)
-{
-    /// <summary>
-    /// Problems of the sweep's own keys as one fault, with those of its stages' parameters, so that a user sees all at once. Only of stages that come
-    /// with Lathe: workers may offer others.
-    /// </summary>
-    public LatheException Fault(IEnumerable<SweepProblem> problems) => Sources.Fault([
-        .. problems,
-        .. SweepPlanner.Plan(Spec, BuiltInStages.Manifests).Problems.Where(IsOfBuiltInStage),
-    ]);
-
-    /// <summary>Files of weights are left out: they may not be in the store yet, where the schema wants their digest.</summary>
-    private static bool IsOfBuiltInStage(SweepProblem problem) =>
-        JsonPointer.Steps(problem.Path) is ["stages", _, var stage, .. var parameter] && BuiltInStages.Manifests.TryGetValue(stage, out var manifest)
-        && (parameter is not [var name, ..] || name != ParametersSchema.Marked(manifest.ParametersSchema, WeightsFileAttribute.Keyword));
-}
-
-/// <summary>Reads sweep files and checks their form. The coordinator checks the parameters of the stages.</summary>
+/// <summary>Reads sweep files.</summary>
 internal static class SweepFile
 {
     private const int LargestFile = 1 << 20;
-    private const long DefaultSeed = 1;
-    private static readonly string[] Keys = ["name", "model", "dataset", "seed", "threads", "device", "stages"];
 
     /// <summary>Reads a file and applies the <c>--set</c> options.</summary>
     /// <param name="file">Path as the user gave it; messages repeat it.</param>
     /// <param name="sets">Texts of the options, <c>prune.multiplications=0.25</c>.</param>
+    /// <param name="isBuiltIn">True: the sweep runs with the stages that come with Lathe alone.</param>
     /// <exception cref="LatheException">All problems, one line each with its place.</exception>
-    public static SweepDocument Read(string file, IReadOnlyList<string> sets) =>
-        Parse(file, Text(file), sets);
+    public static SweepDocument Read(string file, IReadOnlyList<string> sets, bool isBuiltIn = false) => Parse(file, Text(file), sets, isBuiltIn);
 
     /// <summary>The same for a text in memory.</summary>
-    public static SweepDocument Parse(string file, string text, IReadOnlyList<string> sets)
-    {
-        var sources = new SourceMap(file);
-        try
-        {
-            return YamlTree.Read(text) switch
-            {
-                null => throw new LatheException(sources.Line(new Place(1, 1), $"is empty; expected a sweep with the keys {Words(Keys)}")),
-                YamlMap map => new Reading(sources).Sweep(map, Path.GetFileNameWithoutExtension(file), SetOption.ParseAll(sets)),
-                var other => throw new LatheException(
-                    sources.Line(other.Place, $"is {other.Describe()}, expected a sweep with the keys {Words(Keys)}")),
-            };
-        }
-        catch (YamlProblemException problem)
-        {
-            throw new LatheException(sources.Line(problem.Place, problem.Message), inner: problem);
-        }
-    }
+    public static SweepDocument Parse(string file, string text, IReadOnlyList<string> sets, bool isBuiltIn = false) =>
+        SweepText.Parse(file, text, sets, BuiltInStages.Manifests, isBuiltIn);
 
     private static string Text(string file)
     {
@@ -77,201 +38,5 @@ internal static class SweepFile
         {
             throw new LatheException($"{file}: cannot be read: {exception.Message}", inner: exception);
         }
-    }
-
-    private static string Words(IEnumerable<string> words) => string.Join(", ", words);
-
-    /// <summary>One pass over a document; collects all problems instead of stopping at the first.</summary>
-    private sealed class Reading(SourceMap sources)
-    {
-        private readonly List<SweepProblem> _problems = [];
-
-        public SweepDocument Sweep(YamlMap map, string defaultName, IReadOnlyList<SetOption> sets)
-        {
-            sources.Add("", map.Place);
-            foreach (var entry in map.Entries)
-            {
-                sources.Add(JsonPointer.Of(entry.Key), entry.Place);
-                if (!Keys.Contains(entry.Key)) Wrong(JsonPointer.Of(entry.Key), $"unknown key; expected one of {Words(Keys)}{Nearest.Hint(entry.Key, Keys)}");
-            }
-
-            YamlValue? Value(string key) =>
-                sets.LastOrDefault(s => s.Stage is null && s.Name == key) is { } set ? FromOption($"/{key}", set) : map.Entries.FirstOrDefault(e => e.Key == key)?.Value;
-
-            var name = Value("name") switch
-            {
-                null => defaultName,
-                YamlScalar { IsNull: false } scalar => scalar.Text,
-                var other => WrongName(other),
-            };
-            var models = Names("model", Value("model"), "a model's name (lathe models shows them), an ONNX file, or a list of them");
-            var datasets = Names("dataset", Value("dataset"), "a data set's name or a list of them");
-            var seeds = Value("seed") is { } seed ? Seeds(seed) : [DefaultSeed];
-            var threads = Value("threads") is { } count ? Threads(count) : null;
-            var device = Value("device") is { } kind ? Device(kind) : null;
-            var stages = Stages(Value("stages"), [.. sets.Where(s => s.Stage is not null)]);
-
-            var document = new SweepDocument(new SweepSpec(name, models, datasets, seeds, stages, threads, device), sources);
-            return _problems.Count == 0 ? document : throw document.Fault(_problems);
-        }
-
-        private string WrongName(YamlValue value)
-        {
-            Wrong("/name", $"is {value.Describe()}, expected a name");
-            return "";
-        }
-
-        private YamlValue FromOption(string pointer, SetOption set)
-        {
-            sources.AddOption(pointer, set.Text);
-            return set.Value;
-        }
-
-        private List<string> Names(string key, YamlValue? value, string expected)
-        {
-            if (value is null) Wrong("", $"the key {key} is missing; expected {expected}");
-            return Axis(key, value, expected, item => item is YamlScalar { IsNull: false } scalar && scalar.ToJson()!.GetValueKind() == JsonValueKind.String ? scalar.Text : null);
-        }
-
-        private int? Threads(YamlValue value)
-        {
-            // The planner checks the number of threads.
-            if (value is YamlScalar scalar && scalar.ToJson() is JsonValue json && json.TryGetValue<long>(out var number) && number == (int)number) return (int)number;
-            Wrong("/threads", $"is {value.Describe()}, expected a whole number: the CPU threads of each computation");
-            return null;
-        }
-
-        private DeviceKind? Device(YamlValue value)
-        {
-            if (value is YamlScalar { Text: "cpu" }) return DeviceKind.Cpu;
-            if (value is YamlScalar { Text: "cuda" }) return DeviceKind.Cuda;
-            Wrong("/device", $"is {value.Describe()}, expected cpu or cuda; without the key every worker computes on what it has");
-            return null;
-        }
-
-        private List<long> Seeds(YamlValue value) =>
-            Axis<long?>("seed", value, "a whole number or a list of them",
-                item => item is YamlScalar scalar && scalar.ToJson() is JsonValue json && json.TryGetValue<long>(out var number) ? number : null)
-                .ConvertAll(s => s!.Value);
-
-        private List<T> Axis<T>(string key, YamlValue? value, string expected, Func<YamlValue, T?> read)
-        {
-            var taken = new List<T>();
-            if (value is null) return taken;
-            if (value is YamlList { Items.Count: 0 }) Wrong($"/{key}", $"is an empty list, expected {expected}");
-            var items = value is YamlList list ? list.Items : [value];
-            for (var i = 0; i < items.Count; i++)
-            {
-                var pointer = value is YamlList ? $"/{key}/{i}" : $"/{key}";
-                if (value is YamlList) sources.Add(pointer, items[i].Place);
-                if (read(items[i]) is not { } one) Wrong(pointer, $"is {items[i].Describe()}, expected {expected}");
-                else if (taken.Contains(one)) Wrong(pointer, $"{items[i].Describe()} stands twice in the list");
-                else taken.Add(one);
-            }
-
-            return taken;
-        }
-
-        private List<StageSpec> Stages(YamlValue? value, IReadOnlyList<SetOption> sets)
-        {
-            const string Expected = "a list of stages, each \"- name\" or \"- name: { parameter: value }\"";
-            var stages = new List<StageSpec>();
-            if (value is null) Wrong("", $"the key stages is missing; expected {Expected}");
-            else if (value is not YamlList { Items.Count: > 0 } list) Wrong("/stages", $"is {(value is YamlList ? "an empty list" : value.Describe())}, expected {Expected}");
-            else
-            {
-                for (var i = 0; i < list.Items.Count; i++)
-                {
-                    sources.Add($"/stages/{i}", list.Items[i].Place);
-                    // A stage that cannot be read keeps its place, so that the others keep their numbers.
-                    stages.Add(Stage(i, list.Items[i], sets) ?? new StageSpec("", JsonSerializer.SerializeToElement(new JsonObject())));
-                }
-
-                // Only if all stages could be read: otherwise a stage that could not be read would be reported as unknown here.
-                if (_problems.Count == 0) RefuseUnknownStages(stages, sets);
-            }
-
-            return stages;
-        }
-
-        private StageSpec? Stage(int index, YamlValue item, IReadOnlyList<SetOption> sets)
-        {
-            var at = $"/stages/{index}";
-            switch (item)
-            {
-                case YamlScalar { IsNull: false } word:
-                    return With(index, word.Text, [], sets);
-                case YamlMap { Entries: [var entry] }:
-                    return Stage(index, entry, sets);
-                case YamlMap { Entries: [var first, var second, ..] }:
-                    Wrong(at, $"holds {first.Key} and {second.Key}, expected one stage; begin each with \"- \" and indent its parameters");
-                    return null;
-                default:
-                    Wrong(at, $"is {item.Describe()}, expected a stage: \"- name\" or \"- name: {{ parameter: value }}\"");
-                    return null;
-            }
-        }
-
-        private StageSpec? Stage(int index, YamlEntry entry, IReadOnlyList<SetOption> sets)
-        {
-            var pointer = JsonPointer.Of("stages", $"{index}", entry.Key);
-            sources.Add(pointer, entry.Place);
-            switch (entry.Value)
-            {
-                case YamlScalar { IsNull: true }:
-                    return With(index, entry.Key, [], sets);
-                case YamlMap parameters:
-                    Locate(pointer, parameters);
-                    return With(index, entry.Key, (JsonObject)parameters.ToJson(), sets);
-                default:
-                    Wrong(pointer, $"is {entry.Value.Describe()}, expected the stage's parameters: {{ parameter: value }}");
-                    return null;
-            }
-        }
-
-        private StageSpec With(int index, string stage, JsonObject parameters, IReadOnlyList<SetOption> sets)
-        {
-            foreach (var set in sets.Where(s => s.Stage == stage))
-            {
-                parameters[set.Name] = set.Value.ToJson();
-                sources.AddOption(JsonPointer.Of("stages", $"{index}", stage, set.Name), set.Text);
-            }
-
-            return new StageSpec(stage, JsonSerializer.SerializeToElement(parameters));
-        }
-
-        private void RefuseUnknownStages(List<StageSpec> stages, IReadOnlyList<SetOption> sets)
-        {
-            var names = stages.Select(s => s.Stage).Distinct().ToList();
-            foreach (var set in sets.Where(s => !names.Contains(s.Stage!)))
-            {
-                var pointer = JsonPointer.Of("set", set.Text);
-                sources.AddOption(pointer, set.Text);
-                Wrong(pointer, $"the sweep has no stage {set.Stage}; it has {Words(names)}{Nearest.Hint(set.Stage!, names)}");
-            }
-        }
-
-        private void Locate(string pointer, YamlValue value)
-        {
-            if (value is YamlMap map)
-            {
-                foreach (var entry in map.Entries)
-                {
-                    var below = pointer + JsonPointer.Of(entry.Key);
-                    sources.Add(below, entry.Place);
-                    Locate(below, entry.Value);
-                }
-            }
-            else if (value is YamlList list)
-            {
-                for (var i = 0; i < list.Items.Count; i++)
-                {
-                    sources.Add($"{pointer}/{i}", list.Items[i].Place);
-                    Locate($"{pointer}/{i}", list.Items[i]);
-                }
-            }
-        }
-
-        private void Wrong(string pointer, string message) => _problems.Add(new SweepProblem(pointer, message));
     }
 }

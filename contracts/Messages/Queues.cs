@@ -14,6 +14,9 @@ public static class Queues
 
     /// <summary>Questions to one version of a stage, which its workers answer while they compute: <c>stage.prune.9.check</c>.</summary>
     public static string Check(string stage, string version) => $"stage.{stage}.{version}.check";
+
+    /// <summary>Requests to export checkpoints in one format, which workers answer while they compute: <c>lathe.export.onnx</c>.</summary>
+    public static string Export(string format) => $"lathe.export.{format}";
 }
 
 /// <summary>Names of message headers.</summary>

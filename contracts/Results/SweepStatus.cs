@@ -168,4 +168,5 @@ public sealed record SweepSummary(
     int Executions,
     int Running = 0,
     int Failed = 0,
-    int Priority = SweepLimits.DefaultPriority);
+    int Priority = SweepLimits.DefaultPriority,
+    bool Pinned = false);

@@ -1,15 +1,21 @@
+using System.Diagnostics;
+using Lathe.Contracts;
 using Lathe.Contracts.Messages;
 using Microsoft.Extensions.Hosting;
 
 namespace Lathe.Hosting;
 
 /// <summary>Tells coordinators which stages this process hosts.</summary>
-internal sealed class Announcer(LatheBusBuilder parts, ReportSender reports)
+internal sealed class Announcer(LatheBusBuilder parts, ReportSender reports, HostingSettings settings)
 {
+    private readonly WorkerAbout _about = new(
+        typeof(Announcer).Assembly.GetName().Version?.ToString(3) ?? "", Process.GetCurrentProcess().StartTime.ToUniversalTime(), settings.Threads, settings.Device.ToString(),
+        [.. parts.Exporters.SelectMany(e => e.Formats)]);
+
     public async Task Announce(string queue, CancellationToken stop)
     {
         foreach (var stage in parts.Stages)
-            await reports.SendAsync(queue, new StageAnnounced(stage.Manifest, WorkerName.Of(stage.Manifest.Name)), null, stop);
+            await reports.SendAsync(queue, new StageAnnounced(stage.Manifest, WorkerName.Of(stage.Manifest.Name), _about), null, stop);
     }
 }
 

@@ -50,12 +50,16 @@ public sealed class BrokerClient(BrokerAddress address) : IAsyncDisposable
     }
 
     /// <summary>Number of messages of a queue that wait for a worker, or null if there is no such queue.</summary>
-    public Task<long?> ReadyMessagesAsync(string queue, CancellationToken stop) => OnChannelAsync<long?>(
+    public async Task<long?> ReadyMessagesAsync(string queue, CancellationToken stop) => (await QueueAsync(queue, stop))?.Waiting;
+
+    /// <summary>Messages and readers of a queue, or null if there is no such queue.</summary>
+    internal Task<StageQueue?> QueueAsync(string queue, CancellationToken stop) => OnChannelAsync<StageQueue?>(
         async (channel, cancel) =>
         {
             try
             {
-                return (await channel.QueueDeclarePassiveAsync(queue, cancel)).MessageCount;
+                var found = await channel.QueueDeclarePassiveAsync(queue, cancel);
+                return new StageQueue(found.MessageCount, found.ConsumerCount);
             }
             catch (OperationInterruptedException e) when (e.ShutdownReason?.ReplyCode == Constants.NotFound)
             {

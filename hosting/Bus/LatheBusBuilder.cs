@@ -17,6 +17,7 @@ public sealed class LatheBusBuilder
 
     private readonly List<StageEntry> _stages = [];
     private readonly List<ReportEntry> _reports = [];
+    private readonly List<ICheckpointExporter> _exporters = [];
 
     internal IReadOnlyList<StageEntry> Stages => _stages;
 
@@ -37,6 +38,15 @@ public sealed class LatheBusBuilder
         }, StageCheck.Ask<TStage, TParameters>));
         return this;
     }
+
+    /// <summary>Exports checkpoints for coordinators, beside the stages of this process.</summary>
+    public LatheBusBuilder AddExporter(ICheckpointExporter exporter)
+    {
+        _exporters.Add(exporter);
+        return this;
+    }
+
+    internal IReadOnlyList<ICheckpointExporter> Exporters => _exporters;
 
     /// <summary>Announces a stage without taking its executions.</summary>
     internal void AnnounceOnly<TStage, TParameters>()

@@ -14,20 +14,22 @@ public static class StageHost
 
     /// <summary>Runs the stage until the process is stopped.</summary>
     /// <param name="args">See <see cref="SettingsOptions"/>.</param>
+    /// <param name="beside">What the process hosts beside the stage; null: nothing.</param>
     /// <returns>Exit code: 0, or 2 with one line on standard error.</returns>
-    public static Task<int> RunAsync<TStage, TParameters>(string[] args)
+    public static Task<int> RunAsync<TStage, TParameters>(string[] args, Action<LatheBusBuilder>? beside = null)
         where TStage : class, IStage<TParameters>, new() =>
-        GuardAsync(TStage.Manifest.Name, () => ServeAsync<TStage, TParameters>(HostingSettings.Load(args), default));
+        GuardAsync(TStage.Manifest.Name, () => ServeAsync<TStage, TParameters>(HostingSettings.Load(args), beside, default));
 
     /// <summary>The same with settings at hand.</summary>
     /// <param name="settings">They must name a broker.</param>
     /// <param name="stop">Ends it as SIGTERM does: running work saves its state and goes back to the queue.</param>
-    public static Task<int> RunAsync<TStage, TParameters>(HostingSettings settings, CancellationToken stop = default)
+    /// <param name="beside">What the process hosts beside the stage; null: nothing.</param>
+    public static Task<int> RunAsync<TStage, TParameters>(HostingSettings settings, CancellationToken stop = default, Action<LatheBusBuilder>? beside = null)
         where TStage : class, IStage<TParameters>, new() =>
-        GuardAsync(TStage.Manifest.Name, () => ServeAsync<TStage, TParameters>(settings, stop));
+        GuardAsync(TStage.Manifest.Name, () => ServeAsync<TStage, TParameters>(settings, beside, stop));
 
     /// <summary>The worker as a host, for those who start and stop it themselves.</summary>
-    public static IHost Build<TStage, TParameters>(HostingSettings settings)
+    public static IHost Build<TStage, TParameters>(HostingSettings settings, Action<LatheBusBuilder>? beside = null)
         where TStage : class, IStage<TParameters>, new()
     {
         if (settings.Broker is null)
@@ -47,7 +49,11 @@ public static class StageHost
             where TBuilder : IHostApplicationBuilder
         {
             builder.AddLatheTelemetry(ServiceName<TStage>());
-            builder.Services.AddLatheBus(settings, bus => bus.AddStage<TStage, TParameters>());
+            builder.Services.AddLatheBus(settings, bus =>
+            {
+                bus.AddStage<TStage, TParameters>();
+                beside?.Invoke(bus);
+            });
             if (settings.Drain is not null) builder.Services.AddHostedService<StopWhenDrained>();
             return builder;
         }
@@ -57,7 +63,7 @@ public static class StageHost
     private static string ServiceName<TStage>() =>
         typeof(TStage).Assembly.GetName().Name!.ToLowerInvariant().Replace('.', '-');
 
-    private static async Task ServeAsync<TStage, TParameters>(HostingSettings settings, CancellationToken stop)
+    private static async Task ServeAsync<TStage, TParameters>(HostingSettings settings, Action<LatheBusBuilder>? beside, CancellationToken stop)
         where TStage : class, IStage<TParameters>, new()
     {
         if (settings.AnnounceOnly)
@@ -66,7 +72,7 @@ public static class StageHost
             return;
         }
 
-        using var host = Build<TStage, TParameters>(settings);
+        using var host = Build<TStage, TParameters>(settings, beside);
         var logger = host.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Lathe.Worker");
         await host.StartAsync(stop);
         logger.LogInformation("worker {Worker} takes work from {Broker}", WorkerName.Of(TStage.Manifest.Name), settings.Broker);

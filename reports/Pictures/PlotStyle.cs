@@ -20,6 +20,9 @@ public static class PlotStyle
     /// <summary>Style sheet of plots alone; a plot that is a file of its own has nothing else.</summary>
     public static string Css { get; } = Sheet();
 
+    /// <summary>The same in one setting, whatever the reader has.</summary>
+    public static string CssOf(bool isDark) => Css + (isDark ? Variables(Dark) : Variables(Light));
+
     /// <summary>A colour where the reader has a light setting, <c>#rrggbb</c>.</summary>
     public static string Of(Tint tint) => Light[(int)tint];
 

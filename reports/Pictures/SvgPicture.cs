@@ -19,10 +19,13 @@ public static class SvgPicture
         drawing.Shapes.Select(Element));
 
     /// <summary>The drawing as a file of its own, with its title above it.</summary>
-    public static string File(Drawing drawing, string title)
+    /// <param name="drawing">What is drawn.</param>
+    /// <param name="title">Its title.</param>
+    /// <param name="isDark">Its colours; null: those that the reader's system has.</param>
+    public static string File(Drawing drawing, string title, bool? isDark = null)
     {
         var picture = Element(drawing.WithTitle(title));
-        picture.AddFirst(new XElement(Svg + "style", $"{PlotStyle.Css} svg.plot {{ background: var(--paper); }}"));
+        picture.AddFirst(new XElement(Svg + "style", $"{(isDark is { } dark ? PlotStyle.CssOf(dark) : PlotStyle.Css)} svg.plot {{ background: var(--paper); }}"));
         return picture.ToString(SaveOptions.DisableFormatting) + "\n";
     }
 

@@ -1,3 +1,6 @@
 using System.Runtime.CompilerServices;
 
 [assembly: InternalsVisibleTo("Lathe.Coordinator.Tests")]
+// The command line reads the same sweep files.
+[assembly: InternalsVisibleTo("lathe")]
+[assembly: InternalsVisibleTo("Lathe.Cli.Tests")]

@@ -1,4 +1,5 @@
 using Lathe.Evaluator;
+using Lathe.Exports;
 using Lathe.Hosting;
 
-return await StageHost.RunAsync<EvaluateStage, EvaluateParameters>(args);
+return await StageHost.RunAsync<EvaluateStage, EvaluateParameters>(args, bus => bus.AddExporter(new CheckpointExporter()));

@@ -1,4 +1,5 @@
+using Lathe.Exports;
 using Lathe.Hosting;
 using Lathe.Quantizer;
 
-return await StageHost.RunAsync<QuantizeStage, QuantizeParameters>(args);
+return await StageHost.RunAsync<QuantizeStage, QuantizeParameters>(args, bus => bus.AddExporter(new CheckpointExporter()));

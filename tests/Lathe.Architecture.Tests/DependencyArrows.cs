@@ -12,12 +12,14 @@ public sealed class DependencyArrows
         ["Lathe.NN"] = ["Lathe.Contracts", "Lathe.Graph"],
         ["Lathe.Hosting"] = ["Lathe.Contracts"],
         ["Lathe.Reports"] = ["Lathe.Contracts"],
-        ["Lathe.Trainer"] = ["Lathe.Contracts", "Lathe.Graph", "Lathe.NN", "Lathe.Hosting"],
-        ["Lathe.Pruner"] = ["Lathe.Contracts", "Lathe.Graph", "Lathe.NN", "Lathe.Hosting"],
-        ["Lathe.Quantizer"] = ["Lathe.Contracts", "Lathe.Graph", "Lathe.NN", "Lathe.Hosting"],
-        ["Lathe.Evaluator"] = ["Lathe.Contracts", "Lathe.Graph", "Lathe.NN", "Lathe.Hosting"],
-        ["Lathe.Coordinator"] = ["Lathe.Contracts", "Lathe.Graph", "Lathe.Hosting"],
-        ["Lathe.Cli"] = ["Lathe.Contracts", "Lathe.Graph", "Lathe.NN", "Lathe.Hosting", "Lathe.Reports", .. StageServices, "Lathe.Coordinator"],
+        ["Lathe.Exports"] = ["Lathe.Contracts", "Lathe.Graph", "Lathe.NN", "Lathe.Hosting", "Lathe.Reports"],
+        ["Lathe.Trainer"] = ["Lathe.Contracts", "Lathe.Graph", "Lathe.NN", "Lathe.Hosting", "Lathe.Exports"],
+        ["Lathe.Pruner"] = ["Lathe.Contracts", "Lathe.Graph", "Lathe.NN", "Lathe.Hosting", "Lathe.Exports"],
+        ["Lathe.Quantizer"] = ["Lathe.Contracts", "Lathe.Graph", "Lathe.NN", "Lathe.Hosting", "Lathe.Exports"],
+        ["Lathe.Evaluator"] = ["Lathe.Contracts", "Lathe.Graph", "Lathe.NN", "Lathe.Hosting", "Lathe.Exports"],
+        ["Lathe.Web"] = [],
+        ["Lathe.Coordinator"] = ["Lathe.Contracts", "Lathe.Graph", "Lathe.Hosting", "Lathe.Reports", "Lathe.Web"],
+        ["Lathe.Cli"] = ["Lathe.Contracts", "Lathe.Graph", "Lathe.NN", "Lathe.Hosting", "Lathe.Exports", "Lathe.Reports", .. StageServices, "Lathe.Coordinator"],
     };
 
     public static TheoryData<string> Projects => [.. Repository.Rooms.Keys.Order()];

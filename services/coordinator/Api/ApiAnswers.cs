@@ -26,11 +26,6 @@ public sealed record PriorityOrder(int Priority);
 /// <param name="Set">Parameters to change, by stage: <c>{"prune": {"multiplications": 0.4}}</c>. Null: none.</param>
 public sealed record RetryOrder(IReadOnlyDictionary<string, System.Text.Json.JsonElement>? Set = null);
 
-/// <summary>One execution with its course.</summary>
-/// <param name="Execution">The execution.</param>
-/// <param name="Epochs">Figures of its epochs so far, in order.</param>
-public sealed record ExecutionDetail(ExecutionStatus Execution, IReadOnlyList<EpochPoint> Epochs);
-
 /// <summary>Figures of one epoch.</summary>
 /// <param name="Epoch">From 0 or 1, as its stage counts.</param>
 /// <param name="Loss">Mean loss.</param>

@@ -40,7 +40,7 @@ internal static partial class ApiDocument
         options.AddOperationTransformer((operation, context, _) =>
         {
             if (context.Description.ActionDescriptor.EndpointMetadata.OfType<NeedsScope>().LastOrDefault() is { } needed)
-                operation.Description = $"Scope {needed.Scope.ToString().ToLowerInvariant()}.";
+                operation.Description = $"Scope {needed.Scope?.ToString().ToLowerInvariant() ?? "none: needs no key"}.";
             operation.Tags = null;
             operation.Responses ??= [];
             operation.Responses["default"] = new OpenApiResponse

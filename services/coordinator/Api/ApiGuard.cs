@@ -4,7 +4,8 @@ using System.Threading.RateLimiting;
 namespace Lathe.Coordinator;
 
 /// <summary>Says what key a route needs.</summary>
-internal sealed record NeedsScope(ApiScope Scope);
+/// <param name="Scope">What the key allows; null: the route answers everybody, as the files of the web page do.</param>
+internal sealed record NeedsScope(ApiScope? Scope);
 
 /// <summary>Keeps out requests of web pages, of clients without a key, and too many of them. The routes of health answer everybody.</summary>
 internal static class ApiGuard
@@ -16,6 +17,7 @@ internal static class ApiGuard
     {
         services.AddSingleton(settings);
         services.AddSingleton<ApiKeys>();
+        services.AddSingleton<ApiSessions>();
         services.AddRateLimiter(limiter =>
         {
             limiter.RejectionStatusCode = StatusCodes.Status429TooManyRequests;
@@ -66,16 +68,26 @@ internal static class ApiGuard
 
     private static async Task IdentifyAsync(HttpContext context, RequestDelegate next)
     {
-        var given = context.Request.Headers.Authorization.ToString();
-        if (!IsHealth(context) && given.StartsWith(Bearer, StringComparison.OrdinalIgnoreCase)
-            && await context.RequestServices.GetRequiredService<ApiKeys>().VerifyAsync(given[Bearer.Length..].Trim(), context.RequestAborted) is { } key)
-            context.Features.Set(key);
+        if (!IsHealth(context) && await KeyOfAsync(context) is { } key) context.Features.Set(key);
         await next(context);
+    }
+
+    private static async Task<ApiKey?> KeyOfAsync(HttpContext context)
+    {
+        var given = context.Request.Headers.Authorization.ToString();
+        if (given.StartsWith(Bearer, StringComparison.OrdinalIgnoreCase))
+            return await context.RequestServices.GetRequiredService<ApiKeys>().VerifyAsync(given[Bearer.Length..].Trim(), context.RequestAborted);
+        // The browser keeps the cookie from other sites, but not from other ports of this machine.
+        var isOwnPage = context.Request.Headers["Sec-Fetch-Site"].ToString() is "" or "same-origin" or "none";
+        return given.Length == 0 && isOwnPage && context.Request.Cookies[SessionRoutes.Cookie] is { Length: > 0 } token
+            ? await context.RequestServices.GetRequiredService<ApiSessions>().VerifyAsync(token, context.RequestAborted)
+            : null;
     }
 
     private static Task AuthorizeAsync(HttpContext context, RequestDelegate next)
     {
-        if (IsHealth(context)) return next(context);
+        var route = context.GetEndpoint()?.Metadata.GetMetadata<NeedsScope>();
+        if (IsHealth(context) || route is { Scope: null }) return next(context);
         if (context.Features.Get<ApiKey>() is not { } key)
         {
             context.Response.Headers.WWWAuthenticate = "Bearer";
@@ -86,7 +98,7 @@ internal static class ApiGuard
                 + "(curl: -H \"Authorization: Bearer $LATHE_API_KEY\")"));
         }
 
-        var needed = context.GetEndpoint()?.Metadata.GetMetadata<NeedsScope>()?.Scope ?? (HttpMethods.IsGet(context.Request.Method) ? ApiScope.Read : ApiScope.Admin);
+        var needed = route?.Scope ?? (HttpMethods.IsGet(context.Request.Method) ? ApiScope.Read : ApiScope.Admin);
         return key.Scope >= needed
             ? next(context)
             : ApiProblems.WriteAsync(context, new ApiFault(

@@ -87,16 +87,26 @@ public sealed class ApiKeys(CoordinatorStore store, TimeProvider time, ApiSettin
     public async Task<ApiKey?> VerifyAsync(string token, CancellationToken stop = default)
     {
         if (settings?.Key is { } given && CryptographicOperations.FixedTimeEquals(SHA256.HashData(Encoding.UTF8.GetBytes(token)), SHA256.HashData(Encoding.UTF8.GetBytes(given))))
-            return new ApiKey("", ApiSettings.KeyVariable, ApiScope.Admin, default, null);
+            return OfEnvironment(given);
         if (token.Split('_') is not [Prefix, { Length: IdBytes * 2 } id, { Length: SecretBytes * 2 } secret] || !id.All(char.IsAsciiHexDigitLower)) return null;
-        var row = await FindAsync(id, stop);
+        var row = await RowAsync(id, stop);
         var isRight = CryptographicOperations.FixedTimeEquals(Encoding.ASCII.GetBytes(Digest(secret)), Encoding.ASCII.GetBytes(row?.SecretSha256 ?? Digest("")));
         if (row is null || !isRight) return null;
         await NoteUseAsync(row, stop);
         return Shown(row);
     }
 
-    private async Task<ApiKeyRow?> FindAsync(string id, CancellationToken stop)
+    /// <summary>A key by its id; null: there is none, or none any more.</summary>
+    internal async Task<ApiKey?> FindAsync(string id, CancellationToken stop)
+    {
+        if (settings?.Key is { } given && OfEnvironment(given) is var own && own.Id == id) return own;
+        return await RowAsync(id, stop) is { } row ? Shown(row) : null;
+    }
+
+    /// <summary>Its id changes with the key, so that sessions of an earlier one are over.</summary>
+    private static ApiKey OfEnvironment(string given) => new($"environment-{Digest(Digest(given))[..16]}", ApiSettings.KeyVariable, ApiScope.Admin, default, null);
+
+    private async Task<ApiKeyRow?> RowAsync(string id, CancellationToken stop)
     {
         var now = time.GetUtcNow();
         if (_known.TryGetValue(id, out var known) && known.Until > now) return known.Row;

@@ -12,6 +12,10 @@ public sealed record ApiSettings
     /// <summary>A key with every right, for a cluster that gives it to the coordinator and to its administrator as one secret.</summary>
     public const string KeyVariable = "LATHE_API_KEY";
 
+    /// <summary>Page that shows a trace, with <c>{traceId}</c> where its id goes: <c>http://jaeger:16686/trace/{traceId}</c>.</summary>
+    public const string TraceVariable = "LATHE_TRACE_URL";
+
+    private const string TraceId = "{traceId}";
     private const int ShortestKey = 32;
 
     /// <summary>Address that the coordinator listens on.</summary>
@@ -23,11 +27,17 @@ public sealed record ApiSettings
     /// <summary>A key with every right beside those of the database; null: none.</summary>
     public string? Key { get; init; }
 
+    /// <summary>As <see cref="TraceVariable"/> says; null: traces have no page.</summary>
+    public string? TraceUrl { get; init; }
+
     /// <summary>Largest body of a request that is no upload, in bytes.</summary>
     public long BodyBytes { get; init; } = 16 << 20;
 
     /// <summary>Largest file that is taken, in bytes.</summary>
     public long UploadBytes { get; init; } = 8L << 30;
+
+    /// <summary>Event streams that may be open at one time. Each asks the database once a second.</summary>
+    public int Streams { get; init; } = 200;
 
     /// <summary>Requests of one key, or of one address without a key, in a burst.</summary>
     public int Burst { get; init; } = 2000;
@@ -45,10 +55,10 @@ public sealed record ApiSettings
         ? authority[..(authority.IndexOf(']', StringComparison.Ordinal) + 1)]
         : authority.Split(':')[0];
 
-    /// <summary>Reads <c>LATHE_HTTP_HOSTS</c> and <c>LATHE_API_KEY</c>.</summary>
+    /// <summary>Reads <c>LATHE_HTTP_HOSTS</c>, <c>LATHE_API_KEY</c> and <c>LATHE_TRACE_URL</c>.</summary>
     /// <param name="http">Address to listen on.</param>
     /// <param name="environment">Looks up a variable; by default this process's.</param>
-    /// <exception cref="LatheException">A name is none, or the key is too short.</exception>
+    /// <exception cref="LatheException">A name is none, the key is too short, or the page of traces is no address.</exception>
     public static ApiSettings Load(string http, Func<string, string?>? environment = null)
     {
         environment ??= Environment.GetEnvironmentVariable;
@@ -56,11 +66,19 @@ public sealed record ApiSettings
         if (key?.Length < ShortestKey)
             throw new LatheException($"{KeyVariable} has {key.Length} characters, expected at least {ShortestKey}: openssl rand -hex 32 makes a good one");
         var names = (environment(HostsVariable) ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        var trace = environment(TraceVariable)?.Trim() is { Length: > 0 } template ? template : null;
+        if (trace is not null && !(trace.Contains(TraceId, StringComparison.Ordinal) && Uri.TryCreate(trace, UriKind.Absolute, out var page) && page.Scheme is "http" or "https"))
+            throw new LatheException($"{TraceVariable} is '{trace}', expected an address with {TraceId} in it, for example http://jaeger:16686/trace/{TraceId}");
         var wrong = names.FirstOrDefault(n => Uri.CheckHostName(n) == UriHostNameType.Unknown);
         return wrong is null
-            ? new ApiSettings { Http = http, Hosts = names, Key = key }
+            ? new ApiSettings { Http = http, Hosts = names, Key = key, TraceUrl = trace }
             : throw new LatheException($"{HostsVariable} has '{wrong}', expected names of hosts without a port, separated by commas: lathe.example.org,10.0.0.7");
     }
+
+    /// <summary>The trace of a W3C trace context; null: it is none.</summary>
+    internal TraceLink? TraceOf(string? traceParent) => System.Diagnostics.ActivityContext.TryParse(traceParent, null, out var context)
+        ? new TraceLink(context.TraceId.ToHexString(), TraceUrl?.Replace(TraceId, context.TraceId.ToHexString(), StringComparison.Ordinal))
+        : null;
 
     /// <summary>
     /// Whether a request may be addressed to a name. A web page can have its own name lead to this machine; then its name is in the request. Where every

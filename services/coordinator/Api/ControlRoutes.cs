@@ -4,7 +4,7 @@ using Microsoft.AspNetCore.Http.HttpResults;
 namespace Lathe.Coordinator;
 
 /// <summary>Orders about a sweep, a stage of it or one execution. Every order may be given twice. One that arrived is carried out, whether or not the client waits.</summary>
-internal sealed class ControlRoutes(Orchestrator orchestrator, SweepTargets targets, RetryMends mends, IHostApplicationLifetime lifetime)
+internal sealed class ControlRoutes(Orchestrator orchestrator, SweepTargets targets, IHostApplicationLifetime lifetime)
 {
     private CancellationToken Stop => lifetime.ApplicationStopping;
 
@@ -18,7 +18,11 @@ internal sealed class ControlRoutes(Orchestrator orchestrator, SweepTargets targ
     {
         var order = JsonBody.IsThere(request) ? await JsonBody.ReadAsync<RetryOrder>(request, stop: request.HttpContext.RequestAborted) : new RetryOrder();
         return await OrderAsync(reference, stage, execution, async (target, stop) =>
-            await orchestrator.RetryAsync(target, order.Set is { Count: > 0 } set ? await mends.PrepareAsync(target, set, stop) : null, stop));
+        {
+            if (order.Set is not { Count: > 0 } set) return await orchestrator.RetryAsync(target, null, stop);
+            var changes = await orchestrator.CheckRetryAsync(target, set, stop);
+            return changes.Problems.Count > 0 ? throw ApiFault.Unacceptable(changes.Problems) : await orchestrator.RetryAsync(target, changes.Parameters, stop);
+        });
     }
 
     public async Task<NoContent> PriorityAsync(string reference, HttpRequest request)

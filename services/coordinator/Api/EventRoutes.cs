@@ -9,18 +9,24 @@ namespace Lathe.Coordinator;
 /// Events of a sweep as server-sent events. A watcher that lost its connection names the last event that it has, and misses nothing that is kept.
 /// An event says that something changed; a status says how things stand.
 /// </summary>
-internal sealed class EventRoutes(SweepTargets targets, SweepQueries queries, Orchestrator orchestrator, IHostApplicationLifetime lifetime, TimeProvider time)
+internal sealed class EventRoutes(SweepTargets targets, SweepQueries queries, Orchestrator orchestrator, IHostApplicationLifetime lifetime, ApiSettings settings, TimeProvider time)
 {
     public const string MediaType = "text/event-stream";
 
     private const string LastEventId = "Last-Event-ID";
     private const int AtATime = 500;
+    private const int RetrySeconds = 10;
+
+    /// <summary>As <c>since</c>: only what happens from now on.</summary>
+    private const long FromNow = -1;
 
     // Another coordinator may have written something, of which nobody tells this process.
     private static readonly TimeSpan Poll = TimeSpan.FromSeconds(1);
 
     // Proxies end a connection on which nothing comes for a while.
     private static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(15);
+
+    private int _open;
 
     /// <summary>Sends events until the client leaves, the sweep is deleted or the coordinator stops.</summary>
     public async Task StreamAsync(string reference, long? since, HttpContext context)
@@ -29,6 +35,15 @@ internal sealed class EventRoutes(SweepTargets targets, SweepQueries queries, Or
         var stop = either.Token;
         var last = LastSeen(context) ?? since ?? 0;
         var id = await targets.IdAsync(reference, stop);
+        if (last == FromNow) last = await queries.LastEventAsync(id, stop);
+        if (Interlocked.Increment(ref _open) > settings.Streams)
+        {
+            Interlocked.Decrement(ref _open);
+            throw new ApiFault(
+                StatusCodes.Status503ServiceUnavailable,
+                $"{settings.Streams} event streams are open, and this coordinator takes no more; ask for the sweep itself, with its ETag, every second or two") { RetryAfter = RetrySeconds };
+        }
+
         var woken = new Signal();
         orchestrator.Happened += woken.Set;
         try
@@ -64,6 +79,7 @@ internal sealed class EventRoutes(SweepTargets targets, SweepQueries queries, Or
         finally
         {
             orchestrator.Happened -= woken.Set;
+            Interlocked.Decrement(ref _open);
         }
     }
 

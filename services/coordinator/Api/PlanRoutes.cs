@@ -17,6 +17,6 @@ internal static class PlanRoutes
         var submission = await JsonBody.ReadAsync<SweepSubmission>(request, Spec, stop);
         if (submission.Spec is null) throw ApiFault.Unacceptable("", "no sweep in the submission");
         var forecast = await orchestrator.ForecastAsync(submission, limit ?? UsualLimit, why == true, stop);
-        return TypedResults.Ok(forecast with { Problems = [.. Submissions.Misstated(submission), .. forecast.Problems] });
+        return TypedResults.Ok(forecast with { Problems = [.. SubmissionTerms.Problems(submission), .. forecast.Problems] });
     }
 }

@@ -1,7 +1,6 @@
 using Lathe.Contracts;
 using Lathe.Hosting;
 using Microsoft.AspNetCore.Http.HttpResults;
-using Microsoft.EntityFrameworkCore;
 
 namespace Lathe.Coordinator;
 
@@ -15,11 +14,11 @@ internal static class ReadingRoutes
     private const int UsualBest = 20;
 
     /// <summary>Sweeps, latest first.</summary>
-    public static async Task<Ok<IReadOnlyList<SweepSummary>>> ListAsync(int? limit, string? before, SweepQueries queries, SweepTargets targets, CancellationToken stop)
+    public static async Task<Ok<IReadOnlyList<SweepSummary>>> ListAsync(int? limit, string? before, string? state, string? search, SweepQueries queries, SweepTargets targets, CancellationToken stop)
     {
         CheckLimit(limit);
         Guid? from = before is null ? null : await targets.IdAsync(before, stop);
-        return TypedResults.Ok(await queries.ListAsync(limit, from, stop));
+        return TypedResults.Ok(await queries.ListAsync(limit, from, stop, state?.Split(',').Select(StateOf<SweepState>).ToList(), string.IsNullOrEmpty(search) ? null : search));
     }
 
     /// <summary>A sweep: its state, its counts, and the executions that a person looks for first.</summary>
@@ -36,25 +35,9 @@ internal static class ReadingRoutes
         string reference, int? after, int? limit, string? state, string? stage, SweepQueries queries, SweepTargets targets, CancellationToken stop)
     {
         CheckLimit(limit);
-        var wanted = StateOf(state);
+        ExecutionState? wanted = state is null ? null : StateOf<ExecutionState>(state);
         var target = await targets.FindAsync(reference, stage, null, stop);
         return TypedResults.Ok(await queries.PageAsync(target.Sweep.ToString(), after, limit ?? UsualPage, wanted, stage, stop));
-    }
-
-    /// <summary>One execution with its course.</summary>
-    public static async Task<Ok<ExecutionDetail>> ExecutionAsync(
-        string reference, int index, SweepQueries queries, SweepTargets targets, CoordinatorStore store, CancellationToken stop)
-    {
-        var target = await targets.FindAsync(reference, null, index, stop);
-        var found = (await queries.PageAsync(target.Sweep.ToString(), index - 1, 1, stop: stop)).Executions[0];
-        await using var database = store.Open();
-        var epochs = await (
-            from node in database.Nodes.AsNoTracking()
-            join point in database.ProgressPoints.AsNoTracking() on node.ExecutionId equals point.ExecutionId
-            where node.SweepId == target.Sweep && node.Index == index
-            orderby point.Epoch
-            select new EpochPoint(point.Epoch, point.Loss, point.Accuracy, point.At)).ToListAsync(stop);
-        return TypedResults.Ok(new ExecutionDetail(found, epochs));
     }
 
     /// <summary>Results of a sweep, one for each leaf of its tree; without a limit all.</summary>
@@ -81,12 +64,12 @@ internal static class ReadingRoutes
     public static Ok<List<StageManifest>> Stages(StageCatalog stages) =>
         TypedResults.Ok(stages.Manifests.Values.OrderBy(m => m.Name, StringComparer.Ordinal).ToList());
 
-    private static ExecutionState? StateOf(string? state)
+    private static T StateOf<T>(string state)
+        where T : struct, Enum
     {
-        if (state is null) return null;
         // As a number it would be parsed, too.
-        if (state.All(char.IsLetter) && Enum.TryParse<ExecutionState>(state, ignoreCase: true, out var known)) return known;
-        throw new ApiFault(StatusCodes.Status400BadRequest, $"state is '{state}', expected one of {string.Join(", ", Enum.GetNames<ExecutionState>().Select(n => n.ToLowerInvariant()))}");
+        if (state.All(char.IsLetter) && Enum.TryParse<T>(state, ignoreCase: true, out var known)) return known;
+        throw new ApiFault(StatusCodes.Status400BadRequest, $"state is '{state}', expected one of {string.Join(", ", Enum.GetNames<T>().Select(n => n.ToLowerInvariant()))}");
     }
 
     private static void CheckLimit(int? limit)

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Lathe.Contracts;
+using Lathe.Web;
 
 namespace Lathe.Coordinator;
 
@@ -16,7 +17,7 @@ public static class RestApi
         services.AddApiDocument();
         services.AddSingleton<SweepTargets>();
         services.AddSingleton<SweepVersions>();
-        services.AddSingleton<RetryMends>();
+        services.AddSingleton<ExecutionQueries>();
         services.AddSingleton<ControlRoutes>();
         services.AddSingleton<EventRoutes>();
         services.AddSingleton<CheckpointRoutes>();
@@ -38,6 +39,7 @@ public static class RestApi
         var read = app.MapGroup("").WithMetadata(new NeedsScope(ApiScope.Read));
         var submit = app.MapGroup("").WithMetadata(new NeedsScope(ApiScope.Submit));
         var admin = app.MapGroup("").WithMetadata(new NeedsScope(ApiScope.Admin));
+        var anybody = app.MapGroup("").WithMetadata(new NeedsScope(null));
         app.MapOpenApi(ApiDocument.Path).WithMetadata(new NeedsScope(ApiScope.Read));
 
         submit.MapPost("/sweeps", SubmissionRoutes.SubmitAsync).Takes<SweepSubmission>().WithMetadata(Idempotency)
@@ -46,18 +48,25 @@ public static class RestApi
             .WithSummary("Says what is wrong with a sweep and how many executions it has. Records nothing.");
         submit.MapPost("/sweeps/plan", PlanRoutes.PlanAsync).Takes<SweepSubmission>()
             .WithSummary("Says what a sweep would do: its executions, what is cached, sizes and time; with why=true, what differs from earlier executions. Records nothing.");
-        read.MapGet("/sweeps", ReadingRoutes.ListAsync).WithSummary("Sweeps, latest first. The next page begins before the last sweep of this one.");
+        read.MapGet("/sweeps", ReadingRoutes.ListAsync).WithSummary("Sweeps, latest first; of some states (state=running,failed), or with some text in their name (search=). The next page begins before the last sweep of this one.");
         read.MapGet("/sweeps/{reference}", ReadingRoutes.StatusAsync).Named().Produces<SweepStatus>().Produces(StatusCodes.Status304NotModified).WithMetadata(Version)
             .WithSummary("A sweep with its counts, and the executions that run, that failed last, and the first others.");
         read.MapGet("/sweeps/{reference}/executions", ReadingRoutes.ExecutionsAsync).Named().WithSummary("Executions of a sweep in the order of its tree, a page at a time.");
-        read.MapGet("/sweeps/{reference}/executions/{index:int}", ReadingRoutes.ExecutionAsync).Named().WithSummary("One execution with the figures of its epochs.");
+        read.MapGet("/sweeps/{reference}/executions/{index:int}", ExecutionRoutes.OfSweepAsync).Named().WithSummary("One execution: its course, its place among others, and with why=true what kept it from being cached.");
         read.MapGet("/sweeps/{reference}/results", ReadingRoutes.ResultsAsync).Named().Produces<SweepResults>().Produces(StatusCodes.Status304NotModified).WithMetadata(Version)
             .WithSummary("Results of a sweep, one row for each leaf of its tree; without a limit all.");
         read.MapGet("/sweeps/{reference}/best", ReadingRoutes.BestAsync).Named()
             .WithSummary("Results that no other beats: on the Pareto front of the first metric of which more is better against one of which less is.");
         read.MapGet("/sweeps/{reference}/events", (string reference, long? since, HttpContext context, EventRoutes events) => events.StreamAsync(reference, since, context))
-            .Named().Produces<SweepEvent>(contentType: EventRoutes.MediaType).WithMetadata(LastEvent).WithSummary("What happens to a sweep, as server-sent events. The header Last-Event-ID goes on after an event.");
+            .Named().Produces<SweepEvent>(contentType: EventRoutes.MediaType).Fails(StatusCodes.Status503ServiceUnavailable).WithMetadata(LastEvent).WithSummary("What happens to a sweep, as server-sent events. The header Last-Event-ID goes on after an event, since=-1 begins now.");
+        read.MapGet("/executions/{execution}", ExecutionRoutes.DetailAsync).Named().WithSummary("One execution, named SWEEP:INDEX, by its id or by its key.");
+        read.MapGet("/executions/{execution}/panels", ExecutionRoutes.PanelsAsync).Named().WithSummary("Pictures and tables of its result, as data.");
+        read.MapGet("/executions/{execution}/panels/{panel}.svg", ExecutionRoutes.DrawnAsync).Named().Produces<string>(contentType: ExecutionRoutes.Svg)
+            .WithSummary("One of them, drawn; theme=light or dark sets its colours.");
         read.MapGet("/stages", ReadingRoutes.Stages).WithSummary("Stages that workers have announced, with the JSON Schema of their parameters.");
+
+        read.MapGet("/workers", WorkerRoutes.WorkersAsync).WithSummary("Workers that are up, and what each of them does.");
+        read.MapGet("/queues", WorkerRoutes.QueuesAsync).WithSummary("What waits for each version of a stage, and who could take it.");
 
         submit.MapPost("/sweeps/{reference}/pause", (string reference, string? stage, int? execution, ControlRoutes orders) => orders.PauseAsync(reference, stage, execution))
             .Orders("Pauses a sweep, a stage of it or one execution. Nothing is lost.");
@@ -77,6 +86,12 @@ public static class RestApi
 
         admin.MapPost("/gc", GcRoutes.CollectAsync).Takes<CollectionOrder>()
             .WithSummary("Deletes what the store need not keep: checkpoints beyond a rule or a budget, training states of executions that ended.");
+
+        anybody.MapWebPage();
+        anybody.MapGet("/session", SessionRoutes.Show).WithSummary("Who uses the coordinator in this browser, and whether a key is needed.");
+        anybody.MapPost("/session", SessionRoutes.OpenAsync).Takes<SessionOrder>().Fails(StatusCodes.Status401Unauthorized)
+            .WithSummary("Opens a session with a key: a cookie that stands for it, for twelve hours.");
+        anybody.MapDelete("/session", SessionRoutes.CloseAsync).WithSummary("Closes the session.");
 
         submit.MapPut("/checkpoints/{sha256}", (string sha256, HttpContext context, CheckpointRoutes checkpoints) => checkpoints.PutAsync(sha256, context))
             .Accepts<Stream>(CheckpointRoutes.MediaType).Produces<CheckpointRef>(StatusCodes.Status201Created).Produces<CheckpointRef>()

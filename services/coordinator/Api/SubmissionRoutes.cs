@@ -30,7 +30,7 @@ internal static class SubmissionRoutes
         var submission = await JsonBody.ReadAsync<SweepSubmission>(request, Spec, stop);
         if (submission.Spec is not { } spec) throw ApiFault.Unacceptable("", "no sweep in the submission");
         var (plan, problems, notes) = await orchestrator.CheckAsync(spec, stop);
-        problems = [.. Submissions.Misstated(submission), .. problems];
+        problems = [.. SubmissionTerms.Problems(submission), .. problems];
         return TypedResults.Ok(new CheckAnswer(problems, notes, problems.Count > 0 ? 0 : plan.Executions.Count));
     }
 }

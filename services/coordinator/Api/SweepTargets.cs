@@ -1,3 +1,4 @@
+using System.Globalization;
 using Lathe.Contracts;
 using Microsoft.EntityFrameworkCore;
 
@@ -6,6 +7,8 @@ namespace Lathe.Coordinator;
 /// <summary>Finds what the address of a request names.</summary>
 internal sealed class SweepTargets(CoordinatorStore store, SweepQueries queries)
 {
+    private const int MostOfAKey = 20;
+
     /// <summary>The id of a sweep.</summary>
     /// <param name="reference">Id, unique start of one, or name.</param>
     /// <param name="stop">Gives up.</param>
@@ -37,5 +40,30 @@ internal sealed class SweepTargets(CoordinatorStore store, SweepQueries queries)
         if (execution is { } index && !await database.Nodes.AnyAsync(n => n.SweepId == id && n.Index == index, stop))
             throw ApiFault.NotFound($"the sweep has no execution {index}");
         return new ControlTarget(id, stage, execution);
+    }
+
+    /// <summary>The sweep and the index of an execution.</summary>
+    /// <param name="reference"><c>SWEEP:INDEX</c>, an execution's id, or its key.</param>
+    /// <param name="stop">Gives up.</param>
+    /// <exception cref="ApiFault">400: it is none of these; 404: there is no such execution.</exception>
+    public async Task<(Guid Sweep, int Index)> ExecutionAsync(string reference, CancellationToken stop)
+    {
+        var colon = reference.LastIndexOf(':');
+        if (colon > 0 && int.TryParse(reference.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var index))
+            return ((await FindAsync(reference[..colon], null, index, stop)).Sweep, index);
+        await using var database = store.Open();
+        var executions = database.Executions.AsNoTracking();
+        if (Guid.TryParse(reference, out var id)) executions = executions.Where(e => e.Id == id);
+        else if (StoredModel.IsDigest(reference)) executions = executions.Where(e => e.Key == reference).OrderByDescending(e => e.State == RunState.Completed).ThenBy(e => e.Found).ThenByDescending(e => e.ReadyAt);
+        else throw new ApiFault(StatusCodes.Status400BadRequest, $"'{reference}' names no execution; expected SWEEP:INDEX, the id of an execution, or its key of 64 hexadecimal characters");
+        foreach (var found in await executions.Select(e => new { e.Id, e.SweepId, e.NodeIndex }).Take(MostOfAKey).ToListAsync(stop))
+        {
+            // The sweep on whose account it runs may be deleted while others have it.
+            var node = await database.Nodes.Where(n => n.ExecutionId == found.Id)
+                .OrderByDescending(n => n.SweepId == found.SweepId && n.Index == found.NodeIndex).ThenBy(n => n.Index).Select(n => new { n.SweepId, n.Index }).FirstOrDefaultAsync(stop);
+            if (node is not null) return (node.SweepId, node.Index);
+        }
+
+        throw ApiFault.NotFound($"no sweep has an execution '{reference}'");
     }
 }

@@ -63,11 +63,11 @@ internal sealed class EarlierExecutions
     private EarlierExecutions(Dictionary<string, List<Earlier>> byStage) => _byStage = byStage;
 
     /// <summary>The one that differs in the fewest parts, the latest of several; null: the stage never had a result.</summary>
-    public EarlierExecution? Nearest(PlannedExecution execution, KeyParts parts)
+    public EarlierExecution? Nearest(string stage, KeyParts parts)
     {
         Earlier? nearest = null;
         List<KeyDifference>? least = null;
-        foreach (var earlier in _byStage.GetValueOrDefault(execution.Manifest.Name, []))
+        foreach (var earlier in _byStage.GetValueOrDefault(stage, []))
         {
             var differences = parts.From(earlier.Parts).Take(least?.Count ?? int.MaxValue).ToList();
             if (least is not null && differences.Count >= least.Count) continue;
@@ -78,7 +78,12 @@ internal sealed class EarlierExecutions
         return nearest is null ? null : new EarlierExecution(nearest.Sweep, nearest.Name, nearest.Index, least!);
     }
 
-    public static async Task<EarlierExecutions> ReadAsync(CoordinatorStore? store, IReadOnlyList<string> stages, CancellationToken stop)
+    /// <summary>Reads the latest of each stage.</summary>
+    /// <param name="store">The database; null: there is none.</param>
+    /// <param name="stages">Names of stages.</param>
+    /// <param name="stop">Gives up.</param>
+    /// <param name="before">Only those that ended before; null: all.</param>
+    public static async Task<EarlierExecutions> ReadAsync(CoordinatorStore? store, IReadOnlyList<string> stages, CancellationToken stop, DateTimeOffset? before = null)
     {
         var all = new Dictionary<string, List<Earlier>>();
         if (store is null) return new EarlierExecutions(all);
@@ -92,7 +97,7 @@ internal sealed class EarlierExecutions
                 join point in database.Points.AsNoTracking() on new { node.SweepId, Number = node.Point } equals new { point.SweepId, point.Number }
                 join branch in database.Branches.AsNoTracking() on new { node.SweepId, Number = node.Branch } equals new { branch.SweepId, branch.Number }
                 join sweep in database.Sweeps.AsNoTracking() on node.SweepId equals sweep.Id
-                where execution.State == RunState.Completed && execution.Stage == stage
+                where execution.State == RunState.Completed && execution.Stage == stage && (before == null || execution.FinishedAt < before)
                 orderby execution.FinishedAt descending
                 select new
                 {

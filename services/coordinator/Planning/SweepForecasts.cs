@@ -41,7 +41,7 @@ public sealed class SweepForecasts(CoordinatorStore? store, CheckpointStore chec
                 .. plan.Executions.Take(limit).Select(e => new ExecutionForecast(
                     e.Index, e.Parent, e.Step, e.Manifest.Name, e.Model, e.Dataset, e.Seed, e.Parameters, e.Varied, known[e.Index].IsCached, known[e.Index].Key,
                     Sizes(verdict, e), known[e.Index].IsCached ? null : seconds[e.Index],
-                    known[e.Index].IsCached ? null : earlier?.Nearest(e, PartsOf(submission.Spec, e, known, data)))),
+                    known[e.Index].IsCached ? null : earlier?.Nearest(e.Manifest.Name, PartsOf(submission.Spec, e, known, data)))),
             ],
             plan.Executions.Count,
             runs.Exists(e => seconds[e.Index] is not null) ? runs.Sum(e => seconds[e.Index] ?? 0) : null,

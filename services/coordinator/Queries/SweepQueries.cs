@@ -1,6 +1,8 @@
+using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Lathe.Contracts;
+using Lathe.Contracts.Messages;
 using Microsoft.EntityFrameworkCore;
 
 namespace Lathe.Coordinator;
@@ -30,7 +32,10 @@ public sealed partial class SweepQueries(CoordinatorStore store, TimeProvider ti
     /// <param name="limit">The most of them; null: all.</param>
     /// <param name="before">Only sweeps submitted before this one; null: from the latest.</param>
     /// <param name="stop">Gives up.</param>
-    public async Task<IReadOnlyList<SweepSummary>> ListAsync(int? limit = null, Guid? before = null, CancellationToken stop = default)
+    /// <param name="states">Only sweeps in one of these states; null: in any.</param>
+    /// <param name="search">Only sweeps with this in their name, whatever its case; null: with any name.</param>
+    public async Task<IReadOnlyList<SweepSummary>> ListAsync(
+        int? limit = null, Guid? before = null, CancellationToken stop = default, IReadOnlyCollection<SweepState>? states = null, string? search = null)
     {
         if (!await store.ExistsAsync(stop)) return [];
         await using var database = store.Open();
@@ -41,6 +46,23 @@ public sealed partial class SweepQueries(CoordinatorStore store, TimeProvider ti
             sweeps = sweeps.Where(s => s.SubmittedAt < at);
         }
 
+        if (states is not null)
+        {
+            // Whoever ran an abandoned one has not written so.
+            var (now, gone) = (time.GetUtcNow(), states.Contains(SweepState.Interrupted));
+            var silent = now - _options.AbandonedAfter;
+            sweeps = sweeps.Where(s => (s.State == SweepState.Running || s.State == SweepState.Preparing)
+                && s.Owner != Queues.Coordinator && s.Owner != _options.ReplyQueue && s.OwnerSeenAt < silent ? gone : states.Contains(s.State));
+        }
+
+        if (search is not null)
+        {
+            var sought = search.ToLowerInvariant();
+#pragma warning disable CA1304, CA1311, CA1862 // The database compares.
+            sweeps = sweeps.Where(s => s.Name.ToLower().Contains(sought));
+#pragma warning restore CA1304, CA1311, CA1862
+        }
+
         var listed = await sweeps.OrderByDescending(s => s.SubmittedAt).Take(limit ?? int.MaxValue).ToListAsync(stop);
         var ids = listed.ConvertAll(s => s.Id);
         var counts = (await database.StepCounts.AsNoTracking().Where(c => ids.Contains(c.SweepId)).ToListAsync(stop)).ToLookup(c => c.SweepId);
@@ -48,7 +70,7 @@ public sealed partial class SweepQueries(CoordinatorStore store, TimeProvider ti
         [
             .. listed.Select(s => new SweepSummary(
                 s.Id, s.Name, StateOf(s), s.SubmittedAt, EndOf(s), counts[s.Id].Sum(c => c.Completed + c.Cached + c.Failed), counts[s.Id].Sum(SweepView.All),
-                counts[s.Id].Sum(c => c.Running), counts[s.Id].Sum(c => c.Failed), s.Priority)),
+                counts[s.Id].Sum(c => c.Running), counts[s.Id].Sum(c => c.Failed), s.Priority, s.Pinned)),
         ];
     }
 
@@ -78,7 +100,7 @@ public sealed partial class SweepQueries(CoordinatorStore store, TimeProvider ti
             : await NotableAsync(database, sweep, limit, stop);
         return new SweepStatus(
             id, sweep.Row.Name, sweep.State, sweep.Row.SubmittedAt, EndOf(sweep.Row), [.. executions.Select(e => e.Status())], sweep.Row.Device,
-            sweep.Counts((stage, version) => stages?.HasWorker(stage, version)), sweep.Row.Reason, sweep.Row.Priority, sweep.Row.Threads, sweep.SecondsLeft(), sweep.Row.Pinned,
+            sweep.Counts((stage, version) => stages?.HasWorker(stage, version)), ReasonOf(sweep.Row), sweep.Row.Priority, sweep.Row.Threads, sweep.SecondsLeft(), sweep.Row.Pinned,
             await FailuresAsync(database, sweep, stop));
     }
 
@@ -180,7 +202,14 @@ public sealed partial class SweepQueries(CoordinatorStore store, TimeProvider ti
         return rows.ConvertAll(e => new SweepEvent(e.Sequence, e.At, e.Kind, JsonSerializer.Deserialize<JsonElement>(e.Json)));
     }
 
-    private async Task<SweepView> ViewAsync(CoordinatorDatabase database, Guid id, CancellationToken stop)
+    /// <summary>Sequence of the last event of a sweep; 0: nothing happened that is still kept.</summary>
+    public async Task<long> LastEventAsync(Guid id, CancellationToken stop)
+    {
+        await using var database = store.Open();
+        return await database.Events.Where(e => e.SweepId == id).MaxAsync(e => (long?)e.Sequence, stop) ?? 0;
+    }
+
+    internal async Task<SweepView> ViewAsync(CoordinatorDatabase database, Guid id, CancellationToken stop)
     {
         var sweep = await database.Sweeps.AsNoTracking().SingleAsync(s => s.Id == id, stop);
         var branches = await database.Branches.AsNoTracking().Where(b => b.SweepId == id).ToDictionaryAsync(b => b.Number, stop);
@@ -224,7 +253,7 @@ public sealed partial class SweepQueries(CoordinatorStore store, TimeProvider ti
         ];
     }
 
-    private static async Task<IReadOnlyDictionary<(string Stage, string Version), IReadOnlyList<MetricDescriptor>>> MetricsAsync(
+    internal static async Task<IReadOnlyDictionary<(string Stage, string Version), IReadOnlyList<MetricDescriptor>>> MetricsAsync(
         CoordinatorDatabase database, SweepView sweep, CancellationToken stop)
     {
         var names = sweep.Steps.Select(s => s.Stage).Distinct().ToList();
@@ -265,7 +294,7 @@ public sealed partial class SweepQueries(CoordinatorStore store, TimeProvider ti
         IQueryable<NodeRow> Runs(params RunState[] runs) => nodes.Where(n => database.Executions.Any(e => e.Id == n.ExecutionId && runs.Contains(e.State)));
     }
 
-    private static async Task AddParentsAsync(CoordinatorDatabase database, SweepView sweep, List<NodeView> nodes, CancellationToken stop)
+    internal static async Task AddParentsAsync(CoordinatorDatabase database, SweepView sweep, List<NodeView> nodes, CancellationToken stop)
     {
         var known = nodes.Select(n => n.Index).ToHashSet();
         while (nodes.Select(n => n.Node.Parent).OfType<int>().Where(p => !known.Contains(p)).Distinct().ToList() is { Count: > 0 } missing)
@@ -281,6 +310,10 @@ public sealed partial class SweepQueries(CoordinatorStore store, TimeProvider ti
     private bool IsAbandoned(SweepRow sweep) => sweep.IsAbandoned(time.GetUtcNow(), _options);
 
     private SweepState StateOf(SweepRow sweep) => IsAbandoned(sweep) ? SweepState.Interrupted : sweep.State;
+
+    private string? ReasonOf(SweepRow sweep) => !IsAbandoned(sweep) && sweep.IsSilent(time.GetUtcNow(), _options)
+        ? string.Create(CultureInfo.InvariantCulture, $"nothing was heard of its process since {sweep.OwnerSeenAt:yyyy-MM-dd HH:mm:ss} UTC; if it is gone, lathe resume goes on with the sweep")
+        : sweep.Reason;
 
     private DateTimeOffset? EndOf(SweepRow sweep) => IsAbandoned(sweep) ? sweep.OwnerSeenAt : sweep.FinishedAt;
 

@@ -54,6 +54,7 @@ public static class CoordinatorHost
         services.AddSingleton(new CoordinatorStore(database));
         services.AddSingleton<SweepQueries>();
         services.AddSingleton<StageCatalog>();
+        services.AddSingleton<WorkerRoster>();
         services.AddSingleton<IStageBus, SenderBus>();
         services.AddSingleton<Func<string, DataRef>>(name => DataFingerprint.Find(name, settings));
         services.AddSingleton<Orchestrator>();

@@ -36,6 +36,7 @@ internal static class ReportCheck
         null => "manifest is missing",
         { Name: var name } when !IsName(name) => "manifest names no stage",
         { Version: var version } when !IsName(version) => "manifest names no version",
+        _ when announcement.Worker is not null && !IsName(announcement.Worker) => "worker is no name of a worker",
         { ParametersSchema: null or { ValueKind: not JsonValueKind.Object } } => "manifest has no schema of the stage's parameters",
         _ => null,
     };

@@ -6,13 +6,14 @@ using Headers = Lathe.Contracts.Messages.Headers;
 namespace Lathe.Coordinator;
 
 /// <summary>Consumes the reports and announcements of workers from the bus.</summary>
-public sealed class ReportConsumer(ReportInbox inbox, StageCatalog stages) :
+public sealed class ReportConsumer(ReportInbox inbox, StageCatalog stages, WorkerRoster workers) :
     IConsumer<StageAnnounced>, IConsumer<StageStarted>, IConsumer<StageProgressed>, IConsumer<StageCompleted>, IConsumer<StageFailed>, IConsumer<StageCancelled>
 {
-    public Task Consume(ConsumeContext<StageAnnounced> context)
+    public async Task Consume(ConsumeContext<StageAnnounced> context)
     {
         if (ReportCheck.Problem(context.Message) is { } problem) throw new MalformedMessageException(problem);
-        return stages.AddAsync(context.Message.Manifest, context.CancellationToken);
+        await stages.AddAsync(context.Message.Manifest, context.CancellationToken);
+        await workers.HearAsync(context.Message, context.CancellationToken);
     }
 
     public Task Consume(ConsumeContext<StageStarted> context) => TakeAsync(context);

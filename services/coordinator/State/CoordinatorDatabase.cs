@@ -33,6 +33,10 @@ public abstract class CoordinatorDatabase(DbContextOptions options) : DbContext(
 
     public DbSet<ApiKeyRow> ApiKeys => Set<ApiKeyRow>();
 
+    public DbSet<SessionRow> Sessions => Set<SessionRow>();
+
+    public DbSet<WorkerRow> Workers => Set<WorkerRow>();
+
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
         var sweep = modelBuilder.Entity<SweepRow>().ToTable("sweeps");
@@ -81,6 +85,8 @@ public abstract class CoordinatorDatabase(DbContextOptions options) : DbContext(
         modelBuilder.Entity<ProgressPointRow>().ToTable("progress_points").HasKey(p => new { p.ExecutionId, p.Epoch });
         modelBuilder.Entity<StageRow>().ToTable("stages").HasKey(s => new { s.Name, s.Version });
         modelBuilder.Entity<ApiKeyRow>().ToTable("api_keys").HasKey(k => k.Id);
+        modelBuilder.Entity<SessionRow>().ToTable("sessions").HasKey(s => s.Sha256);
+        modelBuilder.Entity<WorkerRow>().ToTable("workers").HasKey(w => w.Name);
 
         var outbox = modelBuilder.Entity<OutboxRow>().ToTable("outbox");
         outbox.HasKey(o => o.Id);

@@ -69,7 +69,11 @@ public sealed class SweepRow
     /// may only have been suspended, for example together with the whole machine.
     /// </summary>
     public bool IsAbandoned(DateTimeOffset now, CoordinatorOptions options) =>
-        State is SweepState.Running or SweepState.Preparing && Owner != Queues.Coordinator && Owner != options.ReplyQueue && OwnerSeenAt < now - options.AbandonedAfter;
+        IsSilent(now, options) && (OwnerSeenAt < now - options.AbandonedAfter || CoordinatorHost.IsOfGoneProcess(Owner));
+
+    /// <summary>True if the database says that it runs, and nothing was heard lately of the embedded coordinator that runs it.</summary>
+    public bool IsSilent(DateTimeOffset now, CoordinatorOptions options) =>
+        State is SweepState.Running or SweepState.Preparing && Owner != Queues.Coordinator && Owner != options.ReplyQueue && OwnerSeenAt < now - options.SilentAfter;
 }
 
 /// <summary>A stage with its parameters, as the nodes of a sweep's grid share it.</summary>
@@ -380,4 +384,33 @@ public sealed class ApiKeyRow
     public DateTimeOffset CreatedAt { get; init; }
 
     public DateTimeOffset? LastUsedAt { get; set; }
+}
+
+/// <summary>A person who gave a key on the web page. The cookie has a token, and the database its digest.</summary>
+public sealed class SessionRow
+{
+    /// <summary>SHA-256 of the token, in hexadecimal.</summary>
+    public required string Sha256 { get; init; }
+
+    /// <summary>The key that was given; without it the session is over.</summary>
+    public required string KeyId { get; init; }
+
+    public DateTimeOffset ExpiresAt { get; init; }
+}
+
+/// <summary>A worker that announced itself.</summary>
+public sealed class WorkerRow
+{
+    /// <summary>Host, process and stage.</summary>
+    public required string Name { get; init; }
+
+    public required string Stage { get; set; }
+
+    public required string Version { get; set; }
+
+    /// <summary>JSON of <see cref="WorkerAbout"/>; null: it says nothing of itself.</summary>
+    public string? About { get; set; }
+
+    /// <summary>When it announced itself last.</summary>
+    public DateTimeOffset HeardAt { get; set; }
 }

@@ -13,6 +13,7 @@ public sealed class Orchestrator : IDisposable
     private readonly StageCatalog _stages;
     private readonly LostInputs _inputs;
     private readonly SweepForecasts _forecasts;
+    private readonly RetryMends _mends;
     private readonly Hosting.TrainingStateStore? _states;
 
     public Orchestrator(
@@ -32,9 +33,10 @@ public sealed class Orchestrator : IDisposable
         _changes = new SweepChanges(store, options, time, log.CreateLogger<SweepChanges>());
         _submissions = new Submissions(store, _changes, stages, bus, findData, options, time, log.CreateLogger<Submissions>());
         _dispatcher = new Dispatcher(store, _changes, bus, checkpoints, results, options, time, log.CreateLogger<Dispatcher>());
-        _housekeeping = new Housekeeping(store, _changes, _dispatcher, bus, options, time, log.CreateLogger<Housekeeping>());
+        _housekeeping = new Housekeeping(store, _changes, _dispatcher, bus, stages, options, time, log.CreateLogger<Housekeeping>());
         _control = new SweepControl(_changes, options);
         _inputs = new LostInputs(store, checkpoints);
+        _mends = new RetryMends(store, bus, options);
         _forecasts = new SweepForecasts(store, checkpoints, results, options.LookUps);
     }
 
@@ -76,11 +78,18 @@ public sealed class Orchestrator : IDisposable
     }
 
     /// <summary>Applies reports of workers, together, in their order. They may be late, come twice, out of order or never.</summary>
-    public async Task ReportAsync(IReadOnlyList<Report> reports, CancellationToken stop = default)
+    public async Task ReportAsync(IReadOnlyList<Report> reports, CancellationToken stop = default) => await SendAsync(await TakeAsync(reports, stop), stop);
+
+    /// <summary>The same, without sending anything.</summary>
+    /// <returns>What to send now; the outbox has it too, in case that nobody gets to it.</returns>
+    internal async Task<IReadOnlyList<Sending>> TakeAsync(IReadOnlyList<Report> reports, CancellationToken stop)
     {
         var checkedReports = await _inputs.CheckAsync(reports, stop);
-        await _changes.MakeAsync(change => change.ReportAsync(checkedReports, stop), stop);
+        return (await _changes.MakeAsync(change => change.ReportAsync(checkedReports, stop), stop)).Sendings;
     }
+
+    /// <summary>Sends what <see cref="TakeAsync"/> gave.</summary>
+    internal Task SendAsync(IReadOnlyList<Sending> sendings, CancellationToken stop) => _dispatcher.SendAsync(sendings, stop);
 
     /// <inheritdoc cref="SweepControl.PauseAsync"/>
     public Task<int?> PauseAsync(ControlTarget target, CancellationToken stop = default) => _control.PauseAsync(target, stop);
@@ -94,6 +103,10 @@ public sealed class Orchestrator : IDisposable
     /// <inheritdoc cref="SweepControl.RetryAsync"/>
     public Task<int> RetryAsync(ControlTarget target, Func<PointRow, System.Text.Json.JsonElement?>? parameters = null, CancellationToken stop = default) =>
         _control.RetryAsync(target, parameters, stop);
+
+    /// <inheritdoc cref="RetryMends.PrepareAsync"/>
+    public Task<RetryChanges> CheckRetryAsync(ControlTarget target, IReadOnlyDictionary<string, System.Text.Json.JsonElement> set, CancellationToken stop = default) =>
+        _mends.PrepareAsync(target, set, stop);
 
     /// <inheritdoc cref="SweepControl.PriorityAsync"/>
     public Task PriorityAsync(Guid sweep, int priority, CancellationToken stop = default) => _control.PriorityAsync(sweep, priority, stop);

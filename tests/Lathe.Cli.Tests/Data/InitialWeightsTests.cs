@@ -4,6 +4,7 @@ using Lathe.Cli.Data;
 using Lathe.Cli.Sweeps;
 using Lathe.Cli.Tests.Sweeps;
 using Lathe.Contracts;
+using Lathe.Coordinator;
 using Lathe.Graph.Models;
 using Lathe.Hosting;
 using Lathe.NN.Checkpoints;

@@ -1,5 +1,5 @@
 using Lathe.Contracts;
-using Lathe.Cli.Exports;
+using Lathe.Exports;
 using Lathe.Graph;
 using Lathe.Graph.Checkpoints;
 using Lathe.Graph.Models;

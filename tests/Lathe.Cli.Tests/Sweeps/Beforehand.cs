@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Lathe.Cli.Embedded;
-using Lathe.Cli.Sweeps;
 using Lathe.Contracts;
 using Lathe.Contracts.Messages;
 using Lathe.Coordinator;

@@ -1,4 +1,5 @@
 using Lathe.Contracts;
+using Lathe.Coordinator;
 
 namespace Lathe.Cli.Tests.Sweeps;
 

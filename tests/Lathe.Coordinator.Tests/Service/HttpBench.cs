@@ -18,7 +18,7 @@ internal sealed class HttpBench : IAsyncDisposable
     {
         _app = app;
         Home = home;
-        Client = new HttpClient { BaseAddress = new Uri(app.Urls.First().Replace("0.0.0.0", "127.0.0.1", StringComparison.Ordinal)) };
+        Client = new HttpClient(new HttpClientHandler { UseCookies = false }) { BaseAddress = new Uri(app.Urls.First().Replace("0.0.0.0", "127.0.0.1", StringComparison.Ordinal)) };
     }
 
     public HttpClient Client { get; }

@@ -35,6 +35,52 @@ public sealed class Reading_over_http
     }
 
     [Fact]
+    public async Task Sweeps_are_found_by_state_and_by_what_is_in_their_names()
+    {
+        await using var bench = await HttpBench.StartAsync();
+        var held = await bench.SubmitAsync(HttpBench.Held("sought", name: "Held-LeNet"));
+        await bench.RunsAsync(held);
+        var done = await bench.SubmitAsync(HttpBench.Quick(name: "lenet_done"));
+        await bench.EndedAsync(done);
+
+        Assert.Equal([held], await IdsAsync("state=running"));
+        Assert.Equal([done, held], await IdsAsync("state=running,Succeeded"));
+        Assert.Empty(await IdsAsync("state=interrupted"));
+        Assert.Equal([done, held], await IdsAsync("search=LENET"));
+        Assert.Equal([done], await IdsAsync("search=t_d"));
+        Assert.Empty(await IdsAsync("search=%25&state=running"));
+        await HttpBench.ProblemAsync(await bench.Client.GetAsync("/sweeps?state=odd"), 400);
+
+        async Task<IEnumerable<Guid>> IdsAsync(string query) => (await bench.GetAsync<List<SweepSummary>>($"/sweeps?{query}")).Select(s => s.Id);
+    }
+
+    [Fact]
+    public async Task Event_streams_are_limited_in_number_and_can_begin_now()
+    {
+        await using var bench = await HttpBench.StartAsync(api: a => a with { Streams = 1 });
+        var id = await bench.SubmitAsync(HttpBench.Held("stream"));
+        await bench.RunsAsync(id);
+        using (var open = await OpenAsync())
+        {
+            var refused = await OpenAsync();
+            Assert.Contains("1 event streams are open", (await HttpBench.ProblemAsync(refused, 503)).Detail);
+            Assert.NotNull(refused.Headers.RetryAfter);
+            HoldStage.Release("stream");
+            using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+            await using var body = await open.Content.ReadAsStreamAsync();
+            await foreach (var first in SseParser.Create(body, (_, data) => JsonSerializer.Deserialize<SweepEvent>(data, LatheJson.Options)!).EnumerateAsync(patience.Token))
+            {
+                Assert.NotEqual("running", first.Data.Data.TryGetProperty("state", out var state) ? state.GetString() : null);
+                break;
+            }
+        }
+
+        await Lathe.Testing.Eventually.True(() => OpenAsync().GetAwaiter().GetResult().IsSuccessStatusCode, "a stream that was closed makes room");
+
+        Task<HttpResponseMessage> OpenAsync() => bench.Client.SendAsync(new HttpRequestMessage(HttpMethod.Get, $"/sweeps/{id}/events?since=-1"), HttpCompletionOption.ResponseHeadersRead);
+    }
+
+    [Fact]
     public async Task One_execution_is_read_with_the_figures_of_its_epochs()
     {
         await using var bench = await HttpBench.StartAsync();

@@ -382,6 +382,23 @@ namespace Lathe.Coordinator.Migrations.PostgreSql
                     b.ToTable("progress_points", (string)null);
                 });
 
+            modelBuilder.Entity("Lathe.Coordinator.SessionRow", b =>
+                {
+                    b.Property<string>("Sha256")
+                        .HasColumnType("text");
+
+                    b.Property<DateTime>("ExpiresAt")
+                        .HasColumnType("timestamp with time zone");
+
+                    b.Property<string>("KeyId")
+                        .IsRequired()
+                        .HasColumnType("text");
+
+                    b.HasKey("Sha256");
+
+                    b.ToTable("sessions", (string)null);
+                });
+
             modelBuilder.Entity("Lathe.Coordinator.StageRow", b =>
                 {
                     b.Property<string>("Name")
@@ -535,6 +552,30 @@ namespace Lathe.Coordinator.Migrations.PostgreSql
                     b.HasIndex("Owner", "State");
 
                     b.ToTable("sweeps", (string)null);
+                });
+
+            modelBuilder.Entity("Lathe.Coordinator.WorkerRow", b =>
+                {
+                    b.Property<string>("Name")
+                        .HasColumnType("text");
+
+                    b.Property<string>("About")
+                        .HasColumnType("text");
+
+                    b.Property<DateTime>("HeardAt")
+                        .HasColumnType("timestamp with time zone");
+
+                    b.Property<string>("Stage")
+                        .IsRequired()
+                        .HasColumnType("text");
+
+                    b.Property<string>("Version")
+                        .IsRequired()
+                        .HasColumnType("text");
+
+                    b.HasKey("Name");
+
+                    b.ToTable("workers", (string)null);
                 });
 
             modelBuilder.Entity("Lathe.Coordinator.BranchRow", b =>

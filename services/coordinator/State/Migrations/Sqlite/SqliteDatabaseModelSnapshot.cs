@@ -373,6 +373,23 @@ namespace Lathe.Coordinator.Migrations.Sqlite
                     b.ToTable("progress_points", (string)null);
                 });
 
+            modelBuilder.Entity("Lathe.Coordinator.SessionRow", b =>
+                {
+                    b.Property<string>("Sha256")
+                        .HasColumnType("TEXT");
+
+                    b.Property<DateTime>("ExpiresAt")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("KeyId")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("Sha256");
+
+                    b.ToTable("sessions", (string)null);
+                });
+
             modelBuilder.Entity("Lathe.Coordinator.StageRow", b =>
                 {
                     b.Property<string>("Name")
@@ -526,6 +543,30 @@ namespace Lathe.Coordinator.Migrations.Sqlite
                     b.HasIndex("Owner", "State");
 
                     b.ToTable("sweeps", (string)null);
+                });
+
+            modelBuilder.Entity("Lathe.Coordinator.WorkerRow", b =>
+                {
+                    b.Property<string>("Name")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("About")
+                        .HasColumnType("TEXT");
+
+                    b.Property<DateTime>("HeardAt")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Stage")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Version")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("Name");
+
+                    b.ToTable("workers", (string)null);
                 });
 
             modelBuilder.Entity("Lathe.Coordinator.BranchRow", b =>
