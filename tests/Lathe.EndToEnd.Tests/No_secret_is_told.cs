@@ -64,7 +64,7 @@ public sealed class No_secret_is_told(RabbitMqBroker broker, PostgreSqlServer se
         }
 
         told["telemetry"] = [.. otlp.Bodies];
-        told["files"] = [.. Directory.GetFiles(scene.Root, "*", SearchOption.AllDirectories).Where(f => new FileInfo(f).Length < 1 << 20).Select(File.ReadAllBytes)];
+        told["files"] = [.. Directory.GetFiles(scene.Home, "*", SearchOption.AllDirectories).Where(f => new FileInfo(f).Length < 1 << 20).Select(File.ReadAllBytes)];
         told["the database"] = [.. (await RowsAsync(database.ConnectionString)).Select(Encoding.UTF8.GetBytes)];
 
         // Each of these says something, or the search would find nothing anywhere.
