@@ -70,6 +70,12 @@ public sealed class SweepRow
     /// </summary>
     public bool IsAbandoned(DateTimeOffset now, CoordinatorOptions options) =>
         State is SweepState.Running or SweepState.Preparing && Owner != Queues.Coordinator && Owner != options.ReplyQueue && OwnerSeenAt < now - options.AbandonedAfter;
+
+    /// <summary>True where nobody carries out what concerns it: it belonged to a <c>lathe run</c> whose process is over or gone.</summary>
+    public bool IsWithoutOwner(DateTimeOffset now, CoordinatorOptions options) => Owner != Queues.Coordinator && Owner != options.ReplyQueue
+        && (State is not (SweepState.Running or SweepState.Preparing or SweepState.Paused)
+            || CoordinatorHost.IsOfGoneProcess(Owner)
+            || OwnerSeenAt < now - options.AbandonedAfter);
 }
 
 /// <summary>A stage with its parameters, as the nodes of a sweep's grid share it.</summary>
