@@ -62,7 +62,7 @@ public sealed class Every_page(Browser browser, Every_page.Scene scene) : IClass
         foreach (var (name, place) in scene.Places)
         {
             await tab.GoAsync(place);
-            await Assertions.Expect(tab.Page.Locator(".loading, .chart > div:not(:has(canvas))")).ToHaveCountAsync(0);
+            await Assertions.Expect(tab.Page.Locator(".loading, .checking, .chart > div:not(:has(canvas))")).ToHaveCountAsync(0);
             await tab.Page.ScreenshotAsync(new PageScreenshotOptions { Path = Path.Combine(Browser.Pictures, $"{name}-{width}-{(colours == ColorScheme.Dark ? "dark" : "light")}.png"), FullPage = true });
             if (await tab.Page.EvaluateAsync<int>("document.documentElement.scrollWidth") is var wide && wide > width) found.AppendLine($"{name}: is {wide} pixels wide on a screen of {width}");
             var axe = await tab.Page.RunAxe();

@@ -66,8 +66,12 @@ function Side({ of, remove }) {
     ${of.notes.map((n, i) => html`<p class="soft" key=${i}>${n}</p>`)}
     ${of.layers.length > 0 && html`<section aria-labelledby="widths"><h2 id="widths">Width of each layer</h2><${Widths} of=${of} names=${names} /></section>`}
     ${of.layers.some(l => l.most) && html`<section aria-labelledby="weights"><h2 id="weights">Weights</h2><${Histograms} of=${of} names=${names} /></section>`}
-    ${of.panels.map(p => html`<section key=${`${p.stage} ${p.id}`}><h2>${capital(p.title)} <small>${p.stage}</small></h2><div class="cards">${p.panels.map((panel, i) => panel && html`<div key=${i}><p class="soft">${names[i]}</p><${PanelView} panel=${panel} /></div>`)}</div></section>`)}`;
+    ${of.panels.map(p => html`<section key=${`${p.stage} ${p.id}`}><h2>${capital(p.title)} <small>${p.stage}</small></h2>${isSame(p.panels) ? html`<p class="soft">The same for all.</p><div class="cards"><${PanelView} panel=${p.panels[0]} /></div>`
+      : html`<div class="cards">${p.panels.map((panel, i) => panel && html`<div key=${i}><p class="soft">${names[i]}</p><${PanelView} panel=${panel} /></div>`)}</div>`}</section>`)}`;
 }
+
+/** What they have in common on their way shows the same. @param {unknown[]} panels */
+const isSame = panels => panels[0] != null && panels.every(p => JSON.stringify(p) === JSON.stringify(panels[0]));
 
 /** @param {{ metric: MetricDescriptor, values: (number | undefined)[] }} props */
 function FigureRow({ metric, values }) {
