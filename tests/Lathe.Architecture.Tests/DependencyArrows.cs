@@ -17,7 +17,8 @@ public sealed class DependencyArrows
         ["Lathe.Pruner"] = ["Lathe.Contracts", "Lathe.Graph", "Lathe.NN", "Lathe.Hosting", "Lathe.Exports"],
         ["Lathe.Quantizer"] = ["Lathe.Contracts", "Lathe.Graph", "Lathe.NN", "Lathe.Hosting", "Lathe.Exports"],
         ["Lathe.Evaluator"] = ["Lathe.Contracts", "Lathe.Graph", "Lathe.NN", "Lathe.Hosting", "Lathe.Exports"],
-        ["Lathe.Coordinator"] = ["Lathe.Contracts", "Lathe.Graph", "Lathe.Hosting", "Lathe.Reports"],
+        ["Lathe.Web"] = [],
+        ["Lathe.Coordinator"] = ["Lathe.Contracts", "Lathe.Graph", "Lathe.Hosting", "Lathe.Reports", "Lathe.Web"],
         ["Lathe.Cli"] = ["Lathe.Contracts", "Lathe.Graph", "Lathe.NN", "Lathe.Hosting", "Lathe.Exports", "Lathe.Reports", .. StageServices, "Lathe.Coordinator"],
     };
 

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Lathe.Contracts;
+using Lathe.Web;
 
 namespace Lathe.Coordinator;
 
@@ -17,7 +18,6 @@ public static class RestApi
         services.AddSingleton<SweepTargets>();
         services.AddSingleton<SweepVersions>();
         services.AddSingleton<ExecutionQueries>();
-        services.AddSingleton<RetryMends>();
         services.AddSingleton<ControlRoutes>();
         services.AddSingleton<EventRoutes>();
         services.AddSingleton<CheckpointRoutes>();
@@ -104,6 +104,7 @@ public static class RestApi
         admin.MapPost("/gc", GcRoutes.CollectAsync).Takes<CollectionOrder>()
             .WithSummary("Deletes what the store need not keep: checkpoints beyond a rule or a budget, training states of executions that ended.");
 
+        anybody.MapWebPage();
         anybody.MapGet("/session", SessionRoutes.Show).WithSummary("Who uses the coordinator in this browser, and whether a key is needed.");
         anybody.MapPost("/session", SessionRoutes.OpenAsync).Takes<SessionOrder>().Fails(StatusCodes.Status401Unauthorized)
             .WithSummary("Opens a session with a key: a cookie that stands for it, for twelve hours.");

@@ -1,0 +1,75 @@
+using Microsoft.Playwright;
+using static Microsoft.Playwright.Assertions;
+
+namespace Lathe.Web.Tests;
+
+/// <summary>From the results of a sweep to the one that somebody wants.</summary>
+public sealed class Deciding(Browser browser) : IClassFixture<Browser>
+{
+    [Fact]
+    public async Task Results_are_filtered_sorted_marked_in_the_plot_and_compared()
+    {
+        await using var bench = await WebBench.StartAsync();
+        var id = await bench.RunAsync(WebBench.Sweep("choices", shares: "[0.1, 0.25, 0.5, 0.75]", bits: "[2, 4, 8]"));
+        await using var tab = await browser.OpenAsync(bench.Address, height: 1400);
+        await tab.GoAsync($"/sweeps/{id}/results");
+        var rows = tab.Page.Locator(".scroll tbody tr");
+        await Expect(rows).ToHaveCountAsync(13);
+
+        // The plot says in words what is on its front: by rising cost, hits rise too.
+        var plot = tab.Page.GetByRole(AriaRole.Img, new() { Name = "Pareto front" });
+        await Expect(plot).ToHaveAttributeAsync("aria-label", new System.Text.RegularExpressions.Regex("13 results. On the Pareto front: cut share 0.1, cut bits 2"));
+
+        await tab.Page.GetByLabel("Only where").SelectOptionAsync("space");
+        await tab.Page.GetByLabel("Value").FillAsync("40");
+        await tab.Page.Keyboard.PressAsync("Enter");
+        await Expect(rows).ToHaveCountAsync(7);
+        await tab.Page.GetByRole(AriaRole.Button, new() { Name = "hits %" }).ClickAsync();
+        await Expect(tab.Page.Locator("th", new() { HasText = "hits %" })).ToHaveAttributeAsync("aria-sort", "descending");
+        await Expect(rows.First).ToHaveClassAsync(new System.Text.RegularExpressions.Regex("best"));
+        await Expect(rows.First).ToContainTextAsync("92.");
+
+        // A brush over the left half of the plane leaves some of them.
+        var canvas = tab.Page.Locator(".chart canvas").First;
+        await canvas.ScrollIntoViewIfNeededAsync();
+        var box = (await canvas.BoundingBoxAsync())!;
+        await tab.Page.Mouse.MoveAsync(box.X + 60, box.Y + 40);
+        await tab.Page.Mouse.DownAsync();
+        await tab.Page.Mouse.MoveAsync(box.X + (box.Width / 2), box.Y + 330, new() { Steps = 5 });
+        await tab.Page.Mouse.UpAsync();
+        await Expect(tab.Page.GetByRole(AriaRole.Button, new() { Name = "Show all, not only the marked ones" })).ToBeVisibleAsync();
+        Assert.InRange(await rows.CountAsync(), 1, 6);
+        await tab.Page.GetByRole(AriaRole.Button, new() { Name = "Show all, not only the marked ones" }).ClickAsync();
+        await Expect(rows).ToHaveCountAsync(7);
+
+        var csv = await tab.Page.RunAndWaitForDownloadAsync(() => tab.Page.GetByRole(AriaRole.Link, new() { Name = "CSV" }).ClickAsync());
+        Assert.Equal(14, (await File.ReadAllLinesAsync(await csv.PathAsync())).Length);
+
+        foreach (var i in (int[])[0, 1, 2]) await rows.Nth(i).GetByRole(AriaRole.Checkbox).CheckAsync();
+        await tab.Page.GetByRole(AriaRole.Link, new() { Name = "Compare 3" }).ClickAsync();
+        await Expect(tab.Page.Locator("main h1")).ToHaveTextAsync("Compare");
+        await Expect(tab.Page.Locator("#figures + .wide tbody tr").First.Locator("td")).ToHaveCountAsync(3);
+        await Expect(tab.Page.Locator("#figures + .wide tbody tr").First.Locator("td b")).ToHaveCountAsync(1);
+        Assert.Empty(tab.Wrong);
+    }
+
+    [Fact]
+    public async Task A_long_table_has_few_rows_in_the_document()
+    {
+        await using var bench = await WebBench.StartAsync();
+        var id = await bench.RunAsync(WebBench.Sweep("long", shares: $"[{string.Join(", ", Enumerable.Range(10, 50).Select(i => $"0.{i}"))}]", bits: "[2, 3, 4, 5, 6, 7, 8]", epochs: 1));
+        await using var tab = await browser.OpenAsync(bench.Address);
+        await tab.GoAsync($"/sweeps/{id}/results");
+        await Expect(tab.Page.GetByRole(AriaRole.Status).Filter(new() { HasText = "351 results" })).ToBeVisibleAsync();
+        Assert.InRange(await tab.Page.Locator(".scroll tbody tr").CountAsync(), 10, 80);
+        await tab.Page.Locator(".scroll").EvaluateAsync("box => box.scrollTop = box.scrollHeight");
+        await Expect(tab.Page.Locator(".scroll tbody tr[aria-rowindex='352']")).ToBeVisibleAsync();
+        Assert.InRange(await tab.Page.Locator(".scroll tbody tr").CountAsync(), 10, 80);
+
+        // The flow of more executions than come with a sweep is read level by level.
+        await tab.GoAsync($"/sweeps/{id}");
+        await Expect(tab.Page.Locator(".box").First).ToContainTextAsync("shape");
+        await Expect(tab.Page.Locator(".below .box")).ToHaveCountAsync(30);
+        Assert.Empty(tab.Wrong);
+    }
+}

@@ -1,0 +1,57 @@
+using Lathe.Contracts;
+using Lathe.Testing;
+using Microsoft.Playwright;
+using static Microsoft.Playwright.Assertions;
+
+namespace Lathe.Web.Tests;
+
+/// <summary>The form and the sweep file, each of which follows the other.</summary>
+public sealed class Writing_a_sweep(Browser browser) : IClassFixture<Browser>
+{
+    [Fact]
+    public async Task A_sweep_is_written_checked_planned_started_and_repeated_with_changes()
+    {
+        await using var bench = await WebBench.StartAsync();
+        await using var tab = await browser.OpenAsync(bench.Address, height: 1400);
+        await tab.GoAsync("/");
+        await tab.Page.GetByRole(AriaRole.Link, new() { Name = "New sweep" }).First.ClickAsync();
+        var file = tab.Page.GetByLabel("Sweep file, YAML");
+        var start = tab.Page.GetByRole(AriaRole.Button, new() { Name = "Start the sweep" });
+        await Expect(file).ToHaveValueAsync(new System.Text.RegularExpressions.Regex("shape"));
+
+        // From the form into the file.
+        await tab.Page.GetByLabel("Name", new() { Exact = true }).FillAsync("written");
+        await tab.Page.GetByLabel("Model").FillAsync("net");
+        await tab.Page.GetByLabel("Data set").FillAsync("mnist");
+        await tab.Page.GetByLabel("Add a stage").SelectOptionAsync("cut");
+        await tab.Page.GetByRole(AriaRole.Button, new() { Name = "Add", Exact = true }).ClickAsync();
+        await tab.Page.GetByLabel("share").FillAsync("0.5, 3");
+        await Expect(file).ToHaveValueAsync(new System.Text.RegularExpressions.Regex(@"share: \[ ?0\.5, 3 ?\]|share:\s+- 0\.5\s+- 3"));
+        await Expect(tab.Page.Locator(".stage .problem")).ToContainTextAsync("expected at most 1");
+        await Expect(tab.Page.Locator(".problems li")).ToHaveCountAsync(1);
+        await Expect(start).ToBeDisabledAsync();
+        await tab.Page.GetByLabel("share").FillAsync("0.5, 0.25");
+        await Expect(start).ToBeEnabledAsync();
+        await Expect(tab.Page.GetByRole(AriaRole.Status).Filter(new() { HasText = "4 executions" })).ToBeVisibleAsync();
+
+        // From the file into the form; a problem is at its line.
+        await file.FillAsync("name: written\nmodel: net\ndataset: mnist\nstages:\n  - shape: { epochs: none }\n  - judge\n");
+        await Expect(tab.Page.Locator(".problems li")).ToContainTextAsync("line 5");
+        await file.FillAsync("name: written\nmodel: net\ndataset: mnist\nstages:\n  - shape: { epochs: 2 }\n  - judge\n");
+        await Expect(tab.Page.GetByLabel("epochs")).ToHaveValueAsync("2");
+        await Expect(tab.Page.GetByRole(AriaRole.Status).Filter(new() { HasText = "2 executions" })).ToBeVisibleAsync();
+        await start.ClickAsync();
+        await Expect(tab.Page.Locator("main h1")).ToHaveTextAsync("written");
+        await Expect(tab.Page.Locator("main .head .state")).ToHaveTextAsync("succeeded");
+
+        await tab.Page.GetByRole(AriaRole.Link, new() { Name = "Repeat with changes" }).ClickAsync();
+        await Expect(tab.Page.GetByRole(AriaRole.Status).Filter(new() { HasText = "2 of them cached" })).ToBeVisibleAsync();
+        await tab.Page.GetByLabel("epochs").FillAsync("2, 3");
+        await Expect(tab.Page.GetByRole(AriaRole.Status).Filter(new() { HasText = "4 executions, 2 of them cached" })).ToBeVisibleAsync();
+        await start.ClickAsync();
+        await Expect(tab.Page.Locator(".box")).ToHaveCountAsync(2);
+        await Expect(tab.Page.Locator(".box.s-cached")).ToHaveCountAsync(1);
+        await Eventually.TrueAsync(async () => (await bench.Client.GetStringAsync(new Uri("/sweeps", UriKind.Relative))).Split("\"written\"").Length == 3, "two sweeps are recorded");
+        Assert.Empty(tab.Wrong);
+    }
+}

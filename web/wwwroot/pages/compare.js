@@ -1,0 +1,114 @@
+// Two to six results side by side.
+
+import { html, useState } from '../vendor/preact.js';
+import { capital, figure, head, number, parameter } from '../format.js';
+import { usePolled } from '../live.js';
+import { setQuery, to } from '../route.js';
+import { Crumbs, FaultNote, Loading, useTitle } from '../ui.js';
+import { Chart, axis, dashes, legend, tooltip } from '../charts/chart.js';
+import { PanelView } from '../charts/panel.js';
+
+/** @import { Comparison, MetricDescriptor } from '../types' */
+
+const most = 6;
+
+/** @param {{ query: URLSearchParams }} props */
+export default function Compare({ query }) {
+  useTitle('Compare');
+  const references = (query.get('executions') ?? '').split(',').filter(r => r);
+  const isEnough = references.length >= 2 && references.length <= most;
+  const { data, fault } = usePolled(isEnough ? `/compare?executions=${references.map(encodeURIComponent).join(',')}` : null, 0);
+  const compared = /** @type {Comparison | undefined} */ (data);
+  const change = (/** @type {string[]} */ next) => setQuery({ executions: next.join(',') });
+
+  return html`<${Crumbs} items=${[{ title: 'Sweeps', href: to([]) }, { title: 'Compare' }]} /><h1>Compare</h1>
+    <${Add} references=${references} change=${change} />
+    ${!isEnough && html`<div class="empty"><p>${references.length > most ? `At most ${most} results can be compared.` : references.length === 1 ? 'One result is chosen; add another one.' : 'Choose two to six results in the table of a sweep, then "Compare".'}</p>
+      <p><a class="button" href=${to([])}>To the sweeps</a></p></div>`}
+    <${FaultNote} fault=${fault} />
+    ${isEnough && !compared && !fault && html`<${Loading} what="Comparing" />`}
+    ${compared && html`<${Side} of=${compared} remove=${(/** @type {number} */ i) => change(references.filter((_, k) => k !== i))} />`}`;
+}
+
+/** @param {{ references: string[], change: (r: string[]) => void }} props */
+function Add({ references, change }) {
+  const [text, set] = useState('');
+  const add = (/** @type {Event} */ e) => {
+    e.preventDefault();
+    const found = text.trim();
+    if (found && !references.includes(found)) change([...references, found]);
+    set('');
+  };
+  return html`<form class="row filters" onSubmit=${add}><label for="reference">Add a result</label><input id="reference" class="grow" placeholder="SWEEP:INDEX, or an execution's key" value=${text} onInput=${(/** @type {any} */ e) => set(e.target.value)} /><button disabled=${references.length >= most}>Add</button></form>`;
+}
+
+/** @param {{ of: Comparison, remove: (i: number) => void }} props */
+function Side({ of, remove }) {
+  const { executions } = of;
+  const sweeps = new Set(executions.map(e => e.sweep.id)).size;
+  const models = new Set(executions.map(e => e.model)).size;
+  // What all have in common on their way says nothing here.
+  const names = executions.map((e, i) => {
+    const own = e.way.map(s => {
+      const differs = Object.entries(s.parameters).filter(([name, value]) => executions.some(o => JSON.stringify(o.way.find(w => w.stage === s.stage)?.parameters[name]) !== JSON.stringify(value)) && !(typeof value === 'string' && value === e.model));
+      return differs.length ? `${s.stage} ${differs.map(([n, v]) => `${n}=${parameter(v)}`).join(' ')}` : executions.some(o => !o.way.some(w => w.stage === s.stage)) ? s.stage : '';
+    }).filter(t => t).join(' > ');
+    return `${i + 1}: ${[models > 1 && e.model, own || 'dense', sweeps > 1 && `(${e.sweep.name})`].filter(t => t).join(' ')}`;
+  });
+  const metrics = of.metrics.filter(m => executions.some(e => e.figures[m.name] != null));
+  const shown = metrics.filter(m => m.isColumn);
+  const others = metrics.filter(m => !m.isColumn);
+  return html`<section aria-labelledby="figures"><h2 id="figures">Figures</h2><div class="wide" tabindex="0" role="region" aria-label="Table of figures"><table class="full"><thead><tr><th scope="col" class="text">figure</th>${executions.map((e, i) =>
+        html`<th key=${e.reference} scope="col"><a href=${to(['sweeps', e.sweep.id, 'executions', e.index])}>${names[i]}</a> <button type="button" class="small" aria-label=${`Remove ${names[i]}`} onClick=${() => remove(i)}>✕</button></th>`)}</tr></thead>
+      <tbody>${shown.map(m => html`<${FigureRow} key=${m.name} metric=${m} values=${executions.map(e => e.figures[m.name])} />`)}</tbody></table></div>
+      ${others.length > 0 && html`<details><summary>${others.length} more figures</summary><div class="wide" tabindex="0" role="region" aria-label="Table of more figures"><table class="full"><tbody>${others.map(m => html`<${FigureRow} key=${m.name} metric=${m} values=${executions.map(e => e.figures[m.name])} />`)}</tbody></table></div></details>`}
+      <p class="soft">Below a figure: its difference to the first result. The best of a row is bold.</p></section>
+    ${of.notes.map((n, i) => html`<p class="soft" key=${i}>${n}</p>`)}
+    ${of.layers.length > 0 && html`<section aria-labelledby="widths"><h2 id="widths">Width of each layer</h2><${Widths} of=${of} names=${names} /></section>`}
+    ${of.layers.some(l => l.most) && html`<section aria-labelledby="weights"><h2 id="weights">Weights</h2><${Histograms} of=${of} names=${names} /></section>`}
+    ${of.panels.map(p => html`<section key=${`${p.stage} ${p.id}`}><h2>${capital(p.title)} <small>${p.stage}</small></h2><div class="cards">${p.panels.map((panel, i) => panel && html`<div key=${i}><p class="soft">${names[i]}</p><${PanelView} panel=${panel} /></div>`)}</div></section>`)}`;
+}
+
+/** @param {{ metric: MetricDescriptor, values: (number | undefined)[] }} props */
+function FigureRow({ metric, values }) {
+  const known = values.filter(v => v != null);
+  const best = metric.better === 'higher' ? Math.max(...known) : metric.better === 'lower' ? Math.min(...known) : NaN;
+  const first = values[0];
+  return html`<tr><th scope="row" class="text" title=${metric.description}>${head(metric)}${metric.title === metric.name ? '' : html` <small>${metric.name}</small>`}</th>${values.map((v, i) => html`<td key=${i}>${v === best && known.length > 1 && new Set(known).size > 1 ? html`<b>${figure(v, metric.format)}</b>` : figure(v, metric.format)}
+    ${i > 0 && v != null && first != null && v !== first && html`<small>${difference(v, first, metric)}</small>`}</td>`)}</tr>`;
+}
+
+/**
+ * @param {number} value
+ * @param {number} first
+ * @param {MetricDescriptor} metric
+ */
+const difference = (value, first, metric) => metric.format === 'percent' ? `${value > first ? '+' : ''}${((value - first) * 100).toFixed(2)}` : first > 0 && value > 0 ? `× ${Number((value / first).toPrecision(3))}` : '';
+
+/** @param {{ of: Comparison, names: string[] }} props */
+const Widths = ({ of, names }) => html`<figure><${Chart} of=${[of]} height=${Math.max(180, 90 + of.layers.length * (8 + 9 * names.length))} label=${`Channels of each layer: ${of.layers.slice(0, 40).map(w => `${w.name} ${w.channels.map(c => c ?? 'none').join(', ')}`).join('; ')}`}
+  option=${(/** @type {any} */ c) => ({
+    grid: { left: 8, right: 40, top: 8, bottom: 70, containLabel: true }, legend: { ...legend(c), orient: names.length > 3 ? 'vertical' : 'horizontal' }, tooltip: tooltip(c, { trigger: 'axis', axisPointer: { type: 'shadow' } }),
+    xAxis: axis(c, 'channels', { isX: true, fromZero: true }), yAxis: axis(c, '', { type: 'category', more: { data: of.layers.map(w => w.name), inverse: true, axisLabel: { color: c.ink, fontSize: 11, interval: 0, width: 140, overflow: 'truncate' } } }),
+    series: names.map((name, i) => ({ type: 'bar', name, data: of.layers.map(w => w.channels[i] ?? 0), color: c.series[i % 8], emphasis: { disabled: true } })),
+  })} /></figure>`;
+
+/** @param {{ of: Comparison, names: string[] }} props */
+function Histograms({ of, names }) {
+  const layers = of.layers.filter(l => l.most);
+  const [layer, set] = useState(layers[0]?.name ?? '');
+  const shown = layers.find(l => l.name === layer) ?? layers[0];
+  if (!shown?.most) return null;
+  const { most, counts } = shown;
+  return html`<p><label class="check">Layer <select value=${shown.name} onChange=${(/** @type {any} */ e) => set(e.target.value)}>${layers.map(l => html`<option key=${l.name} value=${l.name}>${l.name}</option>`)}</select></label></p>
+    <figure><${Chart} of=${[shown]} height=${340} label=${`Distribution of the weights of ${shown.name} in ${names.join(', ')}, from ${number(-most)} to ${number(most)}`}
+    option=${(/** @type {any} */ c) => ({
+      grid: { left: 8, right: 16, top: 30, bottom: 70, containLabel: true }, legend: legend(c), tooltip: tooltip(c, { trigger: 'axis', valueFormatter: number }), xAxis: axis(c, 'weight', { isX: true, more: { min: -most, max: most } }), yAxis: axis(c, 'share of weights, %', { fromZero: true }),
+      series: names.map((name, i) => {
+        const own = counts[i] ?? [];
+        const all = own.reduce((a, b) => a + b, 0) || 1;
+        const width = 2 * most / Math.max(1, own.length);
+        return { type: 'line', name, step: 'middle', showSymbol: false, color: c.series[i % 8], lineStyle: { width: 1.4, type: dashes[i % 8] }, areaStyle: { opacity: 0.08 }, emphasis: { disabled: true }, data: own.map((n, k) => [(k + 0.5) * width - most, 100 * n / all]) };
+      }),
+    })} /></figure>`;
+}

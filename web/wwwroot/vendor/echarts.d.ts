@@ -1,0 +1,3 @@
+export { init } from 'echarts/core';
+export type { ECharts } from 'echarts/core';
+export type { EChartsOption } from 'echarts';
