@@ -75,6 +75,14 @@ internal sealed class ChannelTies
                 var shape = _shapes[node.Inputs[0]];
                 var repeat = shape.Height * shape.Width;
                 return [.. first.SelectMany(e => Enumerable.Repeat(e, repeat))];
+            case GroupNorm:
+                // Each channel decides the mean and variance of its group.
+                foreach (var element in first) Unite(0, element);
+                return first;
+            case Unflatten unflatten:
+                var pixels = unflatten.Height * unflatten.Width;
+                for (var i = 0; i < first.Length; i++) Unite(first[i / pixels * pixels], first[i]);
+                return [.. Enumerable.Range(0, first.Length / pixels).Select(c => first[c * pixels])];
             default:
                 return first;
         }

@@ -51,6 +51,8 @@ internal static class ClosedChannels
             Pad pad => [.. Enumerable.Repeat(true, pad.Before), .. first, .. Enumerable.Repeat(true, pad.After)],
             Concat => [.. node.Inputs.SelectMany(name => zero[name])],
             Flatten => [.. first.SelectMany(z => Enumerable.Repeat(z, gates.Length / first.Length))],
+            // A channel's features are tied, but may come from several channels.
+            Unflatten => [.. first.Chunk(first.Length / gates.Length).Select(zeros => Array.TrueForAll(zeros, z => z))],
             _ => first,
         };
 

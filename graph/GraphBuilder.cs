@@ -27,7 +27,7 @@ public sealed class GraphBuilder(string name, TensorShape input)
         return Last = node.Name;
     }
 
-    public string Conv(string node, int outChannels, int kernel, int stride = 1, int padding = 0, int groups = 1, bool bias = false,
+    public string Conv(string node, int outChannels, Extent kernel, Extent stride = default, Border padding = default, int groups = 1, bool bias = false,
         string? from = null) =>
         Append(new Conv2d(node, [from ?? Last], _shapes[from ?? Last].Channels, outChannels, kernel, stride, padding, 1, groups, bias));
 
@@ -40,17 +40,26 @@ public sealed class GraphBuilder(string name, TensorShape input)
 
     public string Activation(string node, ActivationKind kind) => Append(new Activation(node, [Last], kind));
 
-    public string MaxPool(string node, int kernel) => MaxPool(node, kernel, kernel, 0);
+    public string LeakyRelu(string node, double slope) => Append(new LeakyRelu(node, [Last], slope));
 
-    public string MaxPool(string node, int kernel, int stride, int padding) => Append(new MaxPool2d(node, [Last], kernel, stride, padding));
+    /// <summary>Appends a PReLU with a slope for each channel, or one for all.</summary>
+    public string PRelu(string node, bool isShared = false) => Append(new PRelu(node, [Last], isShared ? 1 : Shape.Channels));
+
+    public string GroupNorm(string node, int groups) => Append(new GroupNorm(node, [Last], Shape.Channels, groups));
+
+    public string MaxPool(string node, Extent kernel) => MaxPool(node, kernel, kernel, 0);
+
+    public string MaxPool(string node, Extent kernel, Extent stride, Border padding) => Append(new MaxPool2d(node, [Last], kernel, stride, padding));
 
     /// <summary>Appends a mean over windows; with kernel 1 every stride-th pixel.</summary>
-    public string AvgPool(string node, int kernel, int stride, string? from = null) =>
+    public string AvgPool(string node, Extent kernel, Extent stride, string? from = null) =>
         Append(new AvgPool2d(node, [from ?? Last], kernel, stride));
 
     public string AdaptiveAvgPool(string node, int height, int width) => Append(new AdaptiveAvgPool2d(node, [Last], height, width));
 
     public string GlobalAvgPool(string node, string? from = null) => Append(new GlobalAvgPool(node, [from ?? Last]));
+
+    public string Unflatten(string node, int height, int width) => Append(new Unflatten(node, [Last], height, width));
 
     public string Flatten(string node) => Append(new Flatten(node, [Last]));
 
@@ -60,6 +69,9 @@ public sealed class GraphBuilder(string name, TensorShape input)
 
     /// <summary>Appends a product, in which either side may be [C, 1, 1].</summary>
     public string Mul(string node, string left, string right) => Append(new Mul(node, [left, right]));
+
+    /// <summary>Adds zero pixels around those of the tensor made last.</summary>
+    public string Pad(string node, Border border) => Append(new Pad(node, [Last], 0, 0, border));
 
     /// <summary>Adds zero channels before and after those of a tensor.</summary>
     public string Pad(string node, int before, int after, string? from = null) => Append(new Pad(node, [from ?? Last], before, after));

@@ -13,7 +13,10 @@ namespace Lathe.Graph;
 [JsonDerivedType(typeof(Conv2d), "conv2d")]
 [JsonDerivedType(typeof(Linear), "linear")]
 [JsonDerivedType(typeof(BatchNorm), "batch_norm")]
+[JsonDerivedType(typeof(GroupNorm), "group_norm")]
 [JsonDerivedType(typeof(Activation), "activation")]
+[JsonDerivedType(typeof(LeakyRelu), "leaky_relu")]
+[JsonDerivedType(typeof(PRelu), "prelu")]
 [JsonDerivedType(typeof(MaxPool2d), "max_pool2d")]
 [JsonDerivedType(typeof(AvgPool2d), "avg_pool2d")]
 [JsonDerivedType(typeof(GlobalAvgPool), "global_avg_pool")]
@@ -23,22 +26,25 @@ namespace Lathe.Graph;
 [JsonDerivedType(typeof(Pad), "pad")]
 [JsonDerivedType(typeof(Concat), "concat")]
 [JsonDerivedType(typeof(Flatten), "flatten")]
+[JsonDerivedType(typeof(Unflatten), "unflatten")]
 [JsonDerivedType(typeof(Dropout), "dropout")]
 [JsonDerivedType(typeof(Quantize), "quantize")]
 public abstract record Node(
     [property: JsonPropertyOrder(-2)] string Name,
     [property: JsonPropertyOrder(-1)] IReadOnlyList<string> Inputs);
 
-/// <summary>2-d convolution. Weight [OutChannels, InChannels / Groups, Kernel, Kernel], bias [OutChannels] or none.</summary>
+/// <summary>
+/// 2-d convolution; of one row it is a 1-d one. Weight [OutChannels, InChannels / Groups, Kernel.Height, Kernel.Width], bias [OutChannels] or none.
+/// </summary>
 public sealed record Conv2d(
     string Name,
     IReadOnlyList<string> Inputs,
     int InChannels,
     int OutChannels,
-    int Kernel,
-    int Stride = 1,
-    int Padding = 0,
-    int Dilation = 1,
+    Extent Kernel,
+    Extent Stride = default,
+    Border Padding = default,
+    Extent Dilation = default,
     int Groups = 1,
     bool Bias = false) : Node(Name, Inputs);
 
@@ -49,6 +55,18 @@ public sealed record Linear(string Name, IReadOnlyList<string> Inputs, int InFea
 /// <summary>Batch normalization of [N, C, H, W] or [N, C]. Weight γ, bias β, running mean and variance, each [Channels].</summary>
 public sealed record BatchNorm(string Name, IReadOnlyList<string> Inputs, int Channels, double Epsilon = 1e-5, double Momentum = 0.1)
     : Node(Name, Inputs);
+
+/// <summary>
+/// Group normalization of [N, C, H, W] or [N, C]: mean and variance of each image over each group of C / Groups channels in a row and all their pixels. Weight γ and
+/// bias β, each [Channels]. A channel's values depend on all of its group, so none of them can be removed.
+/// </summary>
+public sealed record GroupNorm(string Name, IReadOnlyList<string> Inputs, int Channels, int Groups, double Epsilon = 1e-5) : Node(Name, Inputs);
+
+/// <summary>max(x, 0) + Slope·min(x, 0).</summary>
+public sealed record LeakyRelu(string Name, IReadOnlyList<string> Inputs, double Slope = 0.01) : Node(Name, Inputs);
+
+/// <summary>max(x, 0) + a·min(x, 0) with a trained a for each channel. Weight [Channels]; of one channel it is for all channels that there are.</summary>
+public sealed record PRelu(string Name, IReadOnlyList<string> Inputs, int Channels) : Node(Name, Inputs);
 
 /// <summary>Element-wise functions. All but the sigmoids take 0 to 0, so a channel that is zero stays zero.</summary>
 public enum ActivationKind
@@ -66,11 +84,25 @@ public enum ActivationKind
 /// <summary>Element-wise function.</summary>
 public sealed record Activation(string Name, IReadOnlyList<string> Inputs, ActivationKind Kind) : Node(Name, Inputs);
 
-/// <summary>Maximum over windows.</summary>
-public sealed record MaxPool2d(string Name, IReadOnlyList<string> Inputs, int Kernel, int Stride, int Padding = 0) : Node(Name, Inputs);
+/// <summary>Maximum over windows; the padding, narrower than the kernel, does not count.</summary>
+public sealed record MaxPool2d(string Name, IReadOnlyList<string> Inputs, Extent Kernel, Extent Stride, Border Padding = default) : Node(Name, Inputs);
 
-/// <summary>Mean over windows, padding counted as zeros. With kernel 1 and stride s it takes every s-th pixel.</summary>
-public sealed record AvgPool2d(string Name, IReadOnlyList<string> Inputs, int Kernel, int Stride, int Padding = 0) : Node(Name, Inputs);
+/// <summary>
+/// Mean over windows. Padding counts as zeros. <see cref="Beyond"/> is what windows reach over that, which does not count: a window's sum is divided by the number
+/// of its pixels that lie in the image or its padding. With kernel 1 and stride s it takes every s-th pixel.
+/// </summary>
+public sealed record AvgPool2d(
+    string Name,
+    IReadOnlyList<string> Inputs,
+    Extent Kernel,
+    Extent Stride,
+    Border Padding = default,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] Border Beyond = default) : Node(Name, Inputs)
+{
+    /// <summary>It only chooses pixels.</summary>
+    [JsonIgnore]
+    public bool IsSubsampling => Kernel.IsOne && Padding.IsNone && Beyond.IsNone;
+}
 
 /// <summary>Mean over height and width: [N, C, H, W] to [N, C, 1, 1].</summary>
 public sealed record GlobalAvgPool(string Name, IReadOnlyList<string> Inputs) : Node(Name, Inputs);
@@ -89,14 +121,24 @@ public sealed record Add(string Name, IReadOnlyList<string> Inputs) : Node(Name,
 /// </summary>
 public sealed record Mul(string Name, IReadOnlyList<string> Inputs) : Node(Name, Inputs);
 
-/// <summary>Zero channels put around those of [N, C, H, W]: [N, Before + C + After, H, W], as in shortcuts without parameters.</summary>
-public sealed record Pad(string Name, IReadOnlyList<string> Inputs, int Before, int After) : Node(Name, Inputs);
+/// <summary>
+/// Zero channels put around those of [N, C, H, W], as in shortcuts without parameters, or zero pixels: [N, Before + C + After, Top + H + Bottom, Left + W + Right].
+/// </summary>
+public sealed record Pad(
+    string Name,
+    IReadOnlyList<string> Inputs,
+    int Before,
+    int After,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] Border Border = default) : Node(Name, Inputs);
 
 /// <summary>Tensors side by side along the channels.</summary>
 public sealed record Concat(string Name, IReadOnlyList<string> Inputs) : Node(Name, Inputs);
 
 /// <summary>[N, C, H, W] to [N, C·H·W]: feature c·H·W + y·W + x is channel c at (y, x).</summary>
 public sealed record Flatten(string Name, IReadOnlyList<string> Inputs) : Node(Name, Inputs);
+
+/// <summary>[N, C·Height·Width] to [N, C, Height, Width]: what <see cref="Flatten"/> does, undone.</summary>
+public sealed record Unflatten(string Name, IReadOnlyList<string> Inputs, int Height, int Width) : Node(Name, Inputs);
 
 /// <summary>Zeroes each element with the given probability while training; nothing in evaluation.</summary>
 public sealed record Dropout(string Name, IReadOnlyList<string> Inputs, double Probability) : Node(Name, Inputs);

@@ -5,6 +5,8 @@ namespace Lathe.Graph;
 /// <summary>Checks a node's own numbers, independent of its inputs.</summary>
 internal static class NodeFields
 {
+    private const double MostSlope = 1000;
+
     /// <exception cref="LatheException">A field is out of range; the message names the node and the field.</exception>
     public static void Check(Node node)
     {
@@ -13,15 +15,15 @@ internal static class NodeFields
             case Conv2d c:
                 Range(node, "inChannels", c.InChannels, 1);
                 Range(node, "outChannels", c.OutChannels, 1);
-                Range(node, "kernel", c.Kernel, 1);
-                Range(node, "stride", c.Stride, 1);
-                Range(node, "padding", c.Padding, 0);
-                Range(node, "dilation", c.Dilation, 1);
+                Range(node, "kernel", c.Kernel);
+                Range(node, "stride", c.Stride);
+                Range(node, "padding", c.Padding);
+                Range(node, "dilation", c.Dilation);
                 Range(node, "groups", c.Groups, 1);
                 if (c.InChannels % c.Groups != 0 || c.OutChannels % c.Groups != 0)
                     throw new LatheException(
                         $"node '{node.Name}' has {c.Groups} groups, which must divide its {c.InChannels} input and {c.OutChannels} output channels");
-                CheckWeight(node, (long)c.OutChannels * (c.InChannels / c.Groups), (long)c.Kernel * c.Kernel);
+                CheckWeight(node, (long)c.OutChannels * (c.InChannels / c.Groups), c.Kernel.Area);
                 break;
             case Linear l:
                 Range(node, "inFeatures", l.InFeatures, 1);
@@ -35,8 +37,27 @@ internal static class NodeFields
                 if (!(b.Momentum is > 0 and <= 1))
                     throw new LatheException($"node '{node.Name}' has momentum {b.Momentum}; it must be in (0, 1]");
                 break;
+            case GroupNorm g:
+                Range(node, "channels", g.Channels, 1);
+                Range(node, "groups", g.Groups, 1);
+                if (g.Channels % g.Groups != 0) throw new LatheException($"node '{node.Name}' has {g.Groups} groups, which must divide its {g.Channels} channels");
+                if (!(g.Epsilon > 0 && double.IsFinite(g.Epsilon)))
+                    throw new LatheException($"node '{node.Name}' has epsilon {g.Epsilon}; it must be greater than 0");
+                break;
+            case LeakyRelu r when !double.IsFinite(r.Slope) || Math.Abs(r.Slope) > MostSlope:
+                throw new LatheException($"node '{node.Name}' has slope {r.Slope}; it must be between -{MostSlope} and {MostSlope}");
+            case PRelu r:
+                Range(node, "channels", r.Channels, 1);
+                break;
             case MaxPool2d p: CheckPool(node, p.Kernel, p.Stride, p.Padding); break;
-            case AvgPool2d p: CheckPool(node, p.Kernel, p.Stride, p.Padding); break;
+            case AvgPool2d p:
+                Range(node, "beyond", p.Beyond);
+                CheckPool(node, p.Kernel, p.Stride, p.Padding + p.Beyond);
+                break;
+            case Unflatten u:
+                Range(node, "height", u.Height, 1);
+                Range(node, "width", u.Width, 1);
+                break;
             case AdaptiveAvgPool2d p:
                 Range(node, "height", p.Height, 1);
                 Range(node, "width", p.Width, 1);
@@ -44,6 +65,7 @@ internal static class NodeFields
             case Pad p:
                 Range(node, "before", p.Before, 0);
                 Range(node, "after", p.After, 0);
+                Range(node, "border", p.Border);
                 break;
             case Dropout d when !(d.Probability is >= 0 and < 1):
                 throw new LatheException($"node '{node.Name}' has dropout probability {d.Probability}; it must be in [0, 1)");
@@ -58,13 +80,26 @@ internal static class NodeFields
         }
     }
 
-    private static void CheckPool(Node node, int kernel, int stride, int padding)
+    private static void CheckPool(Node node, Extent kernel, Extent stride, Border padding)
     {
-        Range(node, "kernel", kernel, 1);
-        Range(node, "stride", stride, 1);
-        Range(node, "padding", padding, 0);
-        if (padding > kernel / 2)
-            throw new LatheException($"node '{node.Name}' pads by {padding}, more than half its kernel of {kernel}");
+        Range(node, "kernel", kernel);
+        Range(node, "stride", stride);
+        Range(node, "padding", padding);
+        // Otherwise a window could lie outside the image.
+        if (Math.Max(padding.Top, padding.Bottom) >= kernel.Height || Math.Max(padding.Left, padding.Right) >= kernel.Width)
+            throw new LatheException($"node '{node.Name}' pads by {padding}; its kernel of {kernel} must be larger on every side");
+    }
+
+    private static void Range(Node node, string field, Extent value)
+    {
+        Range(node, field, value.Height, 1);
+        Range(node, field, value.Width, 1);
+    }
+
+    private static void Range(Node node, string field, Border value)
+    {
+        Range(node, field, value.Least, 0);
+        Range(node, field, value.Most, 0);
     }
 
     private static void Range(Node node, string field, int value, int least)

@@ -9,10 +9,10 @@ public enum ParameterKind
     /// <summary>Bias of a convolution or linear layer.</summary>
     Bias,
 
-    /// <summary>Batch norm's γ, named <c>weight</c>.</summary>
+    /// <summary>Batch or group norm's γ, named <c>weight</c>.</summary>
     Scale,
 
-    /// <summary>Batch norm's β, named <c>bias</c>.</summary>
+    /// <summary>Batch or group norm's β, named <c>bias</c>.</summary>
     Shift,
 
     /// <summary>Batch norm's running mean; not trained.</summary>
@@ -20,6 +20,9 @@ public enum ParameterKind
 
     /// <summary>Batch norm's running variance; not trained.</summary>
     RunningVariance,
+
+    /// <summary>Slopes of a <see cref="PRelu"/>, named <c>weight</c>.</summary>
+    Slope,
 }
 
 /// <summary>One tensor that a graph needs.</summary>
@@ -48,12 +51,19 @@ public static class ParameterShapes
         switch (node)
         {
             case Conv2d c:
-                yield return Make("weight", ParameterKind.Weight, c.OutChannels, c.InChannels / c.Groups, c.Kernel, c.Kernel);
+                yield return Make("weight", ParameterKind.Weight, c.OutChannels, c.InChannels / c.Groups, c.Kernel.Height, c.Kernel.Width);
                 if (c.Bias) yield return Make("bias", ParameterKind.Bias, c.OutChannels);
                 break;
             case Linear l:
                 yield return Make("weight", ParameterKind.Weight, l.OutFeatures, l.InFeatures);
                 if (l.Bias) yield return Make("bias", ParameterKind.Bias, l.OutFeatures);
+                break;
+            case GroupNorm g:
+                yield return Make("weight", ParameterKind.Scale, g.Channels);
+                yield return Make("bias", ParameterKind.Shift, g.Channels);
+                break;
+            case PRelu r:
+                yield return Make("weight", ParameterKind.Slope, r.Channels);
                 break;
             case BatchNorm b:
                 yield return Make("weight", ParameterKind.Scale, b.Channels);

@@ -45,9 +45,11 @@ public static class ShapeInference
         {
             Conv2d conv => Convolve(conv, inputs[0]),
             Linear linear => Multiply(linear, inputs[0]),
-            BatchNorm norm => Normalize(norm, inputs[0]),
+            BatchNorm norm => Normalize(norm, norm.Channels, inputs[0]),
+            GroupNorm norm => Normalize(norm, norm.Channels, inputs[0]),
+            PRelu relu => relu.Channels == 1 ? inputs[0] : Normalize(relu, relu.Channels, inputs[0]),
             MaxPool2d pool => Pool(pool, inputs[0], pool.Kernel, pool.Stride, pool.Padding),
-            AvgPool2d pool => Pool(pool, inputs[0], pool.Kernel, pool.Stride, pool.Padding),
+            AvgPool2d pool => Pool(pool, inputs[0], pool.Kernel, pool.Stride, pool.Padding + pool.Beyond),
             GlobalAvgPool => new TensorShape(Spatial(node, inputs[0]).Channels),
             AdaptiveAvgPool2d pool => new TensorShape(Spatial(node, inputs[0]).Channels, pool.Height, pool.Width),
             Add => Same(node, inputs),
@@ -55,7 +57,8 @@ public static class ShapeInference
             Pad pad => Widen(pad, Spatial(node, inputs[0])),
             Concat => Join(node, inputs),
             Flatten => Flat(node, inputs[0]),
-            Activation or Dropout or Quantize => inputs[0],
+            Unflatten unflatten => Spatial(unflatten, inputs[0]),
+            Activation or LeakyRelu or Dropout or Quantize => inputs[0],
             _ => throw new LatheException($"node '{node.Name}' has an operation, {node.GetType().Name}, that has no shape rule"),
         };
     }
@@ -96,13 +99,13 @@ public static class ShapeInference
         return Slide(conv, input, conv.OutChannels, conv.Kernel, conv.Stride, conv.Padding, conv.Dilation);
     }
 
-    private static TensorShape Pool(Node node, TensorShape input, int kernel, int stride, int padding) =>
+    private static TensorShape Pool(Node node, TensorShape input, Extent kernel, Extent stride, Border padding) =>
         Slide(node, Spatial(node, input), input.Channels, kernel, stride, padding, 1);
 
-    private static TensorShape Slide(Node node, TensorShape input, int channels, int kernel, int stride, int padding, int dilation)
+    private static TensorShape Slide(Node node, TensorShape input, int channels, Extent kernel, Extent stride, Border padding, Extent dilation)
     {
-        var height = Steps(input.Height);
-        var width = Steps(input.Width);
+        var height = Steps(input.Height, kernel.Height, stride.Height, (long)padding.Top + padding.Bottom, dilation.Height);
+        var width = Steps(input.Width, kernel.Width, stride.Width, (long)padding.Left + padding.Right, dilation.Width);
         if (height < 1 || width < 1)
             throw new LatheException($"the window of node '{node.Name}' (kernel {kernel}, dilation {dilation}, padding {padding}) "
                 + $"is larger than its input '{node.Inputs[0]}', {input}");
@@ -110,10 +113,10 @@ public static class ShapeInference
             ? throw new LatheException($"The tensor of node '{node.Name}' has more than {MaxValues} values")
             : new TensorShape(channels, (int)height, (int)width);
 
-        long Steps(int extent)
+        static long Steps(int extent, int window, int step, long border, int spread)
         {
-            var room = extent + (2L * padding) - ((long)dilation * (kernel - 1)) - 1;
-            return room < 0 ? 0 : (room / stride) + 1;
+            var room = extent + border - ((long)spread * (window - 1)) - 1;
+            return room < 0 ? 0 : (room / step) + 1;
         }
     }
 
@@ -125,9 +128,9 @@ public static class ShapeInference
         return new TensorShape(linear.OutFeatures, IsFlat: true);
     }
 
-    private static TensorShape Normalize(BatchNorm norm, TensorShape input)
+    private static TensorShape Normalize(Node node, int channels, TensorShape input)
     {
-        CheckChannels(norm, norm.Channels, input.Channels);
+        CheckChannels(node, channels, input.Channels);
         return input;
     }
 
@@ -156,9 +159,10 @@ public static class ShapeInference
     private static TensorShape Widen(Pad pad, TensorShape input)
     {
         var channels = (long)input.Channels + pad.Before + pad.After;
-        return channels > MaxValues
+        var (height, width) = ((long)input.Height + pad.Border.Top + pad.Border.Bottom, (long)input.Width + pad.Border.Left + pad.Border.Right);
+        return channels > MaxValues || height > MaxValues || width > MaxValues
             ? throw new LatheException($"The tensor of node '{pad.Name}' has more than {MaxValues} values")
-            : input with { Channels = (int)channels };
+            : new TensorShape((int)channels, (int)height, (int)width);
     }
 
     private static TensorShape Join(Node node, IReadOnlyList<TensorShape> inputs)
@@ -175,6 +179,15 @@ public static class ShapeInference
         return channels > MaxValues
             ? throw new LatheException($"The tensor of node '{node.Name}' has more than {MaxValues} values")
             : inputs[0] with { Channels = (int)channels };
+    }
+
+    private static TensorShape Spatial(Unflatten node, TensorShape input)
+    {
+        if (!input.IsFlat) throw new LatheException($"node '{node.Name}' needs a flat input, but '{node.Inputs[0]}' is {input}");
+        var pixels = (long)node.Height * node.Width;
+        return input.Channels % pixels == 0
+            ? new TensorShape((int)(input.Channels / pixels), node.Height, node.Width)
+            : throw new LatheException($"node '{node.Name}' makes images of {node.Height} x {node.Width}, but '{node.Inputs[0]}' has {input.Channels} features");
     }
 
     private static TensorShape Flat(Node node, TensorShape input) =>

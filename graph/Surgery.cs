@@ -39,6 +39,7 @@ public static class Surgery
         foreach (var node in graph.Nodes)
         {
             var rows = Positions(groups.GatesOf[node.Name], live);
+            if (node is PRelu { Channels: 1 }) rows = [0];
             foreach (var parameter in ParameterShapes.Of(node))
                 parts.Add(new KeptPart(parameter, rows, parameter.Kind == ParameterKind.Weight ? Columns(node, groups, live) : null));
         }
@@ -84,6 +85,7 @@ public static class Surgery
         Conv2d c => c with { InChannels = kept[c.Inputs[0]].Length, OutChannels = kept[c.Name].Length },
         Linear l => l with { InFeatures = kept[l.Inputs[0]].Length, OutFeatures = kept[l.Name].Length },
         BatchNorm b => b with { Channels = kept[b.Name].Length },
+        PRelu { Channels: > 1 } p => p with { Channels = kept[p.Name].Length },
         Pad p => Shrink(p, kept),
         _ => node,
     };

@@ -12,9 +12,9 @@ internal sealed class Cluster : IAsyncDisposable
 
     private Cluster(string database) => Database = database;
 
-    public RabbitMqBroker Broker { get; private init; } = new();
+    public required RabbitMqBroker Broker { get; init; }
 
-    public PostgreSqlServer Server { get; private init; } = new() { IsDurable = true };
+    public required PostgreSqlServer Server { get; init; }
 
     public string Home { get; } = Directory.CreateTempSubdirectory("lathe-cluster-").FullName;
 

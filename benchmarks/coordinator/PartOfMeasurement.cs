@@ -1,4 +1,5 @@
 using Lathe.Coordinator;
+using Lathe.Hosting;
 
 namespace Lathe.Benchmarks.Coordinator;
 
@@ -15,10 +16,22 @@ internal static class PartOfMeasurement
         RetryDelay = TimeSpan.FromSeconds(1),
     };
 
-    /// <summary>Ends this process once the one that started it is gone, and with it the other end of standard input.</summary>
+    /// <summary>Settings with a home, and with the store that the environment names.</summary>
+    public static HostingSettings Settings(string home) =>
+        Environment.GetEnvironmentVariable(HostingSettings.StoreVariable) is { Length: > 0 } store ? HostingSettings.In(home) with { Store = store } : HostingSettings.In(home);
+
+    /// <summary>
+    /// Ends this process once the one that started it is gone, and with it the other end of standard input. A line there is answered with the bytes that are
+    /// left on the heap after a full collection.
+    /// </summary>
     public static void EndWithParent() => _ = Task.Run(() =>
     {
-        Console.In.ReadToEnd();
+        while (Console.In.ReadLine() is not null)
+        {
+            GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+            Console.WriteLine(GC.GetTotalMemory(forceFullCollection: true));
+        }
+
         Environment.Exit(0);
     });
 }

@@ -35,6 +35,16 @@ try
             return 0;
         case ["chaos", .. var options]:
             return await ChaosCommand.RunAsync(Option(options, "--minutes", 10), (int)Option(options, "--executions", 5000), (int)Option(options, "--seed", 1));
+        case ["soak", .. var options]:
+            return await ChaosCommand.RunAsync(Option(options, "--minutes", 60), (int)Option(options, "--executions", 1000), (int)Option(options, "--seed", 1), isSoak: true);
+        case ["faults", "bucket", .. var options]:
+            return await FaultsCommand.BucketAsync((int)Option(options, "--executions", 400), (int)Option(options, "--seed", 1), Option(options, "--share", 0.2));
+        case ["faults", "disk", .. var options]:
+            return await FaultsCommand.DiskAsync((int)Option(options, "--executions", 400));
+        case ["faults", "upgrade", .. var options]:
+            return await FaultsCommand.UpgradeAsync((int)Option(options, "--executions", 400));
+        case ["faults", "clock", .. var options]:
+            return await FaultsCommand.ClockAsync((int)Option(options, "--executions", 1000));
         default:
             Console.Error.WriteLine(
                 """
@@ -44,6 +54,9 @@ try
                 latency                                         from a parent's result to its child's arrival, with nothing else to do
                 rivals TASKS FEWER SCRIPTS                      the same fan-out through Celery, Snakemake and Optuna (rivals.sh)
                 chaos [--minutes M] [--executions N] [--seed S] two coordinators and three workers, killed one after the other
+                soak [--minutes M] [--executions N] [--seed S]  sweeps of N executions one after the other, with faults; memory of each process over time
+                faults bucket|disk|upgrade|clock [--executions N] [--seed S] [--share P]
+                                                                a sweep with a bucket that fails, a full disk (as root), two versions of a stage, wrong clocks
                 """);
             return 2;
     }
@@ -62,7 +75,7 @@ static double Option(string[] options, string name, double absent)
 
 static async Task<int> ServeAsync(string broker, string home, string http, CoordinatorOptions options)
 {
-    var settings = HostingSettings.In(home) with { Broker = BrokerAddress.Parse(broker) };
+    var settings = PartOfMeasurement.Settings(home) with { Broker = BrokerAddress.Parse(broker) };
     await using var app = CoordinatorHost.Build(settings, DatabaseAddress.Load(settings), http, options);
     await app.StartAsync();
     PartOfMeasurement.EndWithParent();

@@ -21,8 +21,6 @@ internal static class StubWorker
     public static readonly StageManifest First = Manifest("first", StageInput.Model);
     public static readonly StageManifest Second = Manifest("second", StageInput.Checkpoint);
 
-    private const string ContentType = "application/vnd.masstransit+json";
-
     public static async Task RunAsync(string broker, int prefetch, double seconds)
     {
         await using var client = new BrokerClient(BrokerAddress.Parse(broker));
@@ -41,7 +39,7 @@ internal static class StubWorker
             consumer.ReceivedAsync += async (_, delivery) =>
             {
                 var arrived = Stopwatch.GetTimestamp();
-                var command = JsonNode.Parse(delivery.Body.Span)!["message"]!;
+                var command = JsonNode.Parse(delivery.Body.Span)!["data"]!;
                 if (command["input"]?["sha256"]?.GetValue<string>() is { } input && done.TryRemove(input, out var at))
                     latencies.Add(Stopwatch.GetElapsedTime(at, arrived).TotalMilliseconds);
                 var (id, attempt, key) = (command["executionId"]!.GetValue<Guid>(), command["attempt"]!.GetValue<int>(), command["key"]!.GetValue<string>());
@@ -79,10 +77,11 @@ internal static class StubWorker
     }
 
     private static ValueTask SendAsync<T>(IChannel channel, T message) =>
-        channel.BasicPublishAsync(Queues.Coordinator, "", false, new BasicProperties { ContentType = ContentType, Persistent = true }, Envelope(message));
+        channel.BasicPublishAsync(Queues.Coordinator, "", false, new BasicProperties { ContentType = CloudEvent.MediaType, Persistent = true }, Event(message));
 
-    private static byte[] Envelope<T>(T message) => JsonSerializer.SerializeToUtf8Bytes(
-        new { messageId = Guid.NewGuid(), messageType = new[] { $"urn:message:Lathe.Contracts.Messages:{typeof(T).Name}" }, message, headers = new { } },
+    private static byte[] Event<T>(T message) => JsonSerializer.SerializeToUtf8Bytes(
+        new CloudEvent(
+            CloudEvent.Version, Guid.NewGuid().ToString(), "stub", MessageTypes.NameOf(typeof(T)), null, null, null, null, JsonSerializer.SerializeToElement(message, LatheJson.Options)),
         LatheJson.Options);
 
     private static StageManifest Manifest(string name, StageInput input) => new(

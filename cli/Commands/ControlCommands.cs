@@ -70,7 +70,7 @@ internal static class ControlCommands
             json,
             call => Mends(call.GetValue(set) ?? []),
             (control, sweep, part, mends, stop) => control.RetryAsync(sweep, part.Stage, part.Execution, mends, stop),
-            async (orchestrator, target, mends, stop) => await orchestrator.RetryAsync(target, mends is null ? null : ParameterMends.Of(mends), stop),
+            async (orchestrator, target, mends, stop) => await MendedRetry.RetryAsync(orchestrator, target, mends, stop),
             (sweep, _, moved) => moved == 0 ? $"sweep {sweep} goes on with what was not finished. Watch it with: lathe status {sweep}"
                 : $"{Executions(moved)} of sweep {sweep} {(moved == 1 ? "runs" : "run")} again, and what was skipped because of {(moved == 1 ? "it" : "them")}. Watch it with: lathe status {sweep}");
         command.Options.Add(set);

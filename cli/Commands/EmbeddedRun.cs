@@ -2,6 +2,7 @@ using Lathe.Cli.Embedded;
 using Lathe.Cli.Output;
 using Lathe.Cli.Sources;
 using Lathe.Contracts;
+using Lathe.Coordinator;
 using Lathe.Hosting;
 
 namespace Lathe.Cli.Commands;
@@ -34,6 +35,11 @@ internal sealed record EmbeddedRun(HostingSettings Settings, Terminal Terminal, 
             if (coordinator.Page is not null) await UiCommand.ServeAsync(coordinator, Terminal, "the sweep is over, and the web page stays", stop);
             return code;
         }
+        catch (DiskTrouble trouble)
+        {
+            Terminal.Say($"the database {DatabaseAddress.Load(Settings)} cannot be written: {trouble.Message}. Make room on its disk. Finished results and training states are kept. {again}");
+            return LatheCommand.Failure;
+        }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
             Terminal.Say($"stopped; finished results and training states are kept in {Settings.Home}. {again}");
@@ -53,7 +59,7 @@ internal sealed record EmbeddedRun(HostingSettings Settings, Terminal Terminal, 
         var sweep = await begin(coordinator, stop);
         try
         {
-            return await new SweepWatch(Terminal, s => coordinator.Queries.StatusAsync(sweep.ToString(), stop: s), TimeProvider.System).FollowAsync(stop);
+            return await new SweepWatch(Terminal, s => ReadAsync(coordinator, sweep, s), TimeProvider.System).FollowAsync(stop);
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
@@ -63,4 +69,10 @@ internal sealed record EmbeddedRun(HostingSettings Settings, Terminal Terminal, 
             throw;
         }
     }
+
+    /// <summary>The state of the sweep, or the reason why it would never change again.</summary>
+    private static Task<SweepStatus> ReadAsync(LocalCoordinator coordinator, Guid sweep, CancellationToken stop) =>
+        coordinator.DiskTrouble is { } trouble ? throw new DiskTrouble(trouble) : coordinator.Queries.StatusAsync(sweep.ToString(), stop: stop);
+
+    private sealed class DiskTrouble(string message) : Exception(message);
 }

@@ -1,6 +1,8 @@
 using System.CommandLine;
 using System.Text.RegularExpressions;
 using Lathe.Contracts;
+using Lathe.Coordinator;
+using Lathe.Hosting;
 
 namespace Lathe.Cli.Commands;
 
@@ -50,6 +52,12 @@ internal static partial class LatheCommand
         {
             Tell("interrupted");
             return Interruption.ExitCode;
+        }
+        catch (Exception fault) when (Outage.IsOfDisk(fault) || MachineFault.Find(fault) is not null)
+        {
+            Tell(MachineFault.Find(fault) ?? $"the database cannot be written: {fault.GetBaseException().Message} Make room on its disk (lathe doctor shows where it is), and run the same again");
+            if (call.GetValue(CommonOptions.Debug)) Tell(fault.ToString());
+            return Failure;
         }
 #pragma warning disable CA1031 // The last place that could turn a fault into words instead of a stack trace.
         catch (Exception fault)

@@ -47,7 +47,7 @@ internal static class PlanCommand
         var terminal = new Terminal(json == "-");
         using var http = new HttpClient();
         var store = new CheckpointStore(settings);
-        var document = await TakenIn.ReadAsync(file, sets, store, http, terminal.Say, stop);
+        var document = await TakenIn.ReadAsync(file, sets, isBuiltIn: CommonOptions.CoordinatorAddress(call) is null, store, http, terminal.Say, stop);
         var submission = new SweepSubmission(document.Spec, fresh);
         var limit = all || json is not null ? SweepPlanner.MaxExecutions : SweepOverview.Many;
         var forecast = await ForecastAsync(call, settings, store, submission, limit, why, stop);

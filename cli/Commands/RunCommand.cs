@@ -37,7 +37,7 @@ internal static class RunCommand
         options.AddTo(command);
         command.SetAction((call, stop) => RunAsync(
             CommonOptions.Settings(call), call.GetValue(sweep)!, call.GetValue(set) ?? [], call.GetValue(fresh),
-            document => options.Submission(call, document.Spec, call.GetValue(fresh)), call.GetValue(json), call.GetValue(ui), stop));
+            document => options.Submission(call, document, call.GetValue(fresh)), call.GetValue(json), call.GetValue(ui), stop));
         return command;
     }
 
@@ -50,12 +50,12 @@ internal static class RunCommand
         if (settings.Device.Kind == DeviceKind.Cuda) Devices.Find(settings.Device);
         var store = new CheckpointStore(settings);
         using var http = new HttpClient();
-        var document = await TakenIn.ReadAsync(file, sets, store, http, terminal.Say, stop);
+        var document = await TakenIn.ReadAsync(file, sets, isBuiltIn: settings.Broker is null, store, http, terminal.Say, stop);
         // Refuses bad options before data are fetched.
         submission(document);
         if (settings.Broker is null) CheckDevice(document, settings);
         // What the schemas refuse is said before data are fetched; the stages themselves look at the sweep when it is submitted.
-        if (settings.Broker is null && SweepPlanner.Plan(document.Spec, BuiltInStages.Manifests).Problems is { Count: > 0 } problems) throw document.Sources.Fault(problems);
+        if (settings.Broker is null && SweepPlanner.Problems(document.Spec, BuiltInStages.Manifests) is { Count: > 0 } problems) throw document.Sources.Fault(problems);
         await DataSetup.EnsureAsync(document, settings, terminal.Say, stop);
 
         var wanted = document.Spec.Stages.Select(s => s.Stage).Distinct().ToList();

@@ -1,7 +1,9 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.RegularExpressions;
+using Lathe.Cli.Sweeps;
 using Lathe.Contracts;
+using Lathe.Coordinator;
 using Lathe.Hosting;
 
 namespace Lathe.Cli.Commands;
@@ -33,10 +35,11 @@ internal sealed partial class SubmissionOptions
         foreach (var option in (Option[])[_priority, _share, _weight, _parallel, _parallelOf, _failures, _execution, _sweep]) command.Options.Add(option);
     }
 
-    /// <summary>What to submit.</summary>
+    /// <summary>What to submit: an option goes before what the sweep file says.</summary>
     /// <exception cref="LatheException">An option has a value that it cannot have; one line for each.</exception>
-    public SweepSubmission Submission(ParseResult call, SweepSpec spec, bool fresh, string? requestId = null)
+    public SweepSubmission Submission(ParseResult call, SweepDocument document, bool fresh, string? requestId = null)
     {
+        var (spec, terms) = (document.Spec, document.Terms);
         var problems = new List<string>();
         var priority = call.GetValue(_priority);
         if (priority is < SweepLimits.LowestPriority or > SweepLimits.HighestPriority)
@@ -50,9 +53,11 @@ internal sealed partial class SubmissionOptions
 
         if (call.GetValue(_share) is { } share && string.IsNullOrWhiteSpace(share)) problems.Add($"{_share.Name} has no name");
         var limits = new SweepLimits(
-            Count(_parallel), ParallelOf(call.GetValue(_parallelOf) ?? [], spec, problems), Seconds(_execution), Seconds(_sweep), Count(_failures));
+            Count(_parallel) ?? terms.Limits?.Parallel, ParallelOf(call.GetValue(_parallelOf) ?? [], spec, terms.Limits?.ParallelOf, problems),
+            Seconds(_execution) ?? terms.Limits?.ExecutionSeconds, Seconds(_sweep) ?? terms.Limits?.SweepSeconds, Count(_failures) ?? terms.Limits?.Failures);
         if (problems.Count > 0) throw new LatheException(string.Join('\n', problems));
-        return new SweepSubmission(spec, fresh, requestId, priority, call.GetValue(_share), weight, limits == new SweepLimits() ? null : limits);
+        return new SweepSubmission(
+            spec, fresh, requestId, priority ?? terms.Priority, call.GetValue(_share) ?? terms.Share, weight ?? terms.Weight, limits == new SweepLimits() ? null : limits);
 
         int? Count(Option<int?> option)
         {
@@ -85,10 +90,10 @@ internal sealed partial class SubmissionOptions
         return seconds > 0 && double.IsFinite(seconds) ? seconds : null;
     }
 
-    private Dictionary<string, int>? ParallelOf(IReadOnlyList<string> given, SweepSpec spec, List<string> problems)
+    private IReadOnlyDictionary<string, int>? ParallelOf(IReadOnlyList<string> given, SweepSpec spec, IReadOnlyDictionary<string, int>? ofFile, List<string> problems)
     {
-        if (given.Count == 0) return null;
-        var most = new Dictionary<string, int>();
+        if (given.Count == 0) return ofFile;
+        var most = new Dictionary<string, int>(ofFile ?? new Dictionary<string, int>());
         var stages = spec.Stages.Select(s => s.Stage).Distinct().ToList();
         foreach (var text in given)
         {

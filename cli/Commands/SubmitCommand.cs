@@ -33,7 +33,7 @@ internal static class SubmitCommand
         options.AddTo(command);
         command.SetAction((call, stop) =>
             RunAsync(
-                call, call.GetValue(sweep)!, call.GetValue(set) ?? [], document => options.Submission(call, document.Spec, call.GetValue(fresh), Guid.NewGuid().ToString("N")),
+                call, call.GetValue(sweep)!, call.GetValue(set) ?? [], document => options.Submission(call, document, call.GetValue(fresh), Guid.NewGuid().ToString("N")),
                 call.GetValue(wait), call.GetValue(json), stop));
         return command;
     }
@@ -42,7 +42,7 @@ internal static class SubmitCommand
 
     public static Option<string[]> Set() => new("--set")
     {
-        Description = "Set a parameter in every stage of a name, or seed=, model=, dataset=, threads=, device=, name=. A list is an axis: prune.multiplications=[0.5,0.25]",
+        Description = "Set a parameter in every stage of a name, or seed=, model=, dataset=, threads=, device=, name=, priority=, share=, weight=. A list is an axis: prune.multiplications=[0.5,0.25]",
         HelpName = "STAGE.PARAMETER=VALUE",
     };
 
@@ -57,7 +57,7 @@ internal static class SubmitCommand
         var terminal = new Terminal(json == "-");
         var store = new CheckpointStore(settings);
         using var http = new HttpClient();
-        var document = await TakenIn.ReadAsync(file, sets, store, http, terminal.Say, stop);
+        var document = await TakenIn.ReadAsync(file, sets, isBuiltIn: false, store, http, terminal.Say, stop);
         var submitted = submission(document);
         using var client = new CoordinatorClient(CommonOptions.CoordinatorAddress(call) ?? CommonOptions.DefaultCoordinator);
         foreach (var checkpoint in NamedCheckpoints.Of(document.Spec)) await client.UploadAsync(store.PathOf(store.Find(checkpoint)), stop);

@@ -17,17 +17,22 @@ using Lathe.Trainer;
 namespace Lathe.Cli.Embedded;
 
 /// <summary>A stage that comes with Lathe.</summary>
-/// <param name="Manifest">With the schema of its parameters.</param>
+/// <param name="Declared">What it says of itself, without the schema of its parameters.</param>
+/// <param name="Described">The same with the schema of its parameters, which takes a while to make.</param>
 /// <param name="AddTo">Has a bus host it.</param>
 /// <param name="RunAsync">Runs it as a service of its own; gives the exit code.</param>
 /// <param name="PanelsOf">Its pictures and tables, from what it wrote down.</param>
 /// <param name="Ask">What it says to parameters before anything runs.</param>
 internal sealed record BuiltInStage(
-    StageManifest Manifest,
+    StageManifest Declared,
+    Lazy<StageManifest> Described,
     Action<LatheBusBuilder> AddTo,
     Func<HostingSettings, CancellationToken, Task<int>> RunAsync,
     Func<StageNotes, IReadOnlyList<Panel>> PanelsOf,
-    Func<JsonElement, StageCheck, StageForecast> Ask);
+    Func<JsonElement, StageCheck, StageForecast> Ask)
+{
+    public StageManifest Manifest => Described.Value;
+}
 
 /// <summary>Measures a checkpoint outside of a sweep.</summary>
 /// <param name="checkpoint">The network.</param>
@@ -57,13 +62,15 @@ internal static class BuiltInStages
             Of<PruneStage, PruneParameters>(notes => notes.Step is null ? [] : PrunePanels.Of(notes.Step)),
             Of<QuantizeStage, QuantizeParameters>(notes => notes.Step is null ? [] : QuantizePanels.Of(notes.Step)),
             Of<EvaluateStage, EvaluateParameters>(notes => EvaluatePanels.Of(EvaluationRecord.TryRead(notes.Records), notes.Figures, notes.Dataset)),
-        ]).ToDictionary(s => s.Manifest.Name);
+        ]).ToDictionary(s => s.Declared.Name);
 
-    public static IReadOnlyDictionary<string, StageManifest> Manifests { get; } = ByName.ToDictionary(s => s.Key, s => s.Value.Manifest);
+    private static readonly Lazy<IReadOnlyDictionary<string, StageManifest>> Described = new(() => ByName.ToDictionary(s => s.Key, s => s.Value.Manifest));
+
+    public static IReadOnlyDictionary<string, StageManifest> Manifests => Described.Value;
 
     /// <summary>What the stages measure, each name once, by rank.</summary>
     public static IReadOnlyList<MetricDescriptor> Metrics { get; } =
-        [.. ByName.Values.Reverse().SelectMany(s => s.Manifest.Metrics ?? []).DistinctBy(m => m.Name).OrderBy(m => m.Rank)];
+        [.. ByName.Values.Reverse().SelectMany(s => s.Declared.Metrics ?? []).DistinctBy(m => m.Name).OrderBy(m => m.Rank)];
 
     /// <summary>How the stage that measures does so outside of a sweep.</summary>
     public static MeasureCheckpoint Measure { get; } = (checkpoint, dense, data, isTimed, compute, threads, stop) =>
@@ -76,7 +83,7 @@ internal static class BuiltInStages
     public static IReadOnlyList<Panel> PanelsOf(IReadOnlyDictionary<string, double> figures, JsonElement records, string dataset) =>
         EvaluatePanels.Of(EvaluationRecord.TryRead(records), figures, dataset);
 
-    private static readonly HashSet<string> Measuring = [.. Manifests.Values.Where(m => m.Output == StageOutput.Metrics).Select(m => m.Name)];
+    private static readonly HashSet<string> Measuring = [.. ByName.Values.Where(s => s.Declared.Output == StageOutput.Metrics).Select(s => s.Declared.Name)];
 
     /// <summary>The first metric by which what a stage measured is judged so; null: it measured none.</summary>
     /// <param name="execution">An execution.</param>
@@ -97,5 +104,7 @@ internal static class BuiltInStages
 
     private static BuiltInStage Of<TStage, TParameters>(Func<StageNotes, IReadOnlyList<Panel>> panels)
         where TStage : class, IStage<TParameters>, new() =>
-        new(Hosting.Manifests.Of<TStage, TParameters>(), bus => bus.AddStage<TStage, TParameters>(), (settings, stop) => StageHost.RunAsync<TStage, TParameters>(settings, stop, bus => bus.AddExporter(new CheckpointExporter())), panels, StageCheck.Ask<TStage, TParameters>);
+        new(
+            TStage.Manifest, new(Hosting.Manifests.Of<TStage, TParameters>), bus => bus.AddStage<TStage, TParameters>(),
+            (settings, stop) => StageHost.RunAsync<TStage, TParameters>(settings, stop, bus => bus.AddExporter(new CheckpointExporter())), panels, StageCheck.Ask<TStage, TParameters>);
 }

@@ -43,6 +43,10 @@ internal sealed class LocalCoordinator : IAsyncDisposable
 
     public SweepQueries Queries => Services.GetRequiredService<SweepQueries>();
 
+    /// <summary>Why the database cannot be written as long as nobody makes room for it; null: it can.</summary>
+    public string? DiskTrouble => Services.GetServices<IHostedService>()
+        .Select(service => service is ReportInbox inbox ? inbox.Trouble : (service as Loop)?.Trouble).FirstOrDefault(Outage.IsOfDisk)?.GetBaseException().Message;
+
     /// <summary>Starts it; when the task ends, every stage of the sweep has a worker.</summary>
     /// <param name="settings">Home, store, broker.</param>
     /// <param name="wanted">Names of the stages that the sweep needs.</param>

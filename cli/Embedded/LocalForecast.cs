@@ -29,7 +29,8 @@ internal static class LocalForecast
         return await forecasts.OfAsync(submission, plan, verdict, data, notes, limit, why, stop);
     }
 
-    private static StageChecked Answer(CheckStage request, HostingSettings settings) => new(
+    /// <summary>What a stage that comes with Lathe says.</summary>
+    public static StageChecked Answer(CheckStage request, HostingSettings settings) => new(
     [
         .. request.Questions.AsParallel().AsOrdered().Select(question => BuiltInStages.ByName[request.Stage].Ask(
             question.Parameters, new StageCheck(question.Dataset, question.Input is { } input ? request.Inputs[input] : null, settings))),

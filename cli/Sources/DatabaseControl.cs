@@ -27,7 +27,7 @@ internal sealed class DatabaseControl(HostingSettings settings) : ISweepControl
         OrderAsync(reference, (o, id) => o.CancelAsync(new ControlTarget(id, stage, execution), stop), stop);
 
     public Task<int?> RetryAsync(string reference, string? stage, int? execution, IReadOnlyDictionary<string, JsonElement>? set, CancellationToken stop) =>
-        OrderAsync(reference, async (o, id) => (int?)await o.RetryAsync(new ControlTarget(id, stage, execution), set is null ? null : ParameterMends.Of(set), stop), stop);
+        OrderAsync(reference, async (o, id) => (int?)await MendedRetry.RetryAsync(o, new ControlTarget(id, stage, execution), set, stop), stop);
 
     public Task PriorityAsync(string reference, int priority, CancellationToken stop) => OrderAsync(reference, (o, id) => Done(o.PriorityAsync(id, priority, stop)), stop);
 
@@ -59,22 +59,25 @@ internal sealed class DatabaseControl(HostingSettings settings) : ISweepControl
     {
         var (sweep, _) = await FindAsync(reference, stop);
         using var orchestrator = new Orchestrator(
-            _store, new StageCatalog(_store, TimeProvider.System), new NoBus(), new CheckpointStore(settings), new ResultStore(settings),
-            name => DataFingerprint.Find(name, settings), new CoordinatorOptions { ReplyQueue = sweep.Owner }, TimeProvider.System, NullLoggerFactory.Instance);
+            _store, new StageCatalog(_store, TimeProvider.System), new NoBus(settings), new CheckpointStore(settings), new ResultStore(settings),
+            name => DataFingerprint.Find(name, settings), new CoordinatorOptions { ReplyQueue = sweep.Owner }, TimeProvider.System, NullLoggerFactory.Instance, new TrainingStateStore(settings));
         return await order(orchestrator, sweep.Id);
     }
 
-    /// <summary>What is to be sent stands in the outbox; the sweep's own coordinator sends it.</summary>
-    private sealed class NoBus : IStageBus
+    /// <summary>What is to be sent stands in the outbox; the sweep's own coordinator sends it. The stages that come with Lathe answer here.</summary>
+    private sealed class NoBus(HostingSettings settings) : IStageBus
     {
         public Task SendAsync(ExecuteStage command, string? traceParent, CancellationToken stop) => throw new NotSupportedException();
 
         public Task CancelAsync(CancelExecutions executions, CancellationToken stop) => throw new NotSupportedException();
 
-        public Task<long?> QueueDepthAsync(string stage, string version, CancellationToken stop) => Task.FromResult<long?>(null);
+        public Task<StageQueue?> QueueAsync(string stage, string version, CancellationToken stop) => Task.FromResult<StageQueue?>(null);
 
         public Task AskForStagesAsync(string replyTo, CancellationToken stop) => throw new NotSupportedException();
 
-        public Task<StageChecked> CheckAsync(CheckStage request, TimeSpan patience, CancellationToken stop) => throw new NotSupportedException();
+        public Task<StageChecked> CheckAsync(CheckStage request, TimeSpan patience, CancellationToken stop) =>
+            BuiltInStages.Manifests.GetValueOrDefault(request.Stage)?.Version == request.Version
+                ? Task.Run(() => LocalForecast.Answer(request, settings), stop)
+                : throw new LatheException($"{request.Stage} version {request.Version} does not come with this Lathe", FailureKind.Transient);
     }
 }

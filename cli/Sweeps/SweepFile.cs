@@ -13,11 +13,13 @@ internal static class SweepFile
     /// <summary>Reads a file and applies the <c>--set</c> options.</summary>
     /// <param name="file">Path as the user gave it; messages repeat it.</param>
     /// <param name="sets">Texts of the options, <c>prune.multiplications=0.25</c>.</param>
+    /// <param name="isBuiltIn">True: the sweep runs with the stages that come with Lathe alone.</param>
     /// <exception cref="LatheException">All problems, one line each with its place.</exception>
-    public static SweepDocument Read(string file, IReadOnlyList<string> sets) => Parse(file, Text(file), sets);
+    public static SweepDocument Read(string file, IReadOnlyList<string> sets, bool isBuiltIn = false) => Parse(file, Text(file), sets, isBuiltIn);
 
     /// <summary>The same for a text in memory.</summary>
-    public static SweepDocument Parse(string file, string text, IReadOnlyList<string> sets) => SweepText.Parse(file, text, sets, BuiltInStages.Manifests);
+    public static SweepDocument Parse(string file, string text, IReadOnlyList<string> sets, bool isBuiltIn = false) =>
+        SweepText.Parse(file, text, sets, BuiltInStages.Manifests, isBuiltIn);
 
     private static string Text(string file)
     {

@@ -44,7 +44,7 @@ public static class OnnxImport
             throw new LatheException($"{path} cannot be read: {fault.Message}", FailureKind.Transient, fault);
         }
 
-        return Read(bytes, path, Path.GetFileNameWithoutExtension(path));
+        return Read(bytes, path, Path.GetFileNameWithoutExtension(path), new ExternalData(Path.GetDirectoryName(Path.GetFullPath(path))!));
     }
 
     /// <summary>Reads a file's bytes.</summary>
@@ -52,7 +52,9 @@ public static class OnnxImport
     /// <param name="source">What to call it in messages.</param>
     /// <param name="name">Name of the network.</param>
     /// <exception cref="LatheException">Damaged, or with operators that a network cannot have.</exception>
-    public static ImportedNetwork Read(byte[] bytes, string source, string name)
+    public static ImportedNetwork Read(byte[] bytes, string source, string name) => Read(bytes, source, name, null);
+
+    private static ImportedNetwork Read(byte[] bytes, string source, string name, ExternalData? external)
     {
         try
         {
@@ -62,7 +64,8 @@ public static class OnnxImport
             if (model.Graph is not { Node.Count: > 0 and <= MostNodes } graph)
                 throw new LatheException($"it has {model.Graph?.Node.Count ?? 0} nodes; expected between 1 and {MostNodes}");
             var version = model.OpsetImport.First(IsDefault).Version;
-            return new GraphImport(graph, (int)version, new OnnxConstants(bytes.LongLength)).Run(name);
+            var outside = external?.TakeIn(graph) ?? 0;
+            return new GraphImport(graph, (int)version, new OnnxConstants(bytes.LongLength + outside)).Run(name);
         }
         catch (LatheException fault)
         {

@@ -43,5 +43,7 @@ public static class ActivationMemory
 
     /// <summary>Pixels lie with their channels side by side, so only a tensor of one pixel, or one channel, is flat already.</summary>
     private static bool HandsOn(Node node, Func<string, TensorShape> shape) =>
-        node is Dropout || (node is Flatten && shape(node.Inputs[0]) is ({ Channels: 1 } or { Height: 1, Width: 1 }));
+        node is Dropout
+        || (node is Flatten && shape(node.Inputs[0]) is ({ Channels: 1 } or { Height: 1, Width: 1 }))
+        || (node is Unflatten && shape(node.Name) is ({ Channels: 1 } or { Height: 1, Width: 1 }));
 }

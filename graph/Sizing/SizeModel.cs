@@ -3,7 +3,7 @@ namespace Lathe.Graph.Sizing;
 /// <summary>
 /// Parameters P and multiplications M of the network that surgery would leave, as polynomials of degree two in the live counts n_G
 /// of the channel groups. Each tensor's live channels are Σ_G multiplicity_G·n_G plus the image's; a convolution has
-/// n_in·n_out·k²/groups weights and that times its output's H·W multiplications. Nothing is allocated while evaluating into spans.
+/// n_in·n_out·kernel area/groups weights and that times its output's H·W multiplications. Nothing is allocated while evaluating into spans.
 /// </summary>
 public sealed class SizeModel
 {
@@ -31,15 +31,15 @@ public sealed class SizeModel
             switch (node)
             {
                 case Conv2d conv when ChannelGroups.IsDepthwise(conv):
-                    parameters.AddLinear(made, (long)conv.Kernel * conv.Kernel);
-                    multiplications.AddLinear(made, conv.Kernel * conv.Kernel * positions);
+                    parameters.AddLinear(made, conv.Kernel.Area);
+                    multiplications.AddLinear(made, conv.Kernel.Area * positions);
                     if (conv.Bias) parameters.AddLinear(made, 1);
                     break;
                 case Conv2d conv:
                     // Gates are tied across the groups, so each input multiplicity is a whole multiple of the number of groups.
                     var read = LiveChannels(node.Inputs[0]).ToDictionary(form => form.Key, form => form.Value / conv.Groups);
-                    parameters.AddProduct(read, made, (long)conv.Kernel * conv.Kernel);
-                    multiplications.AddProduct(read, made, conv.Kernel * conv.Kernel * positions);
+                    parameters.AddProduct(read, made, conv.Kernel.Area);
+                    multiplications.AddProduct(read, made, conv.Kernel.Area * positions);
                     if (conv.Bias) parameters.AddLinear(made, 1);
                     break;
                 case Linear linear:
@@ -47,7 +47,13 @@ public sealed class SizeModel
                     multiplications.AddProduct(LiveChannels(node.Inputs[0]), made, 1);
                     if (linear.Bias) parameters.AddLinear(made, 1);
                     break;
-                case BatchNorm:
+                case PRelu { Channels: 1 } when shapes[node.Name].Channels > 1:
+                    parameters.AddLinear(new() { [Polynomial.Constant] = 1 }, 1);
+                    break;
+                case PRelu:
+                    parameters.AddLinear(made, 1);
+                    break;
+                case BatchNorm or GroupNorm:
                     parameters.AddLinear(made, 2);
                     break;
             }

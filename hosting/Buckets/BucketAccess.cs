@@ -22,9 +22,10 @@ public sealed class BucketAccess
     private readonly Func<string, string?> _environment;
     private readonly Lazy<AmazonS3Client> _client;
 
-    private BucketAccess(Func<string, string?> environment)
+    private BucketAccess(Func<string, string?> environment, TimeSpan? stall = null)
     {
         _environment = environment;
+        Stall = stall ?? TimeSpan.FromMinutes(1);
         _client = new Lazy<AmazonS3Client>(Connect);
     }
 
@@ -40,10 +41,15 @@ public sealed class BucketAccess
     /// <summary>Whether TLS guards the content, so that it need not be signed as well.</summary>
     internal bool IsEncrypted => Endpoint?.StartsWith("https:", StringComparison.OrdinalIgnoreCase) == true;
 
+    /// <summary>How long an answer may send nothing before it counts as broken.</summary>
+    internal TimeSpan Stall { get; }
+
     internal AmazonS3Client Client => _client.Value;
 
     /// <summary>Reads variables. Nothing is looked at before a bucket is used.</summary>
-    public static BucketAccess From(Func<string, string?> environment) => new(environment);
+    /// <param name="environment">Looks up an environment variable.</param>
+    /// <param name="stall">How long an answer may send nothing before it counts as broken; by default a minute.</param>
+    public static BucketAccess From(Func<string, string?> environment, TimeSpan? stall = null) => new(environment, stall);
 
     public override string ToString() => Server;
 

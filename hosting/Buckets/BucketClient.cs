@@ -14,6 +14,12 @@ namespace Lathe.Hosting;
 /// <param name="WrittenAt">When it was last written.</param>
 internal sealed record BucketObject(string Name, long Bytes, string Tag, DateTimeOffset WrittenAt);
 
+/// <summary>An upload in parts that is not complete.</summary>
+/// <param name="Name">Relative to the address.</param>
+/// <param name="Id">The server's.</param>
+/// <param name="BeganAt">When it began.</param>
+internal sealed record BucketUpload(string Name, string Id, DateTimeOffset BeganAt);
+
 /// <summary>
 /// Requests to a bucket. The SDK retries a request (three attempts; <c>AWS_MAX_ATTEMPTS</c>). This class retries a body that breaks off while it
 /// is read, up to three times. Safe for many threads at once.
@@ -57,6 +63,46 @@ internal sealed class BucketClient(BucketAccess access, BucketAddress address)
 
     /// <summary>Every object below the address.</summary>
     public IEnumerable<BucketObject> ListAll() => Pages("", new ListObjectsV2Request { BucketName = address.Bucket, Prefix = address.KeyOf("") });
+
+    /// <summary>Uploads in parts that were neither completed nor given up. Nothing where the server does not tell, or not with these credentials.</summary>
+    public IReadOnlyList<BucketUpload> ListUploads()
+    {
+        var found = new List<BucketUpload>();
+        var request = new ListMultipartUploadsRequest { BucketName = address.Bucket, Prefix = address.KeyOf("") };
+        try
+        {
+            ListMultipartUploadsResponse page;
+            do
+            {
+                page = Call("", s3 => s3.ListMultipartUploadsAsync(request));
+                found.AddRange((page.MultipartUploads ?? []).Select(u =>
+                    new BucketUpload(u.Key[address.KeyOf("").Length..], u.UploadId, u.Initiated?.ToUniversalTime() ?? DateTime.UtcNow)));
+                (request.KeyMarker, request.UploadIdMarker) = (page.NextKeyMarker, page.NextUploadIdMarker);
+            }
+            while (page.IsTruncated == true);
+        }
+        catch (LatheException e) when (e.InnerException is AmazonS3Exception { StatusCode: HttpStatusCode.NotImplemented or HttpStatusCode.MethodNotAllowed or HttpStatusCode.Forbidden })
+        {
+            // Not every server knows the question, and the parts are the operator's to remove then.
+        }
+
+        return found;
+    }
+
+    /// <summary>Removes the parts of an upload; does nothing if it is over.</summary>
+    public void GiveUp(string name, string upload) => Call(name, async s3 =>
+    {
+        try
+        {
+            await s3.AbortMultipartUploadAsync(address.Bucket, address.KeyOf(name), upload);
+        }
+        catch (AmazonS3Exception e) when (e.ErrorCode == "NoSuchUpload")
+        {
+            // Completed or given up meanwhile.
+        }
+
+        return true;
+    });
 
     /// <summary>Stores a file under a name, whole or not at all; a long one in parts, a few at a time.</summary>
     public void Upload(string file, string name)
@@ -229,7 +275,7 @@ internal sealed class BucketClient(BucketAccess access, BucketAddress address)
                 if (request.ByteRange is not null && response.HttpStatusCode != HttpStatusCode.PartialContent)
                     throw new LatheException($"{access.Server} sends {address}/{name} whole where a part was asked for: Lathe needs a server that knows byte ranges");
                 // Only faults of the network are retried, not faults of the local disk.
-                using var body = new AnswerBody(response.ResponseStream);
+                using var body = new AnswerBody(response.ResponseStream, access.Stall);
                 return read(body);
             });
         }

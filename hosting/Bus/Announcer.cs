@@ -37,7 +37,8 @@ internal sealed class BrokerPreparation(BrokerClient broker, LatheBusBuilder par
 {
     public async Task StartAsync(CancellationToken cancellationToken)
     {
-        await broker.DeclareCoordinatorAsync(cancellationToken);
+        if (parts.ReportQueues.Contains(Queues.Coordinator)) await broker.DeclareCoordinatorAsync(cancellationToken);
+        else await broker.EnsureCoordinatorAsync(cancellationToken);
         foreach (var stage in parts.Stages) await broker.DeclareStageAsync(stage.Manifest.Name, stage.Manifest.Version, cancellationToken);
     }
 

@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using System.Security.Authentication;
 using System.Text;
 using Lathe.Contracts;
 using Lathe.Contracts.Messages;
@@ -42,13 +43,23 @@ public sealed class BrokerClient(BrokerAddress address) : IAsyncDisposable
     /// <summary>Declares the exchange and the queue of the cluster's coordinator; does nothing if they exist.</summary>
     public Task DeclareCoordinatorAsync(CancellationToken stop) => DeclareAsync(Queues.Coordinator, QueueArguments.Coordinator, stop);
 
+    /// <summary>The same for a worker, whose user need not have any right to a queue that is there.</summary>
+    public async Task EnsureCoordinatorAsync(CancellationToken stop)
+    {
+        if (await ReadyMessagesAsync(Queues.Coordinator, stop) is null) await DeclareCoordinatorAsync(stop);
+    }
+
     /// <summary>Number of messages of a queue that wait for a worker, or null if there is no such queue.</summary>
-    public Task<long?> ReadyMessagesAsync(string queue, CancellationToken stop) => OnChannelAsync<long?>(
+    public async Task<long?> ReadyMessagesAsync(string queue, CancellationToken stop) => (await QueueAsync(queue, stop))?.Waiting;
+
+    /// <summary>Messages and readers of a queue, or null if there is no such queue.</summary>
+    internal Task<StageQueue?> QueueAsync(string queue, CancellationToken stop) => OnChannelAsync<StageQueue?>(
         async (channel, cancel) =>
         {
             try
             {
-                return (await channel.QueueDeclarePassiveAsync(queue, cancel)).MessageCount;
+                var found = await channel.QueueDeclarePassiveAsync(queue, cancel);
+                return new StageQueue(found.MessageCount, found.ConsumerCount);
             }
             catch (OperationInterruptedException e) when (e.ShutdownReason?.ReplyCode == Constants.NotFound)
             {
@@ -82,7 +93,8 @@ public sealed class BrokerClient(BrokerAddress address) : IAsyncDisposable
                 // Without an id of its own it could not be told from another one with the same body.
                 if (!named.IsMessageIdPresent()) named.MessageId = Guid.NewGuid().ToString();
                 var letter = DeadLetter.Of(named, body) with { Queue = queue, Reason = reason, At = DateTimeOffset.UtcNow };
-                await channel.BasicPublishAsync("", Queues.Dead, mandatory: true, letter.Buried(named), body, cancel);
+                // By the exchange of that queue: a user with a right to the default exchange could send to every queue.
+                await channel.BasicPublishAsync(Queues.Dead, "", mandatory: true, letter.Buried(named), body, cancel);
                 return letter.Id;
             },
             stop);
@@ -104,14 +116,19 @@ public sealed class BrokerClient(BrokerAddress address) : IAsyncDisposable
         _one.Dispose();
     }
 
-    private Task<int> DeclareAsync(string queue, IReadOnlyDictionary<string, object?> arguments, CancellationToken stop) => OnChannelAsync(
-        async (channel, cancel) =>
-        {
-            await DeclareBoundAsync(channel, Queues.Dead, QueueArguments.Dead, cancel);
-            await DeclareBoundAsync(channel, queue, arguments, cancel);
-            return 0;
-        },
-        stop);
+    private async Task DeclareAsync(string queue, IReadOnlyDictionary<string, object?> arguments, CancellationToken stop)
+    {
+        // A worker's user need not have any right to it.
+        var hasDead = await ReadyMessagesAsync(Queues.Dead, stop) is not null;
+        await OnChannelAsync(
+            async (channel, cancel) =>
+            {
+                if (!hasDead) await DeclareBoundAsync(channel, Queues.Dead, QueueArguments.Dead, cancel);
+                await DeclareBoundAsync(channel, queue, arguments, cancel);
+                return 0;
+            },
+            stop);
+    }
 
     internal static async Task DeclareBoundAsync(
         IChannel channel, string name, IReadOnlyDictionary<string, object?> arguments, CancellationToken stop)
@@ -172,7 +189,7 @@ public sealed class BrokerClient(BrokerAddress address) : IAsyncDisposable
 
     private static bool IsPassing(Exception e) => e switch
     {
-        BrokerUnreachableException unreachable => !IsRefusal(unreachable),
+        BrokerUnreachableException unreachable => !IsRefusal(unreachable) && Untrusted(unreachable) is null,
         OperationInterruptedException interrupted => interrupted.ShutdownReason?.ReplyCode is not (
             Constants.PreconditionFailed or Constants.NotAllowed or Constants.AccessRefused),
         AlreadyClosedException or IOException or SocketException => true,
@@ -183,8 +200,25 @@ public sealed class BrokerClient(BrokerAddress address) : IAsyncDisposable
         or OperationInterruptedException { ShutdownReason.ReplyCode: Constants.NotAllowed or Constants.AccessRefused }
         || (e.InnerException is { } inner && IsRefusal(inner));
 
+    /// <summary>What is wrong with the broker's certificate; null: nothing, or something else is wrong.</summary>
+    private static string? Untrusted(Exception? e) => e switch
+    {
+        null => null,
+        AuthenticationException { InnerException: null } certificate => certificate.Message,
+        AggregateException several => several.InnerExceptions.Select(Untrusted).FirstOrDefault(found => found is not null),
+        _ => Untrusted(e.InnerException),
+    };
+
     private LatheException? Explained(Exception e) => e switch
     {
+        BrokerUnreachableException when Untrusted(e) is { } why => new LatheException(
+            $"the certificate of the broker at {address} is not accepted: {why} If an authority of your own made it, name that authority's certificate in SSL_CERT_FILE",
+            FailureKind.Permanent,
+            e),
+        OperationInterruptedException { ShutdownReason: { ReplyCode: Constants.AccessRefused, ReplyText: var text } } when text.Contains(" access to ", StringComparison.Ordinal) => new LatheException(
+            $"user '{address.User}' lacks a right at {address}: {text}; give it with rabbitmqctl set_permissions (docs/cluster.md, \"Users of the broker\")",
+            FailureKind.Permanent,
+            e),
         BrokerUnreachableException or OperationInterruptedException when IsRefusal(e) => new LatheException(
             $"the broker at {address} refuses user '{address.User}' on virtual host '{address.VirtualHost}': check user, password and virtual host in "
             + $"{HostingSettings.BrokerVariable} or --broker",

@@ -71,6 +71,8 @@ public static class LatheBus
     private static void Configure(IBusRegistrationContext context, IInMemoryBusFactoryConfigurator transport, LatheBusBuilder parts, int executions)
     {
         transport.ConfigureJsonSerializerOptions(Json);
+        transport.AddSerializer(CloudEventSerializer.Instance);
+        transport.AddDeserializer(CloudEventSerializer.Instance);
         // Without a broker there are no other workers to share the work with: this process takes as many executions as can find a slot.
         parts.Configure(context, executions, (queue, _, configure) => transport.ReceiveEndpoint(queue, configure));
     }
@@ -79,6 +81,8 @@ public static class LatheBus
         IBusRegistrationContext context, IRabbitMqBusFactoryConfigurator transport, LatheBusBuilder parts, BrokerAddress broker)
     {
         transport.ConfigureJsonSerializerOptions(Json);
+        transport.AddSerializer(CloudEventSerializer.Instance);
+        transport.AddDeserializer(CloudEventSerializer.Instance);
         transport.Host(broker.Host, (ushort)broker.Port, broker.VirtualHost, host =>
         {
             host.Username(broker.User);

@@ -7,6 +7,11 @@ using Headers = Lathe.Contracts.Messages.Headers;
 
 namespace Lathe.Hosting;
 
+/// <summary>The queue of a stage, as the broker sees it.</summary>
+/// <param name="Waiting">Messages that no worker has taken.</param>
+/// <param name="Workers">Workers that take messages from it, busy or not.</param>
+public sealed record StageQueue(long Waiting, long Workers);
+
 /// <summary>A coordinator's way to the stages.</summary>
 public sealed class StageSender
 {
@@ -62,9 +67,12 @@ public sealed class StageSender
         foreach (var some in executions.Executions.Chunk(CancelledAtOnce)) await _bus.Publish(new CancelExecutions(some), stop);
     }
 
-    /// <summary>Executions of one version of a stage that wait for a worker; null where unknown, as on the in-memory bus.</summary>
-    public async Task<long?> QueueDepthAsync(string stage, string version, CancellationToken stop = default) =>
-        _broker is null ? null : await _broker.ReadyMessagesAsync(Queues.Stage(stage, version), stop);
+    /// <summary>The queue of one version of a stage; null where there is none or nothing is known of it, as on the in-memory bus.</summary>
+    public async Task<StageQueue?> QueueAsync(string stage, string version, CancellationToken stop = default) =>
+        _broker is null ? null : await _broker.QueueAsync(Queues.Stage(stage, version), stop);
+
+    /// <summary>Executions of one version of a stage that wait for a worker; null where unknown.</summary>
+    public async Task<long?> QueueDepthAsync(string stage, string version, CancellationToken stop = default) => (await QueueAsync(stage, version, stop))?.Waiting;
 
     /// <summary>Asks a stage about executions: in this process where it lives here, otherwise one of its workers, busy or not.</summary>
     /// <param name="request">The questions.</param>

@@ -86,13 +86,19 @@ public sealed record DeadLetter(string Id, string Queue, string Reason, DateTime
     /// <summary>The envelope begins with ids and names the types soon: the whole of a large body need not be understood.</summary>
     internal static string TypeOf(ReadOnlySpan<byte> body)
     {
-        const string Start = "urn:message:";
         var text = Encoding.UTF8.GetString(body[..Math.Min(body.Length, MostTypeBytes)]);
-        var at = text.IndexOf(Start, StringComparison.Ordinal);
-        if (at < 0) return "";
-        var name = new string([.. text.Skip(at + Start.Length).TakeWhile(c => char.IsAsciiLetterOrDigit(c) || c is '.' or ':' or '_')]);
         var own = typeof(ExecuteStage).Namespace + ":";
-        return name.StartsWith(own, StringComparison.Ordinal) ? name[own.Length..] : name;
+        var name = After(text, "urn:message:") ?? "";
+        if (name.StartsWith(own, StringComparison.Ordinal)) return name[own.Length..];
+        if (name.Length > 0) return name;
+        var type = After(text, "\"type\":\"") ?? "";
+        return MessageTypes.Find(type)?.Name ?? type;
+    }
+
+    private static string? After(string text, string start)
+    {
+        var at = text.IndexOf(start, StringComparison.Ordinal);
+        return at < 0 ? null : new string([.. text.Skip(at + start.Length).TakeWhile(c => char.IsAsciiLetterOrDigit(c) || c is '.' or ':' or '_' or '-')]);
     }
 
     private static string? Text(IDictionary<string, object?>? headers, string name) =>

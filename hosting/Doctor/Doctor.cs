@@ -13,6 +13,7 @@ public sealed record DoctorCheck(string Name, bool Ok, string Message);
 public static class Doctor
 {
     private const long LowBytes = 1L << 30;
+    private const string Timeout = "broker's timeout";
 
     /// <summary>Checks folders, disk, processors and, where one is set, the broker.</summary>
     public static async Task<IReadOnlyList<DoctorCheck>> CheckAsync(HostingSettings settings, CancellationToken stop = default) =>
@@ -130,7 +131,7 @@ public static class Doctor
             return
             [
                 new DoctorCheck("broker", true, $"{settings.Broker} answers{(version is null ? "" : $": RabbitMQ {version}")}"),
-                ConsumerTimeout(version),
+                await ConsumerTimeoutAsync(version, settings.Broker, stop),
                 Dead(await broker.ReadyMessagesAsync(Queues.Dead, stop) ?? 0),
             ];
         }
@@ -140,16 +141,52 @@ public static class Doctor
         }
     }
 
+    private static async Task<DoctorCheck> ConsumerTimeoutAsync(Version? version, BrokerAddress broker, CancellationToken stop)
+    {
+        if (Environment.GetEnvironmentVariable(BrokerManagement.Variable) is not { } management || string.IsNullOrWhiteSpace(management)) return ConsumerTimeout(version, null);
+        try
+        {
+            return ConsumerTimeout(version, await BrokerManagement.TimeoutsAsync(management, broker.VirtualHost, stop));
+        }
+        catch (LatheException e)
+        {
+            return new DoctorCheck(Timeout, false, e.Message);
+        }
+    }
+
     /// <summary>How long a worker may hold a message before the broker gives it to another.</summary>
     /// <param name="version">Of RabbitMQ; null: unknown.</param>
-    public static DoctorCheck ConsumerTimeout(Version? version) => new(
-        "broker's timeout",
-        true,
-        version >= QueueArguments.FirstWithConsumerTimeout
-            ? $"an execution may take {QueueArguments.ConsumerTimeout.TotalDays:0} days (x-consumer-timeout of its queue), unless a policy of the broker says less in consumer-timeout"
-            : $"RabbitMQ {version?.ToString() ?? "of unknown version"} takes a message from a worker after consumer_timeout, 30 minutes by default, and cannot say what it is set to. Lathe computes on and "
-            + $"joins the message when it comes again, up to 100 times. For executions of more than a day put consumer_timeout = {QueueArguments.ConsumerTimeout.TotalMilliseconds:0} into rabbitmq.conf, "
-            + $"or use RabbitMQ {QueueArguments.FirstWithConsumerTimeout} or newer");
+    /// <param name="queues">What arguments and policies say of the stages' queues; null: nobody could look.</param>
+    public static DoctorCheck ConsumerTimeout(Version? version, IReadOnlyList<QueueTimeout>? queues)
+    {
+        if (!(version >= QueueArguments.FirstWithConsumerTimeout))
+        {
+            return new DoctorCheck(
+                Timeout,
+                true,
+                $"RabbitMQ {version?.ToString() ?? "of unknown version"} takes a message from a worker after consumer_timeout, 30 minutes by default, and cannot say what it is set to. Lathe computes on and "
+                + $"joins the message when it comes again, up to 100 times. For executions of more than a day put consumer_timeout = {QueueArguments.ConsumerTimeout.TotalMilliseconds:0} into rabbitmq.conf, "
+                + $"or use RabbitMQ {QueueArguments.FirstWithConsumerTimeout} or newer, which heeds arguments and policies of queues");
+        }
+
+        if (queues is null)
+        {
+            return new DoctorCheck(
+                Timeout,
+                true,
+                $"an execution may take {QueueArguments.ConsumerTimeout.TotalDays:0} days (x-consumer-timeout of its queue), unless a policy of the broker says less in consumer-timeout; "
+                + $"{BrokerManagement.Variable}=http://user:password@host:15672/ lets the doctor read policies");
+        }
+
+        var wrong = queues.Where(q => !(q.Least >= QueueArguments.ConsumerTimeout)).ToList();
+        return wrong.Count == 0
+            ? new DoctorCheck(Timeout, true, $"an execution may take {QueueArguments.ConsumerTimeout.TotalDays:0} days: so say arguments and policies of {queues.Count} queues of stages")
+            : new DoctorCheck(
+                Timeout,
+                false,
+                $"the broker takes a message from a worker too early ({string.Join("; ", wrong.Take(4))}{(wrong.Count > 4 ? "; ..." : "")}). Lathe computes on and joins the message when it comes again, up to 100 times. "
+                + $"Take consumer-timeout out of the policy, or set it to {QueueArguments.ConsumerTimeout.TotalMilliseconds:0}");
+    }
 
     private static DoctorCheck Dead(long count) => new(
         "dead letters", true, count == 0 ? "none" : $"{count} messages that nobody could read; see lathe dead-letters list");

@@ -12,12 +12,6 @@ namespace Lathe.Hosting;
 /// <param name="IsExplained">The message says it all; the log needs no stack trace.</param>
 internal sealed record StageFailure(FailureKind Kind, string Message, bool IsOfThisWorker, bool IsExplained)
 {
-    // Numbers of errno, which .NET hands on as they are.
-    private const int InputOutputError = 5;
-    private const int NoSpaceLeft = 28;
-    private const int ReadOnly = 30;
-    private const int QuotaExceeded = 122;
-
     /// <summary>Judges what an execution ended with.</summary>
     /// <param name="e">The exception.</param>
     /// <param name="hasOtherWorkers">True with a broker; in one process nobody else could take the execution.</param>
@@ -30,9 +24,9 @@ internal sealed record StageFailure(FailureKind Kind, string Message, bool IsOfT
             LatheException { Kind: FailureKind.Elsewhere } known => Own(known.Message),
             // If the input is in the store after all, this worker has another store; several in a row say so.
             LatheException { Kind: FailureKind.InputLost } lost => new(FailureKind.InputLost, lost.Message, hasOtherWorkers, true),
-            LatheException known when Chain(known).Any(IsBroken) || (known.Kind == FailureKind.Permanent && Chain(known).Any(IsOfBucket)) => Own(known.Message),
+            LatheException known when Chain(known).Any(MachineFault.Is) || (known.Kind == FailureKind.Permanent && Chain(known).Any(IsOfBucket)) => Own(known.Message),
             LatheException known => new(known.Kind, known.Message, false, true),
-            _ when Chain(cause).FirstOrDefault(IsBroken) is { } broken => Own(Told(broken)),
+            _ when Chain(cause).FirstOrDefault(MachineFault.Is) is { } broken => Own(MachineFault.Tell(broken)),
             IOException or SocketException => Transient($"input or output failed: {Line(cause)}"),
             HttpRequestException => Transient($"a request over HTTP failed: {Line(cause)}"),
             TimeoutException or OperationCanceledException => Transient($"something did not answer in time: {Line(cause)}"),
@@ -58,26 +52,8 @@ internal sealed record StageFailure(FailureKind Kind, string Message, bool IsOfT
         }
     }
 
-    /// <summary>A disk, a right or a library: the machine's, not the work's.</summary>
-    private static bool IsBroken(Exception e) => e switch
-    {
-        IOException io => io.HResult is NoSpaceLeft or QuotaExceeded or ReadOnly or InputOutputError,
-        UnauthorizedAccessException or DllNotFoundException or BadImageFormatException => true,
-        _ => false,
-    };
-
     /// <summary>For good, a bucket refuses what its settings on this worker name.</summary>
     private static bool IsOfBucket(Exception e) => e is AmazonServiceException or AmazonClientException;
-
-    private static string Told(Exception e) => e switch
-    {
-        IOException { HResult: NoSpaceLeft or QuotaExceeded } =>
-            $"the disk is full ({Line(e)}); make room where checkpoints and states are kept (lathe doctor shows where), and run the same again",
-        IOException { HResult: ReadOnly } or UnauthorizedAccessException =>
-            $"a file or folder of this worker cannot be used ({Line(e)}); lathe doctor, run as the worker is, shows which one",
-        IOException => $"a disk of this worker fails ({Line(e)})",
-        _ => $"a library of this worker cannot be loaded ({Line(e)}); install the same release again",
-    };
 
     private static Exception Unwrapped(Exception e) =>
         e is AggregateException or TypeInitializationException or TargetInvocationException && e.InnerException is { } inner ? Unwrapped(inner) : e;

@@ -54,7 +54,7 @@ public static class ParametersSchema
     public static IReadOnlyList<ParameterProblem> Validate(JsonElement schema, JsonElement parameters) => ParametersCheck.Of(schema).Run(parameters);
 
     /// <summary>The same by the schema of a record.</summary>
-    public static IReadOnlyList<ParameterProblem> Validate<TParameters>(JsonElement parameters) => Known<TParameters>.Check.Run(parameters);
+    public static IReadOnlyList<ParameterProblem> Validate<TParameters>(JsonElement parameters) => Checked<TParameters>.Check.Run(parameters);
 
     /// <summary>The parameter that a schema marks with a keyword; null where it marks none.</summary>
     /// <param name="schema">JSON Schema of a stage's parameters; null: nothing is known.</param>
@@ -99,9 +99,13 @@ public static class ParametersSchema
                 $"parameters of stage {stage}: {string.Join("; ", problems.Select(p => $"{string.Join('.', JsonPointer.Steps(p.Pointer))} {p.Message}".TrimStart()))}");
         }
 
-        return WithDefaults(For<TParameters>(), parameters).Deserialize<TParameters>(LatheJson.Options)
-            ?? throw new LatheException($"parameters of stage {stage}: expected an object");
+        return ReadValid<TParameters>(stage, parameters);
     }
+
+    /// <summary>The same for parameters in which <see cref="Validate{TParameters}"/> found nothing.</summary>
+    internal static TParameters ReadValid<TParameters>(string stage, JsonElement parameters) =>
+        WithDefaults(For<TParameters>(), parameters).Deserialize<TParameters>(LatheJson.Options)
+        ?? throw new LatheException($"parameters of stage {stage}: expected an object");
 
     private static bool IsRequired(JsonPropertyInfo property) =>
         property.IsRequired
@@ -161,7 +165,11 @@ public static class ParametersSchema
     private static class Known<TParameters>
     {
         public static readonly JsonElement Schema = Make<TParameters>();
+    }
 
-        public static readonly ParametersCheck Check = ParametersCheck.Of(Schema);
+    /// <summary>Apart from the schema: a command that checks nothing does not load what checks.</summary>
+    private static class Checked<TParameters>
+    {
+        public static readonly ParametersCheck Check = ParametersCheck.Of(Known<TParameters>.Schema);
     }
 }

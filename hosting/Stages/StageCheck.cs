@@ -60,7 +60,7 @@ public sealed class StageCheck(string dataset, NetworkForm? input, HostingSettin
     {
         var problems = ParametersSchema.Validate<TParameters>(parameters);
         if (problems.Count > 0) return new StageForecast(problems, null);
-        var record = ParametersSchema.Read<TParameters>(TStage.Manifest.Name, parameters);
+        var record = ParametersSchema.ReadValid<TParameters>(TStage.Manifest.Name, parameters);
         return new StageForecast(Problems<TStage, TParameters>(record, context), Form<TStage, TParameters>(record, context));
     }
 

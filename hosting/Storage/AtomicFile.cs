@@ -6,7 +6,9 @@ namespace Lathe.Hosting;
 /// <summary>Files that are there whole or not at all: written aside, flushed to the disk, then renamed, and the new name flushed.</summary>
 public static partial class AtomicFile
 {
-    private const string Aside = ".writing";
+    /// <summary>Ending of the name of a file that is being written.</summary>
+    public const string Aside = ".writing";
+
     private const int CloseOnExec = 0x80000;
 
     /// <summary>Writes a file whole or not at all; a writer that throws leaves what was there before.</summary>

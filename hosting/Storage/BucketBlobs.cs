@@ -14,6 +14,9 @@ namespace Lathe.Hosting;
 /// <param name="cacheBytes">Bytes that the copies may take.</param>
 public sealed class BucketBlobs(BucketAccess access, BucketAddress address, string cache, long cacheBytes = HostingSettings.UsualCacheBytes) : IBlobs
 {
+    // An upload in parts that is not complete is listed as NAME?upload=ID.writing, like a file that is being written to a folder.
+    private const string Upload = "?upload=";
+
     private readonly BucketClient _bucket = new(access, address);
     private readonly LocalCopies _copies = new(cache, cacheBytes);
 
@@ -63,7 +66,11 @@ public sealed class BucketBlobs(BucketAccess access, BucketAddress address, stri
 
     public void Write(Func<Stream, string> write) => AtomicFile.WriteAside(cache, write, _bucket.Upload);
 
-    public void Delete(string name) => _bucket.Delete(name);
+    public void Delete(string name)
+    {
+        if (UploadOf(name) is { } upload) _bucket.GiveUp(upload.Name, upload.Id);
+        else _bucket.Delete(name);
+    }
 
     public void SetAside(string name, string newName)
     {
@@ -74,7 +81,14 @@ public sealed class BucketBlobs(BucketAccess access, BucketAddress address, stri
 
     public IReadOnlyList<(string Name, long Bytes)> List(string start) => [.. _bucket.List(start).Select(found => (found.Name, found.Bytes))];
 
-    public StoredBlob? Find(string name) => _bucket.Find(name) is { } there ? new StoredBlob(name, there.Bytes, there.WrittenAt) : null;
+    public StoredBlob? Find(string name) => UploadOf(name) is not null ? ListUploads().FirstOrDefault(u => u.Name == name) : _bucket.Find(name) is { } there ? new StoredBlob(name, there.Bytes, there.WrittenAt) : null;
 
-    public IEnumerable<StoredBlob> ListAll() => _bucket.ListAll().Select(there => new StoredBlob(there.Name, there.Bytes, there.WrittenAt));
+    public IEnumerable<StoredBlob> ListAll() => _bucket.ListAll().Select(there => new StoredBlob(there.Name, there.Bytes, there.WrittenAt)).Concat(ListUploads());
+
+    private IEnumerable<StoredBlob> ListUploads() => _bucket.ListUploads().Select(u => new StoredBlob($"{u.Name}{Upload}{u.Id}{AtomicFile.Aside}", 0, u.BeganAt));
+
+    private static (string Name, string Id)? UploadOf(string name) =>
+        name.IndexOf(Upload, StringComparison.Ordinal) is > 0 and var at && name.EndsWith(AtomicFile.Aside, StringComparison.Ordinal)
+            ? (name[..at], name[(at + Upload.Length)..^AtomicFile.Aside.Length])
+            : null;
 }

@@ -35,6 +35,15 @@ public sealed class TrainingStateStore(IBlobs blobs)
         attempt.Begin();
         return attempt;
     }
+
+    /// <summary>Deletes the states of executions that nobody will ask for again, those of fresh sweeps too.</summary>
+    /// <param name="keys">Execution keys.</param>
+    public void Forget(IReadOnlyCollection<string> keys)
+    {
+        if (keys.Count == 0) return;
+        var gone = keys.ToHashSet();
+        foreach (var (name, _) in blobs.List("").Where(b => gone.Contains(b.Name.Split('.', '-')[0]))) blobs.Delete(name);
+    }
 }
 
 /// <summary>One attempt at an execution: its training state, and the time and tries spent on it so far.</summary>

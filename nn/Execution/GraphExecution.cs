@@ -60,7 +60,7 @@ internal static class GraphExecution
 
     private static Tensor Entering(Tensor input, Precision precision)
     {
-        var pixels = ChannelsLast(input);
+        var pixels = input.dim() == 2 ? input.alias() : ChannelsLast(input);
         if (precision == Precision.Float32)
             return pixels;
         using (pixels)
@@ -91,25 +91,32 @@ internal static class GraphExecution
         var x = inputs.Length > 0 ? inputs[0] : throw new LatheException($"Layer '{node.Name}' reads nothing. It needs an input.");
         switch (node)
         {
+            case Conv2d { Padding.IsSymmetric: true } conv:
+                return Convolve(x, conv, [conv.Padding.Top, conv.Padding.Left]);
             case Conv2d conv:
-                return F.conv2d(
-                    x,
-                    Value("weight"),
-                    conv.Bias ? Value("bias") : null,
-                    [conv.Stride, conv.Stride],
-                    [conv.Padding, conv.Padding],
-                    [conv.Dilation, conv.Dilation],
-                    conv.Groups);
+                using (var bordered = Bordered(x, conv.Padding, 0))
+                    return Convolve(bordered, conv, [0, 0]);
             case Linear linear:
                 return F.linear(x, Value("weight"), linear.Bias ? Value("bias") : null);
             case BatchNorm norm:
                 return Normalize(x, norm, training, parameter, buffers);
+            case GroupNorm norm:
+                return F.group_norm(x, norm.Groups, Value("weight"), Value("bias"), norm.Epsilon);
+            case LeakyRelu leaky:
+                return F.leaky_relu(x, leaky.Slope);
+            case PRelu:
+                return F.prelu(x, Value("weight"));
             case Activation activation:
                 return Activate(x, activation.Kind);
+            case MaxPool2d pool when IsUsual(pool.Kernel, pool.Padding):
+                return F.max_pool2d(x, Pair(pool.Kernel), Pair(pool.Stride), [pool.Padding.Top, pool.Padding.Left]);
             case MaxPool2d pool:
-                return F.max_pool2d(x, [pool.Kernel, pool.Kernel], [pool.Stride, pool.Stride], [pool.Padding, pool.Padding]);
+                using (var bordered = Bordered(x, pool.Padding, double.NegativeInfinity))
+                    return F.max_pool2d(bordered, Pair(pool.Kernel), Pair(pool.Stride));
+            case AvgPool2d { Beyond.IsNone: true } pool when IsUsual(pool.Kernel, pool.Padding):
+                return F.avg_pool2d(x, Pair(pool.Kernel), Pair(pool.Stride), [pool.Padding.Top, pool.Padding.Left]);
             case AvgPool2d pool:
-                return F.avg_pool2d(x, [pool.Kernel, pool.Kernel], [pool.Stride, pool.Stride], [pool.Padding, pool.Padding]);
+                return Mean(x, pool);
             case GlobalAvgPool:
                 return F.adaptive_avg_pool2d(x, [1L, 1L]);
             case AdaptiveAvgPool2d pool:
@@ -120,11 +127,14 @@ internal static class GraphExecution
                 return x * inputs[1];
             case Pad pad:
                 // From the last dimension backwards: width, height, channels.
-                return F.pad(x, [0, 0, 0, 0, pad.Before, pad.After]);
+                return F.pad(x, [pad.Border.Left, pad.Border.Right, pad.Border.Top, pad.Border.Bottom, pad.Before, pad.After]);
             case Concat:
                 return cat(inputs, 1);
             case Flatten:
                 return x.flatten(1);
+            case Unflatten unflatten:
+                using (var planes = x.reshape(x.shape[0], -1, unflatten.Height, unflatten.Width))
+                    return ChannelsLast(planes);
             case Dropout drop:
                 return Drop(x, drop, training, dropout);
             case Quantize quantize:
@@ -133,12 +143,38 @@ internal static class GraphExecution
                 throw new LatheException($"Layer '{node.Name}' is a {node.GetType().Name}, which this version of Lathe cannot run.");
         }
 
+        Tensor Convolve(Tensor image, Conv2d conv, long[] padding) =>
+            F.conv2d(image, Value("weight"), conv.Bias ? Value("bias") : null, Pair(conv.Stride), padding, Pair(conv.Dilation), conv.Groups);
+
         // Parameters are stored in float32 and converted to the type of the input.
         Tensor Value(string name)
         {
             var value = parameter($"{node.Name}.{name}");
             return value.dtype == x.dtype ? value : value.to(x.dtype);
         }
+    }
+
+    private static long[] Pair(Extent extent) => [extent.Height, extent.Width];
+
+    /// <summary>A border that libtorch's poolings have themselves.</summary>
+    private static bool IsUsual(Extent kernel, Border padding) =>
+        padding.IsSymmetric && padding.Top <= kernel.Height / 2 && padding.Left <= kernel.Width / 2;
+
+    private static Tensor Bordered(Tensor x, Border border, double value) =>
+        F.pad(x, [border.Left, border.Right, border.Top, border.Bottom], TorchSharp.PaddingModes.Constant, value);
+
+    /// <summary>Sums of windows, divided by the number of pixels that count.</summary>
+    private static Tensor Mean(Tensor x, AvgPool2d pool)
+    {
+        using var bordered = Bordered(x, pool.Padding + pool.Beyond, 0);
+        if (pool.Beyond.IsNone)
+            return F.avg_pool2d(bordered, Pair(pool.Kernel), Pair(pool.Stride));
+        using var sums = F.avg_pool2d(bordered, Pair(pool.Kernel), Pair(pool.Stride), divisor_override: 1);
+        var rows = AveragedPixels.Rows(pool, (int)x.shape[2], (int)sums.shape[2]);
+        var columns = AveragedPixels.Columns(pool, (int)x.shape[3], (int)sums.shape[3]);
+        using var pixels = GraphModule.FloatTensor([.. rows.SelectMany(row => columns.Select(column => (float)((long)row * column)))], [rows.Length, columns.Length]);
+        using var divisors = pixels.to(x.dtype, x.device);
+        return sums / divisors;
     }
 
     private static Tensor Normalize(

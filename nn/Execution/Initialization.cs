@@ -17,11 +17,17 @@ internal static class Initialization
         switch (node)
         {
             case Conv2d conv when tensor.Kind == ParameterKind.Weight:
-                random.FillNormal(values, Math.Sqrt(2.0 * conv.Groups / ((double)conv.OutChannels * conv.Kernel * conv.Kernel)));
+                random.FillNormal(values, Math.Sqrt(2.0 * conv.Groups / ((double)conv.OutChannels * conv.Kernel.Area)));
                 break;
             case Linear linear:
                 var bound = 1 / Math.Sqrt(linear.InFeatures);
                 random.FillUniform(values, -bound, bound);
+                break;
+            case PRelu:
+                Array.Fill(values, 0.25f);
+                break;
+            case GroupNorm when tensor.Kind is ParameterKind.Scale:
+                Array.Fill(values, 1f);
                 break;
             case BatchNorm when tensor.Kind is ParameterKind.Scale or ParameterKind.RunningVariance:
                 Array.Fill(values, 1f);

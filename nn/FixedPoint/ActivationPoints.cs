@@ -100,7 +100,7 @@ public static class ActivationPoints
     }
 
     /// <summary>Its output holds only values that its input holds, and zeros.</summary>
-    internal static bool Keeps(Node node) => node is MaxPool2d or Pad or Flatten or Dropout or AvgPool2d { Kernel: 1, Padding: 0 };
+    internal static bool Keeps(Node node) => node is MaxPool2d or Pad or Flatten or Unflatten or Dropout or AvgPool2d { IsSubsampling: true };
 
     /// <summary>Whether a node's tensor is consumed inside the next computation and never stored.</summary>
     private static bool IsInnerPart(Node node, Dictionary<string, List<Node>> readers)
@@ -120,7 +120,7 @@ public static class ActivationPoints
     private static bool IsSigned(Node node, Dictionary<string, bool> signed) => node switch
     {
         Activation { Kind: ActivationKind.Relu or ActivationKind.Relu6 or ActivationKind.Sigmoid or ActivationKind.HardSigmoid } => false,
-        MaxPool2d or AvgPool2d or GlobalAvgPool or AdaptiveAvgPool2d or Add or Mul or Concat or Pad or Flatten or Dropout =>
+        MaxPool2d or AvgPool2d or GlobalAvgPool or AdaptiveAvgPool2d or Add or Mul or Concat or Pad or Flatten or Unflatten or Dropout =>
             node.Inputs.Any(input => signed[input]),
         _ => true,
     };

@@ -92,20 +92,25 @@ public static class FixedPointCompiler
                 case Conv2d conv: _pending.Add(node.Name, Multiply(conv)); break;
                 case Linear linear: _pending.Add(node.Name, Multiply(linear)); break;
                 case BatchNorm norm: _pending.Add(node.Name, Normalize(norm)); break;
+                case LeakyRelu leaky: _pending.Add(node.Name, Activate(leaky)); break;
+                case PRelu relu: _pending.Add(node.Name, Activate(relu)); break;
                 case Activation activation: _pending.Add(node.Name, Activate(activation)); break;
                 case Add: _pending.Add(node.Name, Sum(node)); break;
                 case Mul: _pending.Add(node.Name, Product(node)); break;
-                case AvgPool2d { Kernel: 1, Padding: 0 } pool:
+                case AvgPool2d { IsSubsampling: true } pool:
                     Keep(node, (from, to) => new SubsampleStep([from], to, pool.Stride));
                     break;
                 case AvgPool2d pool:
-                    _pending.Add(node.Name, Mean(node, Windows(pool.Kernel, pool.Stride, pool.Padding), (_, _) => pool.Kernel * pool.Kernel));
+                    _pending.Add(node.Name, Mean(pool));
                     break;
-                case GlobalAvgPool: _pending.Add(node.Name, Mean(node, (extent, _) => AdaptiveWindows.Of(extent, 1), (y, x) => y.Count * x.Count)); break;
-                case AdaptiveAvgPool2d: _pending.Add(node.Name, Mean(node, AdaptiveWindows.Of, (y, x) => y.Count * x.Count)); break;
-                case MaxPool2d pool: Keep(node, (from, to) => new MaximumStep([from], to, pool.Kernel, pool.Stride, pool.Padding)); break;
-                case Pad pad: Keep(node, (from, to) => new PadStep([from], to, pad.Before)); break;
-                case Flatten: Keep(node, (from, to) => new FlattenStep([from], to)); break;
+                case GlobalAvgPool or AdaptiveAvgPool2d: _pending.Add(node.Name, Mean(node)); break;
+                case MaxPool2d pool:
+                    Keep(node, (from, to) => new MaximumStep([from], to, pool.Kernel, pool.Stride, pool.Padding.Top, pool.Padding.Left));
+                    break;
+                case Pad pad: Keep(node, (from, to) => new PadStep([from], to, pad.Before, pad.Border.Top, pad.Border.Left)); break;
+                case Flatten: Keep(node, (from, to) => new FlattenStep([from], to, _shapes[node.Inputs[0]].Height * _shapes[node.Inputs[0]].Width)); break;
+                // The other way round, channels and pixels change places.
+                case Unflatten: Keep(node, (from, to) => new FlattenStep([from], to, _shapes[node.Name].Channels)); break;
                 case Concat: _pending.Add(node.Name, Join(node)); break;
                 case Dropout when _pending.TryGetValue(node.Inputs[0], out var value): _pending.Add(node.Name, value); break;
                 case Dropout: _stored.Add(node.Name, Stored(node, 0)); break;
@@ -152,13 +157,13 @@ public static class FixedPointCompiler
         {
             var (input, output) = (_shapes[conv.Inputs[0]], _shapes[conv.Name]);
             var shape = new ConvolutionShape(
-                conv.InChannels, conv.OutChannels, conv.Kernel, conv.Stride, conv.Padding, conv.Dilation, conv.Groups,
+                conv.InChannels, conv.OutChannels, conv.Kernel, conv.Stride, conv.Padding.Top, conv.Padding.Left, conv.Dilation, conv.Groups,
                 input.Height, input.Width, output.Height, output.Width);
             return Multiply(conv, shape, conv.Bias);
         }
 
         private Pending Multiply(Linear linear) =>
-            Multiply(linear, new ConvolutionShape(linear.InFeatures, linear.OutFeatures, 1, 1, 0, 1, 1, 1, 1, 1, 1), linear.Bias);
+            Multiply(linear, new ConvolutionShape(linear.InFeatures, linear.OutFeatures, 1, 1, 0, 0, 1, 1, 1, 1, 1, 1), linear.Bias);
 
         private Pending Multiply(Node node, ConvolutionShape shape, bool hasBias)
         {
@@ -184,7 +189,7 @@ public static class FixedPointCompiler
         private static sbyte[] Levels(float[] weights, WeightFormat format, ConvolutionShape shape)
         {
             var levels = new sbyte[weights.Length];
-            var (channels, positions) = (shape.InChannels / shape.Groups, shape.Kernel * shape.Kernel);
+            var (channels, positions) = (shape.InChannels / shape.Groups, (int)shape.Kernel.Area);
             for (var i = 0; i < levels.Length; i++)
             {
                 var (position, rest) = (i % positions, i / positions);
@@ -235,6 +240,28 @@ public static class FixedPointCompiler
                 (to, _) => new TableStep([from], to, Table(_tensors[from], _tensors[to], x => Apply(node.Kind, x))), [], [], PendingKind.Whole);
         }
 
+        private Pending Activate(LeakyRelu node)
+        {
+            var from = Stored(node, 0);
+            return new Pending(
+                (to, _) => new TableStep([from], to, Table(_tensors[from], _tensors[to], x => x < 0 ? (float)node.Slope * x : x)), [], [], PendingKind.Whole);
+        }
+
+        private Pending Activate(PRelu node)
+        {
+            var from = Stored(node, 0);
+            var slopes = Values(node, "weight");
+            var channels = _shapes[node.Name].Channels;
+            return new Pending(
+                (to, _) =>
+                {
+                    var scale = Math.ScaleB(1, _tensors[to].Fraction - _tensors[from].Fraction);
+                    return new SlopeStep(
+                        [from], to, Requantizer.Of(scale, 0), [.. Enumerable.Range(0, channels).Select(c => Requantizer.Of(slopes[slopes.Length == 1 ? 0 : c] * scale, 0))]);
+                },
+                [], [], PendingKind.Whole);
+        }
+
         private Pending Sum(Node node)
         {
             int[] from = [.. node.Inputs.Select((_, i) => Stored(node, i))];
@@ -252,15 +279,34 @@ public static class FixedPointCompiler
         private static Pending Whole(Func<int, Requantizer, IntegerStep> step, int exponent) =>
             new((to, maps) => step(to, maps[0]), [Math.ScaleB(1, exponent)], [0], PendingKind.Whole);
 
-        private Pending Mean(
-            Node node,
-            Func<int, int, (int First, int Count)[]> windows,
-            Func<(int First, int Count), (int First, int Count), int> pixels)
+        /// <summary>Over windows of the image alone.</summary>
+        private Pending Mean(Node node)
+        {
+            var (input, output) = (_shapes[node.Inputs[0]], _shapes[node.Name]);
+            var (rows, columns) = (AdaptiveWindows.Of(input.Height, output.Height), AdaptiveWindows.Of(input.Width, output.Width));
+            return Mean(node, rows, columns, [.. rows.Select(row => row.Count)], [.. columns.Select(column => column.Count)]);
+        }
+
+        private Pending Mean(AvgPool2d pool)
+        {
+            var (input, output) = (_shapes[pool.Inputs[0]], _shapes[pool.Name]);
+            var border = pool.Padding + pool.Beyond;
+            return Mean(
+                pool,
+                Windows(pool.Kernel.Height, pool.Stride.Height, border.Top, input.Height, output.Height),
+                Windows(pool.Kernel.Width, pool.Stride.Width, border.Left, input.Width, output.Width),
+                AveragedPixels.Rows(pool, input.Height, output.Height),
+                AveragedPixels.Columns(pool, input.Width, output.Width));
+        }
+
+        /// <param name="node">The pooling.</param>
+        /// <param name="rows">Rows of the image under each output row's window.</param>
+        /// <param name="columns">Columns likewise.</param>
+        /// <param name="high">By how many rows each output row's sum is divided.</param>
+        /// <param name="wide">By how many columns likewise.</param>
+        private Pending Mean(Node node, (int First, int Count)[] rows, (int First, int Count)[] columns, int[] high, int[] wide)
         {
             var from = Stored(node, 0);
-            var (input, output) = (_shapes[node.Inputs[0]], _shapes[node.Name]);
-            var rows = windows(input.Height, output.Height);
-            var columns = windows(input.Width, output.Width);
             return new Pending(
                 (to, _) =>
                 {
@@ -268,7 +314,7 @@ public static class FixedPointCompiler
                     var divisions = new Quotient[rows.Length, columns.Length];
                     for (var y = 0; y < rows.Length; y++)
                     {
-                        for (var x = 0; x < columns.Length; x++) divisions[y, x] = Quotient.Of(places, pixels(rows[y], columns[x]));
+                        for (var x = 0; x < columns.Length; x++) divisions[y, x] = Quotient.Of(places, high[y] * wide[x]);
                     }
 
                     return new MeanStep([from], to, rows, columns, divisions);
@@ -276,7 +322,7 @@ public static class FixedPointCompiler
                 [], [], PendingKind.Whole);
         }
 
-        private static Func<int, int, (int First, int Count)[]> Windows(int kernel, int stride, int padding) => (extent, outputs) =>
+        private static (int First, int Count)[] Windows(int kernel, int stride, int padding, int extent, int outputs) =>
         [
             .. Enumerable.Range(0, outputs).Select(i =>
             {

@@ -43,16 +43,30 @@ public abstract record IntegerStep(IReadOnlyList<int> Inputs, int Output);
 public sealed record MultiplyStep(
     IReadOnlyList<int> Inputs, int Output, ConvolutionShape Shape, int Bits, sbyte[] Levels, IReadOnlyList<Requantizer> Maps) : IntegerStep(Inputs, Output);
 
-/// <summary>Extents of a convolution.</summary>
+/// <summary>Extents of a convolution. Top and Left are rows and columns of zeros before the image; what windows read behind it is zero too.</summary>
 public sealed record ConvolutionShape(
-    int InChannels, int OutChannels, int Kernel, int Stride, int Padding, int Dilation, int Groups, int Height, int Width, int OutHeight, int OutWidth)
+    int InChannels,
+    int OutChannels,
+    Extent Kernel,
+    Extent Stride,
+    int Top,
+    int Left,
+    Extent Dilation,
+    int Groups,
+    int Height,
+    int Width,
+    int OutHeight,
+    int OutWidth)
 {
     /// <summary>Products for one output.</summary>
-    public int Depth => Kernel * Kernel * (InChannels / Groups);
+    public int Depth => (int)Kernel.Area * (InChannels / Groups);
 }
 
 /// <summary>A map of each channel: a batch norm by itself.</summary>
 public sealed record ChannelStep(IReadOnlyList<int> Inputs, int Output, IReadOnlyList<Requantizer> Maps) : IntegerStep(Inputs, Output);
+
+/// <summary>(byte − zero), mapped by one map where it is positive and by the channel's own where it is negative: PReLU.</summary>
+public sealed record SlopeStep(IReadOnlyList<int> Inputs, int Output, Requantizer Positive, IReadOnlyList<Requantizer> Negative) : IntegerStep(Inputs, Output);
 
 /// <summary>Sum of (byte − zero) over tensors of one scale, then mapped.</summary>
 public sealed record SumStep(IReadOnlyList<int> Inputs, int Output, Requantizer Map) : IntegerStep(Inputs, Output);
@@ -69,7 +83,7 @@ public sealed record MeanStep(
     : IntegerStep(Inputs, Output);
 
 /// <summary>Greatest byte of windows; what lies outside the tensor does not count.</summary>
-public sealed record MaximumStep(IReadOnlyList<int> Inputs, int Output, int Kernel, int Stride, int Padding) : IntegerStep(Inputs, Output);
+public sealed record MaximumStep(IReadOnlyList<int> Inputs, int Output, Extent Kernel, Extent Stride, int Top, int Left) : IntegerStep(Inputs, Output);
 
 /// <summary>Each byte replaced by that of a table: activations other than ReLU on a sum, and changes of format. 256 bytes.</summary>
 public sealed record TableStep(IReadOnlyList<int> Inputs, int Output, byte[] Table) : IntegerStep(Inputs, Output);
@@ -77,14 +91,14 @@ public sealed record TableStep(IReadOnlyList<int> Inputs, int Output, byte[] Tab
 /// <summary>Tensors side by side along the channels, each one's bytes replaced by those of its table.</summary>
 public sealed record JoinStep(IReadOnlyList<int> Inputs, int Output, IReadOnlyList<byte[]> Tables) : IntegerStep(Inputs, Output);
 
-/// <summary>Zeros put before and after the channels.</summary>
-public sealed record PadStep(IReadOnlyList<int> Inputs, int Output, int Before) : IntegerStep(Inputs, Output);
+/// <summary>Zeros put around channels and pixels: Before channels, Top rows and Left columns before the input's.</summary>
+public sealed record PadStep(IReadOnlyList<int> Inputs, int Output, int Before, int Top = 0, int Left = 0) : IntegerStep(Inputs, Output);
 
-/// <summary>Every stride-th pixel of every stride-th row.</summary>
-public sealed record SubsampleStep(IReadOnlyList<int> Inputs, int Output, int Stride) : IntegerStep(Inputs, Output);
+/// <summary>Every so many pixels of every so many rows.</summary>
+public sealed record SubsampleStep(IReadOnlyList<int> Inputs, int Output, Extent Stride) : IntegerStep(Inputs, Output);
 
-/// <summary>From pixel by pixel to channel by channel: byte (y·W + x)·C + c becomes byte (c·H + y)·W + x.</summary>
-public sealed record FlattenStep(IReadOnlyList<int> Inputs, int Output) : IntegerStep(Inputs, Output);
+/// <summary>From rows by columns to columns by rows: byte r·columns + c becomes byte c·Rows + r. Rows are pixels where a flattening puts channels first.</summary>
+public sealed record FlattenStep(IReadOnlyList<int> Inputs, int Output, int Rows) : IntegerStep(Inputs, Output);
 
 /// <summary>Bytes that are the logits already: (byte − zero), in the logits' own scale.</summary>
 public sealed record LogitStep(IReadOnlyList<int> Inputs) : IntegerStep(Inputs, Logits)

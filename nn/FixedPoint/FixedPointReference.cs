@@ -51,6 +51,8 @@ public static class FixedPointReference
                 return Multiply(multiply, x);
             case ChannelStep map:
                 return Each(x.Length, i => Map(map.Maps[i % channels], x[i]));
+            case SlopeStep slope:
+                return Each(x.Length, i => Map(x[i].Sign < 0 ? slope.Negative[i % channels] : slope.Positive, x[i]));
             case SumStep sum:
                 return Each(x.Length, i => Map(sum.Map, inputs.Aggregate(BigInteger.Zero, (total, input) => total + input[i])));
             case ProductStep product:
@@ -67,18 +69,20 @@ public static class FixedPointReference
                 return Each(to.Length, i =>
                 {
                     var channel = (i % channels) - pad.Before;
-                    return channel >= 0 && channel < from.Shape.Channels ? x[(i / channels * from.Shape.Channels) + channel] : 0;
+                    var (row, column) = ((i / channels / to.Shape.Width) - pad.Top, (i / channels % to.Shape.Width) - pad.Left);
+                    var isInside = channel >= 0 && channel < from.Shape.Channels && row >= 0 && row < from.Shape.Height && column >= 0 && column < from.Shape.Width;
+                    return isInside ? x[(((row * from.Shape.Width) + column) * from.Shape.Channels) + channel] : 0;
                 });
             case SubsampleStep subsample:
                 return Each(to.Length, i =>
                 {
                     var (pixel, channel) = (i / channels, i % channels);
-                    var (row, column) = (pixel / to.Shape.Width * subsample.Stride, pixel % to.Shape.Width * subsample.Stride);
+                    var (row, column) = (pixel / to.Shape.Width * subsample.Stride.Height, pixel % to.Shape.Width * subsample.Stride.Width);
                     return x[(((row * from.Shape.Width) + column) * channels) + channel];
                 });
-            case FlattenStep:
-                var pixels = from.Shape.Height * from.Shape.Width;
-                return Each(x.Length, i => x[(i % pixels * from.Shape.Channels) + (i / pixels)]);
+            case FlattenStep flatten:
+                var columns = x.Length / flatten.Rows;
+                return Each(x.Length, i => x[(i % flatten.Rows * columns) + (i / flatten.Rows)]);
             case LogitStep:
                 return x;
             default:
@@ -113,10 +117,10 @@ public static class FixedPointReference
         {
             var (pixel, channel) = (i / shape.OutChannels, i % shape.OutChannels);
             var sum = BigInteger.Zero;
-            for (var tap = 0; tap < shape.Kernel * shape.Kernel; tap++)
+            for (var tap = 0; tap < shape.Kernel.Area; tap++)
             {
-                var row = (pixel / shape.OutWidth * shape.Stride) + (tap / shape.Kernel * shape.Dilation) - shape.Padding;
-                var column = (pixel % shape.OutWidth * shape.Stride) + (tap % shape.Kernel * shape.Dilation) - shape.Padding;
+                var row = (pixel / shape.OutWidth * shape.Stride.Height) + (tap / shape.Kernel.Width * shape.Dilation.Height) - shape.Top;
+                var column = (pixel % shape.OutWidth * shape.Stride.Width) + (tap % shape.Kernel.Width * shape.Dilation.Width) - shape.Left;
                 if (row < 0 || row >= shape.Height || column < 0 || column >= shape.Width) continue;
                 var at = (((row * shape.Width) + column) * shape.InChannels) + (channel / made * read);
                 var levels = step.Levels.AsSpan((channel * shape.Depth) + (tap * read), read);
@@ -156,10 +160,10 @@ public static class FixedPointReference
     {
         var (pixel, channel) = (i / to.Shape.Channels, i % to.Shape.Channels);
         BigInteger? greatest = null;
-        for (var tap = 0; tap < step.Kernel * step.Kernel; tap++)
+        for (var tap = 0; tap < step.Kernel.Area; tap++)
         {
-            var row = (pixel / to.Shape.Width * step.Stride) + (tap / step.Kernel) - step.Padding;
-            var column = (pixel % to.Shape.Width * step.Stride) + (tap % step.Kernel) - step.Padding;
+            var row = (pixel / to.Shape.Width * step.Stride.Height) + (tap / step.Kernel.Width) - step.Top;
+            var column = (pixel % to.Shape.Width * step.Stride.Width) + (tap % step.Kernel.Width) - step.Left;
             if (row < 0 || row >= from.Shape.Height || column < 0 || column >= from.Shape.Width) continue;
             var value = x[(((row * from.Shape.Width) + column) * from.Shape.Channels) + channel];
             if (greatest is null || value > greatest) greatest = value;

@@ -68,6 +68,12 @@ public sealed record CoordinatorOptions
     /// <summary>After this time without a heartbeat, a sweep of another embedded coordinator counts as interrupted.</summary>
     public TimeSpan AbandonedAfter { get; init; } = TimeSpan.FromMinutes(1);
 
+    /// <summary>
+    /// After this time without a heartbeat, an embedded coordinator of this machine whose process is no more counts as gone; of another one, the state of its
+    /// sweeps is shown with a doubt.
+    /// </summary>
+    public TimeSpan SilentAfter { get; init; } = TimeSpan.FromSeconds(10);
+
     /// <summary>How long a start waits for the database.</summary>
     public TimeSpan StartPatience { get; init; } = TimeSpan.FromSeconds(60);
 }

@@ -1,4 +1,5 @@
 using Lathe.Contracts.Messages;
+using Lathe.Hosting;
 
 namespace Lathe.Coordinator.Tests;
 
@@ -9,6 +10,9 @@ internal sealed class RecordingBus : IStageBus
     private readonly List<(ExecuteStage Command, string? TraceParent)> _sent = [];
 
     public long? Depth { get; set; }
+
+    /// <summary>Workers of every stage; counts where the depth is known.</summary>
+    public long Workers { get; set; } = 1;
 
     public bool IsDown { get; set; }
 
@@ -52,7 +56,7 @@ internal sealed class RecordingBus : IStageBus
         return Task.CompletedTask;
     }
 
-    public Task<long?> QueueDepthAsync(string stage, string version, CancellationToken stop) => Task.FromResult(Depth);
+    public Task<StageQueue?> QueueAsync(string stage, string version, CancellationToken stop) => Task.FromResult(Depth is { } waiting ? new StageQueue(waiting, Workers) : null);
 
     /// <summary>What a stage says to a question; by default nothing.</summary>
     public Func<CheckStage, StageQuestion, StageForecast> OnChecked { get; set; } = (_, _) => StageForecast.Unknown;

@@ -47,6 +47,8 @@ internal sealed class Workbench : IDisposable
 
     public ResultStore Results { get; }
 
+    public TrainingStateStore States => new(new FolderBlobs(Path.Combine(Folder, "states")));
+
     public CoordinatorStore Store { get; }
 
     public SweepQueries Queries { get; }
@@ -80,7 +82,7 @@ internal sealed class Workbench : IDisposable
 
         Catalog = catalog;
         Orchestrator = new Orchestrator(
-            Store, catalog, Bus, Checkpoints, Results, name => OnFingerprint(name), Options, Time, NullLoggerFactory.Instance);
+            Store, catalog, Bus, Checkpoints, Results, name => OnFingerprint(name), Options, Time, NullLoggerFactory.Instance, States);
         await Orchestrator.ResumeAsync();
         await Orchestrator.DispatchAsync();
     }

@@ -1,72 +1,58 @@
-using System.Net.Http.Json;
-using System.Text.RegularExpressions;
-using Lathe.Contracts;
+using System.Diagnostics;
 using Lathe.Testing;
 
 namespace Lathe.EndToEnd.Tests;
 
-/// <summary>The commands that docs/cluster.md shows for five processes by hand, with this machine's addresses in place of the examples'.</summary>
-public sealed partial class The_cluster_guide(RabbitMqBroker broker) : IClassFixture<RabbitMqBroker>
+/// <summary>The commands that docs/cluster.md shows for five processes by hand, pasted as one block, with this machine's addresses in place of the examples'.</summary>
+public sealed class The_cluster_guide(RabbitMqBroker broker) : IClassFixture<RabbitMqBroker>
 {
     [Fact]
-    public async Task Shows_commands_that_run_a_sweep_over_five_processes()
+    public async Task Shows_a_block_of_commands_that_runs_a_sweep_over_five_processes()
     {
         using var scene = new Scene();
-        var environment = scene.Environment;
-        environment["LATHE_HTTP"] = $"http://127.0.0.1:{PrivateServer.FreePort()}";
-        environment["LATHE_BROKER"] = broker.Address;
-        var commands = Commands();
-        var exported = commands.Where(c => c.StartsWith("export ", StringComparison.Ordinal)).SelectMany(c => Assignment().Matches(c)).Select(m => m.Groups[1].Value);
-        // What the guide sets must be what this test sets in its place.
-        Assert.Empty(exported.Except(environment.Keys).Except(["PATH"]));
-
-        var background = new List<LatheProcess>();
+        var port = PrivateServer.FreePort();
+        var block = Replaced(
+            Block(),
+            ("amqp://user:password@host:5672/", broker.Address), ("LATHE_HOME=/shared/lathe", $"LATHE_HOME={scene.Home}"), ("LATHE_DATA=/data", $"LATHE_DATA={scene.Environment["LATHE_DATA"]}"),
+            ("LATHE_THREADS=4", "LATHE_THREADS=1"), ("127.0.0.1:5080/", $"127.0.0.1:{port}/"), ("sweep.yaml", scene.SweepFile));
+        var start = new ProcessStartInfo("bash", ["-c", $"trap 'kill $(jobs -p); wait' EXIT\n{block}\nended=$?\nlathe status\nexit $ended"])
+        {
+            WorkingDirectory = scene.Root,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        LatheProcess.AddTo(start.Environment);
+        foreach (var name in new[] { "LATHE_COORDINATOR", "LATHE_DATABASE", "LATHE_STORE" }) start.Environment.Remove(name);
+        start.Environment["LATHE_HTTP"] = $"http://127.0.0.1:{port}";
+        start.Environment["TMPDIR"] = scene.Environment["TMPDIR"];
+        using var shell = Process.Start(start)!;
+        var (output, errors) = (shell.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken), shell.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken));
+        using var limit = new CancellationTokenSource(Scene.Limit);
         try
         {
-            foreach (var command in commands.Where(c => c.StartsWith("lathe ", StringComparison.Ordinal)))
-            {
-                string[] words = [.. command.Split(' ')[1..].Select(word => word == "sweep.yaml" ? scene.SweepFile : word)];
-                if (words[^1] == "&")
-                {
-                    background.Add(LatheProcess.Start("lathe", words[..^1], environment));
-                    continue;
-                }
-
-                // Whoever types takes longer than five processes need to start.
-                await Eventually.True(() => Stages(environment["LATHE_HTTP"]) == 4, "every stage is announced", seconds: 60);
-                var (code, output) = await LatheProcess.RunAsync("lathe", words, environment, Scene.Limit);
-                Assert.True(code == 0, $"{command} ended with {code}:\n{output}\n---\n{string.Join("\n---\n", background.Select(p => p.Output))}");
-            }
-
-            Assert.Equal(5, background.Count);
-            Assert.Contains("small", (await LatheProcess.RunAsync("lathe", ["status"], environment, Scene.Limit)).Output, StringComparison.Ordinal);
+            await shell.WaitForExitAsync(limit.Token);
         }
-        finally
+        catch (OperationCanceledException)
         {
-            foreach (var process in background) await process.DisposeAsync();
+            shell.Kill(entireProcessTree: true);
         }
+
+        Assert.True(shell.ExitCode == 0, $"{block}\nended with {shell.ExitCode}:\n{await output}\n{await errors}");
+        Assert.Contains("small", await output, StringComparison.Ordinal);
     }
 
-    private static int Stages(string coordinator)
+    /// <summary>The guide's first block of commands.</summary>
+    private static string Block() =>
+        string.Join('\n', File.ReadLines(Path.Combine(Checkout.Root, "docs", "cluster.md")).SkipWhile(line => line != "```sh").Skip(1).TakeWhile(line => line != "```"));
+
+    private static string Replaced(string block, params (string Shown, string Here)[] replacements)
     {
-        try
+        foreach (var (shown, here) in replacements)
         {
-            using var http = new HttpClient { BaseAddress = new Uri(coordinator) };
-            return http.GetFromJsonAsync<List<StageManifest>>("/stages", LatheJson.Options).GetAwaiter().GetResult()!.Count;
+            Assert.Contains(shown, block, StringComparison.Ordinal);
+            block = block.Replace(shown, here, StringComparison.Ordinal);
         }
-        catch (HttpRequestException)
-        {
-            return 0;
-        }
+
+        return block;
     }
-
-    /// <summary>Lines of the guide's first block of commands, comments left out.</summary>
-    private static List<string> Commands() =>
-    [
-        .. File.ReadLines(Path.Combine(Checkout.Root, "docs", "cluster.md"))
-            .SkipWhile(line => line != "```sh").Skip(1).TakeWhile(line => line != "```").Select(line => line.Split(" #")[0].Trim()),
-    ];
-
-    [GeneratedRegex(@"(\w+)=\S+")]
-    private static partial Regex Assignment();
 }

@@ -19,6 +19,9 @@ public sealed class PostgreSqlServer : IAsyncLifetime
     /// <summary>True: what it commits is on the disk, as in production. Tests do without, which is quicker.</summary>
     public bool IsDurable { get; init; }
 
+    /// <summary>Lets it take connections with TLS; null: without alone.</summary>
+    public PrivateAuthority? Authority { get; init; }
+
     /// <summary>Port on 127.0.0.1.</summary>
     public int Port { get; } = PrivateServer.FreePort();
 
@@ -36,7 +39,9 @@ public sealed class PostgreSqlServer : IAsyncLifetime
     public async Task StartAsync()
     {
         _server = PrivateServer.Start(
-            AsOtherUser("postgres", "-D", Path.Combine(_folder, "cluster"), "-p", $"{Port}", "-k", _folder, "-h", "127.0.0.1", "-c", $"fsync={(IsDurable ? "on" : "off")}"),
+            AsOtherUser(
+                "postgres",
+                ["-D", Path.Combine(_folder, "cluster"), "-p", $"{Port}", "-k", _folder, "-h", "127.0.0.1", "-c", $"fsync={(IsDurable ? "on" : "off")}", .. Authority is null ? [] : Tls(Authority)]),
             Environment(),
             "INT");
         await _server.Ready("PostgreSQL", async () => await TryRunAsync("pg_isready", "-q", "-h", "127.0.0.1", "-p", $"{Port}") == 0);
@@ -80,6 +85,23 @@ public sealed class PostgreSqlServer : IAsyncLifetime
     private string To(string database) => $"Host=127.0.0.1;Port={Port};Username=lathe;Database={database}";
 
     private static Dictionary<string, string> Environment() => new() { ["LC_ALL"] = "C" };
+
+    /// <summary>It takes no key that others than its own user may read.</summary>
+    private string[] Tls(PrivateAuthority authority)
+    {
+        var key = Path.Combine(_folder, "server.key");
+        File.Copy(authority.Key, key, overwrite: true);
+        File.SetUnixFileMode(key, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        var certificate = Path.Combine(_folder, "server.pem");
+        File.Copy(authority.Certificate, certificate, overwrite: true);
+        if (System.Environment.IsPrivilegedProcess)
+        {
+            using var chown = Process.Start("chown", [OtherUser, key, certificate]);
+            chown.WaitForExit();
+        }
+
+        return ["-c", "ssl=on", "-c", $"ssl_cert_file={certificate}", "-c", $"ssl_key_file={key}"];
+    }
 
     /// <summary>PostgreSQL refuses to run as root.</summary>
     private string[] AsOtherUser(string program, params string[] arguments)

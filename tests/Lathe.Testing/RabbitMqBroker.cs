@@ -18,6 +18,15 @@ public sealed class RabbitMqBroker : IAsyncLifetime
     private PrivateServer? _names;
     private PrivateServer? _server;
 
+    /// <summary>Gives it a port with TLS; null: none.</summary>
+    public PrivateAuthority? Authority { get; init; }
+
+    /// <summary>Port with TLS on 127.0.0.1, where there is an authority.</summary>
+    public int TlsPort { get; } = PrivateServer.FreePort();
+
+    /// <summary>Port of the management plug-in on 127.0.0.1; null: it is off.</summary>
+    public int? ManagementPort { get; init; }
+
     /// <summary>AMQP port on 127.0.0.1.</summary>
     public int Port { get; } = PrivateServer.FreePort();
 
@@ -50,8 +59,17 @@ public sealed class RabbitMqBroker : IAsyncLifetime
             consumer_timeout = 86400000
             log.file.level = warning
             log.console = false
+            {(Authority is null ? "" : $"""
+            listeners.ssl.1 = 127.0.0.1:{TlsPort}
+            ssl_options.cacertfile = {Authority.Root}
+            ssl_options.certfile = {Authority.Certificate}
+            ssl_options.keyfile = {Authority.Key}
+            ssl_options.verify = verify_none
+            """)}
+            {(ManagementPort is { } management ? $"management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {management}" : "")}
 
             """);
+        if (ManagementPort is not null) File.WriteAllText(Path.Combine(_folder, "enabled_plugins"), "[rabbitmq_management].");
         _server = PrivateServer.Start([Server], Environment(), "KILL");
         await _server.Ready("RabbitMQ", AnswersAsync);
     }

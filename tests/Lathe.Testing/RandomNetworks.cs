@@ -39,9 +39,9 @@ public static class RandomNetworks
     private delegate void Block(GraphBuilder net, string name);
 
     private static Gen<NetworkGraph> Networks(Blocks blocks, Gen<int> sides, Gen<Block> stem, Gen<int> classes) =>
-        Gen.Select(blocks.Any.Array[1, 5], Gen.Int[1, 3], sides, stem, blocks.Head, classes, Gen.Bool, (body, channels, side, first, head, logits, bias) =>
+        Gen.Select(blocks.Any.Array[1, 5], Gen.Int[1, 3], Gen.Select(sides, sides), stem, blocks.Head, classes, Gen.Bool, (body, channels, side, first, head, logits, bias) =>
         {
-            var net = new GraphBuilder("random", new TensorShape(channels, side, side));
+            var net = new GraphBuilder("random", new TensorShape(channels, side.Item1, side.Item2));
             first(net, "stem");
             foreach (var (i, block) in body.Index()) block(net, $"b{i}");
             head(net, "head");
@@ -50,24 +50,63 @@ public static class RandomNetworks
         });
 
     /// <summary>A convolution with what may follow it.</summary>
-    private sealed record Layer(int Channels, bool Bias, bool Norm, ActivationKind? Activation)
+    private sealed record Layer(int Channels, bool Bias, bool Norm, ActivationKind? Activation, Window Window, int Slopes)
     {
         /// <param name="channels">How many it makes; null: as drawn.</param>
-        public string Append(GraphBuilder net, string name, int? channels = null, string? from = null, int groups = 1, int kernel = 3)
+        public string Append(GraphBuilder net, string name, int? channels = null, string? from = null, int groups = 1, bool isPointwise = false, Extent stride = default)
         {
-            net.Conv($"{name}.conv", channels ?? Channels, kernel, padding: kernel / 2, groups: groups, bias: Bias, from: from);
+            var read = net.ShapeOf(from ?? net.Last);
+            var window = isPointwise ? new Window(1, 1, true) : Window;
+            net.Append(new Conv2d(
+                $"{name}.conv", [from ?? net.Last], read.Channels, channels ?? Channels, window.Kernel, stride, window.Same(read, stride), window.Dilation, groups, Bias));
             return Follow(net, name);
         }
 
         public string Follow(GraphBuilder net, string name)
         {
             if (Norm) net.BatchNorm($"{name}.norm");
-            return Activation is { } kind ? net.Activation($"{name}.act", kind) : net.Last;
+            return Slopes switch
+            {
+                1 => net.LeakyRelu($"{name}.leaky", 0.125),
+                2 => net.PRelu($"{name}.prelu"),
+                3 => net.PRelu($"{name}.prelu", isShared: true),
+                _ => Activation is { } kind ? net.Activation($"{name}.act", kind) : net.Last,
+            };
         }
+    }
+
+    /// <summary>What a convolution reads for each pixel.</summary>
+    /// <param name="IsLate">Of an odd number of rows or columns of border, the larger half lies behind the image.</param>
+    private sealed record Window(Extent Kernel, Extent Dilation, bool IsLate)
+    {
+        /// <summary>The border with which there are as many outputs as strides fit the image.</summary>
+        public Border Same(TensorShape image, Extent stride)
+        {
+            var (rows, columns) = (
+                Missing(image.Height, Kernel.Height, Dilation.Height, stride.Height), Missing(image.Width, Kernel.Width, Dilation.Width, stride.Width));
+            var (top, left) = ((rows + (IsLate ? 0 : 1)) / 2, (columns + (IsLate ? 0 : 1)) / 2);
+            return new Border(top, left, rows - top, columns - left);
+        }
+
+        private static int Missing(int extent, int kernel, int dilation, int stride) =>
+            Math.Max(0, (((extent + stride - 1) / stride - 1) * stride) + ((kernel - 1) * dilation) + 1 - extent);
     }
 
     private sealed class Blocks
     {
+        private static readonly Gen<Extent> Extents = Gen.Int[0, 5].Select(i => i switch
+        {
+            < 3 => (Extent)3,
+            3 => 2,
+            4 => new Extent(1, 3),
+            _ => new Extent(5, 2),
+        });
+
+        private static readonly Gen<Window> Windows = Gen.Select(
+            Extents, Gen.Int[0, 5], Gen.Bool, (kernel, dilation, late) => new Window(kernel, dilation switch { 5 => 2, 4 => new Extent(2, 1), _ => 1 }, late));
+
+        private static readonly Gen<Extent> Strides = Gen.Int[0, 3].Select(i => i switch { 0 => (Extent)2, 1 => 1, 2 => new Extent(2, 1), _ => new Extent(1, 3) });
+
         private static readonly Gen<ActivationKind?> Activations = Gen.Int[0, 14].Select(i => i switch
         {
             < 7 => (ActivationKind?)null,
@@ -89,11 +128,11 @@ public static class RandomNetworks
         public Blocks(int widest)
         {
             _widths = Gen.Int[1, widest];
-            _layers = Gen.Select(_widths, Seldom, Often, Activations, (c, bias, norm, kind) => new Layer(c, bias, norm, kind));
+            _layers = Gen.Select(_widths, Seldom, Often, Activations, Windows, Gen.Int[0, 12], (c, bias, norm, kind, window, slopes) => new Layer(c, bias, norm, kind, window, slopes));
             Plain = _layers.Select<Layer, Block>(layer => (net, name) => layer.Append(net, name));
             Any = Gen.OneOf(
-                Plain, TwiceNormalized, Depthwise, Residual, DenseConnection, TwoProjections, Pool, Dropout, Padded, PaddedShortcut, Squeeze, Gate,
-                Grouped, GroupedBottleneck, Regrouped, InvertedResidual);
+                Plain, TwiceNormalized, Depthwise, Residual, DenseConnection, TwoProjections, Pool, Dropout, Padded, PaddedShortcut, Squeeze, SqueezeByLinear, Gate,
+                Strided, Bordered, Grouped, GroupedBottleneck, Regrouped, InvertedResidual);
         }
 
         public Gen<Block> Plain { get; }
@@ -101,11 +140,18 @@ public static class RandomNetworks
         public Gen<Block> Any { get; }
 
         /// <summary>From the last block to flat features.</summary>
-        public Gen<Block> Head => Gen.Select(Pooling, Seldom, Gen.Bool, _layers, (pooling, norm, hidden, layer) => (Block)((net, name) =>
+        public Gen<Block> Head => Gen.Select(Pooling, Seldom, Gen.Bool, Seldom, _layers, (pooling, norm, hidden, image, layer) => (Block)((net, name) =>
         {
             pooling(net, name);
             net.Flatten($"{name}.flatten");
             if (norm) net.BatchNorm($"{name}.bn");
+            if (image && net.Shape.Channels % 2 == 0)
+            {
+                net.Unflatten($"{name}.image", 1, 2);
+                net.Conv($"{name}.mix", 2, new Extent(1, 2), padding: new Border(0, 0, 0, 1));
+                net.Flatten($"{name}.flatten2");
+            }
+
             if (!hidden) return;
             net.Linear($"{name}.hidden", layer.Channels, layer.Bias);
             layer.Follow(net, $"{name}.hidden");
@@ -147,11 +193,47 @@ public static class RandomNetworks
         });
 
         /// <summary>Nothing where too few pixels are left.</summary>
-        private static Gen<Block> Pool => Gen.Select(Gen.Bool, Gen.Int[1, 2], Gen.Int[0, 1], (mean, stride, padding) => (Block)((net, name) =>
+        private static Gen<Block> Pool => Gen.Select(Gen.Int[0, 3], Strides, Windows, Gen.Int[0, 2], (kind, stride, window, padding) => (Block)((net, name) =>
         {
             if (net.Shape.Height < 3 || net.Shape.Width < 3) return;
-            if (mean) net.Append(new AvgPool2d($"{name}.pool", [net.Last], 2, stride, padding));
-            else net.Append(new MaxPool2d($"{name}.pool", [net.Last], 3, 2, padding));
+            var border = padding == 0 ? default : (window with { Dilation = 1 }).Same(net.Shape, stride);
+            var kernel = padding == 0 && (net.Shape.Height < window.Kernel.Height || net.Shape.Width < window.Kernel.Width) ? 1 : window.Kernel;
+            switch (kind)
+            {
+                case 0: net.Append(new AvgPool2d($"{name}.pool", [net.Last], kernel, stride, border)); break;
+                case 1: net.Append(new AvgPool2d($"{name}.pool", [net.Last], kernel, stride, default, border)); break;
+                // A border of zeros that count and one pixel beyond it, as where the last window is rounded up.
+                case 2: net.Append(new AvgPool2d($"{name}.pool", [net.Last], 3, 2, 1, padding == 2 ? new Border(0, 0, 1, 1) : default)); break;
+                default: net.Append(new MaxPool2d($"{name}.pool", [net.Last], kernel, stride, border)); break;
+            }
+        }));
+
+        private Gen<Block> Strided => Gen.Select(_layers, Strides, Seldom, (layer, stride, depthwise) => (Block)((net, name) =>
+        {
+            var channels = depthwise ? net.Shape.Channels : layer.Channels;
+            layer.Append(net, name, channels, groups: depthwise ? channels : 1, stride: stride);
+        }));
+
+        /// <summary>Zero pixels around the image, that no layer takes in.</summary>
+        private Gen<Block> Bordered => Gen.Select(Gen.Int[0, 1].Array[4], _layers, Seldom, (sides, layer, inside) => (Block)((net, name) =>
+        {
+            net.Pad($"{name}.border", new Border(sides[0], sides[1], sides[2], sides[3]));
+            if (inside) layer.Append(net, name);
+        }));
+
+        /// <summary>Squeeze and excitation with linear layers.</summary>
+        private Gen<Block> SqueezeByLinear => Gen.Select(_layers, Gen.Int[1, 3], Gen.Bool, (layer, reduced, norm) => (Block)((net, name) =>
+        {
+            var of = layer.Append(net, name);
+            var channels = net.Shape.Channels;
+            net.GlobalAvgPool($"{name}.squeeze", of);
+            net.Flatten($"{name}.flat");
+            net.Linear($"{name}.reduce", reduced);
+            net.Relu($"{name}.relu");
+            net.Linear($"{name}.expand", channels);
+            if (norm) net.BatchNorm($"{name}.bn");
+            net.Activation($"{name}.scale", ActivationKind.Sigmoid);
+            net.Mul($"{name}.mul", of, net.Unflatten($"{name}.image", 1, 1));
         }));
 
         private Gen<Block> Dropout => Of((net, name, layer) =>
@@ -220,7 +302,7 @@ public static class RandomNetworks
         private Gen<Block> Regrouped => Gen.Select(_layers, Gen.Int[2, 3], Gen.Int[1, 2], Gen.Int[1, 3], Gen.Bool, (layer, groups, read, made, joined) => (Block)((net, name) =>
         {
             var from = net.Last;
-            layer.Append(net, $"{name}.in", 6 * read, kernel: 1);
+            layer.Append(net, $"{name}.in", 6 * read, isPointwise: true);
             layer.Append(net, $"{name}.grouped", 6 * made, groups: groups);
             layer.Append(net, $"{name}.regrouped", 6 * read, groups: 5 - groups);
             if (joined) net.Concat($"{name}.cat", net.Last, from);
@@ -229,9 +311,9 @@ public static class RandomNetworks
         private Gen<Block> InvertedResidual => OfTwo((net, name, first, second) =>
         {
             var channels = 2 * net.Shape.Channels;
-            first.Append(net, $"{name}.expand", channels, kernel: 1);
+            first.Append(net, $"{name}.expand", channels, isPointwise: true);
             first.Append(net, $"{name}.depthwise", channels, groups: channels);
-            second.Append(net, $"{name}.project", kernel: 1);
+            second.Append(net, $"{name}.project", isPointwise: true);
         });
 
         private Gen<Block> Of(Action<GraphBuilder, string, Layer> append) =>

@@ -33,9 +33,12 @@ public sealed class S3Server : IAsyncLifetime
     public int Port { get; } = PrivateServer.FreePort();
 
     /// <summary>What a process needs in its environment to use it.</summary>
-    public Dictionary<string, string> Environment => new()
+    public Dictionary<string, string> Environment => EnvironmentAt(Port);
+
+    /// <summary>The same by way of another port.</summary>
+    public static Dictionary<string, string> EnvironmentAt(int port) => new()
     {
-        [BucketAccess.S3EndpointVariable] = $"http://127.0.0.1:{Port}",
+        [BucketAccess.S3EndpointVariable] = $"http://127.0.0.1:{port}",
         [BucketAccess.RegionVariable] = "us-east-1",
         [BucketAccess.KeyVariable] = Key,
         [BucketAccess.SecretVariable] = Key,

@@ -43,28 +43,33 @@ internal sealed class ChaosCheck(Cluster cluster)
         return await database.Executions.Where(e => e.FinishedAt != null).Select(e => e.FinishedAt!.Value).Order().ToListAsync();
     }
 
+    /// <param name="ids">Sweeps that were submitted.</param>
+    /// <param name="wanted">Executions of all of them.</param>
+    /// <param name="kills">What was killed.</param>
+    /// <param name="journals">Files of the workers.</param>
+    /// <param name="settings">Name the store; null: it is in the home.</param>
+    /// <param name="mayRepeat">True: what failed was tried again, so that a key may have been computed more than once.</param>
     /// <returns>What is wrong, for a person; empty: nothing.</returns>
-    public async Task<List<string>> ProblemsAsync(Guid id, int wanted, IReadOnlyList<Kill> kills, string[] journals)
+    public async Task<List<string>> ProblemsAsync(IReadOnlyList<Guid> ids, int wanted, IReadOnlyList<Kill> kills, string[] journals, HostingSettings? settings = null, bool mayRepeat = false)
     {
         var problems = new List<string>();
         // Connections from before the last kill.
         Npgsql.NpgsqlConnection.ClearAllPools();
         await using var database = _store.Open();
-        var sweep = await database.Sweeps.SingleAsync(s => s.Id == id);
-        if (sweep.State != SweepState.Succeeded) problems.Add($"the sweep is {sweep.State}: {sweep.Reason}");
-        if (await database.Sweeps.CountAsync() is > 1 and var sweeps) problems.Add($"{sweeps} sweeps were recorded, one was submitted");
-        await CheckResultsAsync(database, wanted, problems);
+        var sweeps = await database.Sweeps.AsNoTracking().ToListAsync();
+        foreach (var sweep in sweeps.Where(s => s.State != SweepState.Succeeded)) problems.Add($"sweep {sweep.Name} is {sweep.State}: {sweep.Reason}");
+        if (sweeps.Count != ids.Count) problems.Add($"{sweeps.Count} sweeps were recorded, {ids.Count} were submitted");
+        await CheckResultsAsync(database, wanted, settings ?? HostingSettings.In(cluster.Home), problems);
         await CheckCountsAsync(database, problems);
-        CheckComputations(kills, journals, wanted, problems);
+        CheckComputations(kills, journals, wanted, mayRepeat, problems);
         foreach (var move in await database.Database.SqlQueryRaw<string>("SELECT before || ' to ' || after AS \"Value\" FROM chaos_moves").ToListAsync())
             problems.Add($"an execution went from {move}");
         await CheckLeftoversAsync(database, problems);
         return problems;
     }
 
-    private async Task CheckResultsAsync(CoordinatorDatabase database, int wanted, List<string> problems)
+    private static async Task CheckResultsAsync(CoordinatorDatabase database, int wanted, HostingSettings settings, List<string> problems)
     {
-        var settings = HostingSettings.In(cluster.Home);
         var (results, checkpoints) = (new ResultStore(settings), new CheckpointStore(settings));
         var nodes = await database.Nodes.AsNoTracking().ToListAsync();
         var executions = await database.Executions.AsNoTracking().ToDictionaryAsync(e => e.Id);
@@ -99,20 +104,21 @@ internal sealed class ChaosCheck(Cluster cluster)
         }
     }
 
-    private void CheckComputations(IReadOnlyList<Kill> kills, string[] journals, int wanted, List<string> problems)
+    private void CheckComputations(IReadOnlyList<Kill> kills, string[] journals, int wanted, bool mayRepeat, List<string> problems)
     {
         var computed = journals.SelectMany(ChaosCommand.Keys).CountBy(key => key).ToDictionary();
-        var excused = kills.SelectMany(InHandAt).CountBy(key => key).ToDictionary();
+        var excused = kills.SelectMany(k => InHandAt(k, journals)).CountBy(key => key).ToDictionary();
         InHand = excused.Values.Sum();
         Computations = computed.Values.Sum();
         Beyond = Computations - computed.Count;
         if (computed.Count != wanted) problems.Add($"{computed.Count} keys were computed, {wanted} were submitted");
-        foreach (var (key, times) in computed.Where(c => c.Value - 1 > excused.GetValueOrDefault(c.Key)))
+        foreach (var (key, times) in mayRepeat ? [] : computed.Where(c => c.Value - 1 > excused.GetValueOrDefault(c.Key)))
             problems.Add(string.Create(CultureInfo.InvariantCulture, $"{key} was computed {times} times; it was in hand at {excused.GetValueOrDefault(key)} kills"));
     }
 
-    /// <summary>What a killed worker had begun and had no result of when it died.</summary>
-    private IEnumerable<string> InHandAt(Kill kill) => kill.Journal is null ? [] : ChaosCommand.Keys(kill.Journal).Where(key =>
+    /// <summary>What a killed worker had begun and had no result of when it died, or what was being computed when connections were cut.</summary>
+    private IEnumerable<string> InHandAt(Kill kill, string[] journals) => kill.Victim is ConnectionsVictim ? journals.SelectMany(ChaosCommand.Entries)
+        .Where(e => e.At < kill.UpAt && e.At > kill.At.AddSeconds(-1)).Select(e => e.Key) : kill.Journal is null ? [] : ChaosCommand.Keys(kill.Journal).Where(key =>
     {
         var result = new FileInfo(Path.Combine(cluster.Home, "checkpoints", "results", key + ".json"));
         return !result.Exists || result.LastWriteTimeUtc >= kill.At;

@@ -23,8 +23,14 @@ internal static class ChaosCommand
 {
     private static readonly TimeSpan OnItsWay = TimeSpan.FromMilliseconds(500);
 
+    /// <param name="minutes">How long parts are killed.</param>
+    /// <param name="executions">Of a sweep.</param>
+    /// <param name="seed">Decides what is killed and when.</param>
+    /// <param name="isSoak">
+    /// One sweep after the other until the time is over, with a rarer fault: the first coordinator and the first worker live through all of it, so that their memory says something.
+    /// </param>
     /// <returns>Exit code: 0, or 1 where something is lost or double.</returns>
-    public static async Task<int> RunAsync(double minutes, int executions, int seed)
+    public static async Task<int> RunAsync(double minutes, int executions, int seed, bool isSoak = false)
     {
         await using var cluster = await Cluster.StartAsync();
         var log = Path.Combine(Path.GetTempPath(), $"lathe-chaos-{Environment.ProcessId}.log");
@@ -39,12 +45,13 @@ internal static class ChaosCommand
             .. Enumerable.Range(1, 3).Select(i => new PartVictim("worker", $"worker {i}", start => ["chaos-worker", cluster.Broker.Address, cluster.Home, Journal(i, start)], [], log)),
         ];
         Victim[] all = [.. coordinators, .. workers, new BrokerVictim(cluster.Broker), new DatabaseVictim(cluster.Server)];
+        Victim[] victims = isSoak ? [.. all.Except([coordinators[0], workers[0]]), new ConnectionsVictim(cluster.Broker)] : all;
         await coordinators[0].StartAsync();
         await Task.WhenAll([coordinators[1].StartAsync(), .. workers.Select(w => w.StartAsync())]);
         HttpClient[] clients = [.. addresses.Select(cluster.Client)];
         var check = new ChaosCheck(cluster);
         await check.WatchAsync();
-        var id = await AnyAsync(clients, client => Sweeps.SubmitAsync(client, new SweepSubmission(Sweeps.Of("chaos", 0, executions / 2, hasSecond: true), RequestId: $"chaos-{seed}")), TimeSpan.FromMinutes(1));
+        List<Guid> sweeps = [await NextAsync(0)];
         var watch = Stopwatch.StartNew();
         var memory = new MemoryWatch(all);
         var kills = new List<Kill>();
@@ -54,10 +61,15 @@ internal static class ChaosCommand
         {
             while (true)
             {
-                memory.Look();
-                var state = await AnyAsync(clients, async client => (await Sweeps.StatusAsync(client, id)).State, TimeSpan.FromMinutes(2));
-                if (state is not (SweepState.Running or SweepState.Preparing)) break;
+                memory.Look(watch.Elapsed);
+                var state = await AnyAsync(clients, async client => (await Sweeps.StatusAsync(client, sweeps[^1])).State, TimeSpan.FromMinutes(2));
                 if (watch.Elapsed > TimeSpan.FromMinutes(minutes + 5)) break;
+                if (state is not (SweepState.Running or SweepState.Preparing))
+                {
+                    if (!isSoak || watch.Elapsed > TimeSpan.FromMinutes(minutes)) break;
+                    sweeps.Add(await NextAsync(sweeps.Count));
+                }
+
                 await Task.Delay(1000);
             }
         }
@@ -68,9 +80,11 @@ internal static class ChaosCommand
         }
 
         var took = watch.Elapsed;
-        memory.Look();
-        var problems = await check.ProblemsAsync(id, executions, kills, Directory.GetFiles(cluster.Home, "journal-*"));
-        Print(took, kills, await check.FinishedAsync(), memory);
+        memory.Look(watch.Elapsed);
+        var problems = await check.ProblemsAsync(sweeps, executions * sweeps.Count, kills, Directory.GetFiles(cluster.Home, "journal-*"));
+        Print(took, kills, await check.FinishedAsync());
+        if (isSoak) memory.PrintCourse(TimeSpan.FromMinutes(minutes));
+        else memory.PrintRange();
         Console.WriteLine($"computations: {check.Computations}, beyond the executions: {check.Beyond}, in hand at kills of workers: {check.InHand}");
         foreach (var problem in problems) Console.WriteLine($"FAULT: {problem}");
         Console.WriteLine(problems.Count == 0 ? "nothing is lost, nothing is double" : $"{problems.Count} faults; logs: {log}");
@@ -81,16 +95,22 @@ internal static class ChaosCommand
 
         string Journal(int worker, int start) => Path.Combine(cluster.Home, $"journal-{worker}-{start}");
 
+        Task<Guid> NextAsync(int number) => AnyAsync(
+            clients,
+            client => Sweeps.SubmitAsync(
+                client, new SweepSubmission(Sweeps.Of($"chaos-{number}", number * executions / 2, executions / 2, hasSecond: true), RequestId: $"chaos-{seed}-{number}")),
+            TimeSpan.FromMinutes(2));
+
         async Task KillAsync(CancellationToken stop)
         {
             var random = new Random(seed);
             while (watch.Elapsed < TimeSpan.FromMinutes(minutes))
             {
-                var pause = 1 + (4 * random.NextDouble());
+                var pause = (isSoak ? 5 : 1) * (1 + (4 * random.NextDouble()));
                 await Task.Delay(TimeSpan.FromSeconds(pause), stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 if (stop.IsCancellationRequested) return;
                 // Each kind as often as the others.
-                var kinds = all.GroupBy(v => v.Kind).ToList();
+                var kinds = victims.GroupBy(v => v.Kind).ToList();
                 var kind = kinds[random.Next(kinds.Count)].ToList();
                 var victim = kind[random.Next(kind.Count)];
                 var down = 1 + (4 * random.NextDouble());
@@ -108,7 +128,12 @@ internal static class ChaosCommand
     }
 
     /// <summary>Keys of a journal in the order in which their computations began.</summary>
-    public static IEnumerable<string> Keys(string journal) => File.Exists(journal) ? File.ReadAllLines(journal).Where(l => l.Length > 64).Select(l => l[..64]) : [];
+    public static IEnumerable<string> Keys(string journal) => Entries(journal).Select(e => e.Key);
+
+    /// <summary>The same, with the time at which each began.</summary>
+    public static IEnumerable<(string Key, DateTimeOffset At)> Entries(string journal) => File.Exists(journal)
+        ? File.ReadAllLines(journal).Select(l => l.Split(' ')).Where(l => l is [{ Length: 64 }, _, _]).Select(l => (l[0], DateTimeOffset.Parse(l[2], CultureInfo.InvariantCulture)))
+        : [];
 
     /// <summary>Asks one coordinator after the other, until one answers.</summary>
     private static async Task<T> AnyAsync<T>(HttpClient[] clients, Func<HttpClient, Task<T>> ask, TimeSpan patience)
@@ -127,7 +152,7 @@ internal static class ChaosCommand
         }
     }
 
-    private static void Print(TimeSpan took, List<Kill> kills, IReadOnlyList<DateTimeOffset> finished, MemoryWatch memory)
+    private static void Print(TimeSpan took, List<Kill> kills, IReadOnlyList<DateTimeOffset> finished)
     {
         string Text(double value) => double.IsNaN(value) ? "" : value.ToString("0.0", CultureInfo.InvariantCulture);
         Console.WriteLine($"{finished.Count} executions finished in {took.TotalSeconds:0} s, {kills.Count} kills");
@@ -144,26 +169,5 @@ internal static class ChaosCommand
         }
 
         Console.WriteLine();
-        Console.WriteLine("| memory, MiB | beginning | most | end |");
-        Console.WriteLine("|---|---|---|---|");
-        foreach (var (name, first, most, last) in memory.Figures) Console.WriteLine($"| {name} | {first:0} | {most:0} | {last:0} |");
-        Console.WriteLine();
-    }
-
-    private sealed class MemoryWatch(Victim[] victims)
-    {
-        private readonly Dictionary<string, (double First, double Most, double Last)> _seen = [];
-
-        public IEnumerable<(string Name, double First, double Most, double Last)> Figures => _seen.Select(s => (s.Key, s.Value.First, s.Value.Most, s.Value.Last));
-
-        public void Look()
-        {
-            foreach (var victim in victims)
-            {
-                if (victim.Memory is not (> 0 and var now)) continue;
-                var (first, most, _) = _seen.TryGetValue(victim.Name, out var before) ? before : (now, now, now);
-                _seen[victim.Name] = (first, Math.Max(most, now), now);
-            }
-        }
     }
 }

@@ -13,7 +13,7 @@ public sealed record SecondParameters(int N = 0);
 /// <summary>Starts from nothing, takes 0.05 to 0.3 s, leaves a checkpoint.</summary>
 public sealed class FirstStage : IStage<FirstParameters>
 {
-    public static StageManifest Manifest { get; } = new("first", "1", "Waits.", StageInput.Model, Contracts.StageOutput.Checkpoint, ReadsData: false);
+    public static StageManifest Manifest { get; } = new("first", ChaosWorker.Version, "Waits.", StageInput.Model, Contracts.StageOutput.Checkpoint, ReadsData: false);
 
     public StageOutcome Run(StageRun run, FirstParameters parameters) => ChaosWorker.Compute(run);
 }
@@ -21,7 +21,7 @@ public sealed class FirstStage : IStage<FirstParameters>
 /// <summary>The same, starting from a checkpoint.</summary>
 public sealed class SecondStage : IStage<SecondParameters>
 {
-    public static StageManifest Manifest { get; } = new("second", "1", "Waits.", StageInput.Checkpoint, Contracts.StageOutput.Checkpoint, ReadsData: false);
+    public static StageManifest Manifest { get; } = new("second", ChaosWorker.Version, "Waits.", StageInput.Checkpoint, Contracts.StageOutput.Checkpoint, ReadsData: false);
 
     public StageOutcome Run(StageRun run, SecondParameters parameters) => ChaosWorker.Compute(run);
 }
@@ -29,14 +29,19 @@ public sealed class SecondStage : IStage<SecondParameters>
 /// <summary>The product's own worker with two stages that wait and write. A journal has a line for each computation that began.</summary>
 internal static class ChaosWorker
 {
+    public const string VersionVariable = "LATHE_CHAOS_VERSION";
+
     private static readonly Lock OneLine = new();
     private static FileStream _journal = null!;
+
+    /// <summary>Version of both stages.</summary>
+    public static string Version { get; } = Environment.GetEnvironmentVariable(VersionVariable) ?? "1";
 
     public static async Task RunAsync(string broker, string home, string journal)
     {
         _journal = new FileStream(journal, FileMode.Append, FileAccess.Write, FileShare.Read, bufferSize: 0);
         // More slots than there are CPUs: what is computed here is the passing of time.
-        var settings = HostingSettings.In(home) with { Broker = BrokerAddress.Parse(broker), SlotFolder = Path.Combine(home, "slots"), Threads = 1, ComputeSlots = 64 };
+        var settings = PartOfMeasurement.Settings(home) with { Broker = BrokerAddress.Parse(broker), SlotFolder = Path.Combine(home, "slots"), Threads = 1, ComputeSlots = 64 };
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         builder.AddLatheTelemetry("chaos-worker", Microsoft.Extensions.Logging.LogLevel.Warning);
         builder.Services.AddLatheBus(settings, bus => bus.AddStage<FirstStage, FirstParameters>().AddStage<SecondStage, SecondParameters>());

@@ -46,6 +46,16 @@ internal sealed class BrokerVictim(RabbitMqBroker broker) : Victim("broker", "br
     public override Task StartAsync() => broker.StartAsync();
 }
 
+/// <summary>All connections to the broker, which the broker closes.</summary>
+internal sealed class ConnectionsVictim(RabbitMqBroker broker) : Victim("connections", "all connections to the broker")
+{
+    public override IReadOnlyList<int> Processes => [];
+
+    public override Task KillAsync() => broker.ControlAsync("close_all_connections", "by a measurement");
+
+    public override Task StartAsync() => Task.CompletedTask;
+}
+
 internal sealed class DatabaseVictim(PostgreSqlServer server) : Victim("PostgreSQL", "PostgreSQL")
 {
     public override IReadOnlyList<int> Processes => server.Processes;

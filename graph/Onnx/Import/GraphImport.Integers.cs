@@ -105,6 +105,21 @@ internal sealed partial class GraphImport
         };
     }
 
+    /// <summary>1 where numbers are equal; the number of images is equal to no known one.</summary>
+    private IntegerValue Equal(NodeProto node)
+    {
+        var (left, right) = (Integer(node, 0), Integer(node, 1));
+        if (left.Numbers.Length != right.Numbers.Length && right.Numbers.Length != 1) throw new LatheException("it compares lists of numbers of two lengths");
+        return left with { Numbers = [.. left.Numbers.Select((number, i) => (long?)(number is not null && number == right.Numbers[right.Numbers.Length == 1 ? 0 : i] ? 1 : 0))] };
+    }
+
+    private IntegerValue Where(NodeProto node)
+    {
+        var (condition, yes, no) = (Integer(node, 0), Integer(node, 1), Integer(node, 2));
+        if (yes.Numbers.Length != condition.Numbers.Length || no.Numbers.Length != condition.Numbers.Length) throw new LatheException("it chooses from lists of numbers of several lengths");
+        return condition with { Numbers = [.. condition.Numbers.Select((number, i) => number == 1 ? yes.Numbers[i] : no.Numbers[i])] };
+    }
+
     private IntegerValue ConstantOfShape(NodeProto node)
     {
         var extents = Integer(node, 0).Numbers;

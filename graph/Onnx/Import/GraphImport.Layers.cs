@@ -11,21 +11,24 @@ internal sealed partial class GraphImport
         var (x, border) = Bordered(node);
         var attributes = new OnnxAttributes(node);
         var weight = Constant(node, 1);
-        if (OnnxConstants.Shape(weight) is not [> 0 and var made, > 0 and var read, > 0 and var kernel, > 0 and var width])
-            throw new LatheException($"its weight is [{OnnxAttributes.List(weight.Dims)}]; expected [out, in / groups, height, width]");
-        if (kernel != width) throw new LatheException($"its kernel is {kernel} x {width}; expected a square");
-        if (attributes.Square("kernel_shape", kernel) != kernel) throw new LatheException("its kernel_shape is not that of its weight");
+        var (made, read, kernel) = (x.Dropped, OnnxConstants.Shape(weight)) switch
+        {
+            (Dropped.None, [> 0 and var o, > 0 and var i, > 0 and var height, > 0 and var width]) => (o, i, new Extent(height, width)),
+            (Dropped.Height, [> 0 and var o, > 0 and var i, > 0 and var width]) => (o, i, new Extent(1, width)),
+            _ => throw new LatheException($"its weight is [{OnnxAttributes.List(weight.Dims)}]; expected [out, in / groups, {(x.Dropped == Dropped.Height ? "width" : "height, width")}]"),
+        };
+        if (attributes.Extent("kernel_shape", kernel, x.Dropped) != kernel) throw new LatheException("its kernel_shape is not that of its weight");
         var groups = Whole(attributes.Integer("group", 1), "group");
-        var (stride, dilation) = (attributes.Square("strides", 1), attributes.Square("dilations", 1));
-        var padding = Whole(attributes.Padding((((kernel - 1L) * dilation) + 1, stride, x.Shape.Height, x.Shape.Width)) + (long)border, "pads");
+        var (stride, dilation) = (attributes.Extent("strides", 1, x.Dropped), attributes.Extent("dilations", 1, x.Dropped));
+        var padding = border + attributes.Padding(Reach(kernel, dilation), stride, Around(x.Shape, border), x.Dropped);
         if (groups < 1 || x.Shape.Channels != (long)read * groups)
             throw new LatheException($"it reads {x.Shape.Channels} channels; its weight has {read} for each of {groups} groups");
 
-        var values = _constants.Floats(weight);
+        var values = OwnWeight(node, weight);
         var bias = Input(node, 2) is null ? null : Vector(node, 2, made);
         var conv = new Conv2d(
             NewName(node, node.Input[1]), [x.Tensor], x.Shape.Channels, made, kernel, stride, padding, dilation, groups, bias is not null);
-        return AppendLayer(conv, values, bias);
+        return AppendLayer(conv, values, bias, x);
     }
 
     private FeatureValue Gemm(NodeProto node)
@@ -38,7 +41,7 @@ internal sealed partial class GraphImport
         }
 
         var x = Feature(node, 0);
-        var (values, features) = Matrix(Constant(node, 1), isTransposed: attributes.Integer("transB", 0) != 0, x);
+        var (values, features) = Matrix(node, isTransposed: attributes.Integer("transB", 0) != 0, x);
         var bias = Input(node, 2) is null ? null : Vector(node, 2, features);
         return AppendLayer(new Linear(NewName(node, node.Input[1]), [x.Tensor], x.Shape.Channels, features, bias is not null), values, bias);
     }
@@ -48,7 +51,7 @@ internal sealed partial class GraphImport
         if (Input(node, 0) is ConstantValue) return PoolRows(node);
         if (Input(node, 0) is PartialValue { Part: Part.PooledRows } rows) return PoolColumns(node, rows);
         var x = Feature(node, 0);
-        var (values, features) = Matrix(Constant(node, 1), isTransposed: false, x);
+        var (values, features) = Matrix(node, isTransposed: false, x);
         return AppendLayer(new Linear(NewName(node, node.Input[1]), [x.Tensor], x.Shape.Channels, features, Bias: false), values, null);
     }
 
@@ -56,53 +59,36 @@ internal sealed partial class GraphImport
     {
         var attributes = new OnnxAttributes(node);
         attributes.Require("training_mode", 0, 0, "export the network in evaluation mode");
-        var x = Plain(node, 0);
+        var x = InOrder(node, 0);
         var vectors = Enumerable.Range(1, 4).Select(i => Vector(node, i, x.Shape.Channels)).ToList();
         // ONNX's momentum is the share of the old value. Of 1, nothing would ever be learned: PyTorch's usual one then.
         var momentum = Math.Round(1 - attributes.Number("momentum", 0.9), 6);
         var norm = new BatchNorm(
             NewName(node, node.Input[1]), [x.Tensor], x.Shape.Channels, attributes.Number("epsilon", 1e-5), momentum is > 0 and <= 1 ? momentum : 0.1);
-        var made = Append(norm);
+        var made = Append(norm, x);
         foreach (var (suffix, values) in ((string[])["weight", "bias", "running_mean", "running_var"]).Zip(vectors))
             _parameters.Add($"{norm.Name}.{suffix}", values);
         return made;
     }
 
-    private FeatureValue AppendLayer(Node layer, float[] weight, float[]? bias)
+    /// <summary>Rows and columns from a window's first to its last.</summary>
+    private static Extent Reach(Extent kernel, Extent dilation)
     {
-        var made = Append(layer);
+        return new Extent(Of(kernel.Height, dilation.Height), Of(kernel.Width, dilation.Width));
+
+        static int Of(int pixels, int spread) => (int)Math.Min(((pixels - 1L) * spread) + 1, ShapeInference.MaxValues);
+    }
+
+    /// <summary>A shape with a border around it.</summary>
+    private static TensorShape Around(TensorShape shape, Border border) =>
+        shape with { Height = shape.Height + border.Top + border.Bottom, Width = shape.Width + border.Left + border.Right };
+
+    private FeatureValue AppendLayer(Node layer, float[] weight, float[]? bias, FeatureValue? like = null)
+    {
+        var made = Append(layer, like is null ? null : like with { Unrolled = null });
         _parameters.Add($"{layer.Name}.weight", weight);
         if (bias is not null) _parameters.Add($"{layer.Name}.bias", bias);
         return made;
-    }
-
-    /// <summary>A constant that is added to each channel of a layer's output becomes part of the layer's bias if no other node reads that output.</summary>
-    private FeatureValue AddBias(NodeProto node, int index, FeatureValue x)
-    {
-        var layer = _places.TryGetValue(x.Tensor, out var place) ? _nodes[place] : null;
-        if (layer is not (Conv2d or Linear or BatchNorm) || _readers[node.Input[1 - index]] > 1 || x.Unrolled is not null)
-            throw new LatheException("it adds a constant; expected one that is the bias of the layer before it, which nothing else reads");
-        var tensor = Constant(node, index);
-        var extents = OnnxConstants.Shape(tensor);
-        var channels = x.Shape.Channels;
-        // Broadcasting aligns extents from the last one.
-        var axis = x.Shape.IsFlat || x.ChannelsLast ? 1 : 3;
-        var isForChannels = extents.Length >= axis && extents[^axis] == channels && extents.Where((_, i) => i != extents.Length - axis).All(e => e == 1);
-        if (!(isForChannels || Array.TrueForAll(extents, e => e == 1)) || extents.Length > (x.Shape.IsFlat ? 2 : 4))
-            throw new LatheException($"it adds a constant [{OnnxAttributes.List(tensor.Dims)}]; expected a number for each of {channels} channels");
-        var values = _constants.Floats(tensor);
-        var name = $"{layer.Name}.bias";
-        var bias = _parameters.TryGetValue(name, out var old) ? old : new float[channels];
-        for (var c = 0; c < channels; c++)
-            bias[c] += values[values.Length == 1 ? 0 : c];
-        _parameters[name] = bias;
-        _nodes[place] = layer switch
-        {
-            Conv2d conv => conv with { Bias = true },
-            Linear linear => linear with { Bias = true },
-            _ => layer,
-        };
-        return x;
     }
 
     /// <summary>A vector of one number for each channel.</summary>
@@ -116,32 +102,49 @@ internal sealed partial class GraphImport
     }
 
     /// <summary>A linear layer's weight as [out, in], its columns in the network's order of features.</summary>
-    private (float[] Values, int Features) Matrix(TensorProto tensor, bool isTransposed, FeatureValue x)
+    private (float[] Values, int Features) Matrix(NodeProto node, bool isTransposed, FeatureValue x)
     {
+        var tensor = Constant(node, 1);
         if (OnnxConstants.Shape(tensor) is not [> 0 and var rows, > 0 and var columns])
             throw new LatheException($"its weight is [{OnnxAttributes.List(tensor.Dims)}]; expected two extents");
         var (made, read) = isTransposed ? (rows, columns) : (columns, rows);
         if (!x.Shape.IsFlat || x.Shape.Channels != read)
             throw new LatheException($"it reads {x.Shape}; its weight is for {read} features");
-        var values = _constants.Floats(tensor);
+        var values = OwnWeight(node, tensor);
         if (isTransposed && x.Unrolled is null) return (values, made);
 
         var ordered = new float[values.Length];
         for (var i = 0; i < read; i++)
         {
-            var theirs = x.Unrolled is { } shape ? ChannelsLast(i, shape) : i;
+            var theirs = x.Unrolled is { } shape ? PlaceWithChannelsLast(i, shape) : i;
             for (var o = 0; o < made; o++)
                 ordered[((long)o * read) + i] = isTransposed ? values[((long)o * read) + theirs] : values[((long)theirs * made) + o];
         }
 
         return (ordered, made);
+    }
 
-        // Feature c·H·W + y·W + x of the network is y·W·C + x·C + c where channels come last.
-        static int ChannelsLast(int feature, TensorShape shape)
+    /// <summary>Feature c·H·W + y·W + x of the network is y·W·C + x·C + c where channels come last.</summary>
+    private static int PlaceWithChannelsLast(int feature, TensorShape shape)
+    {
+        var pixels = shape.Height * shape.Width;
+        return (feature % pixels * shape.Channels) + (feature / pixels);
+    }
+
+    /// <summary>
+    /// A layer's weight, which no other layer may have: tied weights would be trained, pruned and counted as if they were several. A weight of one repeated
+    /// number is not tied: exporters store equal constants once.
+    /// </summary>
+    private float[] OwnWeight(NodeProto node, TensorProto weight)
+    {
+        var values = _constants.Floats(weight);
+        if (!_owners.TryAdd(weight, OnnxText.Describe(node)) && Array.Exists(values, value => value != values[0]))
         {
-            var pixels = shape.Height * shape.Width;
-            return (feature % pixels * shape.Channels) + (feature / pixels);
+            throw new LatheException($"its weight '{OnnxText.Short(weight.Name)}' is also that of {_owners[weight]}; layers here have weights of their own. "
+                + "Export the network with a copy for each layer (in PyTorch copy.deepcopy of the module)");
         }
+
+        return values;
     }
 
     private static int Whole(long value, string name) => value is >= 0 and <= int.MaxValue

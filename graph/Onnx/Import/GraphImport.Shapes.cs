@@ -12,7 +12,11 @@ internal sealed partial class GraphImport
         ["Gemm"] = Gemm,
         ["MatMul"] = MatMul,
         ["BatchNormalization"] = BatchNormalization,
-        ["Relu"] = node => Activate(node, ActivationKind.Relu),
+        ["InstanceNormalization"] = InstanceNormalization,
+        ["GroupNormalization"] = GroupNormalization,
+        ["LeakyRelu"] = LeakyRelu,
+        ["PRelu"] = PRelu,
+        ["Relu"] = Relu,
         ["Sigmoid"] = node => Activate(node, ActivationKind.Sigmoid),
         ["HardSwish"] = node => Activate(node, ActivationKind.HardSwish),
         ["Swish"] = Swish,
@@ -22,6 +26,7 @@ internal sealed partial class GraphImport
         ["Sum"] = Add,
         ["Mul"] = Mul,
         ["Div"] = Div,
+        ["Sub"] = Sub,
         ["MaxPool"] = MaxPool,
         ["AveragePool"] = AveragePool,
         ["GlobalAveragePool"] = GlobalAveragePool,
@@ -34,6 +39,11 @@ internal sealed partial class GraphImport
         ["Transpose"] = Transpose,
         ["Pad"] = Pad,
         ["Slice"] = Slice,
+        ["Expand"] = Expand,
+        ["Equal"] = Equal,
+        ["Where"] = Where,
+        ["Min"] = node => Limited(node, isLeast: false),
+        ["Max"] = node => Limited(node, isLeast: true),
         ["Dropout"] = Dropout,
         ["Identity"] = node => Input(node, 0) ?? throw new LatheException("it reads nothing"),
         ["Constant"] = ConstantNode,
@@ -51,7 +61,7 @@ internal sealed partial class GraphImport
         var parts = Several(node);
         var rank = parts[0].Axes.Length;
         var axis = new OnnxAttributes(node).Integer("axis", 0);
-        if ((axis < 0 ? axis + rank : axis) != (parts[0].ChannelsLast ? 3 : 1) || parts[0].Unrolled is not null)
+        if ((axis < 0 ? axis + rank : axis) != parts[0].ChannelAxis || parts[0].Unrolled is not null)
             throw new LatheException($"it joins along axis {axis} of {parts[0].Shape}; expected the channels");
         return parts.Count == 1 ? parts[0] : Append(new Concat(NewName(node), [.. parts.Select(p => p.Tensor)]), parts[0]);
     }
@@ -65,40 +75,104 @@ internal sealed partial class GraphImport
             : throw new LatheException($"its axis is {axis}; expected 1");
     }
 
-    /// <summary>Flattening in other words, or no change at all.</summary>
     private OnnxValue Reshape(NodeProto node)
     {
         if (Input(node, 0) is IntegerValue or ConstantValue) return ReshapeIntegers(node);
+        if (Input(node, 0) is PartialValue { Part: Part.NormalizedGroups } groups) return GroupNormalized(node, groups);
         var x = Feature(node, 0);
         var wanted = Integer(node, 1).Numbers;
         var isZeroKept = new OnnxAttributes(node).Integer("allowzero", 0) == 0;
-        var target = wanted.Select((w, i) => w == 0 && isZeroKept && i < x.Axes.Length ? x.Axes[i] : w).ToArray();
-        var features = (long)x.Shape.Channels * x.Shape.Height * x.Shape.Width;
-        if (target is [var first, var second] && IsBatch(first) && (second == features || (second == -1 && first != -1)))
-            return Flat(x, OnnxText.NodeName(node, null));
-        var isSame = target.Length == x.Axes.Length && IsBatch(target[0]) && target.Count(t => t == -1) <= 1
-            && target.Skip(1).Zip(x.Axes.Skip(1)).All(pair => pair.First == pair.Second || pair.First == -1);
-        return isSame ? x : throw new LatheException(
-            $"it reshapes {x.Shape} to [{string.Join(", ", wanted.Take(8).Select(w => w is null ? "N" : $"{w}"))}]; expected [N, {features}]");
-
-        // Every image by itself: free, or where the export fixed it, their number.
-        bool IsBatch(long? extent) => extent is null or -1 || extent == _batch;
+        return View(node, x, [.. wanted.Select((w, i) => w == 0 && isZeroKept && i < x.Axes.Length ? x.Axes[i] : w)]);
     }
 
     private OnnxValue Squeeze(NodeProto node)
     {
         if (Input(node, 0) is IntegerValue numbers) return numbers with { Shape = [.. numbers.Shape.Where(e => e != 1)] };
         var x = Feature(node, 0);
-        var axes = Axes(node, 1, since: 13).Select(a => a < 0 ? a + 4 : a).Order().ToList();
-        return x.Shape is { IsFlat: false, Height: 1, Width: 1 } && axes.SequenceEqual(x.ChannelsLast ? [1L, 2] : [2L, 3])
-            ? Flat(x, OnnxText.NodeName(node, null))
-            : throw new LatheException($"it squeezes axes [{OnnxAttributes.List(axes)}] of {x.Shape}; expected height and width of [C, 1, 1]");
+        var rank = x.Axes.Length;
+        var axes = Axes(node, 1, since: 13).Select(a => a < 0 ? a + rank : a).Order().ToList();
+        if (axes.Count == 0 || axes.Exists(a => a < 1 || a >= rank || x.Axes[a] != 1))
+            throw new LatheException($"it squeezes axes [{OnnxAttributes.List(axes)}] of {x.Shape}; expected axes of extent 1, and not the batch");
+        return View(node, x, [.. x.Axes.Where((_, i) => !axes.Contains(i))]);
     }
 
-    private IntegerValue Unsqueeze(NodeProto node) => Input(node, 0) is IntegerValue or ConstantValue
-        && Integer(node, 0) is { Shape.Length: 0 } number && Axes(node, 1, since: 13) is [0 or -1]
-        ? number with { Shape = [1] }
-        : throw new LatheException("it adds dimensions; expected that for a number that a shape is made of");
+    private OnnxValue Unsqueeze(NodeProto node)
+    {
+        if (Input(node, 0) is IntegerValue or ConstantValue)
+        {
+            return Integer(node, 0) is { Shape.Length: 0 } number && Axes(node, 1, since: 13) is [0 or -1]
+                ? number with { Shape = [1] }
+                : throw new LatheException("it adds dimensions to a constant; expected that for a number that a shape is made of");
+        }
+
+        var x = Feature(node, 0);
+        var added = Axes(node, 1, since: 13);
+        var rank = x.Axes.Length + added.Count;
+        var axes = added.Select(a => a < 0 ? a + rank : a).ToHashSet();
+        if (axes.Count != added.Count || rank > 4 || axes.Any(a => a < 1 || a >= rank))
+            throw new LatheException($"it adds axes [{OnnxAttributes.List(added)}] to {x.Shape}; expected at most 4 in all, the batch first");
+        var own = new Queue<long?>(x.Axes);
+        return View(node, x, [.. Enumerable.Range(0, rank).Select(i => axes.Contains(i) ? 1 : own.Dequeue())]);
+    }
+
+    /// <summary>The same values under other extents: a flattening, its undoing, or axes of extent 1 that come and go.</summary>
+    private OnnxValue View(NodeProto node, FeatureValue x, long?[] target)
+    {
+        var features = (long)x.Shape.Channels * x.Shape.Height * x.Shape.Width;
+        if (Resolved() is not { } rest) throw Refused();
+        if (rest.SequenceEqual(x.Axes.Skip(1).Select(extent => extent!.Value))) return x;
+        if (rest is [_]) return Flat(x, OnnxText.NodeName(node, null));
+        if (x.Shape.IsFlat) return Unflattened() ?? throw Refused();
+        // Pixel by pixel and channel by channel are the same where there is one channel, or one pixel.
+        var isEither = x.Shape.Channels == 1 || (x.Shape.Height == 1 && x.Shape.Width == 1);
+        var (channels, height, width) = ((long)x.Shape.Channels, (long)x.Shape.Height, (long)x.Shape.Width);
+        foreach (var isLast in (bool[])[x.ChannelsLast, !x.ChannelsLast])
+        {
+            if (isLast != x.ChannelsLast && !isEither) continue;
+            if (rest.SequenceEqual(isLast ? [height, width, channels] : [channels, height, width])) return x with { ChannelsLast = isLast, Dropped = Dropped.None };
+            if (height == 1 && rest.SequenceEqual(isLast ? [width, channels] : [channels, width])) return x with { ChannelsLast = isLast, Dropped = Dropped.Height };
+        }
+
+        if (channels == 1 && rest.SequenceEqual([height, width])) return x with { Dropped = Dropped.Channel };
+        return rest is [var groups, _] && !x.ChannelsLast && x.Shape.Channels % groups == 0
+            ? new PartialValue(Part.Grouped, x, OnnxText.Describe(node), (int)groups, OnnxText.NodeName(node, null))
+            : throw Refused();
+
+        // Extents without the batch; null where they do not hold as many values.
+        List<long>? Resolved()
+        {
+            if (target.Length < 2 || !IsBatch(target[0]) || target.Skip(1).Any(extent => extent is null or < -1 or 0)) return null;
+            var known = target.Skip(1).Where(extent => extent > 0).Aggregate((Int128)1, (product, extent) => product * extent!.Value);
+            var free = target.Skip(1).Count(extent => extent == -1);
+            if (free > 1 || (free == 1 && target[0] == -1) || features % known != 0 || (free == 0 && known != features)) return null;
+            return [.. target.Skip(1).Select(extent => extent == -1 ? (long)(features / known) : extent!.Value)];
+        }
+
+        // Every image by itself: free, or where the export fixed it, their number.
+        bool IsBatch(long? extent) => extent is null or -1 || extent == _batch;
+
+        FeatureValue? Unflattened()
+        {
+            if (x.Unrolled is { } shape)
+            {
+                return rest.SequenceEqual([shape.Height, shape.Width, shape.Channels])
+                    ? Append(new Unflatten(NewName(node), [x.Tensor], shape.Height, shape.Width)) with { ChannelsLast = true }
+                    : null;
+            }
+
+            return rest switch
+            {
+                // Of one channel, as Keras has images.
+                [var high, var wide and > 1, 1] => Append(new Unflatten(NewName(node), [x.Tensor], (int)high, (int)wide)) with { ChannelsLast = true },
+                [_, var high, var wide] => Append(new Unflatten(NewName(node), [x.Tensor], (int)high, (int)wide)),
+                [_, var wide] => Append(new Unflatten(NewName(node), [x.Tensor], 1, (int)wide)) with { Dropped = Dropped.Height },
+                _ => null,
+            };
+        }
+
+        LatheException Refused() => new(
+            $"it reshapes {x.Shape} to [{string.Join(", ", target.Take(8).Select(w => w is null ? "N" : $"{w}"))}]; expected [N, {features}], or the same image with other axes of extent 1");
+    }
 
     private OnnxValue Transpose(NodeProto node)
     {
@@ -106,13 +180,27 @@ internal sealed partial class GraphImport
         if (Input(node, 0) is ConstantValue) throw new LatheException("it transposes a constant; export with constants folded");
         var order = new OnnxAttributes(node).Integers("perm") ?? [];
         var x = Feature(node, 0);
-        return (x.Shape.IsFlat, x.ChannelsLast, order) switch
+        return (x.Shape.IsFlat, x.Dropped, x.ChannelsLast, order) switch
         {
-            (false, true, [0, 3, 1, 2]) => x with { ChannelsLast = false },
-            (false, false, [0, 2, 3, 1]) => x with { ChannelsLast = true },
+            (false, Dropped.None, true, [0, 3, 1, 2]) => x with { ChannelsLast = false },
+            (false, Dropped.None, false, [0, 2, 3, 1]) => x with { ChannelsLast = true },
+            (false, Dropped.Height, _, [0, 2, 1]) => x with { ChannelsLast = !x.ChannelsLast },
             _ => throw new LatheException(
                 $"it brings the axes of {x.Shape} into the order [{OnnxAttributes.List(order)}]; expected [N, H, W, C] to [N, C, H, W], or back"),
         };
+    }
+
+    /// <summary>[C, 1, 1] repeated over the image that it will be multiplied with.</summary>
+    private OnnxValue Expand(NodeProto node)
+    {
+        var x = Feature(node, 0);
+        var target = Integer(node, 1).Numbers;
+        var axes = x.Axes;
+        var isSame = target.Length == axes.Length && Enumerable.Range(1, axes.Length - 1).All(i => target[i] is 1 || target[i] == axes[i]);
+        if (isSame) return x;
+        return target.Length == axes.Length && x.Shape is { IsFlat: false, Height: 1, Width: 1 } && (target[x.ChannelAxis] is 1 || target[x.ChannelAxis] == x.Shape.Channels)
+            ? new PartialValue(Part.Expanded, x, OnnxText.Describe(node))
+            : throw new LatheException($"it expands {x.Shape}; expected [C, 1, 1] that scales the channels of an image");
     }
 
     private static OnnxValue ConstantNode(NodeProto node)

@@ -21,6 +21,7 @@ internal sealed partial class GraphImport
     private readonly Dictionary<string, TensorShape> _shapes = [];
     private readonly Dictionary<string, int> _namesGiven = [];
     private readonly Dictionary<string, float[]> _parameters = [];
+    private readonly Dictionary<TensorProto, string> _owners = new(ReferenceEqualityComparer.Instance);
     private readonly List<string> _faults = [];
     private readonly List<string> _notes = [];
     private readonly Dictionary<string, Func<NodeProto, OnnxValue>> _operations;
@@ -71,17 +72,17 @@ internal sealed partial class GraphImport
         if ((TensorProto.Types.DataType)(type?.ElemType ?? 0) is not (TensorProto.Types.DataType.Float or TensorProto.Types.DataType.Float16 or TensorProto.Types.DataType.Double))
             throw new LatheException($"its input '{OnnxText.Short(input.Name)}' has elements of type {type?.ElemType ?? 0}; expected FLOAT, FLOAT16 or DOUBLE");
         var extents = type!.Shape?.Dim.Select(Extent).ToList() ?? [];
-        if (extents is not [var batch, { } second, { } third, { } fourth] || second < 1 || third < 1 || fourth < 1)
+        if (extents is not [var batch, .. var rest] || rest.Count is < 1 or > 3 || rest.Contains(null))
             throw new LatheException($"its input '{OnnxText.Short(input.Name)}' is [{string.Join(", ", extents.Take(8).Select(e => e?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "?"))}]; "
-                + "expected images of a fixed size, [N, C, H, W]");
+                + "expected images of a fixed size, [N, C, H, W]; or sequences, [N, C, W], or features, [N, F]. Export it with that size (of the input's axes only the first may be dynamic)");
         _batch = batch;
-        // Keras has images as [N, H, W, C] and brings them into the usual order first.
-        var isLast = _graph.Node.Any(n => n.OpType == "Transpose" && n.Input.Contains(input.Name)) && !_graph.Node.Any(n => n.OpType != "Transpose" && n.Input.Contains(input.Name));
-        var shape = isLast ? new TensorShape(Small(fourth), Small(second), Small(third)) : new TensorShape(Small(second), Small(third), Small(fourth));
+        int[] sizes = [.. rest.Select(extent => Small(extent!.Value))];
+        var value = Read(input.Name, sizes);
+        var shape = value.Shape;
         if ((Int128)shape.Channels * shape.Height * shape.Width > ShapeInference.MaxValues)
             throw new LatheException($"its images are {shape}, more than {ShapeInference.MaxValues} values");
         _shapes.Add(NetworkGraph.InputName, shape);
-        Define(input.Name, new FeatureValue(NetworkGraph.InputName, shape, isLast));
+        Define(input.Name, value);
         return shape;
 
         static long? Extent(TensorShapeProto.Types.Dimension dimension) =>
@@ -90,6 +91,27 @@ internal sealed partial class GraphImport
         static int Small(long extent) => extent <= ShapeInference.MaxValues
             ? (int)extent
             : throw new LatheException($"its input has an extent of {extent}; the most is {ShapeInference.MaxValues}");
+    }
+
+    /// <summary>What the input's extents mean. Keras has images as [N, H, W, C] and brings them into the usual order first.</summary>
+    private FeatureValue Read(string name, int[] sizes)
+    {
+        var readers = _graph.Node.Where(node => node.Input.Contains(name)).ToList();
+        var isTransposed = readers.Count > 0 && readers.TrueForAll(node => node.OpType == "Transpose");
+        // Of one channel, a reshape does what a transposition does.
+        var isReshaped = readers.Count > 0 && readers.TrueForAll(node => node.OpType is "Reshape" or "Unsqueeze" or "Squeeze");
+        return sizes switch
+        {
+            [var features] => Value(new TensorShape(features, IsFlat: true)),
+            [var high, var wide, var last] when isTransposed || (isReshaped && last == 1 && high > 1) => Value(new TensorShape(last, high, wide), isLast: true),
+            [var channels, var high, var wide] => Value(new TensorShape(channels, high, wide)),
+            [var high, var wide] when isReshaped => Value(new TensorShape(1, high, wide), Dropped.Channel),
+            [var wide, var channels] when isTransposed => Value(new TensorShape(channels, 1, wide), Dropped.Height, isLast: true),
+            [var channels, var wide] => Value(new TensorShape(channels, 1, wide), Dropped.Height),
+            _ => throw new ArgumentException("1 to 3 extents"),
+        };
+
+        static FeatureValue Value(TensorShape shape, Dropped dropped = Dropped.None, bool isLast = false) => new(NetworkGraph.InputName, shape, isLast, Dropped: dropped);
     }
 
     private void Import(NodeProto node)
@@ -145,25 +167,50 @@ internal sealed partial class GraphImport
         if (logits.Tensor == NetworkGraph.InputName || !logits.Shape.IsFlat || logits.Unrolled is not null)
             throw new LatheException($"its output is [{string.Join(", ", logits.Axes.Select(a => a?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "N"))}]; expected logits, [N, classes]");
 
-        var needed = new HashSet<string> { logits.Tensor };
-        for (var i = _nodes.Count - 1; i >= 0; i--)
-        {
-            if (needed.Contains(_nodes[i].Name)) needed.UnionWith(_nodes[i].Inputs);
-        }
-
-        var graph = new NetworkGraph(name.Length > 0 ? name : "imported", input, [.. _nodes.Where(n => needed.Contains(n.Name))], logits.Tensor);
+        var (nodes, output) = Ended(Needed(_nodes, logits.Tensor), logits.Tensor);
+        (nodes, output) = Settled(nodes, output);
+        var graph = new NetworkGraph(name.Length > 0 ? name : "imported", input, nodes, output);
         GraphValidation.Check(graph);
         var parameters = ParameterShapes.Of(graph);
         if (parameters.Count == 0) throw new LatheException("it has no weights");
         return new ImportedNetwork(graph, parameters.ToDictionary(p => p.Name, p => _parameters[p.Name]), _notes);
     }
 
+    /// <summary>The nodes that lead to a tensor.</summary>
+    private static List<Node> Needed(IReadOnlyList<Node> nodes, string output)
+    {
+        var needed = new HashSet<string> { output };
+        for (var i = nodes.Count - 1; i >= 0; i--)
+        {
+            if (needed.Contains(nodes[i].Name)) needed.UnionWith(nodes[i].Inputs);
+        }
+
+        return [.. nodes.Where(node => needed.Contains(node.Name))];
+    }
+
+    /// <summary>Without a sigmoid at the end, which keeps the order of the logits as softmax does.</summary>
+    private (List<Node> Nodes, string Output) Ended(List<Node> nodes, string output)
+    {
+        var end = output;
+        while (nodes.Find(node => node.Name == end) is Lathe.Graph.Flatten or Lathe.Graph.Dropout) end = nodes.Find(node => node.Name == end)!.Inputs[0];
+        if (nodes.Find(node => node.Name == end) is not Activation { Kind: ActivationKind.Sigmoid or ActivationKind.HardSigmoid } sigmoid
+            || nodes.Sum(node => node.Inputs.Count(input => input == end)) > (end == output ? 0 : 1))
+            return (nodes, output);
+        _notes.Add($"{sigmoid.Kind} '{sigmoid.Name}' at the end is left out: logits are what is trained and compared");
+        var before = sigmoid.Inputs[0];
+        return (Needed(Reading(nodes, end, before), end == output ? before : output), end == output ? before : output);
+    }
+
+    /// <summary>The same nodes, reading one tensor in the place of another.</summary>
+    private static List<Node> Reading(IEnumerable<Node> nodes, string tensor, string other) =>
+        [.. nodes.Select(node => node.Inputs.Contains(tensor) ? node with { Inputs = [.. node.Inputs.Select(input => input == tensor ? other : input)] } : node)];
+
     /// <summary>Appends a node to the network.</summary>
     /// <param name="node">The node.</param>
     /// <param name="like">Whose order of axes its tensor has; null: the usual.</param>
     private FeatureValue Append(Node node, FeatureValue? like = null)
     {
-        var shape = ShapeInference.Infer(Checked(node), [.. node.Inputs.Select(i => _shapes[i])]);
+        var shape = node is ScaleShift ? _shapes[node.Inputs[0]] : ShapeInference.Infer(Checked(node), [.. node.Inputs.Select(i => _shapes[i])]);
         if ((Int128)shape.Channels * shape.Height * shape.Width > ShapeInference.MaxValues)
             throw new LatheException($"it makes {shape}, more than {ShapeInference.MaxValues} values");
         _shapes.Add(node.Name, shape);
@@ -201,6 +248,9 @@ internal sealed partial class GraphImport
     {
         FeatureValue feature => feature,
         PartialValue { Part: Part.HardSigmoid } partial => HardSigmoid(node.Input[index], partial),
+        PartialValue { Part: Part.PlusThree } partial => Shifted(node.Input[index], partial),
+        PartialValue { Part: Part.Bordered } partial => Border(node.Input[index], partial),
+        PartialValue { Part: Part.PositivePlusThree or Part.ClippedPlusThree or Part.SixHardSwishes or Part.PooledRows } partial => Whole(node.Input[index], partial),
         PartialValue partial => throw Unfinished(partial),
         null => throw new LatheException($"it has {node.Input.Count} inputs; expected more than {index}"),
         _ => throw new LatheException($"its input '{OnnxText.Short(node.Input[index])}' is a constant; expected what is made from the images"),
@@ -209,9 +259,17 @@ internal sealed partial class GraphImport
     private static LatheException Unfinished(PartialValue partial) => new($"it reads {partial.By}, which must be followed by {partial.Expected}");
 
     /// <summary>The same, with the channels in the second place and no pending reordering.</summary>
-    private FeatureValue Plain(NodeProto node, int index) => Feature(node, index) is var feature && !feature.ChannelsLast && feature.Unrolled is null
+    private FeatureValue Plain(NodeProto node, int index) => InOrder(node, index) is var feature && !feature.ChannelsLast
         ? feature
         : throw new LatheException("it works on tensors whose channels come last; expected [N, C, H, W]");
+
+    /// <summary>The same, without a pending reordering of features.</summary>
+    private FeatureValue InOrder(NodeProto node, int index, bool mayBeLast = false)
+    {
+        var feature = Feature(node, index);
+        if (feature.Unrolled is not null) throw new LatheException("it works on flattened tensors whose channels came last; expected a linear layer first");
+        return mayBeLast || !feature.ChannelsLast || feature.Shape.IsFlat ? feature : throw new LatheException("it works on tensors whose channels come last; expected [N, C, H, W]");
+    }
 
     /// <summary>An input that is a constant of floating type.</summary>
     private TensorProto Constant(NodeProto node, int index) => Input(node, index) is ConstantValue constant

@@ -4,7 +4,7 @@ using Lathe.Graph.Onnx.Format;
 
 namespace Lathe.Graph.Onnx;
 
-/// <summary>A node's attributes, checked against the limits of a network's nodes: square, and the same on all sides.</summary>
+/// <summary>A node's attributes, checked against the limits of a network's nodes.</summary>
 /// <param name="node">The node.</param>
 internal sealed class OnnxAttributes(NodeProto node)
 {
@@ -26,42 +26,56 @@ internal sealed class OnnxAttributes(NodeProto node)
             throw new LatheException($"{name} is {value}; {what}");
     }
 
-    /// <summary>A number for each of two dimensions that must be one.</summary>
-    /// <exception cref="LatheException">They differ, or are out of range.</exception>
-    public int Square(string name, int usual)
+    /// <summary>A number for height and width, or of sequences for width alone.</summary>
+    /// <param name="name">Of the attribute.</param>
+    /// <param name="usual">Where it is not there.</param>
+    /// <param name="dropped">Whether there is no height.</param>
+    /// <exception cref="LatheException">Of another length, or out of range.</exception>
+    public Extent Extent(string name, Extent usual, Dropped dropped)
     {
-        if (Integers(name) is not { } values) return usual;
-        return values is [var height, var width] && height == width && height is >= 0 and <= int.MaxValue
-            ? (int)height
-            : throw new LatheException($"{name} is [{List(values)}]; expected two dimensions and the same for both");
+        if (Integers(name) is not { Count: > 0 } values) return usual;
+        if (values.Any(value => value is < 1 or > ShapeInference.MaxValues)) throw new LatheException($"{name} is [{List(values)}]; expected numbers from 1 to {ShapeInference.MaxValues}");
+        return (values, dropped) switch
+        {
+            ([var width], Dropped.Height) => new Extent(1, (int)width),
+            ([var height, var width], not Dropped.Height) => new Extent((int)height, (int)width),
+            _ => throw new LatheException($"{name} is [{List(values)}]; expected {(dropped == Dropped.Height ? "one number" : "height and width")}"),
+        };
     }
 
-    /// <summary>Pixels of border on every side, as <c>pads</c> or <c>auto_pad</c> say.</summary>
-    /// <param name="windows">Reach of a window, dilation included, its stride, and the input's height and width.</param>
-    /// <exception cref="LatheException">They differ from side to side.</exception>
-    public int Padding((long Reach, long Stride, int Height, int Width) windows)
+    /// <summary>Pixels of border, as <c>pads</c> or <c>auto_pad</c> say.</summary>
+    /// <param name="reach">Of a window, dilation included.</param>
+    /// <param name="stride">Of windows.</param>
+    /// <param name="image">The input's shape, with the border that another node put around it.</param>
+    /// <param name="dropped">Whether there is no height.</param>
+    /// <exception cref="LatheException">Not as many as sides, or below 0.</exception>
+    public Border Padding(Extent reach, Extent stride, TensorShape image, Dropped dropped)
     {
         var mode = Text("auto_pad", "NOTSET");
-        if (mode == "VALID") return 0;
+        if (mode == "VALID") return default;
         if (mode is "SAME_UPPER" or "SAME_LOWER")
         {
-            var (rows, columns) = (Same(windows.Height), Same(windows.Width));
-            return rows == columns && rows % 2 == 0
-                ? (int)(rows / 2)
-                : throw new LatheException($"auto_pad {mode} puts {rows} rows and {columns} columns around {windows.Height} x {windows.Width} pixels; "
-                    + "expected as many on every side");
+            var (rows, columns) = (Same(image.Height, reach.Height, stride.Height), Same(image.Width, reach.Width, stride.Width));
+            // Of an odd number the one more comes behind or before.
+            var more = mode == "SAME_LOWER" ? 1 : 0;
+            var (top, left) = ((rows + more) / 2, (columns + more) / 2);
+            return new Border(top, left, rows - top, columns - left);
         }
 
         if (mode != "NOTSET") throw new LatheException($"auto_pad is '{OnnxText.Short(mode)}'; expected NOTSET, VALID, SAME_UPPER or SAME_LOWER");
-        if (Integers("pads") is not { Count: > 0 } pads) return 0;
-        return pads.Count == 4 && pads.All(p => p == pads[0]) && pads[0] is >= 0 and <= int.MaxValue
-            ? (int)pads[0]
-            : throw new LatheException($"pads is [{List(pads)}]; expected as many pixels on all four sides");
-
-        long Same(int extent)
+        if (Integers("pads") is not { Count: > 0 } pads) return default;
+        if (pads.Any(pad => pad is < 0 or > ShapeInference.MaxValues)) throw new LatheException($"pads is [{List(pads)}]; expected numbers from 0 to {ShapeInference.MaxValues}");
+        return (pads, dropped) switch
         {
-            var steps = (extent + Math.Max(1, windows.Stride) - 1) / Math.Max(1, windows.Stride);
-            return Math.Max(0, ((steps - 1) * windows.Stride) + windows.Reach - extent);
+            ([var before, var behind], Dropped.Height) => new Border(0, (int)before, 0, (int)behind),
+            ([var top, var left, var bottom, var right], not Dropped.Height) => new Border((int)top, (int)left, (int)bottom, (int)right),
+            _ => throw new LatheException($"pads is [{List(pads)}]; expected {(dropped == Dropped.Height ? "2" : "4")} numbers, those before first"),
+        };
+
+        static int Same(int extent, int reach, int stride)
+        {
+            var steps = ((long)extent + stride - 1) / stride;
+            return (int)Math.Clamp(((steps - 1) * stride) + reach - extent, 0, ShapeInference.MaxValues);
         }
     }
 

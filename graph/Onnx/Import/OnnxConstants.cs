@@ -65,7 +65,7 @@ internal sealed class OnnxConstants(long fileBytes)
     private long Count(TensorProto tensor, int bytesEach)
     {
         if (tensor.DataLocation == TensorProto.Types.DataLocation.External || tensor.ExternalData.Count > 0)
-            throw Bad(tensor, "lies in a file of its own (external data), which is not read; save the model with its weights inside one file");
+            throw Bad(tensor, "lies in a file beside the model (external data), which is not there: the model was downloaded or read by itself. Use a local file with its data beside it, or save the model with its weights inside one file");
         Int128 count = 1;
         foreach (var extent in Shape(tensor))
         {

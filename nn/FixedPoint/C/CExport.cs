@@ -158,6 +158,10 @@ public static partial class CExport
                     Need(CFunctions.Maps, CFunctions.Store, CFunctions.Channels);
                     Call($"map_channels({x}, {y}, {pixels}, {channels}, {from.Zero}, {format}, {Maps(c.Maps)})");
                     break;
+                case SlopeStep p:
+                    Need(CFunctions.Maps, CFunctions.Store, CFunctions.Slopes);
+                    Call($"map_slopes({x}, {y}, {pixels}, {channels}, {from.Zero}, {format}, {Map(p.Positive)}, {Maps(p.Negative)})");
+                    break;
                 case SumStep s:
                     Need(CFunctions.Maps, CFunctions.Store, CFunctions.Sum);
                     _body.Append(CultureInfo.InvariantCulture, $"    {{\n        const uint8_t *x[{s.Inputs.Count}];\n");
@@ -181,7 +185,8 @@ public static partial class CExport
                     break;
                 case MaximumStep m:
                     Need(CFunctions.Maximum);
-                    Call($"maximum({x}, {y}, {channels}, {from.Shape.Height}, {from.Shape.Width}, {to.Shape.Height}, {to.Shape.Width}, {m.Kernel}, {m.Stride}, {m.Padding})");
+                    Call($"maximum({x}, {y}, {channels}, {from.Shape.Height}, {from.Shape.Width}, {to.Shape.Height}, {to.Shape.Width}, "
+                        + $"{m.Kernel.Height}, {m.Kernel.Width}, {m.Stride.Height}, {m.Stride.Width}, {m.Top}, {m.Left})");
                     break;
                 case TableStep t:
                     Need(CFunctions.Look);
@@ -198,17 +203,22 @@ public static partial class CExport
                     }
 
                     break;
+                case PadStep p when to.Shape.Height != from.Shape.Height || to.Shape.Width != from.Shape.Width:
+                    Need(CFunctions.Border);
+                    Call($"border({x}, {y}, {from.Shape.Height}, {from.Shape.Width}, {channels}, {to.Shape.Height}, {to.Shape.Width}, {to.Shape.Channels}, "
+                        + $"{p.Before}, {p.Top}, {p.Left}, {to.Zero})");
+                    break;
                 case PadStep p:
                     Need(CFunctions.Pad);
                     Call($"pad({x}, {y}, {pixels}, {channels}, {to.Shape.Channels}, {p.Before}, {to.Zero})");
                     break;
                 case SubsampleStep s:
                     Need(CFunctions.Subsample);
-                    Call($"subsample({x}, {y}, {channels}, {from.Shape.Width}, {to.Shape.Height}, {to.Shape.Width}, {s.Stride})");
+                    Call($"subsample({x}, {y}, {channels}, {from.Shape.Width}, {to.Shape.Height}, {to.Shape.Width}, {s.Stride.Height}, {s.Stride.Width})");
                     break;
-                case FlattenStep:
+                case FlattenStep f:
                     Need(CFunctions.Flatten);
-                    Call($"flatten({x}, {y}, {pixels}, {channels})");
+                    Call($"flatten({x}, {y}, {f.Rows}, {from.Length / f.Rows})");
                     break;
                 case LogitStep:
                     Need(CFunctions.Logits);
@@ -230,7 +240,7 @@ public static partial class CExport
             var maps = Maps(step.Maps);
             var array = $"shape{_arrays++}";
             _data.Append(CultureInfo.InvariantCulture, $$"""
-                static const multiply_shape {{array}} = { {{shape.InChannels}}, {{shape.OutChannels}}, {{shape.Kernel}}, {{shape.Stride}}, {{shape.Padding}}, {{shape.Dilation}}, {{shape.Groups}}, {{shape.Height}}, {{shape.Width}}, {{shape.OutHeight}}, {{shape.OutWidth}}, {{step.Bits}}, {{from.Zero}}, {{to.Zero}}, {{to.Least}}, {{to.Greatest}} };
+                static const multiply_shape {{array}} = { {{shape.InChannels}}, {{shape.OutChannels}}, {{shape.Kernel.Height}}, {{shape.Kernel.Width}}, {{shape.Stride.Height}}, {{shape.Stride.Width}}, {{shape.Top}}, {{shape.Left}}, {{shape.Dilation.Height}}, {{shape.Dilation.Width}}, {{shape.Groups}}, {{shape.Height}}, {{shape.Width}}, {{shape.OutHeight}}, {{shape.OutWidth}}, {{step.Bits}}, {{from.Zero}}, {{to.Zero}}, {{to.Least}}, {{to.Greatest}} };
 
                 """);
             Call($"{(isLogits ? "multiply_to_logits" : "multiply")}(&{array}, {x}, {y}, levels, {weights}, {maps})");

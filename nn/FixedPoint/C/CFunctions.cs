@@ -53,7 +53,8 @@ internal static class CFunctions
     /// <summary>Convolution and linear layer.</summary>
     public const string Multiply = """
         typedef struct {
-            int32_t in_channels, out_channels, kernel, stride, padding, dilation, groups, height, width, out_height, out_width;
+            int32_t in_channels, out_channels, kernel_height, kernel_width, stride_y, stride_x, top, left, dilation_y, dilation_x, groups;
+            int32_t height, width, out_height, out_width;
             int bits, in_zero, out_zero, least, greatest;
         } multiply_shape;
 
@@ -61,10 +62,10 @@ internal static class CFunctions
         {
             int32_t read = s->in_channels / s->groups;
             int32_t sum = 0, ky, kx, c;
-            for (ky = 0; ky < s->kernel; ky++) {
-                int32_t y = row * s->stride + ky * s->dilation - s->padding;
-                for (kx = 0; kx < s->kernel; kx++, levels += read) {
-                    int32_t at = column * s->stride + kx * s->dilation - s->padding;
+            for (ky = 0; ky < s->kernel_height; ky++) {
+                int32_t y = row * s->stride_y + ky * s->dilation_y - s->top;
+                for (kx = 0; kx < s->kernel_width; kx++, levels += read) {
+                    int32_t at = column * s->stride_x + kx * s->dilation_x - s->left;
                     const uint8_t *bytes;
                     if (y < 0 || y >= s->height || at < 0 || at >= s->width)
                         continue;
@@ -82,7 +83,7 @@ internal static class CFunctions
         static void multiply(const multiply_shape *s, const uint8_t *x, uint8_t *y, int8_t *levels, const uint8_t *weights,
                              const int32_t *multipliers, const int64_t *offsets, const uint8_t *shifts)
         {
-            int32_t depth = s->kernel * s->kernel * (s->in_channels / s->groups);
+            int32_t depth = s->kernel_height * s->kernel_width * (s->in_channels / s->groups);
             int32_t channel, pixel;
             for (channel = 0; channel < s->out_channels; channel++) {
                 int32_t group = channel / (s->out_channels / s->groups);
@@ -101,7 +102,7 @@ internal static class CFunctions
         static void multiply_to_logits(const multiply_shape *s, const uint8_t *x, int32_t *logits, int8_t *levels, const uint8_t *weights,
                                        const int32_t *multipliers, const int64_t *offsets, const uint8_t *shifts)
         {
-            int32_t depth = s->kernel * s->kernel * (s->in_channels / s->groups);
+            int32_t depth = s->kernel_height * s->kernel_width * (s->in_channels / s->groups);
             int32_t channel;
             for (channel = 0; channel < s->out_channels; channel++) {
                 int64_t value;
@@ -122,6 +123,20 @@ internal static class CFunctions
             for (i = 0; i < pixels * channels; i++) {
                 int32_t c = i % channels;
                 y[i] = to_byte(map_sum(x[i] - in_zero, multipliers[c], offsets[c], shifts[c]), out_zero, least, greatest);
+            }
+        }
+        """;
+
+    /// <summary>PReLU.</summary>
+    public const string Slopes = """
+        static void map_slopes(const uint8_t *x, uint8_t *y, int32_t pixels, int32_t channels, int in_zero, int out_zero, int least, int greatest,
+                               int32_t multiplier, int64_t offset, int shift, const int32_t *multipliers, const int64_t *offsets, const uint8_t *shifts)
+        {
+            int32_t i;
+            for (i = 0; i < pixels * channels; i++) {
+                int32_t c = i % channels, value = x[i] - in_zero;
+                y[i] = to_byte(value < 0 ? map_sum(value, multipliers[c], offsets[c], shifts[c]) : map_sum(value, multiplier, offset, shift),
+                               out_zero, least, greatest);
             }
         }
         """;
@@ -189,15 +204,15 @@ internal static class CFunctions
     /// <summary>Maximum pooling.</summary>
     public const string Maximum = """
         static void maximum(const uint8_t *x, uint8_t *y, int32_t channels, int32_t height, int32_t width, int32_t out_height, int32_t out_width,
-                            int32_t kernel, int32_t stride, int32_t padding)
+                            int32_t kernel_height, int32_t kernel_width, int32_t stride_y, int32_t stride_x, int32_t top, int32_t left)
         {
             int32_t pixel, tap, c;
             for (pixel = 0; pixel < out_height * out_width; pixel++, y += channels) {
                 for (c = 0; c < channels; c++)
                     y[c] = 0;
-                for (tap = 0; tap < kernel * kernel; tap++) {
-                    int32_t row = pixel / out_width * stride + tap / kernel - padding;
-                    int32_t column = pixel % out_width * stride + tap % kernel - padding;
+                for (tap = 0; tap < kernel_height * kernel_width; tap++) {
+                    int32_t row = pixel / out_width * stride_y + tap / kernel_width - top;
+                    int32_t column = pixel % out_width * stride_x + tap % kernel_width - left;
                     const uint8_t *bytes;
                     if (row < 0 || row >= height || column < 0 || column >= width)
                         continue;
@@ -232,15 +247,29 @@ internal static class CFunctions
         }
         """;
 
+    /// <summary>Zero pixels around others.</summary>
+    public const string Border = """
+        static void border(const uint8_t *x, uint8_t *y, int32_t height, int32_t width, int32_t channels, int32_t out_height, int32_t out_width,
+                           int32_t out_channels, int32_t before, int32_t top, int32_t left, int zero)
+        {
+            int32_t i, j, c;
+            for (i = -top; i < out_height - top; i++)
+                for (j = -left; j < out_width - left; j++)
+                    for (c = -before; c < out_channels - before; c++)
+                        *y++ = i >= 0 && i < height && j >= 0 && j < width && c >= 0 && c < channels ? x[(i * width + j) * channels + c] : (uint8_t)zero;
+        }
+        """;
+
     /// <summary>Some of the pixels.</summary>
     public const string Subsample = """
-        static void subsample(const uint8_t *x, uint8_t *y, int32_t channels, int32_t width, int32_t out_height, int32_t out_width, int32_t stride)
+        static void subsample(const uint8_t *x, uint8_t *y, int32_t channels, int32_t width, int32_t out_height, int32_t out_width,
+                              int32_t stride_y, int32_t stride_x)
         {
             int32_t i, j, c;
             for (i = 0; i < out_height; i++)
                 for (j = 0; j < out_width; j++)
                     for (c = 0; c < channels; c++)
-                        y[(i * out_width + j) * channels + c] = x[(i * stride * width + j * stride) * channels + c];
+                        y[(i * out_width + j) * channels + c] = x[(i * stride_y * width + j * stride_x) * channels + c];
         }
         """;
 

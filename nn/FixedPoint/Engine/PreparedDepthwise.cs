@@ -56,8 +56,8 @@ internal sealed unsafe class PreparedDepthwise : PreparedStep
             new Span<int>(sums, _padded).Clear();
             for (var tap = 0; tap < _shape.Depth; tap++)
             {
-                var line = (pixel / _shape.OutWidth * _shape.Stride) + (tap / _shape.Kernel * _shape.Dilation) - _shape.Padding;
-                var column = (pixel % _shape.OutWidth * _shape.Stride) + (tap % _shape.Kernel * _shape.Dilation) - _shape.Padding;
+                var line = (pixel / _shape.OutWidth * _shape.Stride.Height) + (tap / _shape.Kernel.Width * _shape.Dilation.Height) - _shape.Top;
+                var column = (pixel % _shape.OutWidth * _shape.Stride.Width) + (tap % _shape.Kernel.Width * _shape.Dilation.Width) - _shape.Left;
                 var inside = line >= 0 && line < _shape.Height && column >= 0 && column < _shape.Width;
                 fixed (sbyte* levels = &_levels[tap * _padded])
                     Add(inside ? arena + _from + (((nint)line * _shape.Width) + column) * channels : scratch.RowBytes, levels, sums);

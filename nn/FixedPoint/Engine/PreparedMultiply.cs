@@ -34,15 +34,16 @@ internal sealed unsafe class PreparedMultiply : PreparedStep
         _weights = new PackedWeights(step);
         _maps = new ChannelMaps(step.Maps, _shape.Groups, ZeroSums(step, _input.Zero), GreatestSum(step));
         // With one pixel under the kernel the tensor itself is the rows.
-        _isDirect = _shape is { Kernel: 1, Stride: 1, Padding: 0, Groups: 1 };
-        _isPlain = !_isDirect && _shape is { Groups: 1, Dilation: 1 };
+        _isDirect = _shape is { Kernel.IsOne: true, Stride.IsOne: true, Top: 0, Left: 0, Groups: 1 }
+            && (_shape.OutHeight, _shape.OutWidth) == (_shape.Height, _shape.Width);
+        _isPlain = !_isDirect && _shape is { Groups: 1, Dilation.IsOne: true };
         var pixels = (Pixels + Kernels.Rows - 1) / Kernels.Rows * Kernels.Rows;
         _blockPixels = Math.Clamp(BlockBytes / _weights.Depth / Kernels.Rows * Kernels.Rows, Kernels.Rows, pixels);
         Scratch = new ScratchSize(
             Rows: _isDirect ? 0 : _blockPixels * _weights.Depth,
             Strip: _weights.UnpackedBytes,
             Sums: 2 * Kernels.Rows * Width,
-            Image: _isPlain && _shape.Padding > 0 ? PaddedHeight * PaddedWidth * _shape.InChannels : 0,
+            Image: HasBorder ? PaddedHeight * PaddedWidth * _shape.InChannels : 0,
             ReadAhead: Kernels.Rows * _weights.Depth);
     }
 
@@ -50,9 +51,16 @@ internal sealed unsafe class PreparedMultiply : PreparedStep
 
     public override long ModelBytes => _weights.Bytes + _maps.Bytes;
 
-    private int PaddedHeight => _shape.Height + (2 * _shape.Padding);
+    // Rows and columns behind the image that windows read.
+    private int Bottom => Math.Max(0, ((_shape.OutHeight - 1) * _shape.Stride.Height) + _shape.Kernel.Height - _shape.Top - _shape.Height);
 
-    private int PaddedWidth => _shape.Width + (2 * _shape.Padding);
+    private int Right => Math.Max(0, ((_shape.OutWidth - 1) * _shape.Stride.Width) + _shape.Kernel.Width - _shape.Left - _shape.Width);
+
+    private int PaddedHeight => _shape.Top + _shape.Height + Bottom;
+
+    private int PaddedWidth => _shape.Left + _shape.Width + Right;
+
+    private bool HasBorder => _isPlain && (_shape.Top > 0 || _shape.Left > 0 || Bottom > 0 || Right > 0);
 
     private int Pixels => _shape.OutHeight * _shape.OutWidth;
 
@@ -82,7 +90,7 @@ internal sealed unsafe class PreparedMultiply : PreparedStep
         var end = Math.Min(Pixels, endTile * Kernels.Rows);
         // Whole strips may be written up to here. After it another part's pixels or another tensor begin.
         var wholeEnd = _shape.Groups == 1 && (parts == 1 || !byStrip) ? (nint)end * _shape.OutChannels : 0;
-        var image = _isPlain && _shape.Padding > 0 ? WithBorder(arena + _from, scratch.ImageBytes) : arena + _from;
+        var image = HasBorder ? WithBorder(arena + _from, scratch.ImageBytes) : arena + _from;
         for (var first = firstTile * Kernels.Rows; first < end; first += _blockPixels)
         {
             var count = Math.Min(_blockPixels, end - first);
@@ -160,20 +168,20 @@ internal sealed unsafe class PreparedMultiply : PreparedStep
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private byte* WithBorder(byte* input, byte* image)
     {
-        var border = _shape.Padding * _shape.InChannels;
+        var (left, right) = (_shape.Left * _shape.InChannels, Right * _shape.InChannels);
         var line = _shape.Width * _shape.InChannels;
         var zero = _input.Zero;
         var target = image;
-        Fill((_shape.Padding * (line + (2 * border))) + border);
+        Fill((_shape.Top * (left + line + right)) + left);
         for (var y = 0; y < _shape.Height; y++, input += line)
         {
             Unsafe.CopyBlockUnaligned(target, input, (uint)line);
             target += line;
             // The right border, and the next line's left one.
-            Fill(y + 1 < _shape.Height ? 2 * border : border);
+            Fill(y + 1 < _shape.Height ? left + right : right);
         }
 
-        Fill(_shape.Padding * (line + (2 * border)));
+        Fill(Bottom * (left + line + right));
         return image;
 
         void Fill(int bytes)
@@ -191,15 +199,15 @@ internal sealed unsafe class PreparedMultiply : PreparedStep
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void LayOutPlain(byte* image, int pixel, int count, byte* rows)
     {
-        var (kernel, channels) = (_shape.Kernel, _shape.InChannels);
-        var piece = kernel * channels;
-        nint line = PaddedWidth * channels;
-        nint step = _shape.Stride * channels;
+        var (kernel, channels) = (_shape.Kernel.Height, _shape.InChannels);
+        var piece = _shape.Kernel.Width * channels;
+        nint line = (HasBorder ? PaddedWidth : _shape.Width) * channels;
+        nint step = _shape.Stride.Width * channels;
         var depth = _weights.Depth;
         var (row, column) = (pixel / _shape.OutWidth, pixel % _shape.OutWidth);
         for (; count > 0; count--, rows += depth)
         {
-            var source = image + (row * _shape.Stride * line) + (column * step);
+            var source = image + (row * _shape.Stride.Height * line) + (column * step);
             var target = rows;
             for (var y = 0; y < kernel; y++, source += line, target += piece)
             {
@@ -219,22 +227,22 @@ internal sealed unsafe class PreparedMultiply : PreparedStep
     {
         var shape = _shape;
         var read = shape.InChannels / shape.Groups;
-        var top = (pixel / shape.OutWidth * shape.Stride) - shape.Padding;
-        var left = (pixel % shape.OutWidth * shape.Stride) - shape.Padding;
-        for (var y = 0; y < shape.Kernel; y++)
+        var top = (pixel / shape.OutWidth * shape.Stride.Height) - shape.Top;
+        var left = (pixel % shape.OutWidth * shape.Stride.Width) - shape.Left;
+        for (var y = 0; y < shape.Kernel.Height; y++)
         {
-            var line = top + (y * shape.Dilation);
+            var line = top + (y * shape.Dilation.Height);
             if (line < 0 || line >= shape.Height)
             {
-                Unsafe.InitBlockUnaligned(row, _input.Zero, (uint)(shape.Kernel * read));
-                row += shape.Kernel * read;
+                Unsafe.InitBlockUnaligned(row, _input.Zero, (uint)(shape.Kernel.Width * read));
+                row += shape.Kernel.Width * read;
                 continue;
             }
 
             var source = input + ((nint)line * shape.Width * shape.InChannels) + (group * read);
-            for (var x = 0; x < shape.Kernel; x++, row += read)
+            for (var x = 0; x < shape.Kernel.Width; x++, row += read)
             {
-                var column = left + (x * shape.Dilation);
+                var column = left + (x * shape.Dilation.Width);
                 if (column >= 0 && column < shape.Width) Unsafe.CopyBlockUnaligned(row, source + ((nint)column * shape.InChannels), (uint)read);
                 else Unsafe.InitBlockUnaligned(row, _input.Zero, (uint)read);
             }

@@ -153,6 +153,25 @@ internal sealed unsafe class PreparedProduct(ProductStep step, Placed left, Plac
     }
 }
 
+/// <summary>PReLU.</summary>
+internal sealed unsafe class PreparedSlopes(SlopeStep step, Placed from, Placed to) : PreparedStep
+{
+    private readonly Requantizer[] _negative = [.. step.Negative];
+
+    public override long ModelBytes => (long)(_negative.Length + 1) * Unsafe.SizeOf<Requantizer>();
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override void Run(byte* arena, int* logits, Scratch scratch, int part, int parts)
+    {
+        var (first, end) = Share(to.Tensor.Length, part, parts);
+        for (var i = first; i < end; i++)
+        {
+            var value = arena[from.Offset + i] - from.Tensor.Zero;
+            arena[to.Offset + i] = to.Tensor.Store((value < 0 ? _negative[i % from.Channels] : step.Positive).Apply(value));
+        }
+    }
+}
+
 /// <summary>Means over windows.</summary>
 internal sealed unsafe class PreparedMean(MeanStep step, Placed from, Placed to) : PreparedStep
 {
@@ -202,11 +221,11 @@ internal sealed unsafe class PreparedMaximum(MaximumStep step, Placed from, Plac
         var (first, end) = Share(to.Pixels, part, parts);
         for (var pixel = first; pixel < end; pixel++)
         {
-            var (top, left) = ((pixel / output.Width * step.Stride) - step.Padding, (pixel % output.Width * step.Stride) - step.Padding);
+            var (top, left) = ((pixel / output.Width * step.Stride.Height) - step.Top, (pixel % output.Width * step.Stride.Width) - step.Left);
             var (y, x) = (Math.Max(0, top), Math.Max(0, left));
             var window = source + (y * line) + ((nint)x * channels);
             Greatest(
-                window, line, Math.Min(input.Height, top + step.Kernel) - y, Math.Min(input.Width, left + step.Kernel) - x, channels,
+                window, line, Math.Min(input.Height, top + step.Kernel.Height) - y, Math.Min(input.Width, left + step.Kernel.Width) - x, channels,
                 target + ((nint)pixel * channels));
         }
     }
@@ -283,18 +302,21 @@ internal sealed unsafe class PreparedJoin(JoinStep step, Placed[] from, Placed t
     }
 }
 
-/// <summary>Zero channels around others.</summary>
+/// <summary>Zero channels and pixels around others.</summary>
 internal sealed unsafe class PreparedPad(PadStep step, Placed from, Placed to) : PreparedStep
 {
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Run(byte* arena, int* logits, Scratch scratch, int part, int parts)
     {
+        var input = from.Tensor.Shape;
         var (first, end) = Share(to.Pixels, part, parts);
         for (var pixel = first; pixel < end; pixel++)
         {
             var target = arena + to.Offset + ((nint)pixel * to.Channels);
             Unsafe.InitBlockUnaligned(target, to.Tensor.Zero, (uint)to.Channels);
-            Unsafe.CopyBlockUnaligned(target + step.Before, arena + from.Offset + ((nint)pixel * from.Channels), (uint)from.Channels);
+            var (row, column) = ((pixel / to.Tensor.Shape.Width) - step.Top, (pixel % to.Tensor.Shape.Width) - step.Left);
+            if (row < 0 || row >= input.Height || column < 0 || column >= input.Width) continue;
+            Unsafe.CopyBlockUnaligned(target + step.Before, arena + from.Offset + ((((nint)row * input.Width) + column) * from.Channels), (uint)from.Channels);
         }
     }
 }
@@ -308,7 +330,7 @@ internal sealed unsafe class PreparedSubsample(SubsampleStep step, Placed from, 
         var (first, end) = Share(to.Pixels, part, parts);
         for (var pixel = first; pixel < end; pixel++)
         {
-            var (row, column) = (pixel / to.Tensor.Shape.Width * step.Stride, pixel % to.Tensor.Shape.Width * step.Stride);
+            var (row, column) = (pixel / to.Tensor.Shape.Width * step.Stride.Height, pixel % to.Tensor.Shape.Width * step.Stride.Width);
             var source = arena + from.Offset + ((((nint)row * from.Tensor.Shape.Width) + column) * from.Channels);
             Unsafe.CopyBlockUnaligned(arena + to.Offset + ((nint)pixel * to.Channels), source, (uint)to.Channels);
         }
@@ -316,12 +338,12 @@ internal sealed unsafe class PreparedSubsample(SubsampleStep step, Placed from, 
 }
 
 /// <summary>Channel by channel in place of pixel by pixel.</summary>
-internal sealed unsafe class PreparedFlatten(Placed from, Placed to) : PreparedStep
+internal sealed unsafe class PreparedFlatten(FlattenStep step, Placed from, Placed to) : PreparedStep
 {
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Run(byte* arena, int* logits, Scratch scratch, int part, int parts)
     {
-        var (channels, pixels) = (from.Channels, from.Pixels);
+        var (channels, pixels) = (from.Tensor.Length / step.Rows, step.Rows);
         var source = arena + from.Offset;
         var target = arena + to.Offset;
         var (first, end) = Share(channels, part, parts);

@@ -14,6 +14,7 @@ internal static class StepPreparation
                 new PreparedDepthwise(m, from[0], Place(m.Output), set),
             MultiplyStep m => new PreparedMultiply(m, from[0], m.Output < 0 ? null : Place(m.Output), set),
             ChannelStep c => new PreparedChannels(c, from[0], Place(c.Output), set),
+            SlopeStep p => new PreparedSlopes(p, from[0], Place(p.Output)),
             SumStep s => new PreparedSum(s, from, Place(s.Output)),
             ProductStep p => new PreparedProduct(p, from[0], from[1], Place(p.Output)),
             MeanStep m => new PreparedMean(m, from[0], Place(m.Output)),
@@ -22,7 +23,7 @@ internal static class StepPreparation
             JoinStep j => new PreparedJoin(j, from, Place(j.Output)),
             PadStep p => new PreparedPad(p, from[0], Place(p.Output)),
             SubsampleStep s => new PreparedSubsample(s, from[0], Place(s.Output)),
-            FlattenStep f => new PreparedFlatten(from[0], Place(f.Output)),
+            FlattenStep f => new PreparedFlatten(f, from[0], Place(f.Output)),
             LogitStep => new PreparedLogits(from[0]),
             _ => throw new LatheException($"the engine has no {step.GetType().Name}"),
         };

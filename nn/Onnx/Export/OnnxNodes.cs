@@ -26,6 +26,16 @@ internal static class OnnxNodes
                     node, "BatchNormalization", [inputs[0], .. Parameters(to, node, tensors)],
                     Messages.Attribute("epsilon", (float)norm.Epsilon), Messages.Attribute("momentum", (float)(1 - norm.Momentum)));
                 break;
+            case GroupNorm norm:
+                Normalize(to, norm, inputs[0], tensors);
+                break;
+            case LeakyRelu leaky:
+                to.Make(node, "LeakyRelu", inputs, Messages.Attribute("alpha", (float)leaky.Slope));
+                break;
+            case PRelu:
+                // Slopes are aligned with the channels, which come before height and width.
+                to.Make(node, "PRelu", [inputs[0], Parameters(to, node, tensors, to.Shapes[node.Name].IsFlat ? [] : [1, 1])[0]]);
+                break;
             case Activation activation:
                 Activate(to, activation, inputs[0]);
                 break;
@@ -33,8 +43,7 @@ internal static class OnnxNodes
                 to.Make(node, "MaxPool", inputs, Kernel(pool.Kernel), Strides(pool.Stride), Pads(pool.Padding));
                 break;
             case AvgPool2d pool:
-                to.Make(
-                    node, "AveragePool", inputs, Kernel(pool.Kernel), Strides(pool.Stride), Pads(pool.Padding), Messages.Attribute("count_include_pad", 1));
+                Pool(to, pool, inputs[0]);
                 break;
             case GlobalAvgPool:
                 to.Make(node, "GlobalAveragePool", inputs);
@@ -49,7 +58,9 @@ internal static class OnnxNodes
                 to.Make(node, "Mul", inputs);
                 break;
             case Pad pad:
-                var pads = to.Constant(Messages.Tensor(to.NewName($"{node.Name}.pads"), [0L, pad.Before, 0, 0, 0, pad.After, 0, 0], 8));
+                var border = pad.Border;
+                var pads = to.Constant(Messages.Tensor(
+                    to.NewName($"{node.Name}.pads"), [0L, pad.Before, border.Top, border.Left, 0, pad.After, border.Bottom, border.Right], 8));
                 to.Make(node, "Pad", [inputs[0], pads]);
                 break;
             case Concat:
@@ -57,6 +68,11 @@ internal static class OnnxNodes
                 break;
             case Flatten:
                 to.Make(node, "Flatten", inputs, Messages.Attribute("axis", 1));
+                break;
+            case Unflatten unflatten:
+                var shape = to.Constant(Messages.Tensor(
+                    to.NewName($"{node.Name}.shape"), [-1L, to.Shapes[node.Name].Channels, unflatten.Height, unflatten.Width], 4));
+                to.Make(node, "Reshape", [inputs[0], shape]);
                 break;
             case Dropout:
                 to.Alias(node);
@@ -80,7 +96,7 @@ internal static class OnnxNodes
             ? ("Conv", (IReadOnlyList<AttributeProto>)
                 [
                     Kernel(conv.Kernel), Strides(conv.Stride), Pads(conv.Padding),
-                    Messages.Attribute("dilations", conv.Dilation, conv.Dilation), Messages.Attribute("group", conv.Groups),
+                    Messages.Attribute("dilations", conv.Dilation.Height, conv.Dilation.Width), Messages.Attribute("group", conv.Groups),
                 ])
             : ("Gemm", [Messages.Attribute("transB", 1)]);
         if (added is null) to.Make(node, operation, inputs, attributes);
@@ -97,6 +113,24 @@ internal static class OnnxNodes
         var scale = to.Constant(Messages.Tensor(to.NewName($"{node.Name}.scale"), [step]));
         var whole = to.Append("Round", $"{node.Name}.whole", [to.Append("Mul", $"{node.Name}.steps", [input, perStep])]);
         to.Make(node, "Mul", [to.Append("Clip", $"{node.Name}.limited", [whole, least, most]), scale]);
+    }
+
+    /// <summary>Each group as the one channel of an instance normalization: operator set 18 has no group normalization with a gain for each channel.</summary>
+    private static void Normalize(OnnxGraphWriter to, GroupNorm norm, string input, IReadOnlyDictionary<string, Tensor> tensors)
+    {
+        var shape = to.Shapes[norm.Name];
+        var grouped = to.Constant(Messages.Tensor(to.NewName($"{norm.Name}.groups"), [0L, norm.Groups, -1], 3));
+        var back = to.Constant(shape.IsFlat
+            ? Messages.Tensor(to.NewName($"{norm.Name}.shape"), [-1L, shape.Channels], 2)
+            : Messages.Tensor(to.NewName($"{norm.Name}.shape"), [-1L, shape.Channels, shape.Height, shape.Width], 4));
+        var ones = to.Constant(Messages.Tensor(to.NewName($"{norm.Name}.ones"), [.. Enumerable.Repeat(1f, norm.Groups)], norm.Groups));
+        var zeros = to.Constant(Messages.Tensor(to.NewName($"{norm.Name}.zeros"), new float[norm.Groups], norm.Groups));
+        var parameters = Parameters(to, norm, tensors, shape.IsFlat ? [] : [1, 1]);
+        var split = to.Append("Reshape", $"{norm.Name}.split", [input, grouped]);
+        var normalized = to.Append(
+            "InstanceNormalization", $"{norm.Name}.normalized", [split, ones, zeros], Messages.Attribute("epsilon", (float)norm.Epsilon));
+        var joined = to.Append("Reshape", $"{norm.Name}.joined", [normalized, back]);
+        to.Make(norm, "Add", [to.Append("Mul", $"{norm.Name}.scaled", [joined, parameters[0]]), parameters[1]]);
     }
 
     private static void Activate(OnnxGraphWriter to, Activation activation, string input)
@@ -167,7 +201,11 @@ internal static class OnnxNodes
     }
 
     /// <summary>Appends a node's tensors as constants and names them, in the order of ONNX's inputs, which is ours.</summary>
-    private static List<string> Parameters(OnnxGraphWriter to, Node node, IReadOnlyDictionary<string, Tensor> tensors)
+    /// <param name="to">Where to.</param>
+    /// <param name="node">The node.</param>
+    /// <param name="tensors">The network's.</param>
+    /// <param name="more">Extents of 1 behind those of each tensor.</param>
+    private static List<string> Parameters(OnnxGraphWriter to, Node node, IReadOnlyDictionary<string, Tensor> tensors, params ReadOnlySpan<long> more)
     {
         var names = new List<string>();
         foreach (var parameter in ParameterShapes.Of(node))
@@ -179,15 +217,35 @@ internal static class OnnxNodes
                     + $"the network needs [{string.Join(", ", parameter.Shape)}]");
             using var scope = NewDisposeScope();
             var values = MemoryMarshal.Cast<byte, float>(tensor.detach().to(ScalarType.Float32).cpu().contiguous().bytes);
-            names.Add(to.Constant(Messages.Tensor(parameter.Name, values, [.. parameter.Shape])));
+            names.Add(to.Constant(Messages.Tensor(parameter.Name, values, [.. parameter.Shape, .. more])));
         }
 
         return names;
     }
 
-    private static AttributeProto Kernel(long size) => Messages.Attribute("kernel_shape", size, size);
+    /// <summary>A border that counts is the pooling's own padding, unless there is one beyond it that does not.</summary>
+    private static void Pool(OnnxGraphWriter to, AvgPool2d pool, string input)
+    {
+        if (pool.Beyond.IsNone)
+        {
+            to.Make(pool, "AveragePool", [input], Kernel(pool.Kernel), Strides(pool.Stride), Pads(pool.Padding), Messages.Attribute("count_include_pad", 1));
+            return;
+        }
 
-    private static AttributeProto Strides(long stride) => Messages.Attribute("strides", stride, stride);
+        if (!pool.Padding.IsNone)
+        {
+            var padding = pool.Padding;
+            var pads = to.Constant(Messages.Tensor(
+                to.NewName($"{pool.Name}.pads"), [0L, 0, padding.Top, padding.Left, 0, 0, padding.Bottom, padding.Right], 8));
+            input = to.Append("Pad", $"{pool.Name}.padded", [input, pads]);
+        }
 
-    private static AttributeProto Pads(long padding) => Messages.Attribute("pads", padding, padding, padding, padding);
+        to.Make(pool, "AveragePool", [input], Kernel(pool.Kernel), Strides(pool.Stride), Pads(pool.Beyond), Messages.Attribute("count_include_pad", 0));
+    }
+
+    private static AttributeProto Kernel(Extent size) => Messages.Attribute("kernel_shape", size.Height, size.Width);
+
+    private static AttributeProto Strides(Extent stride) => Messages.Attribute("strides", stride.Height, stride.Width);
+
+    private static AttributeProto Pads(Border padding) => Messages.Attribute("pads", padding.Top, padding.Left, padding.Bottom, padding.Right);
 }

@@ -5,7 +5,7 @@ using Microsoft.EntityFrameworkCore;
 namespace Lathe.Coordinator;
 
 /// <summary>Orders about a sweep, a stage of it or one execution. Every order may be given twice. One that arrived is carried out, whether or not the client waits.</summary>
-internal sealed class ControlRoutes(Orchestrator orchestrator, SweepTargets targets, RetryMends mends, CoordinatorStore store, CoordinatorOptions options, TimeProvider time, IHostApplicationLifetime lifetime)
+internal sealed class ControlRoutes(Orchestrator orchestrator, SweepTargets targets, CoordinatorStore store, CoordinatorOptions options, TimeProvider time, IHostApplicationLifetime lifetime)
 {
     private CancellationToken Stop => lifetime.ApplicationStopping;
 
@@ -24,9 +24,10 @@ internal sealed class ControlRoutes(Orchestrator orchestrator, SweepTargets targ
         var order = JsonBody.IsThere(request) ? await JsonBody.ReadAsync<RetryOrder>(request, stop: request.HttpContext.RequestAborted) : new RetryOrder();
         return await OrderAsync(reference, stage, execution, async (target, stop) =>
         {
-            var prepared = order.Set is { Count: > 0 } set ? await mends.PrepareAsync(target, set, stop) : null;
+            var changes = order.Set is { Count: > 0 } set ? await orchestrator.CheckRetryAsync(target, set, stop) : null;
+            if (changes?.Problems.Count > 0) throw ApiFault.Unacceptable(changes.Problems);
             await AdoptAsync(target.Sweep, stop);
-            return await orchestrator.RetryAsync(target, prepared, stop);
+            return await orchestrator.RetryAsync(target, changes?.Parameters, stop);
         });
     }
 

@@ -16,6 +16,6 @@ internal static class PlanRoutes
         var sent = await SentSweep.ReadAsync(request, stages, stop);
         if (sent.Problems.Count > 0) return TypedResults.Ok(SweepForecast.Refused(new SweepVerdict(sent.Placed(sent.Problems), [])));
         var forecast = await orchestrator.ForecastAsync(sent.Submission, limit ?? UsualLimit, why == true, stop);
-        return TypedResults.Ok(forecast with { Problems = [.. Submissions.Misstated(sent.Submission), .. sent.Placed(forecast.Problems)] });
+        return TypedResults.Ok(forecast with { Problems = [.. SubmissionTerms.Problems(sent.Submission), .. sent.Placed(forecast.Problems)] });
     }
 }

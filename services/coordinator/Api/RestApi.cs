@@ -18,7 +18,6 @@ public static class RestApi
         services.AddSingleton<SweepTargets>();
         services.AddSingleton<SweepVersions>();
         services.AddSingleton<ExecutionQueries>();
-        services.AddSingleton<RetryMends>();
         services.AddSingleton<ControlRoutes>();
         services.AddSingleton<EventRoutes>();
         services.AddSingleton<CheckpointRoutes>();

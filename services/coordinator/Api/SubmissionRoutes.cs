@@ -28,7 +28,7 @@ internal static class SubmissionRoutes
         var sent = await SentSweep.ReadAsync(request, stages, stop);
         if (sent.Problems.Count > 0) return TypedResults.Ok(new CheckAnswer(sent.Placed(sent.Problems), [], 0));
         var (plan, problems, notes) = await orchestrator.CheckAsync(sent.Submission.Spec, stop);
-        problems = [.. Submissions.Misstated(sent.Submission), .. sent.Placed(problems)];
+        problems = [.. SubmissionTerms.Problems(sent.Submission), .. sent.Placed(problems)];
         return TypedResults.Ok(new CheckAnswer(
             problems, notes, problems.Count > 0 ? 0 : plan.Executions.Count, sent.Document?.Spec, sent.Document is null && IsWhole(sent.Submission.Spec) ? SweepYaml.Of(sent.Submission.Spec) : null));
     }

@@ -33,7 +33,7 @@ internal sealed class SweepVersions(CoordinatorStore store, StageCatalog stages,
             where node.SweepId == id
             select (DateTimeOffset?)lease.HeardAt).MaxAsync(stop);
         var text = new StringBuilder();
-        text.Append(CultureInfo.InvariantCulture, $"{sweep.Id} {sweep.State} {sweep.Reason} {sweep.Priority} {sweep.Pinned} {sweep.FinishedAt:O} {sweep.IsAbandoned(time.GetUtcNow(), options)} {last} {heard:O}");
+        text.Append(CultureInfo.InvariantCulture, $"{sweep.Id} {sweep.State} {sweep.Reason} {sweep.Priority} {sweep.Pinned} {sweep.FinishedAt:O} {sweep.IsAbandoned(time.GetUtcNow(), options)} {sweep.IsSilent(time.GetUtcNow(), options)} {last} {heard:O}");
         foreach (var s in steps)
         {
             text.Append(CultureInfo.InvariantCulture, $" {s.Waiting} {s.Ready} {s.Queued} {s.Running} {s.Completed} {s.Cached} {s.Failed} {s.Skipped} {s.Paused} {s.Cancelled}");

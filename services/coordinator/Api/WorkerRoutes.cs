@@ -84,7 +84,7 @@ internal static class WorkerRoutes
         {
             var counts = open.GetValueOrDefault(of);
             answers.Add(new QueueAnswer(
-                of.Stage, of.Version, IsCurrent(stages, of.Stage, of.Version), up.GetValueOrDefault(of), await bus.QueueDepthAsync(of.Stage, of.Version, stop),
+                of.Stage, of.Version, IsCurrent(stages, of.Stage, of.Version), up.GetValueOrDefault(of), (await bus.QueueAsync(of.Stage, of.Version, stop))?.Waiting,
                 counts?.Waiting ?? 0, counts?.Ready ?? 0, counts?.Queued ?? 0, counts?.Running ?? 0));
         }
 

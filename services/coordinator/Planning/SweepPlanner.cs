@@ -20,10 +20,24 @@ public static class SweepPlanner
     public static SweepPlan Plan(SweepSpec spec, IReadOnlyDictionary<string, StageManifest> manifests)
     {
         var problems = new List<SweepProblem>();
+        var stages = Read(spec, manifests, problems);
+        return problems.Count > 0 ? new SweepPlan([], problems) : new SweepPlan(Expand(spec, stages), []);
+    }
+
+    /// <summary>Every problem of a sweep, without expanding it.</summary>
+    public static IReadOnlyList<SweepProblem> Problems(SweepSpec spec, IReadOnlyDictionary<string, StageManifest> manifests)
+    {
+        var problems = new List<SweepProblem>();
+        Read(spec, manifests, problems);
+        return problems;
+    }
+
+    private static List<Step> Read(SweepSpec spec, IReadOnlyDictionary<string, StageManifest> manifests, List<SweepProblem> problems)
+    {
         CheckBranches(spec, problems);
         var stages = ReadStages(spec, manifests, problems);
         if (problems.Count == 0) CheckSize(spec, stages, problems);
-        return problems.Count > 0 ? new SweepPlan([], problems) : new SweepPlan(Expand(spec, stages), []);
+        return stages;
     }
 
     private static void CheckBranches(SweepSpec spec, List<SweepProblem> problems)

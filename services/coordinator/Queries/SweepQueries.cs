@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Lathe.Contracts;
@@ -48,10 +49,9 @@ public sealed partial class SweepQueries(CoordinatorStore store, TimeProvider ti
         if (states is not null)
         {
             // Whoever ran an abandoned one has not written so.
-            var (now, gone) = (time.GetUtcNow(), states.Contains(SweepState.Interrupted));
-            var silent = now - _options.AbandonedAfter;
-            sweeps = sweeps.Where(s => (s.State == SweepState.Running || s.State == SweepState.Preparing)
-                && s.Owner != Queues.Coordinator && s.Owner != _options.ReplyQueue && s.OwnerSeenAt < silent ? gone : states.Contains(s.State));
+            var isLost = states.Contains(SweepState.Interrupted);
+            var silent = time.GetUtcNow() - _options.SilentAfter;
+            sweeps = sweeps.Where(s => states.Contains(s.State) || (isLost && (s.State == SweepState.Running || s.State == SweepState.Preparing) && s.OwnerSeenAt < silent));
         }
 
         if (search is not null)
@@ -63,6 +63,7 @@ public sealed partial class SweepQueries(CoordinatorStore store, TimeProvider ti
         }
 
         var listed = await sweeps.OrderByDescending(s => s.SubmittedAt).Take(limit ?? int.MaxValue).ToListAsync(stop);
+        if (states is not null) listed.RemoveAll(s => !states.Contains(StateOf(s)));
         var ids = listed.ConvertAll(s => s.Id);
         var counts = (await database.StepCounts.AsNoTracking().Where(c => ids.Contains(c.SweepId)).ToListAsync(stop)).ToLookup(c => c.SweepId);
         return
@@ -99,7 +100,7 @@ public sealed partial class SweepQueries(CoordinatorStore store, TimeProvider ti
             : await NotableAsync(database, sweep, limit, stop);
         return new SweepStatus(
             id, sweep.Row.Name, sweep.State, sweep.Row.SubmittedAt, EndOf(sweep.Row), [.. executions.Select(e => e.Status())], sweep.Row.Device,
-            sweep.Counts((stage, version) => stages?.HasWorker(stage, version)), sweep.Row.Reason, sweep.Row.Priority, sweep.Row.Threads, sweep.SecondsLeft(), sweep.Row.Pinned,
+            sweep.Counts((stage, version) => stages?.HasWorker(stage, version)), ReasonOf(sweep.Row), sweep.Row.Priority, sweep.Row.Threads, sweep.SecondsLeft(), sweep.Row.Pinned,
             await FailuresAsync(database, sweep, stop));
     }
 
@@ -309,6 +310,10 @@ public sealed partial class SweepQueries(CoordinatorStore store, TimeProvider ti
     private bool IsAbandoned(SweepRow sweep) => sweep.IsAbandoned(time.GetUtcNow(), _options);
 
     private SweepState StateOf(SweepRow sweep) => IsAbandoned(sweep) ? SweepState.Interrupted : sweep.State;
+
+    private string? ReasonOf(SweepRow sweep) => !IsAbandoned(sweep) && sweep.IsSilent(time.GetUtcNow(), _options)
+        ? string.Create(CultureInfo.InvariantCulture, $"nothing was heard of its process since {sweep.OwnerSeenAt:yyyy-MM-dd HH:mm:ss} UTC; if it is gone, lathe resume goes on with the sweep")
+        : sweep.Reason;
 
     private DateTimeOffset? EndOf(SweepRow sweep) => IsAbandoned(sweep) ? sweep.OwnerSeenAt : sweep.FinishedAt;
 

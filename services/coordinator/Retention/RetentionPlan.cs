@@ -23,7 +23,6 @@ internal static class RetentionPlan
     private const string State = "training state";
     private const string Log = "log";
     private const string Export = "export";
-    private const string Aside = ".writing";
     private const int DigestLength = 64;
 
     /// <summary>Nothing younger goes: whoever wrote it may not have said so yet.</summary>
@@ -48,7 +47,7 @@ internal static class RetentionPlan
 
         Decision Decide(StoredBlob blob)
         {
-            if (blob.Name.EndsWith(Aside, StringComparison.Ordinal))
+            if (blob.Name.EndsWith(AtomicFile.Aside, StringComparison.Ordinal))
                 return now - blob.WrittenAt > Abandoned ? new Decision(blob, "file on its way", "left by a process that died", true) : new Decision(blob, "file on its way", "being written", false);
             if (blob.Name.StartsWith(Results, StringComparison.Ordinal)) return new Decision(blob, "result", "results are kept", false);
             if (blob.Name.StartsWith(Shared, StringComparison.Ordinal)) return new Decision(blob, "shared value", "small", false);
@@ -97,6 +96,7 @@ internal static class RetentionPlan
             if (own.Exists(u => u.IsNeeded)) return new Decision(blob, what, "work that has not finished needs it", false);
             if (own.Exists(u => sweeps.GetValueOrDefault(u.Sweep) is { IsPinned: true })) return new Decision(blob, what, "of a pinned sweep", false);
             if (own.Exists(u => u.IsOnFront)) return new Decision(blob, what, "on a Pareto front", false);
+            if (own.Exists(u => u.IsDenseOfFront)) return new Decision(blob, what, "what a result on a Pareto front is compared with", false);
             if (own.Count == 0) return Unnamed(blob, what);
             return own.TrueForAll(u => expired.Contains(u.Sweep))
                 ? new Decision(blob, what, "its sweeps are beyond the rule", true)

@@ -29,7 +29,8 @@ internal sealed record KeptSweep(Guid Id, DateTimeOffset SubmittedAt, DateTimeOf
 /// <param name="IsLeaf">True: the sweep's ways end there.</param>
 /// <param name="IsOnFront">True: a result that no other beats.</param>
 /// <param name="IsNeeded">True: work that has not finished starts from it, or from what was made of it.</param>
-internal sealed record CheckpointUse(string Sha256, Guid Sweep, bool IsLeaf, bool IsOnFront, bool IsNeeded);
+/// <param name="IsDenseOfFront">True: the first checkpoint on the way to a result that no other beats. An evaluation compares the result with it, and would leave the comparison out without it.</param>
+internal sealed record CheckpointUse(string Sha256, Guid Sweep, bool IsLeaf, bool IsOnFront, bool IsNeeded, bool IsDenseOfFront = false);
 
 /// <summary>Executions of one key.</summary>
 /// <param name="IsOver">True: one of them has a result.</param>

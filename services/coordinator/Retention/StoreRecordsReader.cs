@@ -49,7 +49,14 @@ internal static partial class StoreRecordsReader
         }
 
         var front = await FrontAsync(database, sweep.Id, [.. nodes.Where(n => n is { IsLeaf: true, IsDone: true }).Select(n => (n.Index, n.Metrics))], stop);
-        return nodes.Where(n => n.Output is not null).Select(n => new CheckpointUse(n.Output!, sweep.Id, n.IsLeaf, front.Contains(n.Index), needed.Contains(n.Index)));
+        var dense = front.Select(Root).ToHashSet();
+        return nodes.Where(n => n.Output is not null).Select(n => new CheckpointUse(n.Output!, sweep.Id, n.IsLeaf, front.Contains(n.Index), needed.Contains(n.Index), dense.Contains(n.Index)));
+
+        int Root(int index)
+        {
+            while (parents[index] is { } above) index = above;
+            return index;
+        }
     }
 
     /// <summary>Leaves that no other of the sweep beats: on a front of the first metric of which more is better against each of which less is; without such costs the best ones.</summary>

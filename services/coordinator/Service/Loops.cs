@@ -7,6 +7,9 @@ public abstract class Loop(IHostApplicationLifetime lifetime, TimeProvider time,
 {
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(2);
 
+    /// <summary>What it waits for to pass; null: nothing.</summary>
+    public Exception? Trouble { get; private set; }
+
     /// <summary>For the log: what could not be done.</summary>
     protected abstract string Purpose { get; }
 
@@ -23,7 +26,7 @@ public abstract class Loop(IHostApplicationLifetime lifetime, TimeProvider time,
             {
                 await RoundAsync(stoppingToken);
                 if (said is not null) log.LogInformation("{Purpose} works again", Purpose);
-                said = null;
+                (said, Trouble) = (null, null);
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
             {
@@ -34,7 +37,7 @@ public abstract class Loop(IHostApplicationLifetime lifetime, TimeProvider time,
                 var reason = e.GetBaseException().Message;
                 // Once for each reason, not every two seconds while a database is away.
                 if (reason != said) log.LogError(e is LatheException || IsAway(e) ? null : e, "{Purpose} has to wait: {Reason}; trying again", Purpose, reason);
-                said = reason;
+                (said, Trouble) = (reason, e);
                 await Task.Delay(Pause, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }

@@ -6,7 +6,7 @@ namespace Lathe.Coordinator;
 /// <summary>
 /// Collects reports and applies them together: one transaction for hundreds of them. Whoever hands in a report waits for the commit, so that a message is
 /// acknowledged only when the database has it. A database or store that is away is waited for: a report that went back to its queue each time would be a dead
-/// letter after a hundred times.
+/// letter after a hundred times. What the reports made ready is sent while the next ones are taken.
 /// </summary>
 public sealed class ReportInbox(Orchestrator orchestrator, CoordinatorOptions options, TimeProvider time, ILogger<ReportInbox> log) : BackgroundService
 {
@@ -14,12 +14,17 @@ public sealed class ReportInbox(Orchestrator orchestrator, CoordinatorOptions op
 
     private readonly Channel<(Report Report, TaskCompletionSource Done)> _reports = Channel.CreateUnbounded<(Report, TaskCompletionSource)>(new UnboundedChannelOptions { SingleReader = true });
 
+    /// <summary>What it waits for to pass; null: nothing.</summary>
+    public Exception? Trouble { get; private set; }
+
     /// <summary>Hands in a report; the task ends with the commit.</summary>
     public Task AddAsync(IStageReport message, string? traceParent = null)
     {
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         return _reports.Writer.TryWrite((new Report(message, traceParent), done)) ? done.Task : throw new OperationCanceledException("the coordinator is shutting down");
     }
+
+    private Task _sending = Task.CompletedTask;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -32,6 +37,8 @@ public sealed class ReportInbox(Orchestrator orchestrator, CoordinatorOptions op
                 while (batch.Count < options.ReportsAtATime && _reports.Reader.TryRead(out var next)) batch.Add(next);
                 await ApplyAsync(batch, stoppingToken);
             }
+
+            await _sending;
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {
@@ -49,7 +56,10 @@ public sealed class ReportInbox(Orchestrator orchestrator, CoordinatorOptions op
     {
         try
         {
-            await TakeAsync(batch.ConvertAll(b => b.Report), stop);
+            var sendings = await TakeAsync(batch.ConvertAll(b => b.Report), stop);
+            // One sending at a time: whoever takes reports faster than the broker takes messages waits here.
+            await _sending;
+            _sending = SendAsync(sendings, stop);
             foreach (var (_, done) in batch) done.TrySetResult();
         }
         catch (Exception e) when (e is not OutOfMemoryException && batch.Count > 1 && !stop.IsCancellationRequested)
@@ -64,18 +74,33 @@ public sealed class ReportInbox(Orchestrator orchestrator, CoordinatorOptions op
         }
     }
 
-    private async Task TakeAsync(List<Report> reports, CancellationToken stop)
+    private async Task SendAsync(IReadOnlyList<Sending> sendings, CancellationToken stop)
+    {
+        try
+        {
+            await orchestrator.SendAsync(sendings, stop);
+        }
+        catch (Exception e) when (e is not OutOfMemoryException)
+        {
+            // The outbox has them; the dispatcher sends them after a while.
+            if (!stop.IsCancellationRequested) log.LogWarning("Could not send what reports made ready: {Reason}; trying again", e.GetBaseException().Message);
+        }
+    }
+
+    private async Task<IReadOnlyList<Sending>> TakeAsync(List<Report> reports, CancellationToken stop)
     {
         for (var hasWaited = false; ; hasWaited = true)
         {
             try
             {
-                await orchestrator.ReportAsync(reports, stop);
+                var sendings = await orchestrator.TakeAsync(reports, stop);
                 if (hasWaited) log.LogInformation("Taking reports works again");
-                return;
+                Trouble = null;
+                return sendings;
             }
             catch (Exception e) when (Outage.Is(e) && !stop.IsCancellationRequested)
             {
+                Trouble = e;
                 if (!hasWaited) log.LogWarning("Taking reports has to wait: {Reason}; trying again", e.GetBaseException().Message);
                 await Task.Delay(Pause, time, stop);
             }

@@ -10,7 +10,7 @@ internal sealed class SenderBus(StageSender sender) : IStageBus
 
     public Task CancelAsync(CancelExecutions executions, CancellationToken stop) => sender.CancelAsync(executions, stop);
 
-    public Task<long?> QueueDepthAsync(string stage, string version, CancellationToken stop) => sender.QueueDepthAsync(stage, version, stop);
+    public Task<StageQueue?> QueueAsync(string stage, string version, CancellationToken stop) => sender.QueueAsync(stage, version, stop);
 
     public Task AskForStagesAsync(string replyTo, CancellationToken stop) => sender.AskForStagesAsync(replyTo, stop);
 

@@ -12,7 +12,8 @@ namespace Lathe.Coordinator;
 
 /// <summary>
 /// Opens the coordinator's database and brings its tables up to date. The table <c>__EFMigrationsHistory</c> names the migrations that made them; a program
-/// opens no database with a migration that it does not know, so that an older program cannot damage a newer database.
+/// opens no database with a migration that it does not know, so that an older program cannot damage a newer database. One from before migrations looks at
+/// <c>schema_version</c> alone, and therefore finds a number there that it does not know.
 /// </summary>
 public sealed class CoordinatorStore
 {
@@ -95,8 +96,9 @@ public sealed class CoordinatorStore
             await using var transaction = await BeginAsync(database, stop);
             // Looked at behind the lock, as another process may just have changed them.
             var tables = await LookAsync(database, stop);
-            if (tables.AreCurrent) return;
-            await MigrateAsync(database, tables, stop);
+            if (tables.AreCurrent && tables.IsMarked) return;
+            if (!tables.AreCurrent) await MigrateAsync(database, tables, stop);
+            if (!tables.IsMarked) await ExecuteAsync(database, $"CREATE TABLE {Takeover.VersionTable} (version INTEGER NOT NULL); INSERT INTO {Takeover.VersionTable} VALUES ({Takeover.Newest + 1});", stop);
             await transaction.CommitAsync(stop);
         }
         finally
@@ -178,13 +180,13 @@ public sealed class CoordinatorStore
             var made = await Run(() => database.Database
                 .SqlQuery<string>($"SELECT \"MigrationId\" AS \"Value\" FROM \"__EFMigrationsHistory\" ORDER BY \"MigrationId\"").ToListAsync(stop));
             if (made.Except(known).FirstOrDefault() is { } unknown) throw Foreign($"was made by a newer Lathe: this program does not know its migration {unknown}");
-            return new Tables(null, made.LastOrDefault(), made.Count, known.Count);
+            return new Tables(null, made.LastOrDefault(), made.Count, known.Count, tables.Contains(Takeover.VersionTable));
         }
 
-        if (!tables.Contains(Takeover.VersionTable)) return new Tables(null, null, 0, known.Count);
+        if (!tables.Contains(Takeover.VersionTable)) return new Tables(null, null, 0, known.Count, IsMarked: false);
         var version = await Run(() => database.Database.SqlQuery<int>($"SELECT version AS \"Value\" FROM schema_version").SingleAsync(stop));
         return Takeover.Knows(version)
-            ? new Tables(version, null, 0, known.Count)
+            ? new Tables(version, null, 0, known.Count, IsMarked: false)
             : throw Foreign($"has tables of version {version}, this program takes over the versions {Takeover.Oldest} to {Takeover.Newest}");
     }
 
@@ -216,7 +218,8 @@ public sealed class CoordinatorStore
     /// <param name="LastMigration">Last migration that was run; null: none.</param>
     /// <param name="Made">Number of migrations that were run.</param>
     /// <param name="Known">Number of migrations that this program has.</param>
-    private sealed record Tables(int? OldVersion, string? LastMigration, int Made, int Known)
+    /// <param name="IsMarked">True: a Lathe from before migrations finds a version that it refuses.</param>
+    private sealed record Tables(int? OldVersion, string? LastMigration, int Made, int Known, bool IsMarked)
     {
         public bool Exist => Made > 0;
 

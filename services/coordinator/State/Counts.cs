@@ -1,4 +1,6 @@
+using System.Text;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Storage;
 
 namespace Lathe.Coordinator;
 
@@ -8,6 +10,8 @@ internal sealed class Counts
     private static readonly int States = Enum.GetValues<NodeState>().Length;
 
     private SortedDictionary<(Guid Sweep, int Step), Moves> _changes = [];
+
+    public bool IsEmpty => _changes.Count == 0;
 
     /// <summary>The moves since the last call.</summary>
     public IReadOnlyDictionary<(Guid Sweep, int Step), Moves> Take()
@@ -32,32 +36,53 @@ internal sealed class Counts
     }
 
     /// <summary>
-    /// Adds the changes to the stored counts. Relative, so that two coordinators may do it at once; in one order, so that neither waits for the other in a circle.
+    /// Adds the changes to the stored counts, in one round trip. Relative, so that two coordinators may do it at once; in one order, so that neither waits for the
+    /// other in a circle.
     /// </summary>
-    public static async Task StoreAsync(IReadOnlyDictionary<(Guid Sweep, int Step), Moves> changes, CoordinatorDatabase database, CancellationToken stop)
+    /// <param name="changes">The moves.</param>
+    /// <param name="database">Has a transaction.</param>
+    /// <param name="then">A statement that is executed after all of them; null: none.</param>
+    /// <param name="stop">Gives up; the transaction must then be rolled back.</param>
+    /// <returns>The sweeps of which no changed step has anything left to run.</returns>
+    public static async Task<IReadOnlySet<Guid>> StoreAsync(
+        IReadOnlyDictionary<(Guid Sweep, int Step), Moves> changes, CoordinatorDatabase database, string? then, CancellationToken stop)
     {
-        foreach (var ((sweep, step), moves) in changes)
+        await using var command = database.Database.GetDbConnection().CreateCommand();
+        command.Transaction = database.Database.CurrentTransaction!.GetDbTransaction();
+        var text = new StringBuilder();
+        foreach (var ((sweep, step), moves) in changes.Where(c => c.Value.By.Any(b => b != 0)))
         {
-            if (moves.By.All(b => b == 0)) continue;
-            int At(NodeState state) => moves.By[(int)state];
-            var seconds = moves.Seconds;
-            var (waiting, ready, queued, running) = (At(NodeState.Waiting), At(NodeState.Ready), At(NodeState.Queued), At(NodeState.Running));
-            var (completed, cached, failed) = (At(NodeState.Completed), At(NodeState.Cached), At(NodeState.Failed));
-            var (skipped, paused, cancelled) = (At(NodeState.Skipped), At(NodeState.Paused), At(NodeState.Cancelled));
-            await database.StepCounts.Where(c => c.SweepId == sweep && c.Step == step).ExecuteUpdateAsync(
-                set => set
-                    .SetProperty(c => c.Waiting, c => c.Waiting + waiting)
-                    .SetProperty(c => c.Ready, c => c.Ready + ready)
-                    .SetProperty(c => c.Queued, c => c.Queued + queued)
-                    .SetProperty(c => c.Running, c => c.Running + running)
-                    .SetProperty(c => c.Completed, c => c.Completed + completed)
-                    .SetProperty(c => c.Cached, c => c.Cached + cached)
-                    .SetProperty(c => c.Failed, c => c.Failed + failed)
-                    .SetProperty(c => c.Skipped, c => c.Skipped + skipped)
-                    .SetProperty(c => c.Paused, c => c.Paused + paused)
-                    .SetProperty(c => c.Cancelled, c => c.Cancelled + cancelled)
-                    .SetProperty(c => c.Seconds, c => c.Seconds + seconds),
-                stop);
+            text.Append("UPDATE step_counts SET ");
+            foreach (var state in Enum.GetValues<NodeState>())
+            {
+                if (moves.By[(int)state] != 0) text.Append($"\"{state}\" = \"{state}\" + {Value(moves.By[(int)state])}, ");
+            }
+
+            text.Append($"\"Seconds\" = \"Seconds\" + {Value(moves.Seconds)} WHERE \"SweepId\" = {Value(sweep)} AND \"Step\" = {Value(step)} ")
+                .Append("RETURNING \"SweepId\", \"Waiting\" + \"Ready\" + \"Queued\" + \"Running\" + \"Paused\";");
+        }
+
+        command.CommandText = text.Append(then).ToString();
+        var (done, open) = (new HashSet<Guid>(), new HashSet<Guid>());
+        if (command.CommandText.Length == 0) return done;
+        await using var reader = await command.ExecuteReaderAsync(stop);
+        do
+        {
+            while (reader.FieldCount == 2 && await reader.ReadAsync(stop))
+            {
+                (reader.GetInt64(1) == 0 ? done : open).Add(reader.GetGuid(0));
+            }
+        }
+        while (await reader.NextResultAsync(stop));
+        done.ExceptWith(open);
+        return done;
+
+        string Value(object value)
+        {
+            var parameter = command.CreateParameter();
+            (parameter.ParameterName, parameter.Value) = ($"@p{command.Parameters.Count}", value);
+            command.Parameters.Add(parameter);
+            return parameter.ParameterName;
         }
     }
 

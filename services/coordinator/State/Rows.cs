@@ -69,7 +69,11 @@ public sealed class SweepRow
     /// may only have been suspended, for example together with the whole machine.
     /// </summary>
     public bool IsAbandoned(DateTimeOffset now, CoordinatorOptions options) =>
-        State is SweepState.Running or SweepState.Preparing && Owner != Queues.Coordinator && Owner != options.ReplyQueue && OwnerSeenAt < now - options.AbandonedAfter;
+        IsSilent(now, options) && (OwnerSeenAt < now - options.AbandonedAfter || CoordinatorHost.IsOfGoneProcess(Owner));
+
+    /// <summary>True if the database says that it runs, and nothing was heard lately of the embedded coordinator that runs it.</summary>
+    public bool IsSilent(DateTimeOffset now, CoordinatorOptions options) =>
+        State is SweepState.Running or SweepState.Preparing && Owner != Queues.Coordinator && Owner != options.ReplyQueue && OwnerSeenAt < now - options.SilentAfter;
 
     /// <summary>True where nobody carries out what concerns it: it belonged to a <c>lathe run</c> whose process is over or gone.</summary>
     public bool IsWithoutOwner(DateTimeOffset now, CoordinatorOptions options) => Owner != Queues.Coordinator && Owner != options.ReplyQueue

@@ -5,49 +5,56 @@ using Lathe.Hosting;
 
 namespace Lathe.Coordinator;
 
+/// <summary>What a sweep file says beside the sweep itself; null: nothing, and the coordinator's default holds.</summary>
+internal sealed record SweepTerms(int? Priority = null, string? Share = null, double? Weight = null, SweepLimits? Limits = null);
+
 /// <summary>A sweep, with the place where each part was written.</summary>
 /// <param name="Spec">The sweep.</param>
+/// <param name="Terms">When it has its turn, and how much it may take.</param>
 /// <param name="Sources">Places of its parts.</param>
 /// <param name="Stages">Stages whose parameters can be checked where the sweep is read.</param>
-internal sealed record SweepDocument(SweepSpec Spec, SourceMap Sources, IReadOnlyDictionary<string, StageManifest> Stages)
+/// <param name="IsBuiltIn">True: there are no other stages. Otherwise workers may offer some.</param>
+internal sealed record SweepDocument(
+    SweepSpec Spec, SweepTerms Terms, SourceMap Sources, IReadOnlyDictionary<string, StageManifest> Stages, bool IsBuiltIn)
 {
-    /// <summary>
-    /// Problems of the sweep's own keys as one fault, with those of its stages' parameters, so that a user sees all at once. Only of stages that are
-    /// known here: workers may offer others.
-    /// </summary>
+    /// <summary>Problems of the sweep's own keys as one fault, with those of its stages, so that a user sees all at once.</summary>
     public LatheException Fault(IEnumerable<SweepProblem> problems) => Sources.Fault(With(problems));
 
     /// <summary>The same problems, as a list.</summary>
-    public IReadOnlyList<SweepProblem> With(IEnumerable<SweepProblem> problems) => [.. problems, .. SweepPlanner.Plan(Spec, Stages).Problems.Where(IsOfKnownStage)];
+    public IReadOnlyList<SweepProblem> With(IEnumerable<SweepProblem> problems) => [.. problems, .. SweepPlanner.Problems(Spec, Stages).Where(IsCertain)];
 
-    /// <summary>Files of weights are left out: they may not be in the store yet, where the schema wants their digest.</summary>
-    private bool IsOfKnownStage(SweepProblem problem) =>
-        JsonPointer.Steps(problem.Path) is ["stages", _, var stage, .. var parameter] && Stages.TryGetValue(stage, out var manifest)
-        && (parameter is not [var name, ..] || name != ParametersSchema.Marked(manifest.ParametersSchema, WeightsFileAttribute.Keyword));
+    /// <summary>Files of weights are left out: they may not be in the store yet, where the schema wants their digest. So is a stage that could not be read.</summary>
+    private bool IsCertain(SweepProblem problem) =>
+        JsonPointer.Steps(problem.Path) is ["stages", _, { Length: > 0 } stage, .. var parameter]
+        && (Stages.TryGetValue(stage, out var manifest)
+            ? parameter is not [var name, ..] || name != ParametersSchema.Marked(manifest.ParametersSchema, WeightsFileAttribute.Keyword)
+            : IsBuiltIn);
 }
 
 /// <summary>Reads the text of a sweep file and checks its form. The coordinator checks the parameters of the stages.</summary>
 internal static class SweepText
 {
     private const long DefaultSeed = 1;
-    private static readonly string[] Keys = ["name", "model", "dataset", "seed", "threads", "device", "stages"];
+    private static readonly string[] Keys = ["name", "model", "dataset", "seed", "threads", "device", "stages", "priority", "share", "weight", "limits"];
+    private static readonly string[] LimitKeys = ["parallel", "parallelOf", "executionSeconds", "sweepSeconds", "failures"];
 
     /// <summary>Reads a text.</summary>
     /// <param name="file">Where it comes from, for messages; its name is that of a sweep without one.</param>
     /// <param name="text">YAML.</param>
     /// <param name="sets">Texts of <c>--set</c> options, <c>prune.multiplications=0.25</c>.</param>
     /// <param name="stages">Stages whose parameters can be checked here, so that their problems are told together with those of the form.</param>
+    /// <param name="isBuiltIn">True: there are no other stages.</param>
     /// <exception cref="LatheException">All problems, one line each with its place.</exception>
-    public static SweepDocument Parse(string file, string text, IReadOnlyList<string> sets, IReadOnlyDictionary<string, StageManifest> stages)
+    public static SweepDocument Parse(string file, string text, IReadOnlyList<string> sets, IReadOnlyDictionary<string, StageManifest> stages, bool isBuiltIn = false)
     {
-        var (document, problems) = Read(file, text, SetOption.ParseAll(sets), stages);
+        var (document, problems) = Read(file, text, SetOption.ParseAll(sets), stages, isBuiltIn);
         return problems.Count == 0 ? document! : throw document!.Sources.Fault(problems);
     }
 
     /// <summary>Reads a text; what is wrong with it is told by its place in the text (<see cref="SourceMap.PlaceOf"/>).</summary>
     /// <returns>The document as far as it could be read, whose sources know the places, and everything that is wrong.</returns>
     public static (SweepDocument Document, IReadOnlyList<SweepProblem> Problems) Read(
-        string file, string text, IReadOnlyList<SetOption> sets, IReadOnlyDictionary<string, StageManifest> stages)
+        string file, string text, IReadOnlyList<SetOption> sets, IReadOnlyDictionary<string, StageManifest> stages, bool isBuiltIn = false)
     {
         var sources = new SourceMap(file);
         try
@@ -55,7 +62,7 @@ internal static class SweepText
             return YamlTree.Read(text) switch
             {
                 null => Nothing(new Place(1, 1), $"is empty; expected a sweep with the keys {Words(Keys)}"),
-                YamlMap map => new Reading(sources, stages).Sweep(map, Path.GetFileNameWithoutExtension(file), sets),
+                YamlMap map => new Reading(sources, stages, isBuiltIn).Sweep(map, Path.GetFileNameWithoutExtension(file), sets),
                 var other => Nothing(other.Place, $"is {other.Describe()}, expected a sweep with the keys {Words(Keys)}"),
             };
         }
@@ -67,14 +74,14 @@ internal static class SweepText
         (SweepDocument, IReadOnlyList<SweepProblem>) Nothing(Place place, string message)
         {
             sources.Add("", place);
-            return (new SweepDocument(new SweepSpec("", [], [], [], []), sources, stages), [new SweepProblem("", message)]);
+            return (new SweepDocument(new SweepSpec("", [], [], [], []), new SweepTerms(), sources, stages, isBuiltIn), [new SweepProblem("", message)]);
         }
     }
 
     private static string Words(IEnumerable<string> words) => string.Join(", ", words);
 
     /// <summary>One pass over a document; collects all problems instead of stopping at the first.</summary>
-    private sealed class Reading(SourceMap sources, IReadOnlyDictionary<string, StageManifest> known)
+    private sealed class Reading(SourceMap sources, IReadOnlyDictionary<string, StageManifest> known, bool isBuiltIn)
     {
         private readonly List<SweepProblem> _problems = [];
 
@@ -103,7 +110,15 @@ internal static class SweepText
             var device = Value("device") is { } kind ? Device(kind) : null;
             var stages = Stages(Value("stages"), [.. sets.Where(s => s.Stage is not null)]);
 
-            var document = new SweepDocument(new SweepSpec(name, models, datasets, seeds, stages, threads, device), sources, known);
+            var terms = new SweepTerms(
+                Value("priority") is { } priority ? Whole("/priority", priority, $"from {SweepLimits.LowestPriority} to {SweepLimits.HighestPriority}") : null,
+                Value("share") is { } share ? Share(share) : null,
+                Value("weight") is { } weight ? Number("/weight", weight, "a number above 0") : null,
+                Value("limits") is { } limits ? Limits(limits) : null);
+            var spec = new SweepSpec(name, models, datasets, seeds, stages, threads, device);
+            // Stages that could not be read would make those of parallelOf unknown.
+            if (_problems.Count == 0) _problems.AddRange(SubmissionTerms.Problems(new SweepSubmission(spec, false, null, terms.Priority, terms.Share, terms.Weight, terms.Limits)));
+            var document = new SweepDocument(spec, terms, sources, known, isBuiltIn);
             return (document, _problems.Count == 0 ? [] : document.With(_problems));
         }
 
@@ -111,6 +126,56 @@ internal static class SweepText
         {
             Wrong("/name", $"is {value.Describe()}, expected a name");
             return "";
+        }
+
+        private int? Whole(string pointer, YamlValue value, string range)
+        {
+            if (value is YamlScalar scalar && scalar.ToJson() is JsonValue json && json.TryGetValue<long>(out var number) && number == (int)number) return (int)number;
+            Wrong(pointer, $"is {value.Describe()}, expected a whole number {range}");
+            return null;
+        }
+
+        private double? Number(string pointer, YamlValue value, string expected)
+        {
+            if (value is YamlScalar scalar && scalar.ToJson() is JsonValue json && json.GetValueKind() == JsonValueKind.Number) return json.Deserialize<double>();
+            Wrong(pointer, $"is {value.Describe()}, expected {expected}");
+            return null;
+        }
+
+        private string? Share(YamlValue value)
+        {
+            if (value is YamlScalar { IsNull: false } scalar) return scalar.Text;
+            Wrong("/share", $"is {value.Describe()}, expected a name");
+            return null;
+        }
+
+        private SweepLimits? Limits(YamlValue value)
+        {
+            if (value is not YamlMap map)
+            {
+                Wrong("/limits", $"is {value.Describe()}, expected limits: {{ parallel: 4 }}, with the keys {Words(LimitKeys)}");
+                return null;
+            }
+
+            Locate("/limits", map);
+            foreach (var key in map.Entries.Select(e => e.Key).Except(LimitKeys))
+                Wrong(JsonPointer.Of("limits", key), $"unknown key; expected one of {Words(LimitKeys)}{Nearest.Hint(key, LimitKeys)}");
+            return new SweepLimits(Count("parallel"), Of("parallelOf") is { } stages ? ParallelOf(stages) : null, Seconds("executionSeconds"), Seconds("sweepSeconds"), Count("failures"));
+
+            YamlValue? Of(string key) => map.Entries.FirstOrDefault(e => e.Key == key)?.Value;
+            int? Count(string key) => Of(key) is { } count ? Whole($"/limits/{key}", count, "from 1 on") : null;
+            double? Seconds(string key) => Of(key) is { } seconds ? Number($"/limits/{key}", seconds, "a number of seconds above 0") : null;
+        }
+
+        private Dictionary<string, int>? ParallelOf(YamlValue value)
+        {
+            if (value is not YamlMap map)
+            {
+                Wrong("/limits/parallelOf", $"is {value.Describe()}, expected a number for each stage: {{ train: 2 }}");
+                return null;
+            }
+
+            return map.Entries.ToDictionary(e => e.Key, e => Whole(JsonPointer.Of("limits", "parallelOf", e.Key), e.Value, "from 1 on") ?? 1);
         }
 
         private YamlValue FromOption(string pointer, SetOption set)

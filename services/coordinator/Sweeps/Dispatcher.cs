@@ -1,4 +1,3 @@
-using Lathe.Contracts;
 using Lathe.Contracts.Messages;
 using Lathe.Hosting;
 using Microsoft.EntityFrameworkCore;
@@ -19,29 +18,50 @@ internal sealed class Dispatcher(
     TimeProvider time,
     ILogger<Dispatcher> log)
 {
+    private const string Overdue = """SELECT "Id" FROM outbox WHERE "Owner" = {1} AND "ClaimedUntil" <= {2} ORDER BY "Id" LIMIT {3}""";
+    private const string Claim = """UPDATE outbox SET "ClaimedUntil" = {0} WHERE "Id" IN (""" + Overdue;
+    private const string ClaimInFile = Claim + ") RETURNING *";
+    private const string ClaimOnServer = Claim + " FOR UPDATE SKIP LOCKED) RETURNING *";
+
     /// <summary>Sends what may be sent now.</summary>
     /// <returns>True if the state changed, so that more may have become ready.</returns>
     public async Task<bool> RoundAsync(CancellationToken stop)
     {
-        var chosen = await ChooseAsync(stop);
+        IReadOnlyList<ExecutionRow> chosen;
+        await using (var database = store.Open()) chosen = await NextExecutions.ChooseAsync(database, options, time.GetUtcNow(), stop);
         if (chosen.Count == 0) return false;
         // Outside of every lock and transaction: a store may be slow.
         var found = await LookUpAsync(chosen, stop);
         var order = chosen.Select((e, i) => (e.Id, i)).ToDictionary(e => e.Id, e => e.i);
-        var ids = chosen.ConvertAll(e => e.Id);
-        IReadOnlyList<Sending> sending = [];
-        await changes.MakeAsync(
+        var ids = order.Keys.ToList();
+        var change = await changes.MakeAsync(
             async change =>
             {
                 var executions = await change.Database.Executions.Where(e => ids.Contains(e.Id) && e.State == RunState.Ready).ToListAsync(stop);
                 await change.FindAsync([.. executions.Where(e => found.ContainsKey(e.Id)).Select(e => (e, found[e.Id]))], stop);
-                sending = await change.SendAsync([.. executions.Where(e => !found.ContainsKey(e.Id)).OrderBy(e => order[e.Id])], change.Now + options.OutboxPatience, stop);
+                await change.SendAsync([.. executions.Where(e => !found.ContainsKey(e.Id)).OrderBy(e => order[e.Id])], stop);
             },
             stop);
-        if (sending.Count == 0) return true;
-        await using var database = store.Open();
-        await DeliverAsync(database, sending, [], stop);
+        await DeliverAsync(change.Sendings, stop);
         return true;
+    }
+
+    /// <summary>Hands to the bus what a report made ready and counted as sent at once.</summary>
+    public async Task SendAsync(IReadOnlyList<Sending> sendings, CancellationToken stop)
+    {
+        if (sendings.Count == 0) return;
+        var found = await LookUpAsync([.. sendings.Select(s => s.Execution)], stop);
+        var ids = found.Keys.ToList();
+        if (ids.Count > 0)
+        {
+            await changes.MakeAsync(
+                async change => await change.FindInsteadAsync(
+                    [.. (await change.Database.Executions.Where(e => ids.Contains(e.Id) && e.State == RunState.Queued && e.Attempt == 1).ToListAsync(stop)).Select(e => (e, found[e.Id]))],
+                    stop),
+                stop);
+        }
+
+        await DeliverAsync([.. sendings.Where(s => !found.ContainsKey(s.Execution.Id))], stop);
     }
 
     /// <summary>Sends what is in the outbox and nobody is sending: messages that cancel, and what a coordinator that died left.</summary>
@@ -59,6 +79,13 @@ internal sealed class Dispatcher(
         var sending = rows.Where(r => r.CancelReason is null && wanted.TryGetValue(r.ExecutionId, out var w) && w.execution.Attempt == r.Attempt)
             .Select(r => new Sending(r, wanted[r.ExecutionId].execution, wanted[r.ExecutionId].node)).ToList();
         await DeliverAsync(database, sending, rows, stop);
+    }
+
+    private async Task DeliverAsync(IReadOnlyList<Sending> sending, CancellationToken stop)
+    {
+        if (sending.Count == 0) return;
+        await using var database = store.Open();
+        await DeliverAsync(database, sending, [], stop);
     }
 
     /// <summary>Hands messages to the bus, and takes those that it has from the outbox.</summary>
@@ -79,72 +106,15 @@ internal sealed class Dispatcher(
         await database.Outbox.Where(o => gone.Contains(o.Id)).ExecuteDeleteAsync(stop);
     }
 
-    private async Task<List<OutboxRow>> ClaimAsync(CoordinatorDatabase database, CancellationToken stop)
+    /// <summary>Takes overdue messages for this coordinator, all in one statement; what another one takes at the same moment is passed over.</summary>
+    private Task<List<OutboxRow>> ClaimAsync(CoordinatorDatabase database, CancellationToken stop)
     {
         var now = time.GetUtcNow();
-        var rows = await database.Outbox.AsNoTracking().Where(o => o.Owner == options.ReplyQueue && o.ClaimedUntil <= now).OrderBy(o => o.Id).Take(options.Backlog * 4).ToListAsync(stop);
-        var claimed = new List<OutboxRow>();
-        foreach (var row in rows)
-        {
-            var until = now + options.OutboxPatience;
-            if (await database.Outbox.Where(o => o.Id == row.Id && o.ClaimedUntil == row.ClaimedUntil).ExecuteUpdateAsync(s => s.SetProperty(o => o.ClaimedUntil, until), stop) == 1)
-                claimed.Add(row);
-        }
-
-        return claimed;
-    }
-
-    /// <summary>Executions of each stage that are to go next, as far as its queue has room.</summary>
-    private async Task<List<ExecutionRow>> ChooseAsync(CancellationToken stop)
-    {
-        await using var database = store.Open();
-        var ready = await (
-            from count in database.StepCounts.AsNoTracking()
-            join sweep in database.Sweeps.AsNoTracking() on count.SweepId equals sweep.Id
-            where sweep.Owner == options.ReplyQueue && sweep.State == SweepState.Running && count.Ready > 0
-            orderby sweep.SubmittedAt, sweep.Id
-            select new { Sweep = sweep, count.Stage, count.Version, count.Ready, count.Completed, count.Seconds }).ToListAsync(stop);
-        if (ready.Count == 0) return [];
-        var underWay = await database.Executions.AsNoTracking()
-            .Where(e => e.Owner == options.ReplyQueue && (e.State == RunState.Queued || e.State == RunState.Running))
-            .GroupBy(e => new { e.Stage, e.StageVersion, e.SweepId, e.State })
-            .Select(g => new { g.Key.Stage, g.Key.StageVersion, g.Key.SweepId, g.Key.State, Count = g.Count() })
-            .ToListAsync(stop);
-        var ofSweep = underWay.GroupBy(u => u.SweepId).ToDictionary(g => g.Key, g => g.Sum(u => u.Count));
-        var now = time.GetUtcNow();
-        var chosen = new List<ExecutionRow>();
-        foreach (var queue in ready.GroupBy(r => (r.Stage, r.Version)))
-        {
-            var here = underWay.Where(u => (u.Stage, u.StageVersion) == queue.Key).ToList();
-            var running = here.Where(u => u.State == RunState.Running).Sum(u => u.Count);
-            var completed = queue.Sum(q => q.Completed);
-            var backlog = FairShares.Backlog(running, completed > 0 ? queue.Sum(q => q.Seconds) / completed : null, options);
-            var free = backlog - here.Where(u => u.State == RunState.Queued).Sum(u => u.Count);
-            if (free <= 0) continue;
-            var inQueue = here.GroupBy(u => u.SweepId).ToDictionary(g => g.Key, g => g.Sum(u => u.Count));
-            var claims = queue.GroupBy(q => q.Sweep.Id).Select(steps =>
-            {
-                var sweep = steps.First().Sweep;
-                var limits = SweepRows.LimitsOf(sweep);
-                var room = Math.Min(
-                    (limits?.Parallel ?? int.MaxValue) - ofSweep.GetValueOrDefault(sweep.Id),
-                    (limits?.ParallelOf?.TryGetValue(queue.Key.Stage, out var most) == true ? most : int.MaxValue) - inQueue.GetValueOrDefault(sweep.Id));
-                return new ShareClaim(sweep.Id, sweep.Priority, sweep.ShareKey, sweep.ShareWeight, steps.Sum(s => s.Ready), Math.Max(0, room));
-            }).ToList();
-            foreach (var (sweep, places) in FairShares.Divide(claims, inQueue, free))
-            {
-                var taken = await database.Executions.AsNoTracking()
-                    .Where(e => e.Owner == options.ReplyQueue && e.State == RunState.Ready && e.SweepId == sweep
-                        && e.Stage == queue.Key.Stage && e.StageVersion == queue.Key.Version && (e.NotBefore == null || e.NotBefore <= now))
-                    .OrderBy(e => e.NodeIndex)
-                    .Take(places)
-                    .ToListAsync(stop);
-                ofSweep[sweep] = ofSweep.GetValueOrDefault(sweep) + taken.Count;
-                chosen.AddRange(taken);
-            }
-        }
-
-        return chosen;
+        return database.Outbox
+            .FromSqlRaw(
+                database is PostgreSqlDatabase ? ClaimOnServer : ClaimInFile,
+                (now + options.OutboxPatience).UtcDateTime, options.ReplyQueue, now.UtcDateTime, options.Backlog * 4)
+            .AsNoTracking().ToListAsync(stop);
     }
 
     /// <summary>Results that are in the store already, by execution.</summary>

@@ -7,7 +7,10 @@ namespace Lathe.Coordinator;
 /// <param name="Weight">Size of the share.</param>
 /// <param name="Ready">Executions that may be sent.</param>
 /// <param name="Room">How many more its own limits allow.</param>
-internal sealed record ShareClaim(Guid Sweep, int Priority, string Share, double Weight, int Ready, int Room);
+internal sealed record ShareClaim(Guid Sweep, int Priority, string Share, double Weight, int Ready, int Room)
+{
+    public static ShareClaim Of(SweepRow sweep, int ready, int room = int.MaxValue) => new(sweep.Id, sweep.Priority, sweep.ShareKey, sweep.ShareWeight, ready, room);
+}
 
 /// <summary>Decides whose executions are sent next.</summary>
 internal static class FairShares

@@ -1,14 +1,15 @@
 using Lathe.Contracts;
 using Lathe.Contracts.Messages;
+using Lathe.Hosting;
 using Microsoft.EntityFrameworkCore;
 
 namespace Lathe.Coordinator;
 
 /// <summary>Compares database, bus and clock: finds results whose reports were lost, sends lost messages again, and ends what takes too long.</summary>
 internal sealed class Housekeeping(
-    CoordinatorStore store, SweepChanges changes, Dispatcher dispatcher, IStageBus bus, CoordinatorOptions options, TimeProvider time, ILogger<Housekeeping> log)
+    CoordinatorStore store, SweepChanges changes, Dispatcher dispatcher, IStageBus bus, StageCatalog stages, CoordinatorOptions options, TimeProvider time, ILogger<Housekeeping> log)
 {
-    private static readonly TimeSpan DepthPatience = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan QueuePatience = TimeSpan.FromSeconds(10);
 
     /// <summary>One round.</summary>
     /// <param name="lookUpAll">True: look for the results of everything under way, not only of what is silent.</param>
@@ -20,6 +21,7 @@ internal sealed class Housekeeping(
         await EndOverdueAsync(stop);
         await LookAfterSilentAsync(lookUpAll, stop);
         await ForgetEventsAsync(stop);
+        await LookForWorkersAsync(stop);
         await using var database = store.Open();
         await CoordinatorTelemetry.ObserveAsync(database, options, time.GetUtcNow(), stop);
     }
@@ -121,8 +123,8 @@ internal sealed class Housekeeping(
         var looked = lookUpAll ? active : silent;
         if (looked.Count == 0) return;
         var found = looked.Select(e => (Execution: e, Result: dispatcher.LookUp(e))).Where(f => f.Result is not null).ToDictionary(f => f.Execution.Id, f => f.Result!);
-        var depths = await DepthsAsync(silent.Where(e => !found.ContainsKey(e.Id)), stop);
-        var lost = silent.Where(e => !found.ContainsKey(e.Id) && !IsInQueue(e, active, depths, heard, now)).Select(e => (e.Id, e.Attempt)).ToHashSet();
+        var queues = await QueuesAsync(silent.Where(e => !found.ContainsKey(e.Id)).Select(e => (e.Stage, e.StageVersion)), stop);
+        var lost = silent.Where(e => !found.ContainsKey(e.Id) && !IsInQueue(e, active, queues, heard, now)).Select(e => (e.Id, e.Attempt)).ToHashSet();
         if (found.Count + lost.Count == 0) return;
         await changes.MakeAsync(
             async change =>
@@ -157,34 +159,45 @@ internal sealed class Housekeeping(
     /// nobody took is lost.
     /// </summary>
     private bool IsInQueue(
-        ExecutionRow execution, List<ExecutionRow> active, Dictionary<(string, string), long?> depths, Dictionary<Guid, DateTimeOffset> heard, DateTimeOffset now)
+        ExecutionRow execution, List<ExecutionRow> active, Dictionary<(string, string), StageQueue?> queues, Dictionary<Guid, DateTimeOffset> heard, DateTimeOffset now)
     {
         var others = active.Where(o => o.Id != execution.Id && o.State == RunState.Running && (o.Stage, o.StageVersion) == (execution.Stage, execution.StageVersion)).ToList();
         if (execution.State == RunState.Queued && others.Exists(o => o.SentAt > execution.SentAt && o.StartedAt is { } started && now - started >= options.QueuedSilence)) return false;
-        return depths.GetValueOrDefault((execution.Stage, execution.StageVersion)) is { } messages
-            ? messages > 0
+        return queues.GetValueOrDefault((execution.Stage, execution.StageVersion)) is { } queue
+            ? queue.Waiting > 0
             // The in-memory bus does not say: its worker is busy with another one.
             : others.Exists(o => heard.TryGetValue(o.Id, out var at) && now - at < options.RunningSilence);
     }
 
-    private async Task<Dictionary<(string, string), long?>> DepthsAsync(IEnumerable<ExecutionRow> silent, CancellationToken stop)
+    private async Task<Dictionary<(string Stage, string Version), StageQueue?>> QueuesAsync(IEnumerable<(string Stage, string Version)> which, CancellationToken stop)
     {
-        var depths = new Dictionary<(string, string), long?>();
-        foreach (var (stage, version) in silent.Select(e => (e.Stage, e.StageVersion)).Distinct())
+        var queues = new Dictionary<(string, string), StageQueue?>();
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        patience.CancelAfter(QueuePatience);
+        foreach (var (stage, version) in which.Distinct())
         {
             try
             {
-                using var patience = CancellationTokenSource.CreateLinkedTokenSource(stop);
-                patience.CancelAfter(DepthPatience);
-                depths[(stage, version)] = await bus.QueueDepthAsync(stage, version, patience.Token);
+                queues[(stage, version)] = await bus.QueueAsync(stage, version, patience.Token);
             }
             catch (Exception e) when (e is not OutOfMemoryException && !stop.IsCancellationRequested)
             {
-                log.LogDebug("Depth of the queue of {Stage} unknown: {Reason}", stage, e.Message);
+                log.LogDebug("Queue of {Stage} unknown: {Reason}", stage, e.Message);
             }
         }
 
-        return depths;
+        return queues;
+    }
+
+    /// <summary>Has the catalog know which stages with something to do have a worker.</summary>
+    private async Task LookForWorkersAsync(CancellationToken stop)
+    {
+        IReadOnlyDictionary<(string Stage, string Version), QueueLoad> loads;
+        await using (var database = store.Open()) loads = await QueueLoad.ReadAsync(database, options, stop);
+        foreach (var ((stage, version), queue) in await QueuesAsync(loads.Where(l => l.Value.IsOpen).Select(l => l.Key), stop))
+        {
+            if (queue is not null) stages.SetWorker(stage, version, queue.Workers > 0);
+        }
     }
 
     private async Task ForgetEventsAsync(CancellationToken stop)

@@ -1,4 +1,5 @@
 using Lathe.Contracts.Messages;
+using Lathe.Hosting;
 
 namespace Lathe.Coordinator;
 
@@ -14,8 +15,8 @@ public interface IStageBus
     /// <summary>Has the workers that compute these executions stop them.</summary>
     Task CancelAsync(CancelExecutions executions, CancellationToken stop);
 
-    /// <summary>Number of messages waiting in the queue of a version of a stage; null if the bus does not know it.</summary>
-    Task<long?> QueueDepthAsync(string stage, string version, CancellationToken stop);
+    /// <summary>The queue of a version of a stage; null if the bus does not know it.</summary>
+    Task<StageQueue?> QueueAsync(string stage, string version, CancellationToken stop);
 
     /// <summary>Asks every running worker to announce its stage to a queue.</summary>
     Task AskForStagesAsync(string replyTo, CancellationToken stop);

@@ -13,6 +13,8 @@ public sealed class Orchestrator : IDisposable
     private readonly StageCatalog _stages;
     private readonly LostInputs _inputs;
     private readonly SweepForecasts _forecasts;
+    private readonly RetryMends _mends;
+    private readonly Hosting.TrainingStateStore? _states;
 
     public Orchestrator(
         CoordinatorStore store,
@@ -23,15 +25,18 @@ public sealed class Orchestrator : IDisposable
         Func<string, DataRef> findData,
         CoordinatorOptions options,
         TimeProvider time,
-        ILoggerFactory log)
+        ILoggerFactory log,
+        Hosting.TrainingStateStore? states = null)
     {
         _stages = stages;
+        _states = states;
         _changes = new SweepChanges(store, options, time, log.CreateLogger<SweepChanges>());
         _submissions = new Submissions(store, _changes, stages, bus, findData, options, time, log.CreateLogger<Submissions>());
         _dispatcher = new Dispatcher(store, _changes, bus, checkpoints, results, options, time, log.CreateLogger<Dispatcher>());
-        _housekeeping = new Housekeeping(store, _changes, _dispatcher, bus, options, time, log.CreateLogger<Housekeeping>());
+        _housekeeping = new Housekeeping(store, _changes, _dispatcher, bus, stages, options, time, log.CreateLogger<Housekeeping>());
         _control = new SweepControl(_changes, options);
         _inputs = new LostInputs(store, checkpoints);
+        _mends = new RetryMends(store, bus, options);
         _forecasts = new SweepForecasts(store, checkpoints, results, options.LookUps);
     }
 
@@ -73,11 +78,18 @@ public sealed class Orchestrator : IDisposable
     }
 
     /// <summary>Applies reports of workers, together, in their order. They may be late, come twice, out of order or never.</summary>
-    public async Task ReportAsync(IReadOnlyList<Report> reports, CancellationToken stop = default)
+    public async Task ReportAsync(IReadOnlyList<Report> reports, CancellationToken stop = default) => await SendAsync(await TakeAsync(reports, stop), stop);
+
+    /// <summary>The same, without sending anything.</summary>
+    /// <returns>What to send now; the outbox has it too, in case that nobody gets to it.</returns>
+    internal async Task<IReadOnlyList<Sending>> TakeAsync(IReadOnlyList<Report> reports, CancellationToken stop)
     {
         var checkedReports = await _inputs.CheckAsync(reports, stop);
-        await _changes.MakeAsync(change => change.ReportAsync(checkedReports, stop), stop);
+        return (await _changes.MakeAsync(change => change.ReportAsync(checkedReports, stop), stop)).Sendings;
     }
+
+    /// <summary>Sends what <see cref="TakeAsync"/> gave.</summary>
+    internal Task SendAsync(IReadOnlyList<Sending> sendings, CancellationToken stop) => _dispatcher.SendAsync(sendings, stop);
 
     /// <inheritdoc cref="SweepControl.PauseAsync"/>
     public Task<int?> PauseAsync(ControlTarget target, CancellationToken stop = default) => _control.PauseAsync(target, stop);
@@ -92,6 +104,10 @@ public sealed class Orchestrator : IDisposable
     public Task<int> RetryAsync(ControlTarget target, Func<PointRow, System.Text.Json.JsonElement?>? parameters = null, CancellationToken stop = default) =>
         _control.RetryAsync(target, parameters, stop);
 
+    /// <inheritdoc cref="RetryMends.PrepareAsync"/>
+    public Task<RetryChanges> CheckRetryAsync(ControlTarget target, IReadOnlyDictionary<string, System.Text.Json.JsonElement> set, CancellationToken stop = default) =>
+        _mends.PrepareAsync(target, set, stop);
+
     /// <inheritdoc cref="SweepControl.PriorityAsync"/>
     public Task PriorityAsync(Guid sweep, int priority, CancellationToken stop = default) => _control.PriorityAsync(sweep, priority, stop);
 
@@ -99,7 +115,12 @@ public sealed class Orchestrator : IDisposable
     public Task PinAsync(Guid sweep, bool isPinned, CancellationToken stop = default) => _control.PinAsync(sweep, isPinned, stop);
 
     /// <inheritdoc cref="SweepControl.DeleteAsync"/>
-    public Task DeleteAsync(Guid sweep, CancellationToken stop = default) => _control.DeleteAsync(sweep, stop);
+    public async Task DeleteAsync(Guid sweep, CancellationToken stop = default)
+    {
+        var forgotten = await _control.DeleteAsync(sweep, stop);
+        // What stays because the store is away is listed by a collection as what no record names.
+        if (_states is not null) await Task.Run(() => _states.Forget(forgotten), stop);
+    }
 
     /// <inheritdoc cref="SweepControl.InterruptAsync"/>
     public Task InterruptAsync(Guid sweep, CancellationToken stop = default) => _control.InterruptAsync(sweep, stop);

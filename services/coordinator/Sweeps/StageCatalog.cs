@@ -9,15 +9,18 @@ namespace Lathe.Coordinator;
 public sealed class StageCatalog(CoordinatorStore store, TimeProvider time)
 {
     private readonly ConcurrentDictionary<string, StageManifest> _manifests = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<(string Stage, string Version), bool> _versions = new();
+    private readonly ConcurrentDictionary<(string Stage, string Version), bool> _workers = new();
     private readonly ConcurrentDictionary<string, TaskCompletionSource> _heardHere = new(StringComparer.Ordinal);
 
     /// <summary>Stages by name, each in the newest version that announced itself to this process, otherwise in the one that did so last to an earlier process.</summary>
     public IReadOnlyDictionary<string, StageManifest> Manifests => _manifests;
 
-    /// <summary>Whether a worker of this version ever announced itself to this process, whether or not it is still up; null: none of the stage did, so that nothing is known.</summary>
+    /// <summary>Whether a worker of this version is up, as far as this process heard; null: nothing is known of the stage.</summary>
     public bool? HasWorker(string stage, string version) =>
-        _versions.TryGetValue((stage, version), out _) ? true : HasHeard(stage) ? false : null;
+        _workers.TryGetValue((stage, version), out var isUp) ? isUp : HasHeard(stage) ? false : null;
+
+    /// <summary>Takes note of what the broker says: workers come and announce themselves, and nobody tells when the last one goes.</summary>
+    public void SetWorker(string stage, string version, bool isUp) => _workers[(stage, version)] = isUp;
 
     /// <summary>True if the stage announced itself to this process, so that its version is current.</summary>
     public bool HasHeard(string stage) => _heardHere.TryGetValue(stage, out var heard) && heard.Task.IsCompleted;
@@ -52,7 +55,7 @@ public sealed class StageCatalog(CoordinatorStore store, TimeProvider time)
     /// <summary>Adds the stages of this process, or one that announced itself, and stores them.</summary>
     public async Task AddAsync(StageManifest manifest, CancellationToken stop = default)
     {
-        _versions[(manifest.Name, manifest.Version)] = true;
+        SetWorker(manifest.Name, manifest.Version, isUp: true);
         // While old and new workers run side by side, new sweeps are planned for the new ones.
         _manifests.AddOrUpdate(manifest.Name, manifest, (_, known) => HasHeard(manifest.Name) && IsOlder(manifest.Version, known.Version) ? known : manifest);
         HeardHere(manifest.Name).TrySetResult();

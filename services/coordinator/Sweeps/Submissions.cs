@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
-using System.Globalization;
 using System.Text.Json;
 using Lathe.Contracts;
 using Microsoft.EntityFrameworkCore;
@@ -51,7 +50,7 @@ internal sealed class Submissions(
     {
         if (submission.Spec is not { } spec) return Refused([new SweepProblem("", "no sweep in the submission")]);
         if (await EarlierAsync(submission, stop) is { } earlier) return earlier;
-        if (Misstated(submission) is { Count: > 0 } misstated) return Refused(misstated);
+        if (SubmissionTerms.Problems(submission) is { Count: > 0 } misstated) return Refused(misstated);
         using var span = StartSpan(spec, traceParent);
         var (plan, problems, notes) = await CheckAsync(spec, stop);
         if (problems.Count > 0) return new SubmissionOutcome(null, problems, notes);
@@ -272,33 +271,6 @@ internal sealed class Submissions(
 
     /// <summary>Reads a data set once, however many sweeps wait for it.</summary>
     private Task<DataRef> FingerprintAsync(string name) => _fingerprints.GetOrAdd(name, n => Task.Run(() => findData(n)));
-
-    internal static List<SweepProblem> Misstated(SweepSubmission submission)
-    {
-        var problems = new List<SweepProblem>();
-        if (submission.Priority is { } priority and (< SweepLimits.LowestPriority or > SweepLimits.HighestPriority))
-            problems.Add(new SweepProblem("/priority", $"is {priority}, expected a whole number from {SweepLimits.LowestPriority} to {SweepLimits.HighestPriority}"));
-        if (submission.Weight is { } weight && !(weight > 0 && double.IsFinite(weight)))
-            problems.Add(new SweepProblem("/weight", string.Create(CultureInfo.InvariantCulture, $"is {weight}, expected a number above 0")));
-        if (submission.Share is { } share && (string.IsNullOrWhiteSpace(share) || share.Contains('\0', StringComparison.Ordinal))) problems.Add(new SweepProblem("/share", "expected a name"));
-        if (submission.RequestId is { } request && (request.Length is 0 or > 200 || request.Contains('\0', StringComparison.Ordinal)))
-            problems.Add(new SweepProblem("/requestId", "expected 1 to 200 characters"));
-        if (submission.Limits is { } limits)
-        {
-            if (limits.Parallel < 1) problems.Add(new SweepProblem("/limits/parallel", $"is {limits.Parallel}, expected 1 or more"));
-            if (limits.Failures < 1) problems.Add(new SweepProblem("/limits/failures", $"is {limits.Failures}, expected 1 or more"));
-            if (limits.ExecutionSeconds is not (null or > 0)) problems.Add(new SweepProblem("/limits/executionSeconds", "expected a number above 0"));
-            if (limits.SweepSeconds is not (null or > 0)) problems.Add(new SweepProblem("/limits/sweepSeconds", "expected a number above 0"));
-            foreach (var (stage, most) in limits.ParallelOf ?? new Dictionary<string, int>())
-            {
-                if (most < 1) problems.Add(new SweepProblem($"/limits/parallelOf{JsonPointer.Of(stage)}", $"is {most}, expected 1 or more"));
-                else if (submission.Spec.Stages?.Any(s => s?.Stage == stage) != true)
-                    problems.Add(new SweepProblem($"/limits/parallelOf{JsonPointer.Of(stage)}", $"the sweep has no stage '{stage}'"));
-            }
-        }
-
-        return problems;
-    }
 
     private static SubmissionOutcome Refused(IReadOnlyList<SweepProblem> problems) => new(null, problems, []);
 

@@ -12,8 +12,14 @@ internal sealed partial class SweepChange
     public async Task ReportAsync(IReadOnlyList<Report> reports, CancellationToken stop)
     {
         var ids = reports.Select(r => r.Message.ExecutionId).ToHashSet();
-        var executions = await database.Executions.Where(e => ids.Contains(e.Id)).ToDictionaryAsync(e => e.Id, stop);
-        var leases = await database.Leases.Where(l => ids.Contains(l.ExecutionId)).ToDictionaryAsync(l => l.ExecutionId, stop);
+        var held = await (
+            from execution in database.Executions
+            where ids.Contains(execution.Id)
+            join lease in database.Leases on execution.Id equals lease.ExecutionId into its
+            from lease in its.DefaultIfEmpty()
+            select new { execution, lease }).ToListAsync(stop);
+        var executions = held.ToDictionary(h => h.execution.Id, h => h.execution);
+        var leases = held.Where(h => h.lease is not null).ToDictionary(h => h.execution.Id, h => h.lease);
         var before = executions.Values.ToDictionary(e => e.Id, e => (e.State, e.Found));
         var epochs = new Dictionary<(Guid, int), EpochFigures>();
         foreach (var report in reports)
@@ -27,6 +33,7 @@ internal sealed partial class SweepChange
         var lost = executions.Values.Where(e => _inputLost.Contains(e.Id)).ToList();
         await SettleAsync([.. executions.Values.Where(e => e.State != before[e.Id].State && !_inputLost.Contains(e.Id)).Select(e => (e, before[e.Id].State))], stop);
         foreach (var execution in lost) await RemakeInputAsync(execution, before[execution.Id].State, stop);
+        if (MaySend) await SendAtOnceAsync(stop);
     }
 
     /// <summary>Takes results that were in the store already.</summary>
@@ -46,8 +53,7 @@ internal sealed partial class SweepChange
     }
 
     /// <summary>Counts executions as sent and puts the messages into the outbox.</summary>
-    /// <returns>What is to be sent after the commit; the outbox row's id is known by then.</returns>
-    public async Task<IReadOnlyList<Sending>> SendAsync(IReadOnlyList<ExecutionRow> executions, DateTimeOffset claimedUntil, CancellationToken stop)
+    public async Task SendAsync(IReadOnlyList<ExecutionRow> executions, CancellationToken stop)
     {
         var moved = new List<(ExecutionRow, RunState)>();
         var rows = new List<(OutboxRow Row, ExecutionRow Execution)>();
@@ -55,20 +61,21 @@ internal sealed partial class SweepChange
         {
             if (RunLife.Next(execution.State, RunEvent.Send) is not { } next) continue;
             moved.Add((execution, execution.State));
-            execution.State = next;
-            execution.Attempt++;
-            execution.SentAt = now;
-            execution.StartedAt = null;
-            execution.NotBefore = null;
-            execution.Version++;
-            var row = new OutboxRow { Owner = execution.Owner, ExecutionId = execution.Id, Attempt = execution.Attempt, ClaimedUntil = claimedUntil };
-            database.Outbox.Add(row);
-            rows.Add((row, execution));
+            rows.Add((Send(execution, next), execution));
         }
 
         var nodes = (await SettleAsync(moved, stop)).ToDictionary(n => (n.SweepId, n.Index));
-        return [.. rows.Where(r => nodes.ContainsKey((r.Execution.SweepId, r.Execution.NodeIndex)))
-            .Select(r => new Sending(r.Row, r.Execution, nodes[(r.Execution.SweepId, r.Execution.NodeIndex)]))];
+        Sendings.AddRange(rows.Where(r => nodes.ContainsKey((r.Execution.SweepId, r.Execution.NodeIndex)))
+            .Select(r => new Sending(r.Row, r.Execution, nodes[(r.Execution.SweepId, r.Execution.NodeIndex)])));
+    }
+
+    /// <summary>Takes results of executions that are counted as sent, and whose messages nobody has sent.</summary>
+    public async Task FindInsteadAsync(IReadOnlyList<(ExecutionRow Execution, Hosting.StoredResult Result)> found, CancellationToken stop)
+    {
+        var ids = found.Select(f => f.Execution.Id).ToList();
+        foreach (var (execution, _) in found) (execution.Attempt, execution.SentAt) = (0, null);
+        await FindAsync(found, stop);
+        await database.Outbox.Where(o => ids.Contains(o.ExecutionId) && o.CancelReason == null).ExecuteDeleteAsync(stop);
     }
 
     /// <summary>Sends executions again whose messages or workers are lost.</summary>
@@ -102,6 +109,51 @@ internal sealed partial class SweepChange
 
         await ReleaseAsync(moved.ConvertAll(m => m.Item1), stop);
         await SettleAsync(moved, stop);
+    }
+
+    /// <summary>
+    /// Sends what became ready in this change, where nobody else waits for the queue and it has room: there is nothing to choose. The rest is left to the
+    /// dispatcher.
+    /// </summary>
+    private async Task SendAtOnceAsync(CancellationToken stop)
+    {
+        var queues = await QueueLoad.ReadAsync(database, options, stop);
+        var isLeft = queues.Values.Any(q => q.Ready > 0);
+        foreach (var queue in _made.Values.Where(m => m.Execution.State == RunState.Ready).GroupBy(m => (m.Execution.Stage, m.Execution.StageVersion)).ToList())
+        {
+            var load = queues.GetValueOrDefault(queue.Key);
+            var ofSweeps = queue.GroupBy(m => m.Execution.SweepId).ToDictionary(g => g.Key, g => g.OrderBy(m => m.Node.Index).ToList());
+            // Of a sweep with a limit of parallel executions, all queues and all coordinators have to be looked at.
+            var claims = ofSweeps.Where(s => SweepRows.LimitsOf(_sweeps[s.Key]) is null or { Parallel: null, ParallelOf: null }).Select(s => ShareClaim.Of(_sweeps[s.Key], s.Value.Count)).ToList();
+            var sent = 0;
+            foreach (var (sweep, most) in FairShares.Divide(claims, new Dictionary<Guid, int>(), load is { Ready: 0 } ? load.Free(options) : 0))
+            {
+                sent += most;
+                foreach (var made in ofSweeps[sweep].Take(most))
+                {
+                    var row = Send(made.Execution, RunState.Queued);
+                    foreach (var (node, step) in made.Nodes) Move(node, step, NodeState.Ready, NodeState.Queued);
+                    Sendings.Add(new Sending(row, made.Execution, made.Node));
+                }
+            }
+
+            isLeft |= sent < queue.Count();
+        }
+
+        MaySend = isLeft;
+    }
+
+    private OutboxRow Send(ExecutionRow execution, RunState next)
+    {
+        execution.State = next;
+        execution.Attempt++;
+        execution.SentAt = now;
+        execution.StartedAt = null;
+        execution.NotBefore = null;
+        execution.Version++;
+        var row = new OutboxRow { Owner = execution.Owner, ExecutionId = execution.Id, Attempt = execution.Attempt, ClaimedUntil = now + options.OutboxPatience };
+        database.Outbox.Add(row);
+        return row;
     }
 
     private void Apply(ExecutionRow execution, Report report, Dictionary<Guid, LeaseRow> leases, Dictionary<(Guid, int), EpochFigures> epochs)
@@ -251,6 +303,7 @@ internal sealed partial class SweepChange
         }
 
         if (moved.Any(m => m.Execution.State != RunState.Queued)) MaySend = true;
+        _ended.UnionWith(moved.Where(m => !m.Execution.IsActive).Select(m => m.Execution.Key));
         foreach (var ofSweep in completed.GroupBy(c => c.Key.Item1))
         {
             var parents = ofSweep.Select(c => c.Key.Item2).ToList();

@@ -51,6 +51,7 @@ internal sealed partial class SweepChange
                     TraceParent = input?.TraceParent ?? sweep.TraceParent,
                 });
                 database.Executions.Add(execution);
+                _made.Add(execution.Id, new Made(execution, node, []));
                 MaySend = true;
             }
             else if (execution.SweepId != sweep.Id && !await IsRunningAsync(execution.SweepId, stop))
@@ -64,6 +65,7 @@ internal sealed partial class SweepChange
             node.ExecutionId = execution.Id;
             _hasLinked = true;
             Move(node, point.Step, NodeState.Waiting, NodeStates.Of(node, execution));
+            if (_made.TryGetValue(execution.Id, out var made)) made.Nodes.Add((node, point.Step));
         }
     }
 
@@ -235,14 +237,15 @@ internal sealed partial class SweepChange
     private async Task LoadActiveAsync(IEnumerable<string> keys, CancellationToken stop)
     {
         // What this change completed, failed or cancelled nobody may join: its nodes have moved already.
-        await database.SaveChangesAsync(stop);
         foreach (var (key, _) in _active.Where(a => !a.Value.IsActive).ToList()) _active.Remove(key);
         var missing = keys.Distinct().Where(key => !_active.ContainsKey((key, Guid.Empty))).ToList();
+        // The database allows one active execution of a key: that one must be over there before the next is recorded.
+        if (missing.Exists(_ended.Contains)) await database.SaveChangesAsync(stop);
         foreach (var execution in await database.Executions
             .Where(e => missing.Contains(e.Key) && e.Owner == options.ReplyQueue && (e.State == RunState.Ready || e.State == RunState.Queued || e.State == RunState.Running))
             .ToListAsync(stop))
         {
-            _active.TryAdd((execution.Key, execution.Scope), execution);
+            if (execution.IsActive) _active.TryAdd((execution.Key, execution.Scope), execution);
         }
     }
 }

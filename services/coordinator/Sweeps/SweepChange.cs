@@ -21,7 +21,7 @@ internal sealed partial class SweepChange(CoordinatorDatabase database, SweepFac
     private const int MostDoublings = 4;
 
     // Any number that other programs on the same server are unlikely to lock.
-    private const long EventsLock = 0x4C6174686565;
+    private const string EventsLock = "SELECT pg_advisory_xact_lock(83981448537445)";
 
     private readonly Counts _counts = new();
     private readonly Dictionary<Guid, SweepRow> _sweeps = [];
@@ -29,6 +29,8 @@ internal sealed partial class SweepChange(CoordinatorDatabase database, SweepFac
     private readonly Dictionary<Guid, SortedDictionary<int, string>> _moved = [];
     private readonly HashSet<Guid> _mayEnd = [];
     private readonly HashSet<Guid> _inputLost = [];
+    private readonly HashSet<string> _ended = [];
+    private readonly Dictionary<Guid, Made> _made = [];
     private readonly List<EventRow> _events = [];
     private bool _hasLinked;
 
@@ -45,27 +47,31 @@ internal sealed partial class SweepChange(CoordinatorDatabase database, SweepFac
     /// <summary>True if the outbox got a message to cancel something.</summary>
     public bool Cancels { get; private set; }
 
+    /// <summary>What this change sends; hand it to the bus after the commit.</summary>
+    public List<Sending> Sendings { get; } = [];
+
     /// <summary>Writes everything, and ends the sweeps that have nothing left to run. Call it last, before the commit.</summary>
     public async Task SaveAsync(CancellationToken stop)
     {
         await database.SaveChangesAsync(stop);
-        // The limit of failures may stop a sweep, which moves further nodes.
-        while (_counts.Take() is { Count: > 0 } moved)
+        if (_counts.IsEmpty && _events.Count == 0 && _mayEnd.Count == 0) return;
+        // From here to the commit changes come one after the other. So the numbers of events rise in the order of the commits, which those who watch rely on. And
+        // of two changes that move the last nodes of a sweep, the later one sees that the sweep is over.
+        var then = database is PostgreSqlDatabase ? EventsLock : null;
+        do
         {
-            await Counts.StoreAsync(moved, database, stop);
-            _mayEnd.UnionWith(moved.Keys.Select(k => k.Sweep));
+            var moved = _counts.Take();
+            _mayEnd.UnionWith(moved.Where(m => m.Value.By[(int)NodeState.Failed] > 0).Select(m => m.Key.Sweep));
+            _mayEnd.UnionWith(await Counts.StoreAsync(moved, database, then, stop));
+            then = null;
+            // The limit of failures may stop a sweep, which moves further nodes.
             foreach (var id in _mayEnd) await EndAsync(id, stop);
             _mayEnd.Clear();
-            await database.SaveChangesAsync(stop);
         }
+        while (!_counts.IsEmpty);
 
-        foreach (var id in _mayEnd) await EndAsync(id, stop);
         foreach (var (sweep, nodes) in _moved)
             Tell(sweep, "executions", new { executions = nodes.Select(n => new { index = n.Key, state = n.Value }) });
-        await database.SaveChangesAsync(stop);
-        if (_events.Count == 0) return;
-        // Numbers rise in the order of the commits: somebody who watches asks for what came after the last number.
-        if (database is PostgreSqlDatabase) await database.Database.ExecuteSqlAsync($"SELECT pg_advisory_xact_lock({EventsLock})", stop);
         database.Events.AddRange(_events);
         await database.SaveChangesAsync(stop);
     }
@@ -149,4 +155,7 @@ internal sealed partial class SweepChange(CoordinatorDatabase database, SweepFac
             : database.Sweeps.Where(s => missing.Contains(s.Id));
         foreach (var sweep in await sweeps.ToListAsync(stop)) _sweeps.Add(sweep.Id, sweep);
     }
+
+    /// <summary>An execution that this change recorded, with the node that it is for and all that share it.</summary>
+    private sealed record Made(ExecutionRow Execution, NodeRow Node, List<(NodeRow Node, int Step)> Nodes);
 }

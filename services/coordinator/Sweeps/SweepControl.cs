@@ -4,16 +4,6 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Lathe.Coordinator;
 
-/// <summary>What a person's order is about.</summary>
-/// <param name="Sweep">The sweep.</param>
-/// <param name="Stage">Only its executions of this stage; null: all.</param>
-/// <param name="Index">Only this execution; null: all.</param>
-public sealed record ControlTarget(Guid Sweep, string? Stage = null, int? Index = null)
-{
-    /// <summary>True for a whole sweep.</summary>
-    public bool IsWhole => Stage is null && Index is null;
-}
-
 /// <summary>Pauses, resumes, cancels and retries. Every order may be given twice; the second time changes nothing.</summary>
 internal sealed class SweepControl(SweepChanges changes, CoordinatorOptions options)
 {
@@ -63,11 +53,11 @@ internal sealed class SweepControl(SweepChanges changes, CoordinatorOptions opti
             async change =>
             {
                 var sweep = await FindAsync(change, target, stop);
-                var nodes = await EndedAsync(change, target, stop);
+                var nodes = await target.Ended(change.Database).OrderBy(n => n.Index).ToListAsync(stop);
                 if (nodes.Count == 0 && sweep.State is not (SweepState.Failed or SweepState.Cancelled or SweepState.Interrupted))
                     throw new LatheException($"nothing of sweep {sweep.Name} failed or was cancelled{(target.IsWhole ? "" : " there")}; there is nothing to retry");
-                if (parameters is not null && (nodes.Count == 0 || !await MendAsync(change, nodes, parameters, stop)))
-                    throw new LatheException($"only executions that failed, or were cancelled one by one, can get other parameters, and of sweep {sweep.Name} none has those{(target.IsWhole ? "" : " there")}");
+                if (parameters is not null && !await MendAsync(change, await target.Changeable(change.Database, sweep.State).ToListAsync(stop), parameters, stop))
+                    throw new LatheException($"only executions that failed or were cancelled can get other parameters, and of sweep {sweep.Name} none has those{(target.IsWhole ? "" : " there")}");
                 await change.ReleaseAsync(nodes, stop);
                 again = nodes.Count;
                 await StartAsync(change, sweep, stop);
@@ -86,11 +76,14 @@ internal sealed class SweepControl(SweepChanges changes, CoordinatorOptions opti
     public Task PinAsync(Guid sweep, bool isPinned, CancellationToken stop) => ChangeAsync(sweep, row => row.Pinned = isPinned, stop);
 
     /// <summary>Forgets a sweep that is over. Its results stay in the store until they are collected.</summary>
-    public async Task DeleteAsync(Guid id, CancellationToken stop)
+    /// <returns>Keys that no execution has any more.</returns>
+    public async Task<IReadOnlyCollection<string>> DeleteAsync(Guid id, CancellationToken stop)
     {
+        var forgotten = new HashSet<string>();
         await changes.MakeAsync(
             async change =>
             {
+                forgotten.Clear();
                 var sweep = await FindAsync(change, new ControlTarget(id), stop);
                 if (sweep.State is SweepState.Running or SweepState.Preparing or SweepState.Paused)
                     throw new LatheException($"sweep {sweep.Name} {Word(sweep.State)}; cancel it first");
@@ -103,7 +96,9 @@ internal sealed class SweepControl(SweepChanges changes, CoordinatorOptions opti
                     .Select(e => e.Id).ToListAsync(stop);
                 await database.ProgressPoints.Where(p => unused.Contains(p.ExecutionId)).ExecuteDeleteAsync(stop);
                 await database.Leases.Where(l => unused.Contains(l.ExecutionId)).ExecuteDeleteAsync(stop);
+                var keys = await database.Executions.Where(e => unused.Contains(e.Id)).Select(e => e.Key).Distinct().ToListAsync(stop);
                 await database.Executions.Where(e => unused.Contains(e.Id)).ExecuteDeleteAsync(stop);
+                forgotten.UnionWith(keys.Except(await database.Executions.Where(e => keys.Contains(e.Key)).Select(e => e.Key).ToListAsync(stop)));
                 await database.Nodes.Where(n => n.SweepId == id).ExecuteDeleteAsync(stop);
                 await database.StepCounts.Where(c => c.SweepId == id).ExecuteDeleteAsync(stop);
                 await database.Points.Where(p => p.SweepId == id).ExecuteDeleteAsync(stop);
@@ -113,6 +108,7 @@ internal sealed class SweepControl(SweepChanges changes, CoordinatorOptions opti
             },
             stop);
         changes.Facts.Forget(id);
+        return forgotten;
     }
 
     /// <summary>Marks a sweep as interrupted: the process that ran it ends. Stop its workers first, so that their last results are recorded.</summary>
@@ -199,6 +195,7 @@ internal sealed class SweepControl(SweepChanges changes, CoordinatorOptions opti
 
     private static async Task<bool> MendAsync(SweepChange change, List<NodeRow> nodes, Func<PointRow, JsonElement?> parameters, CancellationToken stop)
     {
+        if (nodes.Count == 0) return false;
         var sweep = nodes[0].SweepId;
         var points = await change.Database.Points.AsNoTracking().Where(p => p.SweepId == sweep).ToDictionaryAsync(p => p.Number, stop);
         var next = points.Keys.Max() + 1;
@@ -244,21 +241,7 @@ internal sealed class SweepControl(SweepChanges changes, CoordinatorOptions opti
 
     private static Task<List<NodeRow>> NodesAsync(
         SweepChange change, ControlTarget target, System.Linq.Expressions.Expression<Func<NodeRow, bool>> which, CancellationToken stop) =>
-        Targeted(change.Database, target).Where(which).OrderBy(n => n.Index).ToListAsync(stop);
-
-    private static Task<List<NodeRow>> EndedAsync(SweepChange change, ControlTarget target, CancellationToken stop) => (
-        from node in Targeted(change.Database, target)
-        where node.Hold == NodeHold.Cancelled
-            || change.Database.Executions.Any(e => e.Id == node.ExecutionId && (e.State == RunState.Failed || e.State == RunState.Cancelled))
-        orderby node.Index
-        select node).ToListAsync(stop);
-
-    private static IQueryable<NodeRow> Targeted(CoordinatorDatabase database, ControlTarget target)
-    {
-        var nodes = database.Nodes.Where(n => n.SweepId == target.Sweep);
-        if (target.Index is { } index) nodes = nodes.Where(n => n.Index == index);
-        return target.Stage is { } stage ? nodes.Where(n => database.Points.Any(p => p.SweepId == n.SweepId && p.Number == n.Point && p.Stage == stage)) : nodes;
-    }
+        target.Nodes(change.Database).Where(which).OrderBy(n => n.Index).ToListAsync(stop);
 
     private static string Word(SweepState state) =>
         (state is SweepState.Failed or SweepState.Succeeded ? "has " : "is ") + state.ToString().ToLowerInvariant();

@@ -128,7 +128,7 @@ internal static class ManyExecutions
 
         public Task CancelAsync(CancelExecutions executions, CancellationToken stop) => throw new LatheException("no bus");
 
-        public Task<long?> QueueDepthAsync(string stage, string version, CancellationToken stop) => throw new LatheException("no bus");
+        public Task<StageQueue?> QueueAsync(string stage, string version, CancellationToken stop) => throw new LatheException("no bus");
 
         public Task AskForStagesAsync(string replyTo, CancellationToken stop) => throw new LatheException("no bus");
 

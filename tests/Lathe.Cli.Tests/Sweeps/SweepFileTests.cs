@@ -1,3 +1,4 @@
+using System.Text.Json;
 using CsCheck;
 using Lathe.Cli.Sweeps;
 using Lathe.Contracts;
@@ -52,6 +53,50 @@ public sealed class SweepFileTests
         Assert.Equal(DeviceKind.Cuda, SweepFile.Parse("sweep.yaml", "model: a\ndataset: b\ndevice: cpu\nstages: [train]", ["device=cuda"]).Spec.Device);
     }
 
+    /// <summary>The keys are those of a submission over HTTP, so that one may be written as the other.</summary>
+    [Fact]
+    public void Whatever_stands_beside_the_sweep_in_a_submission_may_be_written_in_its_file()
+    {
+        var written = Read(Limited(
+            """
+            priority: 4
+            share: team
+            weight: 2.5
+            limits:
+              parallel: 6
+              parallelOf: { train: 2 }
+              executionSeconds: 1800
+              sweepSeconds: 86400.5
+              failures: 10
+            """));
+        var sent = JsonSerializer.Deserialize<SweepSubmission>(
+            """
+            {
+              "spec": null, "priority": 4, "share": "team", "weight": 2.5,
+              "limits": {"parallel": 6, "parallelOf": {"train": 2}, "executionSeconds": 1800, "sweepSeconds": 86400.5, "failures": 10}
+            }
+            """,
+            LatheJson.Options)!;
+        Assert.Equal(Text(new SweepTerms(sent.Priority, sent.Share, sent.Weight, sent.Limits)), Text(written.Terms));
+        Assert.Equal(new SweepTerms(), Read(Good).Terms);
+        Assert.Equal(5, Read(Limited("priority: 2"), "priority=5").Terms.Priority);
+        // A member that REST learns must be learned here too.
+        Assert.Equal(["Fresh", "Limits", "Priority", "RequestId", "Share", "Spec", "Weight"], typeof(SweepSubmission).GetProperties().Select(p => p.Name).Order());
+        Assert.Equal(["ExecutionSeconds", "Failures", "Parallel", "ParallelOf", "SweepSeconds"], typeof(SweepLimits).GetProperties().Select(p => p.Name).Order());
+
+        static string Text(SweepTerms terms) => JsonSerializer.Serialize(terms, LatheJson.Options);
+    }
+
+    [Fact]
+    public void A_misspelt_stage_is_told_with_everything_else_where_no_worker_can_offer_it()
+    {
+        const string Yaml = "model: a\ndataset: b\nseed: x\nstages:\n  - train\n  - prunee: { multiplications: 0.5 }";
+        Assert.Equal(
+            ["sweep.yaml:3:1: seed: is x", "sweep.yaml:6:5: stages[1].prunee: unknown stage 'prunee' (did you mean 'prune'?)"],
+            Assert.Throws<LatheException>(() => SweepFile.Parse("sweep.yaml", Yaml, [], isBuiltIn: true)).Message.Split('\n').Select(line => line[..line.IndexOfAny([';', ','])]));
+        Assert.DoesNotContain("prunee", Assert.Throws<LatheException>(() => Read(Yaml)).Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Models_data_sets_and_seeds_may_be_axes()
     {
@@ -81,12 +126,12 @@ public sealed class SweepFileTests
 
     public static TheoryData<string, string> BadFiles => new()
     {
-        { "", "sweep.yaml:1:1: is empty; expected a sweep with the keys name, model, dataset, seed, threads, device, stages" },
-        { "# only a comment\n", "sweep.yaml:1:1: is empty; expected a sweep with the keys name, model, dataset, seed, threads, device, stages" },
-        { "- train\n", "sweep.yaml:1:1: is a list, expected a sweep with the keys name, model, dataset, seed, threads, device, stages" },
-        { "hello", "sweep.yaml:1:1: is hello, expected a sweep with the keys name, model, dataset, seed, threads, device, stages" },
-        { With("  modle: lenet5"), "sweep.yaml:5:3: modle: unknown key; expected one of name, model, dataset, seed, threads, device, stages (did you mean 'model'?)" },
-        { With("  zebra: 1"), "sweep.yaml:5:3: zebra: unknown key; expected one of name, model, dataset, seed, threads, device, stages" },
+        { "", "sweep.yaml:1:1: is empty; expected a sweep with the keys name, model, dataset, seed, threads, device, stages, priority, share, weight, limits" },
+        { "# only a comment\n", "sweep.yaml:1:1: is empty; expected a sweep with the keys name, model, dataset, seed, threads, device, stages, priority, share, weight, limits" },
+        { "- train\n", "sweep.yaml:1:1: is a list, expected a sweep with the keys name, model, dataset, seed, threads, device, stages, priority, share, weight, limits" },
+        { "hello", "sweep.yaml:1:1: is hello, expected a sweep with the keys name, model, dataset, seed, threads, device, stages, priority, share, weight, limits" },
+        { With("  modle: lenet5"), "sweep.yaml:5:3: modle: unknown key; expected one of name, model, dataset, seed, threads, device, stages, priority, share, weight, limits (did you mean 'model'?)" },
+        { With("  zebra: 1"), "sweep.yaml:5:3: zebra: unknown key; expected one of name, model, dataset, seed, threads, device, stages, priority, share, weight, limits" },
         { "model: a\ndataset: b\nstages:\n  - prune: { parameters: 1,000,000 }", "sweep.yaml:4:28: 000: a number is written without commas (1000000, 1e6)" },
         { With("  seed: 2"), "sweep.yaml:5:3: seed: stands twice; the first is in line 3. Keep one of them" },
         { "model: a\ndataset: b\nseed: 1\nstages:\n  - train: { epochs: 1,\n      epochs: 2 }",
@@ -113,6 +158,20 @@ public sealed class SweepFileTests
             "sweep.yaml:5:5: stages[0]: holds train and epochs, expected one stage; begin each with \"- \" and indent its parameters" },
         { "model: *a\n", "sweep.yaml:1:8: *a: aliases are not read here; write the value out" },
         { "model: a\n---\nmodel: b\n", "sweep.yaml:2:1: a second document begins here; expected one document in the file" },
+        { Limited("limits: { parallel: 0 }"), "sweep.yaml:4:11: limits.parallel: is 0, expected 1 or more" },
+        { Limited("limits: { parallel: two }"), "sweep.yaml:4:11: limits.parallel: is two, expected a whole number from 1 on" },
+        { Limited("limits:\n  failures: 3\n  executionSeconds: 30m"), "sweep.yaml:6:3: limits.executionSeconds: is 30m, expected a number of seconds above 0" },
+        { Limited("limits:\n  sweepSeconds: -1"), "sweep.yaml:5:3: limits.sweepSeconds: expected a number above 0" },
+        { Limited("limits: { failures: 1.5 }"), "sweep.yaml:4:11: limits.failures: is 1.5, expected a whole number from 1 on" },
+        { Limited("limits: { failure: 1 }"), "sweep.yaml:4:11: limits.failure: unknown key; expected one of parallel, parallelOf, executionSeconds, sweepSeconds, failures (did you mean 'failures'?)" },
+        { Limited("limits: { parallelOf: 2 }"), "sweep.yaml:4:11: limits.parallelOf: is 2, expected a number for each stage: { train: 2 }" },
+        { Limited("limits: { parallelOf: { train: x } }"), "sweep.yaml:4:25: limits.parallelOf.train: is x, expected a whole number from 1 on" },
+        { Limited("limits: { parallelOf: { tran: 2 } }"), "sweep.yaml:4:25: limits.parallelOf.tran: the sweep has no stage 'tran'" },
+        { Limited("limits: 4"), "sweep.yaml:4:1: limits: is 4, expected limits: { parallel: 4 }, with the keys parallel, parallelOf, executionSeconds, sweepSeconds, failures" },
+        { Limited("priority: 9"), "sweep.yaml:4:1: priority: is 9, expected a whole number from 1 to 5" },
+        { Limited("priority: high"), "sweep.yaml:4:1: priority: is high, expected a whole number from 1 to 5" },
+        { Limited("weight: 0"), "sweep.yaml:4:1: weight: is 0, expected a number above 0" },
+        { Limited("share: [a]"), "sweep.yaml:4:1: share: is a list, expected a name" },
         { "name: [a]\nmodel: a\ndataset: b\nseed: 1\nstages: [train]", "sweep.yaml:1:1: name: is a list, expected a name" },
     };
 
@@ -221,6 +280,9 @@ public sealed class SweepFileTests
     }
 
     internal static SweepDocument Read(string yaml, params string[] sets) => SweepFile.Parse("sweep.yaml", yaml, sets);
+
+    /// <summary>A good sweep and what stands beside it, from line 4 on.</summary>
+    private static string Limited(string terms) => "model: a\ndataset: b\nstages: [train]\n" + terms;
 
     /// <summary>A good sweep, indented by two, with one more line at its end.</summary>
     private static string With(string line) => "  model: a\n  dataset: b\n  seed: 1\n  stages: [train]\n" + line;

@@ -17,7 +17,7 @@ public sealed class Collecting_a_store
     public async Task What_a_paused_sweep_goes_on_from_stays_until_it_is_over(DatabaseKind kind)
     {
         using var bench = await Workbench.StartAsync(kind);
-        var id = await bench.SubmitAsync(Sweep(("train", "{}"), ("prune", """{"multiplications": [0.5, 0.25]}"""), ("evaluate", "{}")));
+        var id = await bench.SubmitAsync(Sweep(("train", "{}"), ("prune", """{"multiplications": [0.5, 0.25]}"""), ("quantize", "{}"), ("evaluate", "{}")));
         await bench.FinishAsync(Assert.Single(bench.Bus.Take()));
         await bench.Orchestrator.PauseAsync(new ControlTarget(id));
         var trained = (await bench.StatusAsync(id)).Executions[0].Output!;
@@ -31,30 +31,32 @@ public sealed class Collecting_a_store
         var status = await bench.StatusAsync(id);
         Assert.Equal(SweepState.Succeeded, status.State);
         var dry = await Collector(bench).CollectAsync(KeepNone, isDryRun: true);
-        Assert.True(bench.Checkpoints.Has(trained));
+        var pruned = status.Executions.Where(e => e.Stage == "prune").Select(e => e.Output!).ToList();
+        Assert.All(pruned, p => Assert.True(bench.Checkpoints.Has(p)));
         var report = await Collector(bench).CollectAsync(KeepNone, isDryRun: false);
         Assert.Equal(dry.Lines, report.Lines);
-        Assert.False(bench.Checkpoints.Has(trained));
-        // Both leaves measure the same, so that neither beats the other.
-        Assert.All(status.Executions.Where(e => e.Stage == "evaluate"), e => Assert.True(bench.Checkpoints.Has(e.Output!)));
+        Assert.All(pruned, p => Assert.False(bench.Checkpoints.Has(p)));
+        // Both leaves measure the same, so that neither beats the other, and an evaluation compares them with the trained network.
+        Assert.All(status.Executions.Where(e => e.Stage == "evaluate").Select(e => e.Output!).Append(trained), c => Assert.True(bench.Checkpoints.Has(c)));
+        Assert.Contains(report.Lines, l => l is { Goes: false, Count: 1, Why: "what a result on a Pareto front is compared with" });
         Assert.All(status.Executions, e => Assert.NotNull(bench.Results.Find(e.Key!)));
-        Assert.Equal((1, trained.Bytes), report.Lines.Where(l => l.Goes).Select(l => (l.Count, l.Bytes)).Single());
-        Assert.Equal(report.Before - trained.Bytes, report.After);
+        Assert.Equal((2, pruned.Sum(p => p.Bytes)), report.Lines.Where(l => l.Goes).Select(l => (l.Count, l.Bytes)).Single());
+        Assert.Equal(report.Before - pruned.Sum(p => p.Bytes), report.After);
     }
 
     [Fact]
     public async Task A_result_whose_checkpoint_was_deleted_is_computed_again_and_not_found()
     {
         using var bench = await Workbench.StartAsync();
-        var spec = Sweep(("train", "{}"), ("prune", "{}"), ("evaluate", "{}"));
+        var spec = Sweep(("train", "{}"), ("prune", "{}"), ("quantize", "{}"), ("evaluate", "{}"));
         await bench.SubmitAsync(spec);
         await bench.FinishAllAsync();
         await Collector(bench).CollectAsync(KeepNone, isDryRun: false);
 
         var again = await bench.SubmitAsync(spec);
 
-        Assert.Equal("train", Assert.Single(await bench.FinishAllAsync()).Stage);
-        Assert.Equal([ExecutionState.Completed, ExecutionState.Cached, ExecutionState.Cached], await bench.StatesAsync(again));
+        Assert.Equal("prune", Assert.Single(await bench.FinishAllAsync()).Stage);
+        Assert.Equal([ExecutionState.Cached, ExecutionState.Completed, ExecutionState.Cached, ExecutionState.Cached], await bench.StatesAsync(again));
     }
 
     [Fact]
@@ -139,6 +141,24 @@ public sealed class Collecting_a_store
             [("file on its way", 1), ("training state", 2)],
             report.Lines.Where(l => l.Goes).Select(l => (l.What, l.Count)).Order());
         Assert.Equal([false, true], trains.Select(t => File.Exists(Path.Combine(bench.Folder, "states", t.Key + ".state"))));
+    }
+
+    [Theory, CombinatorialDatabases]
+    public async Task Training_states_go_with_the_sweep_that_is_deleted_unless_another_wants_them(DatabaseKind kind)
+    {
+        using var bench = await Workbench.StartAsync(kind);
+        var deleted = await bench.SubmitAsync(Sweep(("train", """{"epochs": [1, 2]}""")));
+        var trains = bench.Bus.Take();
+        await bench.SubmitAsync(Sweep(("train", """{"epochs": [2, 3]}""")));
+        var all = trains.Concat(bench.Bus.Take()).ToList();
+        foreach (var train in all) bench.States.Begin(train.Key, null, TimeProvider.System).Save(to => to.WriteByte(1));
+        bench.States.Begin(trains[0].Key, deleted, TimeProvider.System).Save(to => to.WriteByte(1));
+        await bench.Orchestrator.CancelAsync(new ControlTarget(deleted));
+
+        await bench.Orchestrator.DeleteAsync(deleted);
+
+        // The second is wanted by the other sweep, and the third is its own.
+        Assert.Equal(all[1..].Select(t => t.Key).Order(), Directory.GetFiles(Path.Combine(bench.Folder, "states"), "*.state").Select(f => Path.GetFileNameWithoutExtension(f)).Order());
     }
 
     [Fact]

@@ -137,7 +137,7 @@ public sealed class Refusing_over_http
                 var isUnread = answer.StatusCode is HttpStatusCode.BadRequest or HttpStatusCode.RequestUriTooLong && answer.Content.Headers.ContentLength == 0;
                 if (request.Method != "HEAD" && !isUnread) Assert.Equal("application/problem+json", answer.Content.Headers.ContentType?.MediaType);
             },
-            seed: "0002kHzqeRx1", iter: 600, threads: 2);
+            iter: 600, threads: 2);
     }
 
     private sealed record Request(string Method, string Path, string? Body, (string Name, string Value)? Header);

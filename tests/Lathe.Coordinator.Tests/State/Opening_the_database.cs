@@ -45,6 +45,26 @@ public sealed class Opening_the_database
         }
     }
 
+    /// <summary>It reads one number and compares it with its own, 3.</summary>
+    [Theory, CombinatorialDatabases]
+    public async Task A_Lathe_from_before_migrations_finds_a_version_that_it_refuses(DatabaseKind kind)
+    {
+        using var made = await EmptyDatabase.CreateAsync(kind);
+        await made.Store.PrepareAsync();
+        Assert.Equal([4], await VersionsAsync());
+        // Also in a database that was made before the number was written.
+        await made.RunAsync("DROP TABLE schema_version");
+        await made.Store.PrepareAsync();
+        await made.Store.PrepareAsync();
+        Assert.Equal([4], await VersionsAsync());
+
+        async Task<List<int>> VersionsAsync()
+        {
+            await using var database = made.Store.Open();
+            return await database.Database.SqlQuery<int>($"SELECT version AS \"Value\" FROM schema_version").ToListAsync();
+        }
+    }
+
     [Theory, CombinatorialDatabases]
     public async Task Tables_of_an_unknown_version_are_left_alone(DatabaseKind kind)
     {

@@ -1,4 +1,5 @@
 using Lathe.Contracts;
+using Lathe.Contracts.Messages;
 using static Lathe.Coordinator.Tests.Stages;
 
 namespace Lathe.Coordinator.Tests;
@@ -186,6 +187,44 @@ public sealed class Controlling_a_sweep
         Assert.Equal(SweepState.Succeeded, status.State);
         Assert.Equal([0.5, 0.3], status.Executions.Where(e => e.Stage == "prune").Select(e => e.Parameters.GetProperty("multiplications").GetDouble()));
         await bench.AssertCountedAsync();
+    }
+
+    [Theory, CombinatorialDatabases]
+    public async Task A_sweep_that_was_cancelled_as_a_whole_goes_on_with_other_parameters(DatabaseKind kind)
+    {
+        using var bench = await Workbench.StartAsync(kind);
+        var id = await bench.SubmitAsync(Grid);
+        await bench.FinishAsync(bench.Bus.Take()[0]);
+        var prunes = bench.Bus.Take();
+        await bench.FinishAsync(prunes.Single(p => p.Parameters.GetProperty("multiplications").GetDouble() == 0.5));
+        bench.Bus.Take();
+        await bench.Orchestrator.CancelAsync(new ControlTarget(id));
+
+        var changes = await bench.Orchestrator.CheckRetryAsync(new ControlTarget(id), new Dictionary<string, System.Text.Json.JsonElement> { ["prune"] = Json("""{"multiplications": 0.3}""") });
+        Assert.Empty(changes.Problems);
+        await bench.Orchestrator.RetryAsync(new ControlTarget(id), changes.Parameters);
+        await bench.PumpAsync();
+        await bench.FinishAllAsync();
+        var status = await bench.StatusAsync(id);
+        Assert.Equal(SweepState.Succeeded, status.State);
+        // What was finished stays as it was.
+        Assert.Equal([0.5, 0.3], status.Executions.Where(e => e.Stage == "prune").Select(e => e.Parameters.GetProperty("multiplications").GetDouble()));
+        await bench.AssertCountedAsync();
+    }
+
+    [Fact]
+    public async Task A_stage_is_asked_before_executions_run_again_with_other_parameters()
+    {
+        using var bench = await Workbench.StartAsync();
+        var id = await bench.SubmitAsync(Grid);
+        await bench.Orchestrator.CancelAsync(new ControlTarget(id));
+        bench.Bus.OnChecked = (request, question) => request.Stage == "prune" && question.Parameters.GetProperty("multiplications").GetDouble() < 0.1
+            ? new StageForecast([ParameterProblem.Of("multiplications", "no such network can be that small")], null)
+            : StageForecast.Unknown;
+
+        var changes = await bench.Orchestrator.CheckRetryAsync(new ControlTarget(id), new Dictionary<string, System.Text.Json.JsonElement> { ["prune"] = Json("""{"multiplications": 0.01}""") });
+        var problem = Assert.Single(changes.Problems);
+        Assert.Equal(("/set/prune/multiplications", "no such network can be that small"), (problem.Path, problem.Message));
     }
 
     [Fact]

@@ -8,6 +8,55 @@ namespace Lathe.Coordinator.Tests;
 
 public sealed class Reconciling
 {
+    [Fact]
+    public async Task A_stage_whose_last_worker_left_is_known_to_have_none()
+    {
+        using var bench = await Workbench.StartAsync();
+        bench.Bus.Depth = 1;
+        var id = await bench.SubmitAsync(Sweep(("train", "{}")));
+        await bench.ReconcileAsync();
+        Assert.True(await HasWorkerAsync());
+        bench.Bus.Workers = 0;
+        await bench.ReconcileAsync();
+        Assert.False(await HasWorkerAsync());
+        // A new one announces itself before anybody asks the broker again.
+        await bench.Catalog.AddAsync(Train);
+        Assert.True(await HasWorkerAsync());
+        // Nothing is known any more: the last word counts.
+        bench.Bus.Depth = null;
+        await bench.ReconcileAsync();
+        Assert.True(await HasWorkerAsync());
+
+        async Task<bool?> HasWorkerAsync() => (await new SweepQueries(bench.Store, bench.Time, bench.Options, bench.Catalog).StatusAsync(id.ToString())).Steps![0].HasWorker;
+    }
+
+    [Fact]
+    public async Task A_sweep_of_a_process_that_is_no_more_is_interrupted_after_seconds_and_of_another_machines_silent_one_the_state_is_in_doubt()
+    {
+        using var bench = await Workbench.StartAsync();
+        // No process has this number.
+        var gone = $"lathe.run.{Environment.MachineName}.{int.MaxValue}.{Guid.NewGuid():N}";
+        var elsewhere = $"lathe.run.far.{Environment.ProcessId}.{Guid.NewGuid():N}";
+        foreach (var (owner, seed) in new[] { (gone, 1L), (elsewhere, 2L) })
+        {
+            await bench.RestartAsync(new CoordinatorOptions { ReplyQueue = owner });
+            await bench.SubmitAsync(Sweep(("train", "{}")) with { Name = owner, Seeds = [seed] });
+        }
+
+        Assert.Equal((SweepState.Running, null), await LookAsync(gone));
+        bench.Time.Advance(TimeSpan.FromSeconds(11));
+        Assert.Equal((SweepState.Interrupted, null), await LookAsync(gone));
+        Assert.Equal((SweepState.Running, "nothing was heard of its process since 2030-01-01 12:00:00 UTC; if it is gone, lathe resume goes on with the sweep"), await LookAsync(elsewhere));
+        bench.Time.Advance(TimeSpan.FromSeconds(50));
+        Assert.Equal((SweepState.Interrupted, null), await LookAsync(elsewhere));
+
+        async Task<(SweepState, string?)> LookAsync(string name)
+        {
+            var status = await bench.Queries.StatusAsync(name);
+            return (status.State, status.Reason);
+        }
+    }
+
     private static readonly SweepSpec TwoStages = Sweep(("train", "{}"), ("evaluate", "{}"));
 
     [Fact]

@@ -72,6 +72,37 @@ public sealed class Two_coordinators
         Assert.Equal(SweepState.Running, (await bench.StatusAsync(id)).State);
     }
 
+    /// <summary>Each sees the other's node as it was before; whoever comes second has to see that nothing is left.</summary>
+    [Fact]
+    public async Task A_sweep_ends_though_its_last_two_executions_end_at_the_same_moment()
+    {
+        using var bench = await Workbench.StartAsync(DatabaseKind.PostgreSql);
+        using var other = await NeighbourAsync(bench);
+        var id = await bench.SubmitAsync(Sweep(("train", "{}"), ("evaluate", "{}"), ("prune", "{\"multiplications\": 0.5}")));
+        await bench.FinishAsync(bench.Bus.Take()[0]);
+        var last = bench.Bus.Take();
+        Assert.Equal(["evaluate", "prune"], last.Select(c => c.Stage).Order());
+
+        await using var database = bench.Store.Open();
+        await using var transaction = await database.Database.BeginTransactionAsync(TestContext.Current.CancellationToken);
+        var first = new SweepChange(database, new SweepFactsCache(), bench.Options, bench.Time.GetUtcNow());
+        await first.ReportAsync([new Report(bench.Work(last[0]))], default);
+        await first.SaveAsync(default);
+        var second = other.ReportAsync([new Report(bench.Work(last[1]))], TestContext.Current.CancellationToken);
+        // It waits for the first one, as far as it can go beside it.
+        await Lathe.Testing.Eventually.TrueAsync(
+            async () =>
+            {
+                await using var looking = bench.Store.Open();
+                return await looking.Database.SqlQuery<int>($"SELECT count(*)::int AS \"Value\" FROM pg_locks WHERE NOT granted").SingleAsync() > 0;
+            },
+            "the second change to wait");
+        await transaction.CommitAsync(TestContext.Current.CancellationToken);
+        await second;
+
+        Assert.Equal(SweepState.Succeeded, (await bench.StatusAsync(id)).State);
+    }
+
     private static async Task<Orchestrator> NeighbourAsync(Workbench bench)
     {
         var catalog = new StageCatalog(bench.Store, bench.Time);

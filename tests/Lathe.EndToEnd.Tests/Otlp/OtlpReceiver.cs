@@ -26,6 +26,9 @@ public sealed class OtlpReceiver : IAsyncDisposable
     /// <summary>Service name and trace id of every log record that has one.</summary>
     public ConcurrentDictionary<(string Service, string TraceId), bool> Logs { get; } = new();
 
+    /// <summary>Everything that arrived, as it came.</summary>
+    public ConcurrentQueue<byte[]> Bodies { get; } = new();
+
     public string Endpoint => _app.Urls.First();
 
     public static async Task<OtlpReceiver> StartAsync()
@@ -35,20 +38,21 @@ public sealed class OtlpReceiver : IAsyncDisposable
         var app = builder.Build();
         app.Urls.Add("http://127.0.0.1:0");
         var receiver = new OtlpReceiver(app);
-        app.MapPost("/v1/traces", request => Take(request, TraceRequest.Parser, receiver.Add));
-        app.MapPost("/v1/metrics", request => Take(request, MetricsRequest.Parser, receiver.Add));
-        app.MapPost("/v1/logs", request => Take(request, LogsRequest.Parser, receiver.Add));
+        app.MapPost("/v1/traces", request => receiver.Take(request, TraceRequest.Parser, receiver.Add));
+        app.MapPost("/v1/metrics", request => receiver.Take(request, MetricsRequest.Parser, receiver.Add));
+        app.MapPost("/v1/logs", request => receiver.Take(request, LogsRequest.Parser, receiver.Add));
         await app.StartAsync();
         return receiver;
     }
 
     public async ValueTask DisposeAsync() => await _app.DisposeAsync();
 
-    private static async Task Take<T>(HttpContext context, MessageParser<T> parser, Action<T> add)
+    private async Task Take<T>(HttpContext context, MessageParser<T> parser, Action<T> add)
         where T : IMessage<T>
     {
         using var body = new MemoryStream();
         await context.Request.Body.CopyToAsync(body);
+        Bodies.Enqueue(body.ToArray());
         add(parser.ParseFrom(body.ToArray()));
         context.Response.ContentType = "application/x-protobuf";
     }

@@ -52,6 +52,13 @@ internal sealed class HandMade
         return name;
     }
 
+    /// <summary>A constant.</summary>
+    public string Values(string name, float[] values, params long[] shape)
+    {
+        Model.Graph.Initializer.Add(OnnxMessages.Tensor(name, values, shape));
+        return name;
+    }
+
     public string Single(string name, float value)
     {
         Model.Graph.Initializer.Add(OnnxMessages.Tensor(name, [value]));

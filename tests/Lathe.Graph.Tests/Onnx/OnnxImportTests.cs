@@ -239,7 +239,7 @@ public sealed class OnnxImportTests
     public void A_constant_that_is_used_without_end_takes_no_memory_without_end()
     {
         var net = new HandMade(17, -1, 64, 8, 8);
-        net.Floats("weight", 64, 64, 3, 3);
+        net.Values("weight", new float[64 * 64 * 9], 64, 64, 3, 3);
         for (var i = 0; i < 2000; i++) net.Then("Conv", ["weight"], HandMade.Ints("pads", 1, 1, 1, 1));
         var fault = Assert.Throws<LatheException>(() => End(net, 64 * 64).Import());
         Assert.Contains("is used so often that its copies would take more than", fault.Message);

@@ -42,10 +42,15 @@ public sealed class Garbage(RabbitMqBroker broker) : IAsyncLifetime
             ("no \u001b[31mJSON", "it cannot be read: 'no ?[31mJSON' is an invalid JSON literal"),
             ("", "it cannot be read: The input does not contain any JSON tokens"),
             ("[1, 2]", "it cannot be read: "),
-            ("{}", "it cannot be read: "),
-            ("{\"messageType\":[],\"message\":{}}", "nobody here reads messages of no type"),
-            ($"{Envelope(command)}"[..^1], "it cannot be read: "),
-            ($"{Envelope(command, "Strange.Commands:Boil")}", "nobody here reads messages of type Strange.Commands:Boil"),
+            ("{}", "specversion is '', expected 1.0"),
+            ("{\"specversion\":\"0.3\"}", "specversion is '0.3', expected 1.0"),
+            (Without("type"), "type is missing"),
+            (Without("id"), "id is missing"),
+            (Without("source"), "source is missing"),
+            (Without("data"), "data is missing"),
+            (Event(command).ToJsonString()[..^1], "it cannot be read: "),
+            (Event(command, "strange.boil.v1").ToJsonString(), "nobody here reads messages of type strange.boil.v1"),
+            (Event(command, "lathe.execute-stage.v2").ToJsonString(), "nobody here reads messages of type lathe.execute-stage.v2"),
             (With("attempt", "many"), "it cannot be read: The JSON value could not be converted to Lathe.Contracts.Messages.ExecuteStage. Path: $.attempt"),
             (With("device", "abacus"), "it cannot be read: "),
             (With("key", "../../etc/passwd"), "key is no SHA-256"),
@@ -78,7 +83,14 @@ public sealed class Garbage(RabbitMqBroker broker) : IAsyncLifetime
         // None of it came twice, and the queue is as it was.
         Assert.Equal(0, await workshop.Sender.QueueDepthAsync("toy", "1"));
 
-        string With(string field, JsonNode? value) => Envelope(command, field: field, value: value).ToJsonString();
+        string With(string field, JsonNode? value) => Event(command, field: field, value: value).ToJsonString();
+
+        string Without(string attribute)
+        {
+            var without = Event(command);
+            Assert.True(without.Remove(attribute));
+            return without.ToJsonString();
+        }
     }
 
     [Fact]
@@ -86,7 +98,7 @@ public sealed class Garbage(RabbitMqBroker broker) : IAsyncLifetime
     {
         await using var workshop = await new Workshop(broker.Address).StartAsync();
         await PublishAsync(workshop.Queue, "no JSON");
-        await PublishAsync(workshop.Queue, Envelope(workshop.Command(new ToyCounting())).ToJsonString());
+        await PublishAsync(workshop.Queue, Event(workshop.Command(new ToyCounting())).ToJsonString());
         await workshop.WorkerAsync();
         var command = workshop.Command(new ToyCounting());
         await workshop.Sender.SendAsync(command, null);
@@ -104,8 +116,8 @@ public sealed class Garbage(RabbitMqBroker broker) : IAsyncLifetime
         Assert.Empty(await dead.ListAsync());
         await using var workshop = await new Workshop(broker.Address).StartAsync();
         var command = workshop.Command(new ToyCounting());
-        var (good, bad) = (Envelope(command).ToJsonString(), "bad");
-        var id = await _client.BuryAsync("stage.toy.1", "somebody was wrong", new BasicProperties { MessageId = "one", ContentType = "application/vnd.masstransit+json" }, Encoding.UTF8.GetBytes(good), default);
+        var (good, bad) = (Event(command).ToJsonString(), "bad");
+        var id = await _client.BuryAsync("stage.toy.1", "somebody was wrong", new BasicProperties { MessageId = "one", ContentType = CloudEvent.MediaType }, Encoding.UTF8.GetBytes(good), default);
         await _client.BuryAsync("stage.toy.1", "bad", new BasicProperties(), Encoding.UTF8.GetBytes(bad), default);
         await _client.BuryAsync("stage.gone.1", "its queue is gone", new BasicProperties(), Encoding.UTF8.GetBytes(bad), default);
 
@@ -162,19 +174,35 @@ public sealed class Garbage(RabbitMqBroker broker) : IAsyncLifetime
         }
     }
 
-    private async Task PublishAsync(string queue, string body) => await _channel.BasicPublishAsync(
-        "", queue, mandatory: true, new BasicProperties { ContentType = "application/vnd.masstransit+json" }, Encoding.UTF8.GetBytes(body));
-
-    /// <summary>What the bus writes for a command, with one field changed.</summary>
-    private static JsonObject Envelope(ExecuteStage command, string type = "Lathe.Contracts.Messages:ExecuteStage", string? field = null, JsonNode? value = null)
+    [Fact]
+    public async Task What_an_earlier_release_left_in_a_queue_is_still_taken()
     {
-        var message = System.Text.Json.JsonSerializer.SerializeToNode(command, Lathe.Contracts.LatheJson.Options)!.AsObject();
+        await using var workshop = await new Workshop(broker.Address).StartAsync();
+        await workshop.WorkerAsync();
+        var command = workshop.Command(new ToyCounting());
+        var envelope = new JsonObject
+        {
+            ["messageId"] = Guid.NewGuid().ToString(),
+            ["messageType"] = new JsonArray("urn:message:Lathe.Contracts.Messages:ExecuteStage"),
+            ["message"] = System.Text.Json.JsonSerializer.SerializeToNode(command, Lathe.Contracts.LatheJson.Options),
+        };
+        await PublishAsync("stage.toy.1", envelope.ToJsonString(), "application/vnd.masstransit+json");
+        await workshop.Completed(command);
+    }
+
+    private async Task PublishAsync(string queue, string body, string type = CloudEvent.MediaType) => await _channel.BasicPublishAsync(
+        "", queue, mandatory: true, new BasicProperties { ContentType = type }, Encoding.UTF8.GetBytes(body));
+
+    /// <summary>A command as any sender may write it, with one field changed.</summary>
+    private static JsonObject Event(ExecuteStage command, string type = "lathe.execute-stage.v1", string? field = null, JsonNode? value = null)
+    {
+        var data = System.Text.Json.JsonSerializer.SerializeToNode(command, Lathe.Contracts.LatheJson.Options)!.AsObject();
         if (field is not null)
         {
-            Assert.True(message.ContainsKey(field));
-            message[field] = value;
+            Assert.True(data.ContainsKey(field));
+            data[field] = value;
         }
 
-        return new JsonObject { ["messageId"] = Guid.NewGuid().ToString(), ["messageType"] = new JsonArray($"urn:message:{type}"), ["message"] = message };
+        return new JsonObject { ["specversion"] = "1.0", ["id"] = Guid.NewGuid().ToString(), ["source"] = "test", ["type"] = type, ["data"] = data };
     }
 }

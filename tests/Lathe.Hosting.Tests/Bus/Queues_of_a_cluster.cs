@@ -51,9 +51,69 @@ public sealed class QueuesOfACluster(RabbitMqBroker broker)
     [InlineData(null, "RabbitMQ of unknown version takes")]
     public void The_doctor_says_how_long_an_execution_may_take(string? version, string expected)
     {
-        var check = Doctor.ConsumerTimeout(version is null ? null : Version.Parse(version));
+        var check = Doctor.ConsumerTimeout(version is null ? null : Version.Parse(version), null);
         Assert.True(check.Ok);
         Assert.Contains(expected, check.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("""{"x-consumer-timeout": 2592000000}""", "[]", "", true, "so say arguments and policies of 1 queues")]
+    [InlineData("""{"x-consumer-timeout": 2592000000}""", """{"consumer-timeout": 3600000}""", "short", false, "stage.toy.1: argument 30 days, policy short 60 minutes")]
+    [InlineData("{}", """{"consumer-timeout": 2592000000}""", "long", true, "an execution may take 30 days")]
+    [InlineData("{}", "{}", "", false, "stage.toy.1: argument none, policy none")]
+    public void The_doctor_reads_argument_and_policy_of_each_queue(string arguments, string policy, string name, bool isRight, string expected)
+    {
+        var queues = BrokerManagement.Read(System.Text.Json.JsonSerializer.Deserialize<System.Text.Json.JsonElement>(
+            $$$"""
+            [{"name": "lathe.coordinator", "arguments": {}}, {"name": "stage.toy.1.check", "arguments": {}},
+             {"name": "stage.toy.1", "arguments": {{{arguments}}}, "effective_policy_definition": {{{policy}}}, "policy": "{{{name}}}"}]
+            """));
+        var check = Doctor.ConsumerTimeout(new Version(3, 13), queues);
+        Assert.Equal(isRight, check.Ok);
+        Assert.Contains(expected, check.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_real_management_interface_is_read_and_a_wrong_password_is_named_and_not_shown()
+    {
+        await using var managed = new RabbitMqBroker { ManagementPort = PrivateServer.FreePort() };
+        await managed.InitializeAsync();
+        await using var client = new BrokerClient(BrokerAddress.Parse(managed.Address));
+        await client.DeclareStageAsync("toy", "1", default);
+        IReadOnlyList<QueueTimeout> queues = [];
+        // The interface starts after the broker, and counts queues at intervals.
+        await Eventually.TrueAsync(
+            async () =>
+            {
+                try
+                {
+                    queues = await BrokerManagement.TimeoutsAsync($"http://guest:guest@127.0.0.1:{managed.ManagementPort}/", "/");
+                }
+                catch (LatheException)
+                {
+                    // Not yet.
+                }
+
+                return queues.Count == 1;
+            },
+            "the queue is listed");
+        Assert.Equal((TimeSpan.FromDays(30), null), (queues[0].Argument, queues[0].Policy));
+        var refused = await Assert.ThrowsAsync<LatheException>(() => BrokerManagement.TimeoutsAsync($"http://guest:Secret6@127.0.0.1:{managed.ManagementPort}/", "/"));
+        Assert.Contains("answers 401", refused.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("Secret6", refused.ToString(), StringComparison.Ordinal);
+
+        // Whether this broker heeds such a policy: those before 3.12 refuse it.
+        var isHeeded = true;
+        try
+        {
+            await managed.ControlAsync("set_policy", "short", "^stage", """{"consumer-timeout": 3600000}""", "--apply-to", "queues");
+        }
+        catch (InvalidOperationException)
+        {
+            isHeeded = false;
+        }
+
+        Assert.Equal(await client.VersionAsync(default) >= QueueArguments.FirstWithConsumerTimeout, isHeeded);
     }
 
     [Fact]

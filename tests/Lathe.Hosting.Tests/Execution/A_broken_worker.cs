@@ -25,6 +25,7 @@ public sealed class ABrokenWorker(RabbitMqBroker broker)
         for (var seed = 1; seed <= 5; seed++) await workshop.Sender.SendAsync(workshop.Command(new ToyCounting(), seed), null);
 
         await Failures(3, waiting: 2);
+        await Readers(0);
         Assert.All(workshop.Inbox.All<StageFailed>(), failed => Assert.Equal(FailureKind.Elsewhere, failed.Kind));
         var health = await Health();
         Assert.Equal(HealthStatus.Unhealthy, health.Status);
@@ -46,11 +47,15 @@ public sealed class ABrokenWorker(RabbitMqBroker broker)
         await Eventually.True(() => workshop.Inbox.All<StageCompleted>().Count == 1, "the last one is computed");
         Assert.Equal(HealthStatus.Healthy, (await Health()).Status);
         Assert.Equal(4, workshop.Inbox.All<StageFailed>().Count);
+        await Readers(1);
         await worker.StopAsync();
+        await Readers(0);
 
         Task Failures(int count, int waiting) => Eventually.True(
             () => workshop.Inbox.All<StageFailed>().Count == count && Waiting() == waiting,
             $"{count} failures, and {waiting} messages wait");
+
+        Task Readers(int count) => Eventually.True(() => workshop.Sender.QueueAsync("toy", "1").GetAwaiter().GetResult()?.Workers == count, $"{count} workers take messages");
 
         long? Waiting() => workshop.Sender.QueueDepthAsync("toy", "1").GetAwaiter().GetResult();
 

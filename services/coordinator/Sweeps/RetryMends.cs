@@ -6,10 +6,16 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Lathe.Coordinator;
 
+/// <summary>Other parameters for executions that are to run again.</summary>
+/// <param name="Parameters">Those of a point of the grid; null: they stay as they are.</param>
+/// <param name="Problems">What the stages refuse, by place in <c>{"set": {"STAGE": {"PARAMETER": VALUE}}}</c>; empty: nothing.</param>
+public sealed record RetryChanges(Func<PointRow, JsonElement?> Parameters, IReadOnlyList<SweepProblem> Problems);
+
 /// <summary>Changes parameters of executions that failed or were cancelled, before they run again. The stage is asked first, as for a new sweep.</summary>
 internal sealed class RetryMends(CoordinatorStore store, IStageBus bus, CoordinatorOptions options)
 {
-    private const string Root = "set";
+    /// <summary>First step of the place of a problem.</summary>
+    public const string Root = "set";
 
     private readonly SweepCheck _check = new((request, stop) => bus.CheckAsync(request, options.CheckPatience, stop));
 
@@ -17,14 +23,13 @@ internal sealed class RetryMends(CoordinatorStore store, IStageBus bus, Coordina
     /// <param name="target">What is to run again.</param>
     /// <param name="set">Parameters by stage; each takes the place of the point's own.</param>
     /// <param name="stop">Gives up.</param>
-    /// <exception cref="ApiFault">422: a stage refuses them, by place in the body.</exception>
-    public async Task<Func<PointRow, JsonElement?>> PrepareAsync(ControlTarget target, IReadOnlyDictionary<string, JsonElement> set, CancellationToken stop)
+    public async Task<RetryChanges> PrepareAsync(ControlTarget target, IReadOnlyDictionary<string, JsonElement> set, CancellationToken stop)
     {
         await using var database = store.Open();
         var sweep = await database.Sweeps.AsNoTracking().SingleAsync(s => s.Id == target.Sweep, stop);
         var points = await database.Points.AsNoTracking().Where(p => p.SweepId == target.Sweep).ToDictionaryAsync(p => p.Number, stop);
         var manifests = await ManifestsAsync(database, points.Values, stop);
-        var nodes = await EndedAsync(database, target, stop);
+        var nodes = await target.Changeable(database, sweep.State).AsNoTracking().OrderBy(n => n.Index).ToListAsync(stop);
         var problems = new List<SweepProblem>();
         var mended = new Dictionary<int, JsonElement>();
         foreach (var (stage, given) in set)
@@ -38,8 +43,7 @@ internal sealed class RetryMends(CoordinatorStore store, IStageBus bus, Coordina
         }
 
         if (problems.Count == 0) problems.AddRange(await AskAsync(database, sweep, nodes, points, manifests, mended, set, stop));
-        if (problems.Count > 0) throw ApiFault.Unacceptable([.. problems.Distinct()]);
-        return point => mended.TryGetValue(point.Number, out var parameters) ? parameters : null;
+        return new RetryChanges(point => mended.TryGetValue(point.Number, out var parameters) ? parameters : null, [.. problems.Distinct()]);
     }
 
     private static JsonElement Merged(PointRow point, JsonElement given, StageManifest? manifest, string path, List<SweepProblem> problems)
@@ -107,16 +111,5 @@ internal sealed class RetryMends(CoordinatorStore store, IStageBus bus, Coordina
         var names = points.Select(p => p.Stage).Distinct().ToList();
         var rows = await database.Stages.AsNoTracking().Where(s => names.Contains(s.Name)).ToListAsync(stop);
         return rows.ToDictionary(s => (s.Name, s.Version), s => JsonSerializer.Deserialize<StageManifest>(s.Manifest, LatheJson.Options)!);
-    }
-
-    /// <summary>The executions that a retry runs again, without what was skipped because of them.</summary>
-    private static Task<List<NodeRow>> EndedAsync(CoordinatorDatabase database, ControlTarget target, CancellationToken stop)
-    {
-        var nodes = database.Nodes.AsNoTracking().Where(n => n.SweepId == target.Sweep);
-        if (target.Index is { } index) nodes = nodes.Where(n => n.Index == index);
-        if (target.Stage is { } stage) nodes = nodes.Where(n => database.Points.Any(p => p.SweepId == n.SweepId && p.Number == n.Point && p.Stage == stage));
-        return nodes
-            .Where(n => n.Hold == NodeHold.Cancelled || database.Executions.Any(e => e.Id == n.ExecutionId && (e.State == RunState.Failed || e.State == RunState.Cancelled)))
-            .OrderBy(n => n.Index).ToListAsync(stop);
     }
 }

@@ -1,0 +1,36 @@
+using System.Globalization;
+using Lathe.Contracts;
+
+namespace Lathe.Coordinator;
+
+/// <summary>Checks what stands beside the sweep in a submission: priority, share, limits.</summary>
+public static class SubmissionTerms
+{
+    /// <summary>What is wrong with them; paths are JSON pointers into the submission.</summary>
+    public static IReadOnlyList<SweepProblem> Problems(SweepSubmission submission)
+    {
+        var problems = new List<SweepProblem>();
+        if (submission.Priority is { } priority and (< SweepLimits.LowestPriority or > SweepLimits.HighestPriority))
+            problems.Add(new SweepProblem("/priority", $"is {priority}, expected a whole number from {SweepLimits.LowestPriority} to {SweepLimits.HighestPriority}"));
+        if (submission.Weight is { } weight && !(weight > 0 && double.IsFinite(weight)))
+            problems.Add(new SweepProblem("/weight", string.Create(CultureInfo.InvariantCulture, $"is {weight}, expected a number above 0")));
+        if (submission.Share is { } share && (string.IsNullOrWhiteSpace(share) || share.Contains('\0', StringComparison.Ordinal))) problems.Add(new SweepProblem("/share", "expected a name"));
+        if (submission.RequestId is { } request && (request.Length is 0 or > 200 || request.Contains('\0', StringComparison.Ordinal)))
+            problems.Add(new SweepProblem("/requestId", "expected 1 to 200 characters"));
+        if (submission.Limits is { } limits)
+        {
+            if (limits.Parallel < 1) problems.Add(new SweepProblem("/limits/parallel", $"is {limits.Parallel}, expected 1 or more"));
+            if (limits.Failures < 1) problems.Add(new SweepProblem("/limits/failures", $"is {limits.Failures}, expected 1 or more"));
+            if (limits.ExecutionSeconds is not (null or > 0)) problems.Add(new SweepProblem("/limits/executionSeconds", "expected a number above 0"));
+            if (limits.SweepSeconds is not (null or > 0)) problems.Add(new SweepProblem("/limits/sweepSeconds", "expected a number above 0"));
+            foreach (var (stage, most) in limits.ParallelOf ?? new Dictionary<string, int>())
+            {
+                if (most < 1) problems.Add(new SweepProblem($"/limits/parallelOf{JsonPointer.Of(stage)}", $"is {most}, expected 1 or more"));
+                else if (submission.Spec.Stages?.Any(s => s?.Stage == stage) != true)
+                    problems.Add(new SweepProblem($"/limits/parallelOf{JsonPointer.Of(stage)}", $"the sweep has no stage '{stage}'"));
+            }
+        }
+
+        return problems;
+    }
+}

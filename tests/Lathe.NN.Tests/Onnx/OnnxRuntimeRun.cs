@@ -1,0 +1,53 @@
+using Lathe.Graph;
+using Lathe.Graph.Onnx;
+using Lathe.NN.Execution;
+using Lathe.NN.Onnx;
+using Microsoft.ML.OnnxRuntime;
+using static TorchSharp.torch;
+
+namespace Lathe.NN.Tests.Onnx;
+
+/// <summary>Runs a user's ONNX file with ONNX Runtime, and what Lathe imports from it beside it.</summary>
+internal static class OnnxRuntimeRun
+{
+    /// <summary>The file's output for an input.</summary>
+    public static float[] Output(byte[] model, float[] input, params long[] shape)
+    {
+        using var options = new SessionOptions
+        {
+            IntraOpNumThreads = 1,
+            InterOpNumThreads = 1,
+            GraphOptimizationLevel = GraphOptimizationLevel.ORT_DISABLE_ALL,
+            LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL,
+        };
+        using var session = new InferenceSession(model, options);
+        using var x = OrtValue.CreateTensorValueFromMemory(input, shape);
+        using var run = new RunOptions();
+        using var outputs = session.Run(run, [session.InputNames[0]], [x], [session.OutputNames[0]]);
+        return outputs[0].GetTensorDataAsSpan<float>().ToArray();
+    }
+
+    /// <summary>Asserts that an imported network's logits are the file's.</summary>
+    /// <param name="model">The file.</param>
+    /// <param name="network">What was imported.</param>
+    /// <param name="seed">Of the images.</param>
+    /// <param name="shape">Of the file's input; with the channels last where <paramref name="isLast"/>.</param>
+    /// <param name="isLast">The file's images are [N, H, W, C].</param>
+    /// <param name="what">For the message.</param>
+    public static void AssertEqual(byte[] model, ImportedNetwork network, int seed, long[] shape, bool isLast, string what)
+    {
+        using var scope = NewDisposeScope();
+        using var noGradient = no_grad();
+        var images = randn(shape, generator: new Generator((ulong)seed));
+        var expected = Output(model, [.. images.contiguous().data<float>()], shape);
+        var read = isLast ? images.permute(0, 3, 1, 2).contiguous() : images;
+        using var module = GraphModule.FromTensors(network.Graph, network.ToCheckpoint().Tensors);
+        var actual = module.Forward(read.reshape([shape[0], .. Extents(network.Graph.Input)]), training: false).contiguous().data<float>().ToArray();
+        Assert.Equal(expected.Length, actual.Length);
+        var largest = expected.Max(Math.Abs);
+        var difference = expected.Zip(actual, (a, b) => Math.Abs(a - b)).Max();
+        Assert.True(difference <= 1e-4 * Math.Max(largest, 1e-3), $"{what}: logits differ by {difference}, the largest is {largest}\n{GraphJson.Write(network.Graph)}");
+    }
+
+    private static long[] Extents(TensorShape shape) => shape.IsFlat ? [shape.Channels] : [shape.Channels, shape.Height, shape.Width];
+}
