@@ -28,6 +28,14 @@ internal static class ExecutionRoutes
         return TypedResults.Ok(await executions.DetailAsync(sweep, index, why == true, stop));
     }
 
+    /// <summary>Executions that start from one of a sweep.</summary>
+    public static async Task<Ok<TreePage>> TreeAsync(string reference, int? parent, int? after, int? limit, ExecutionQueries executions, SweepTargets targets, CancellationToken stop)
+    {
+        ReadingRoutes.CheckLimit(limit);
+        var target = await targets.FindAsync(reference, null, parent, stop);
+        return TypedResults.Ok(await executions.TreeAsync(target.Sweep, parent, after, limit ?? ReadingRoutes.UsualPage, stop));
+    }
+
     /// <summary>Pictures and tables of a result as data.</summary>
     public static async Task<Ok<ExecutionPanels>> PanelsAsync(string execution, SweepTargets targets, CoordinatorStore store, ResultStore results, CancellationToken stop) =>
         TypedResults.Ok(new ExecutionPanels(await PanelsOfAsync(execution, targets, store, results, stop)));

@@ -49,10 +49,9 @@ public sealed partial class SweepQueries(CoordinatorStore store, TimeProvider ti
         if (states is not null)
         {
             // Whoever ran an abandoned one has not written so.
-            var (now, gone) = (time.GetUtcNow(), states.Contains(SweepState.Interrupted));
-            var silent = now - _options.AbandonedAfter;
-            sweeps = sweeps.Where(s => (s.State == SweepState.Running || s.State == SweepState.Preparing)
-                && s.Owner != Queues.Coordinator && s.Owner != _options.ReplyQueue && s.OwnerSeenAt < silent ? gone : states.Contains(s.State));
+            var isLost = states.Contains(SweepState.Interrupted);
+            var silent = time.GetUtcNow() - _options.SilentAfter;
+            sweeps = sweeps.Where(s => states.Contains(s.State) || (isLost && (s.State == SweepState.Running || s.State == SweepState.Preparing) && s.OwnerSeenAt < silent));
         }
 
         if (search is not null)
@@ -64,6 +63,7 @@ public sealed partial class SweepQueries(CoordinatorStore store, TimeProvider ti
         }
 
         var listed = await sweeps.OrderByDescending(s => s.SubmittedAt).Take(limit ?? int.MaxValue).ToListAsync(stop);
+        if (states is not null) listed.RemoveAll(s => !states.Contains(StateOf(s)));
         var ids = listed.ConvertAll(s => s.Id);
         var counts = (await database.StepCounts.AsNoTracking().Where(c => ids.Contains(c.SweepId)).ToListAsync(stop)).ToLookup(c => c.SweepId);
         return
