@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Lathe.Contracts;
 using Microsoft.EntityFrameworkCore;
 

@@ -2,7 +2,6 @@ using System.Text;
 using Lathe.Contracts;
 using Lathe.Hosting;
 using Lathe.Testing;
-using Microsoft.Extensions.Logging;
 
 namespace Lathe.Coordinator.Tests;
 
