@@ -26,7 +26,7 @@ internal sealed record EmbeddedRun(HostingSettings Settings, Terminal Terminal, 
         SweepStatus? ended = null;
         try
         {
-            await using var coordinator = await LocalCoordinator.StartAsync(Settings, wanted, log, Terminal.Say, stop, IsShown ? LocalCoordinator.FreePort : null);
+            await using var coordinator = await LocalCoordinator.StartAsync(Settings, wanted, log, Terminal.Say, IsShown ? LocalCoordinator.FreePort : null, stop);
             if (coordinator.Page is { } page) Terminal.Say($"web page: {page}");
             ended = await FollowAsync(coordinator, begin, stop);
             // What was called off from elsewhere is still being stopped, and saved.

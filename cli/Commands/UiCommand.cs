@@ -51,7 +51,7 @@ internal static class UiCommand
         var settings = CommonOptions.Settings(call);
         using var log = new LogFile(settings.Home, "ui", TimeProvider.System);
         await using var coordinator = await LocalCoordinator.StartAsync(
-            settings, [], log, terminal.Say, stop, string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{port}"));
+            settings, [], log, terminal.Say, string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{port}"), stop);
         await ServeAsync(coordinator, terminal, $"web page of the sweeps in {settings.Home}", stop);
         foreach (var warning in log.Warnings) terminal.Say($"warning: {warning}");
         return LatheCommand.Success;

@@ -52,18 +52,18 @@ internal sealed class LocalCoordinator : IAsyncDisposable
     /// <param name="wanted">Names of the stages that the sweep needs.</param>
     /// <param name="log">Receives the services' logs.</param>
     /// <param name="say">Prints one line for the user.</param>
-    /// <param name="stop">Cancels it.</param>
     /// <param name="http">Address for the web page and the HTTP interface; null: they are not served.</param>
+    /// <param name="stop">Cancels it.</param>
     /// <exception cref="LatheException">The broker or the database does not answer, or the address is taken.</exception>
     public static async Task<LocalCoordinator> StartAsync(
-        HostingSettings settings, IReadOnlyCollection<string> wanted, LogFile log, Action<string> say, CancellationToken stop, string? http = null)
+        HostingSettings settings, IReadOnlyCollection<string> wanted, LogFile log, Action<string> say, string? http, CancellationToken stop)
     {
         var local = new LocalCoordinator();
         try
         {
             var options = local._options;
             IReadOnlyCollection<BuiltInStage> here = settings.Broker is null ? [.. BuiltInStages.ByName.Values] : [];
-            await local.AddHostAsync(settings, log, here, options, stop, http);
+            await local.AddHostAsync(settings, log, here, options, http, stop);
             if (settings.Broker is not null) here = await local.HostMissingAsync(settings, wanted, options, log, say, stop);
             // Known at once, without waiting for their announcements.
             var catalog = local.Services.GetRequiredService<StageCatalog>();
@@ -118,12 +118,12 @@ internal sealed class LocalCoordinator : IAsyncDisposable
         var missing = wanted.Where(name => !catalog.HasHeard(name) && BuiltInStages.ByName.ContainsKey(name)).Select(name => BuiltInStages.ByName[name]).ToList();
         if (missing.Count == 0) return missing;
         say($"no worker answered for {string.Join(", ", missing.Select(s => s.Manifest.Name))}: running {(missing.Count == 1 ? "it" : "them")} here");
-        await AddHostAsync(settings, log, missing, null, stop);
+        await AddHostAsync(settings, log, missing, null, null, stop);
         return missing;
     }
 
     private async Task AddHostAsync(
-        HostingSettings settings, LogFile log, IReadOnlyCollection<BuiltInStage> stages, CoordinatorOptions? options, CancellationToken stop, string? http = null)
+        HostingSettings settings, LogFile log, IReadOnlyCollection<BuiltInStage> stages, CoordinatorOptions? options, string? http, CancellationToken stop)
     {
         var api = http is null ? null : ApiSettings.Load(http);
         IHostApplicationBuilder builder = api is null ? Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings()) : CoordinatorHost.HttpBuilder(http!, api);

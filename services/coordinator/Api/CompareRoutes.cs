@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Lathe.Contracts;
 using Lathe.Contracts.Panels;
 using Lathe.Graph;

@@ -25,7 +25,7 @@ internal static class ReadingRoutes
     {
         CheckLimit(limit);
         Guid? from = before is null ? null : await targets.IdAsync(before, stop);
-        return TypedResults.Ok(await queries.ListAsync(limit, from, stop, state?.Split(',').Select(StateOf<SweepState>).ToList(), string.IsNullOrEmpty(search) ? null : search));
+        return TypedResults.Ok(await queries.ListAsync(limit, from, state?.Split(',').Select(StateOf<SweepState>).ToList(), string.IsNullOrEmpty(search) ? null : search, stop));
     }
 
     /// <summary>A sweep: its state, its counts, and the executions that a person looks for first.</summary>

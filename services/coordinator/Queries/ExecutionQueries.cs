@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Lathe.Contracts;
 using Microsoft.EntityFrameworkCore;
 
@@ -86,7 +85,7 @@ internal sealed class ExecutionQueries(CoordinatorStore store, SweepQueries quer
 
     private async Task<EarlierExecution?> NearestAsync(SweepView view, NodeView node, ExecutionRow execution, CancellationToken stop)
     {
-        var earlier = await EarlierExecutions.ReadAsync(store, [node.Point.Stage], stop, execution.ReadyAt);
+        var earlier = await EarlierExecutions.ReadAsync(store, [node.Point.Stage], execution.ReadyAt, stop);
         var reads = node.Point.ReadsData;
         return earlier.Nearest(node.Point.Stage, new KeyParts(
             node.Point.Version, KeyParts.Of(node.Point.Parameters), node.Branch.Model, reads ? node.Branch.Dataset : null, reads ? node.Branch.Fingerprint : null,

@@ -1,7 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Lathe.Contracts;
-using Microsoft.EntityFrameworkCore;
 
 namespace Lathe.Coordinator;
 

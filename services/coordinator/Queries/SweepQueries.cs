@@ -31,11 +31,11 @@ public sealed partial class SweepQueries(CoordinatorStore store, TimeProvider ti
     /// <summary>Sweeps, latest first.</summary>
     /// <param name="limit">The most of them; null: all.</param>
     /// <param name="before">Only sweeps submitted before this one; null: from the latest.</param>
-    /// <param name="stop">Gives up.</param>
     /// <param name="states">Only sweeps in one of these states; null: in any.</param>
     /// <param name="search">Only sweeps with this in their name, whatever its case; null: with any name.</param>
+    /// <param name="stop">Gives up.</param>
     public async Task<IReadOnlyList<SweepSummary>> ListAsync(
-        int? limit = null, Guid? before = null, CancellationToken stop = default, IReadOnlyCollection<SweepState>? states = null, string? search = null)
+        int? limit = null, Guid? before = null, IReadOnlyCollection<SweepState>? states = null, string? search = null, CancellationToken stop = default)
     {
         if (!await store.ExistsAsync(stop)) return [];
         await using var database = store.Open();

@@ -2,7 +2,6 @@ using System.Text;
 using Lathe.Contracts;
 using Lathe.Hosting;
 using Lathe.Testing;
-using Microsoft.Extensions.Logging;
 
 namespace Lathe.Coordinator.Tests;
 
@@ -94,6 +93,32 @@ public sealed class Logs_and_files
             await to.EndedAsync(id);
             return id;
         }
+    }
+
+    [Fact]
+    public async Task Over_a_broker_a_worker_of_another_process_exports()
+    {
+        await using var broker = new RabbitMqBroker();
+        await broker.InitializeAsync();
+        await using var bench = await HttpBench.StartAsync(broker: broker.Address);
+        var exporter = new TextExporter();
+        var worker = StageHost.Build<NetworkStage, MakeParameters>(bench.Service<HostingSettings>(), bus => bus.AddExporter(exporter));
+        await worker.StartAsync(TestContext.Current.CancellationToken);
+        var id = await bench.SubmitAsync("""{"spec": {"name": "net", "models": ["lenet5"], "datasets": ["mnist"], "seeds": [0], "stages": [{"stage": "network", "parameters": {}}]}}""");
+        await bench.EndedAsync(id);
+
+        Assert.Equal("text", Assert.Single(Assert.Single(await bench.GetAsync<List<WorkerAnswer>>("/workers"), w => w.Stage == "network").About!.Exports).Name);
+        Assert.Equal(0, Assert.Single(await bench.GetAsync<List<QueueAnswer>>("/queues"), q => q.Stage == "network").Backlog);
+        var made = await ReadAsync<ExportAnswer>(await bench.PostAsync($"/executions/{id}:0/exports", """{"format": "text"}"""));
+        Assert.Equal("network", await bench.Client.GetStringAsync(made.Files[0].Url));
+        Assert.Contains("cannot be written backwards", (await HttpBench.ProblemAsync(await bench.PostAsync($"/executions/{id}:0/exports", """{"format": "text", "options": {"case": "backwards"}}"""), 422)).Detail);
+        Assert.Contains((await bench.GetAsync<LogPage>($"/executions/{id}:0/logs")).Lines, l => l.Text.StartsWith("made ", StringComparison.Ordinal));
+
+        await worker.StopAsync(TestContext.Current.CancellationToken);
+        worker.Dispose();
+        Assert.Contains("no worker that exports as text is up", (await HttpBench.ProblemAsync(await bench.PostAsync($"/executions/{id}:0/exports", """{"format": "text", "options": {"case": "upper"}}"""), 503)).Detail);
+        Assert.Equal("network", await bench.Client.GetStringAsync(made.Files[0].Url));
+        Assert.Equal(1, exporter.Calls);
     }
 
     [Fact]

@@ -38,7 +38,7 @@ public sealed class Sending_a_sweep_as_text
     [InlineData("", 1, 1, "")]
     public async Task What_is_wrong_is_told_by_line_and_column(string yaml, int line, int column, string path)
     {
-        await using var bench = await HttpBench.StartAsync();
+        await using var bench = await HttpBench.StartAsync(options: o => o with { StageWait = TimeSpan.FromMilliseconds(100) });
         var body = JsonSerializer.Serialize(new { yaml });
 
         var problems = (await ReadAsync<CheckAnswer>(await bench.PostAsync("/sweeps/check", body))).Problems;
