@@ -51,8 +51,8 @@ internal static class NodeFields
                 break;
             case MaxPool2d p: CheckPool(node, p.Kernel, p.Stride, p.Padding); break;
             case AvgPool2d p:
-                Range(node, "beyond", p.Beyond);
-                CheckPool(node, p.Kernel, p.Stride, p.Padding + p.Beyond);
+                Range(node, "padding", p.Padding);
+                CheckPool(node, p.Kernel, p.Stride, p.Beyond);
                 break;
             case Unflatten u:
                 Range(node, "height", u.Height, 1);
@@ -85,7 +85,7 @@ internal static class NodeFields
         Range(node, "kernel", kernel);
         Range(node, "stride", stride);
         Range(node, "padding", padding);
-        // Otherwise a window could lie outside the image.
+        // Otherwise a window could have no pixel that counts.
         if (Math.Max(padding.Top, padding.Bottom) >= kernel.Height || Math.Max(padding.Left, padding.Right) >= kernel.Width)
             throw new LatheException($"node '{node.Name}' pads by {padding}; its kernel of {kernel} must be larger on every side");
     }

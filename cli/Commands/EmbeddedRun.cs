@@ -11,7 +11,8 @@ namespace Lathe.Cli.Commands;
 /// <param name="Settings">Home, store, broker.</param>
 /// <param name="Terminal">Where to show it.</param>
 /// <param name="Json">File for the results; null: none.</param>
-internal sealed record EmbeddedRun(HostingSettings Settings, Terminal Terminal, string? Json)
+/// <param name="IsShown">True: the web page is served, and goes on after the end until the user stops it.</param>
+internal sealed record EmbeddedRun(HostingSettings Settings, Terminal Terminal, string? Json, bool IsShown = false)
 {
     /// <summary>Runs it.</summary>
     /// <param name="wanted">Names of the stages that the sweep needs.</param>
@@ -25,11 +26,14 @@ internal sealed record EmbeddedRun(HostingSettings Settings, Terminal Terminal, 
         SweepStatus? ended = null;
         try
         {
-            await using var coordinator = await LocalCoordinator.StartAsync(Settings, wanted, log, Terminal.Say, stop);
+            await using var coordinator = await LocalCoordinator.StartAsync(Settings, wanted, log, Terminal.Say, IsShown ? LocalCoordinator.FreePort : null, stop);
+            if (coordinator.Page is { } page) Terminal.Say($"web page: {page}");
             ended = await FollowAsync(coordinator, begin, stop);
             // What was called off from elsewhere is still being stopped, and saved.
             if (ended.State == SweepState.Cancelled) await coordinator.StopAsync();
-            return await SubmitCommand.FinishAsync(Terminal, new DatabaseReader(coordinator.Queries), ended, Json, stop);
+            var code = await SubmitCommand.FinishAsync(Terminal, new DatabaseReader(coordinator.Queries), ended, Json, stop);
+            if (coordinator.Page is not null) await UiCommand.ServeAsync(coordinator, Terminal, "the sweep is over, and the web page stays", stop);
+            return code;
         }
         catch (DiskTrouble trouble)
         {

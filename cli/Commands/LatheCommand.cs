@@ -86,8 +86,8 @@ internal static partial class LatheCommand
         foreach (var option in CommonOptions.All) root.Options.Add(option);
         foreach (var command in (Command[])
             [
-                RunCommand.Create(), PlanCommand.Create(), SubmitCommand.Create(), StatusCommand.Create(), ResultsCommand.Create(), .. ControlCommands.Create(), ModelsCommand.Create(),
-                InspectCommand.Create(), EvaluateCommand.Create(), ExportCommand.Create(), ReportCommand.Create(),
+                RunCommand.Create(), PlanCommand.Create(), SubmitCommand.Create(), StatusCommand.Create(), ResultsCommand.Create(), LogsCommand.Create(), .. ControlCommands.Create(), ModelsCommand.Create(),
+                InspectCommand.Create(), EvaluateCommand.Create(), ExportCommand.Create(), ReportCommand.Create(), UiCommand.Create(),
                 CoordinatorCommand.Create(), WorkerCommand.Create(), KeysCommand.Create(), GcCommand.Create(), DeadLettersCommand.Create(), DoctorCommand.Create(),
             ]) root.Subcommands.Add(command);
         return root;

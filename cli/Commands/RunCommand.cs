@@ -18,6 +18,7 @@ internal static class RunCommand
         var set = SubmitCommand.Set();
         var fresh = SubmitCommand.Fresh();
         var json = ResultsCommand.Json();
+        var ui = new Option<bool>("--ui") { Description = "Serve the web page of this run on a free port of this machine, also after its end, until Ctrl-C." };
         var options = new SubmissionOptions();
         var command = new DetailedCommand(
             "run",
@@ -30,17 +31,18 @@ internal static class RunCommand
             Examples:
               lathe run examples/sweeps/fashion-lenet5.yaml
               lathe run sweep.yaml --set quantize.bits=[2,3,4] --set seed=[1,2,3]
+              lathe run sweep.yaml --ui
               lathe run sweep.yaml --broker amqp://guest:guest@localhost --json results.json
-            """) { sweep, set, fresh, json };
+            """) { sweep, set, fresh, json, ui };
         options.AddTo(command);
         command.SetAction((call, stop) => RunAsync(
             CommonOptions.Settings(call), call.GetValue(sweep)!, call.GetValue(set) ?? [], call.GetValue(fresh),
-            document => options.Submission(call, document, call.GetValue(fresh)), call.GetValue(json), stop));
+            document => options.Submission(call, document, call.GetValue(fresh)), call.GetValue(json), call.GetValue(ui), stop));
         return command;
     }
 
     private static async Task<int> RunAsync(
-        HostingSettings settings, string file, string[] sets, bool fresh, Func<SweepDocument, SweepSubmission> submission, string? json, CancellationToken stop)
+        HostingSettings settings, string file, string[] sets, bool fresh, Func<SweepDocument, SweepSubmission> submission, string? json, bool ui, CancellationToken stop)
     {
         var terminal = new Terminal(machineReadable: json == "-");
         ResultsJson.Check(json);
@@ -57,7 +59,7 @@ internal static class RunCommand
         await DataSetup.EnsureAsync(document, settings, terminal.Say, stop);
 
         var wanted = document.Spec.Stages.Select(s => s.Stage).Distinct().ToList();
-        return await new EmbeddedRun(settings, terminal, json).ToEndAsync(
+        return await new EmbeddedRun(settings, terminal, json, ui).ToEndAsync(
             wanted,
             async (coordinator, s) => SubmitCommand.Taken(await coordinator.SubmitAsync(submission(document), s), document, terminal),
             $"The same command{(fresh ? " without --fresh" : "")} resumes from there",

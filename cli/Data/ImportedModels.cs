@@ -81,6 +81,7 @@ internal sealed class ImportedModels(CheckpointStore store, Download download, A
     {
         if (IsCheckpoint(written)) return TakeInCheckpoint(path, written);
         var network = Read(path);
+        ImportCheck.Compare(network, path, written);
         foreach (var note in network.Notes) say($"{written}: {note}");
         using var checkpoint = network.ToCheckpoint();
         return store.Write(to => CheckpointFile.Write(to, checkpoint));

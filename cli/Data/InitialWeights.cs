@@ -14,7 +14,8 @@ namespace Lathe.Cli.Data;
 /// </summary>
 /// <param name="store">Shared with the workers.</param>
 /// <param name="download">Downloads files with an address.</param>
-internal sealed class InitialWeights(CheckpointStore store, Download download)
+/// <param name="say">Prints one line for the user; null: nothing.</param>
+internal sealed class InitialWeights(CheckpointStore store, Download download, Action<string>? say = null)
 {
     /// <summary>The sweep with digests.</summary>
     /// <exception cref="LatheException">A file is missing, cannot be downloaded or is no file of weights; one line each with its place.</exception>
@@ -72,6 +73,6 @@ internal sealed class InitialWeights(CheckpointStore store, Download download)
         if (source.Length == 64 && source.All(char.IsAsciiHexDigitLower)) return store.Find(source);
         throw new LatheException($"there is no file {source} (looked in {sources.Folders}); expected a safetensors file, a .pth, or the http address of one");
 
-        CheckpointRef TakeIn(string path) => store.Write(to => WeightFile.Convert(path, to));
+        CheckpointRef TakeIn(string path) => store.Write(to => WeightFile.Convert(path, to, say));
     }
 }

@@ -22,6 +22,6 @@ internal static class TakenIn
     {
         var download = new Download(http, say);
         var sweep = await new ImportedModels(store, download, say).TakeInAsync(SweepFile.Read(file, sets, isBuiltIn), stop);
-        return await new InitialWeights(store, download).TakeInAsync(sweep, stop);
+        return await new InitialWeights(store, download, say).TakeInAsync(sweep, stop);
     }
 }

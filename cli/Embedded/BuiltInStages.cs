@@ -106,5 +106,5 @@ internal static class BuiltInStages
         where TStage : class, IStage<TParameters>, new() =>
         new(
             TStage.Manifest, new(Hosting.Manifests.Of<TStage, TParameters>), bus => bus.AddStage<TStage, TParameters>(),
-            (settings, stop) => StageHost.RunAsync<TStage, TParameters>(settings, stop, bus => bus.AddExporter(new CheckpointExporter())), panels, StageCheck.Ask<TStage, TParameters>);
+            (settings, stop) => StageHost.RunAsync<TStage, TParameters>(settings, bus => bus.AddExporter(new CheckpointExporter()), stop), panels, StageCheck.Ask<TStage, TParameters>);
 }

@@ -1,7 +1,11 @@
 using Lathe.Cli.Output;
 using Lathe.Contracts;
 using Lathe.Coordinator;
+using Lathe.Exports;
 using Lathe.Hosting;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -20,11 +24,18 @@ internal sealed class LocalCoordinator : IAsyncDisposable
     /// <summary>Commands of other terminals write into the database, and this process is to obey soon.</summary>
     private static readonly TimeSpan Watchfulness = TimeSpan.FromSeconds(2);
 
+    /// <summary>A free port of this machine, which no other can reach.</summary>
+    public const string FreePort = "http://127.0.0.1:0";
+
     private readonly List<IHost> _hosts = [];
+    private readonly CoordinatorOptions _options = new() { ReplyQueue = CoordinatorHost.OwnQueue(), ReconcileInterval = Watchfulness };
 
     private LocalCoordinator()
     {
     }
+
+    /// <summary>Address of the web page and the HTTP interface; null: they are not served.</summary>
+    public string? Page => (_hosts[0] as WebApplication)?.Urls.First();
 
     private IServiceProvider Services => _hosts[0].Services;
 
@@ -41,17 +52,18 @@ internal sealed class LocalCoordinator : IAsyncDisposable
     /// <param name="wanted">Names of the stages that the sweep needs.</param>
     /// <param name="log">Receives the services' logs.</param>
     /// <param name="say">Prints one line for the user.</param>
+    /// <param name="http">Address for the web page and the HTTP interface; null: they are not served.</param>
     /// <param name="stop">Cancels it.</param>
-    /// <exception cref="LatheException">The broker or the database does not answer.</exception>
+    /// <exception cref="LatheException">The broker or the database does not answer, or the address is taken.</exception>
     public static async Task<LocalCoordinator> StartAsync(
-        HostingSettings settings, IReadOnlyCollection<string> wanted, LogFile log, Action<string> say, CancellationToken stop)
+        HostingSettings settings, IReadOnlyCollection<string> wanted, LogFile log, Action<string> say, string? http, CancellationToken stop)
     {
         var local = new LocalCoordinator();
         try
         {
-            var options = new CoordinatorOptions { ReplyQueue = CoordinatorHost.OwnQueue(), ReconcileInterval = Watchfulness };
+            var options = local._options;
             IReadOnlyCollection<BuiltInStage> here = settings.Broker is null ? [.. BuiltInStages.ByName.Values] : [];
-            await local.AddHostAsync(settings, log, here, options, stop);
+            await local.AddHostAsync(settings, log, here, options, http, stop);
             if (settings.Broker is not null) here = await local.HostMissingAsync(settings, wanted, options, log, say, stop);
             // Known at once, without waiting for their announcements.
             var catalog = local.Services.GetRequiredService<StageCatalog>();
@@ -78,6 +90,14 @@ internal sealed class LocalCoordinator : IAsyncDisposable
     /// <summary>Records that a sweep was stopped; call it after <see cref="StopAsync"/>.</summary>
     public Task InterruptAsync(Guid sweep) => Orchestrator.InterruptAsync(sweep);
 
+    /// <summary>Records that every sweep of this process was stopped; call it after <see cref="StopAsync"/>.</summary>
+    public async Task InterruptAsync()
+    {
+        await using var database = Services.GetRequiredService<CoordinatorStore>().Open();
+        var running = await database.Sweeps.Where(s => s.Owner == _options.ReplyQueue && (s.State == SweepState.Running || s.State == SweepState.Preparing)).Select(s => s.Id).ToListAsync();
+        foreach (var sweep in running) await InterruptAsync(sweep);
+    }
+
     public async ValueTask DisposeAsync()
     {
         foreach (var host in Enumerable.Reverse(_hosts))
@@ -98,14 +118,15 @@ internal sealed class LocalCoordinator : IAsyncDisposable
         var missing = wanted.Where(name => !catalog.HasHeard(name) && BuiltInStages.ByName.ContainsKey(name)).Select(name => BuiltInStages.ByName[name]).ToList();
         if (missing.Count == 0) return missing;
         say($"no worker answered for {string.Join(", ", missing.Select(s => s.Manifest.Name))}: running {(missing.Count == 1 ? "it" : "them")} here");
-        await AddHostAsync(settings, log, missing, null, stop);
+        await AddHostAsync(settings, log, missing, null, null, stop);
         return missing;
     }
 
     private async Task AddHostAsync(
-        HostingSettings settings, LogFile log, IReadOnlyCollection<BuiltInStage> stages, CoordinatorOptions? options, CancellationToken stop)
+        HostingSettings settings, LogFile log, IReadOnlyCollection<BuiltInStage> stages, CoordinatorOptions? options, string? http, CancellationToken stop)
     {
-        var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
+        var api = http is null ? null : ApiSettings.Load(http);
+        IHostApplicationBuilder builder = api is null ? Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings()) : CoordinatorHost.HttpBuilder(http!, api);
         builder.AddLatheTelemetry("lathe", LogLevel.None);
         builder.Logging.AddProvider(log);
         // The command handles signals.
@@ -114,11 +135,31 @@ internal sealed class LocalCoordinator : IAsyncDisposable
         builder.Services.AddLatheBus(settings, bus =>
         {
             foreach (var stage in stages) stage.AddTo(bus);
+            if (api is not null && stages.Count > 0) bus.AddExporter(new CheckpointExporter());
             if (options is not null) bus.AddCoordinator(options);
         });
-        var host = builder.Build();
+        var host = builder switch
+        {
+            WebApplicationBuilder web => Mapped(web.Build(), api!),
+            HostApplicationBuilder usual => usual.Build(),
+            _ => throw new InvalidOperationException($"{builder.GetType().Name} builds no host"),
+        };
         _hosts.Add(host);
-        await host.StartAsync(stop);
+        try
+        {
+            await host.StartAsync(stop);
+        }
+        catch (IOException e) when (e.InnerException is AddressInUseException)
+        {
+            throw new LatheException($"{http} is taken by another program; name another port", inner: e);
+        }
+    }
+
+    private static IHost Mapped(WebApplication app, ApiSettings api)
+    {
+        app.MapRestApi(api);
+        app.MapHealth();
+        return app;
     }
 
     private sealed class NoLifetime : IHostLifetime

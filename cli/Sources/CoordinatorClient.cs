@@ -76,6 +76,13 @@ internal sealed partial class CoordinatorClient : IDisposable
     public Task<SweepResults> ResultsAsync(string reference, int? after, int? limit, bool details, CancellationToken stop) =>
         GetAsync<SweepResults>($"{Sweep(reference)}/results{Query(("after", after), ("limit", limit), ("details", details ? "true" : null))}", stop);
 
+    /// <summary>Lines of an execution's log after one of them.</summary>
+    /// <param name="execution">SWEEP:INDEX, the execution's id or its key.</param>
+    /// <param name="after">The last line that is known; 0: none.</param>
+    /// <param name="stop">Gives up.</param>
+    public Task<LogPage> LogAsync(string execution, long after, CancellationToken stop) =>
+        GetAsync<LogPage>($"executions/{Uri.EscapeDataString(execution)}/logs{Query(("after", after))}", stop);
+
     /// <summary>Stages that have announced themselves, for <c>lathe doctor</c>.</summary>
     public Task<IReadOnlyList<StageManifest>> StagesAsync(CancellationToken stop) => GetAsync<IReadOnlyList<StageManifest>>("stages", stop);
 

@@ -47,10 +47,7 @@ internal sealed class DatabaseControl(HostingSettings settings) : ISweepControl
     }
 
     /// <summary>True where nobody carries out what concerns a sweep: it belonged to a <c>lathe run</c> whose process is over or gone.</summary>
-    public static bool IsWithoutOwner(SweepRow sweep) => sweep.Owner != Queues.Coordinator
-        && (sweep.State is not (SweepState.Running or SweepState.Preparing or SweepState.Paused)
-            || CoordinatorHost.IsOfGoneProcess(sweep.Owner)
-            || sweep.OwnerSeenAt < TimeProvider.System.GetUtcNow() - new CoordinatorOptions().AbandonedAfter);
+    public static bool IsWithoutOwner(SweepRow sweep) => sweep.IsWithoutOwner(TimeProvider.System.GetUtcNow(), new CoordinatorOptions());
 
     private static async Task<int?> Done(Task task)
     {

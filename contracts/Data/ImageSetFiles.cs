@@ -11,6 +11,9 @@ public enum ImageSetForm
 
     /// <summary>One tar that holds <c>train/CLASS/*</c> and <c>val/CLASS/*</c>.</summary>
     Archive,
+
+    /// <summary>Arrays of NumPy: images and labels of each split.</summary>
+    Tensors,
 }
 
 /// <summary>The files of a data set of images that has a name of its own, such as ImageNet.</summary>
@@ -22,10 +25,19 @@ public enum ImageSetForm
 public sealed record ImageSetFiles(
     string Root, ImageSetForm Form, IReadOnlyList<string> Train, IReadOnlyList<string> Validation, IRemoteFiles? Remote = null)
 {
-    private static readonly string[] Endings = [".jpg", ".jpeg", ".png"];
+    private static readonly string[] Endings = [".jpg", ".jpeg", ".png", ".webp", ".bmp"];
+    private static readonly string[] ShardEndings = [".jpg", ".jpeg", ".png"];
+    private static readonly string[] OtherEndings = [".tif", ".tiff", ".gif", ".heic", ".heif", ".avif", ".jp2", ".ppm", ".pgm"];
+
+    // What people call the images that are tested on.
+    private static readonly string[] ValidationFolders = ["val", "valid", "validation", "test"];
+
+    private static readonly string[] TrainTensors = ["train_images.npy", "train_labels.npy"];
+    private static readonly string[] TestTensors = ["test_images.npy", "test_labels.npy"];
 
     /// <summary>Expected layouts, for messages.</summary>
-    public const string Expected = "the folders train/ and val/ with a folder per class, shards train*.tar and val*.tar, or one tar with such folders";
+    public const string Expected = "the folders train/ and val/ (or valid/, validation/ or test/) with a folder per class, shards train*.tar and val*.tar, one tar with folders train/ and val/, or the arrays "
+        + "train_images.npy, train_labels.npy, test_images.npy and test_labels.npy";
 
     /// <summary>Finds a data set in a folder that is its own, that holds its own, or that holds its tar.</summary>
     /// <param name="name">Name of the data set, of letters, digits, <c>.</c>, <c>_</c> and <c>-</c>.</param>
@@ -41,12 +53,20 @@ public sealed record ImageSetFiles(
             ?? (File.Exists(Path.Combine(folder, archive)) ? new ImageSetFiles(folder, ImageSetForm.Archive, [archive], [archive]) : null);
     }
 
-    /// <summary>Whether a file is an image by its name: .jpg, .jpeg or .png in any case, and not hidden.</summary>
-    public static bool IsImage(ReadOnlySpan<char> fileName)
+    /// <summary>Whether a file is an image by its name: .jpg, .jpeg, .png, .webp or .bmp in any case, and not hidden.</summary>
+    public static bool IsImage(ReadOnlySpan<char> fileName) => Ends(fileName, Endings);
+
+    /// <summary>The same of a shard's member: .jpg, .jpeg or .png. A shard's fingerprint does not tell which of its members are read, so the list stays as it is.</summary>
+    public static bool IsShardImage(ReadOnlySpan<char> fileName) => Ends(fileName, ShardEndings);
+
+    /// <summary>Whether a file is an image, by its name, of a format that is not read.</summary>
+    public static bool IsOtherImage(ReadOnlySpan<char> fileName) => Ends(fileName, OtherEndings);
+
+    private static bool Ends(ReadOnlySpan<char> fileName, string[] endings)
     {
         if (fileName.StartsWith('.'))
             return false;
-        foreach (var ending in Endings)
+        foreach (var ending in endings)
         {
             if (fileName.EndsWith(ending, StringComparison.OrdinalIgnoreCase))
                 return true;
@@ -74,8 +94,10 @@ public sealed record ImageSetFiles(
     {
         if (!Directory.Exists(folder))
             return null;
-        if (Directory.Exists(Path.Combine(folder, "train")) && Directory.Exists(Path.Combine(folder, "val")))
-            return new ImageSetFiles(folder, ImageSetForm.Folders, ["train"], ["val"]);
+        if (Directory.Exists(Path.Combine(folder, "train")) && ValidationFolders.FirstOrDefault(name => Directory.Exists(Path.Combine(folder, name))) is { } tested)
+            return new ImageSetFiles(folder, ImageSetForm.Folders, ["train"], [tested]);
+        if (TrainTensors.Concat(TestTensors).All(file => File.Exists(Path.Combine(folder, file))))
+            return new ImageSetFiles(folder, ImageSetForm.Tensors, TrainTensors, TestTensors);
         var (train, validation) = (Shards(folder, "train"), Shards(folder, "val"));
         return train.Count > 0 && validation.Count > 0 ? new ImageSetFiles(folder, ImageSetForm.Shards, train, validation) : null;
     }

@@ -23,6 +23,10 @@ public sealed record StageProgress(
     double? SecondsLeft = null,
     EpochFigures? LastEpoch = null)
 {
+    /// <summary>Every epoch that ended since the report before, whole; null: none. The host fills it in, since it does not pass every report on.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<EpochFigures>? Ended { get; init; }
+
     /// <summary>Phase of an execution that a worker has just received from its queue.</summary>
     public const string Taken = "taken";
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace Lathe.Contracts;
 
@@ -36,7 +37,16 @@ public sealed record StageSpec(string Stage, JsonElement Parameters);
 /// <summary>One thing wrong with a sweep.</summary>
 /// <param name="Path">JSON pointer into <see cref="SweepSpec"/> as its author wrote it: <c>/stages/1/prune/multiplications</c>.</param>
 /// <param name="Message">What is wrong and what was expected; it does not repeat the path.</param>
-public sealed record SweepProblem(string Path, string Message);
+public sealed record SweepProblem(string Path, string Message)
+{
+    /// <summary>Line of the text that the sweep was sent as, from 1; null: it was sent as JSON.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? Line { get; init; }
+
+    /// <summary>Column in that line, from 1.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? Column { get; init; }
+}
 
 /// <summary>What a client sends to have a sweep run.</summary>
 /// <param name="Spec">The sweep.</param>
@@ -48,6 +58,7 @@ public sealed record SweepProblem(string Path, string Message);
 /// <param name="Share">Sweeps that name the same share divide it among them; null: the sweep has one of its own.</param>
 /// <param name="Weight">Size of the share relative to those of other sweeps; null: 1.</param>
 /// <param name="Limits">How much the sweep may take; null: no limits.</param>
+/// <param name="Yaml">The sweep as the text of a sweep file, in place of <paramref name="Spec"/>; null: it is there.</param>
 public sealed record SweepSubmission(
     SweepSpec Spec,
     bool Fresh = false,
@@ -55,4 +66,5 @@ public sealed record SweepSubmission(
     int? Priority = null,
     string? Share = null,
     double? Weight = null,
-    SweepLimits? Limits = null);
+    SweepLimits? Limits = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Yaml = null);

@@ -9,7 +9,14 @@ namespace Lathe.Graph.Onnx;
 /// <param name="Graph">The network.</param>
 /// <param name="Values">Values of its tensors by name, row by row in the shapes of <see cref="ParameterShapes"/>.</param>
 /// <param name="Notes">Notes about the import for the user, one sentence each.</param>
-public sealed record ImportedNetwork(NetworkGraph Graph, IReadOnlyDictionary<string, float[]> Values, IReadOnlyList<string> Notes);
+public sealed record ImportedNetwork(NetworkGraph Graph, IReadOnlyDictionary<string, float[]> Values, IReadOnlyList<string> Notes)
+{
+    /// <summary>The file has images as [N, H, W, C], or sequences as [N, W, C].</summary>
+    public bool IsChannelsLast { get; init; }
+
+    /// <summary>The operator at the file's end that the network leaves out, such as Softmax; null: none.</summary>
+    public string? End { get; init; }
+}
 
 /// <summary>
 /// Reads a classification network from an ONNX file, operator set 11 or newer, as PyTorch, timm and Keras (tf2onnx) export them. The whole

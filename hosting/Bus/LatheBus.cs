@@ -30,6 +30,10 @@ public static class LatheBus
         services.AddSingleton<KeyLocks>();
         services.AddSingleton(_ => new CheckpointStore(settings));
         services.AddSingleton(_ => new ResultStore(settings));
+        services.AddSingleton(_ => new ExecutionLogs(settings));
+        services.AddSingleton(_ => new ExportStore(settings));
+        services.AddSingleton(_ => new Secrets(settings));
+        services.AddSingleton<ExportDesk>();
         services.AddSingleton(_ => new TrainingStateStore(settings));
         services.AddSingleton(_ => new SharedValues(settings));
         services.AddSingleton(_ => new ComputeSlots(settings));
@@ -142,6 +146,9 @@ internal static class BusAddress
     /// <summary>With a broker the queue is made beforehand: an address of kind queue would declare it again, with other arguments.</summary>
     public static Uri Stage(string stage, string version, bool inMemory) =>
         new($"{(inMemory ? "queue" : "exchange")}:{Queues.Stage(stage, version)}");
+
+    /// <summary>As for <see cref="Check"/>.</summary>
+    public static Uri Export(string format) => new($"exchange:{Queues.Export(format)}?autodelete=true");
 
     /// <summary>With the arguments that the exchange of a <see cref="QueueKind.Served"/> queue has.</summary>
     public static Uri Check(string stage, string version) => new($"exchange:{Queues.Check(stage, version)}?autodelete=true");

@@ -111,6 +111,19 @@ public sealed class LatheBusBuilder
             });
         }
 
+        foreach (var format in TakesWork ? _exporters.SelectMany(e => e.Formats).DistinctBy(f => f.Name) : [])
+        {
+            receive(Queues.Export(format.Name), QueueKind.Served, endpoint =>
+            {
+                Take(endpoint, prefetch: 1, atATime: 1);
+                endpoint.PublishFaults = false;
+                endpoint.DiscardFaultedMessages();
+                endpoint.DiscardSkippedMessages();
+                endpoint.Handler<ExportCheckpoint>(async message => await message.RespondAsync(
+                    await context.GetRequiredService<ExportDesk>().AnswerAsync(message.Message, context.GetRequiredService<WorkerShutdown>().Stopping)));
+            });
+        }
+
         foreach (var reports in _reports)
         {
             receive(reports.Queue, BusAddress.KindOfReports(reports.Queue), endpoint =>

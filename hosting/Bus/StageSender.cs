@@ -22,6 +22,8 @@ public sealed class StageSender
     private readonly BrokerClient? _broker;
     private readonly LatheBusBuilder _parts;
     private readonly HostingSettings _settings;
+    private readonly ExportDesk _desk;
+    private readonly WorkerShutdown _shutdown;
     private readonly ConcurrentDictionary<string, bool> _declared = new();
 
     public StageSender(IBus bus, IServiceProvider services)
@@ -30,6 +32,8 @@ public sealed class StageSender
         _broker = services.GetService<BrokerClient>();
         _parts = services.GetRequiredService<LatheBusBuilder>();
         _settings = services.GetRequiredService<HostingSettings>();
+        _desk = services.GetRequiredService<ExportDesk>();
+        _shutdown = services.GetRequiredService<WorkerShutdown>();
     }
 
     /// <summary>Sends an execution to its stage's queue, which is made first where it is missing: nothing is dropped.</summary>
@@ -79,35 +83,62 @@ public sealed class StageSender
     {
         if (_parts.Stages.FirstOrDefault(s => s.Manifest.Name == request.Stage && s.Manifest.Version == request.Version) is { } here)
             return await Task.Run(() => here.AnswerAsync(request, _settings), stop);
-        if (_broker is null) throw Unanswered("is up");
+        var who = $"worker of stage {request.Stage} version {request.Version}";
+        return await AskAsync<CheckStage, StageChecked>(BusAddress.Check(request.Stage, request.Version), request, who, "check", patience, stop);
+    }
+
+    /// <summary>Has a checkpoint exported: in this process where it can, otherwise by a worker, busy or not.</summary>
+    /// <param name="request">What to export.</param>
+    /// <param name="patience">How long it may take. A worker that takes longer goes on, and the store has the export then.</param>
+    /// <param name="stop">Gives up.</param>
+    /// <exception cref="LatheException">No worker can, or none answers in time (<see cref="TimeoutException"/> inside).</exception>
+    public async Task<CheckpointExported> ExportAsync(ExportCheckpoint request, TimeSpan patience, CancellationToken stop = default)
+    {
+        if (!_desk.Offers(request.Format))
+            return await AskAsync<ExportCheckpoint, CheckpointExported>(BusAddress.Export(request.Format), request, $"worker that exports as {request.Format}", "export", patience, stop);
         try
         {
-            using var handle = _bus.CreateRequestClient<CheckStage>(BusAddress.Check(request.Stage, request.Version), patience).Create(request, stop);
+            return await _desk.AnswerAsync(request, _shutdown.Stopping).WaitAsync(patience, stop);
+        }
+        catch (TimeoutException e)
+        {
+            throw Late($"worker that exports as {request.Format}", patience, e);
+        }
+    }
+
+    private async Task<TAnswer> AskAsync<TRequest, TAnswer>(Uri address, TRequest request, string who, string what, TimeSpan patience, CancellationToken stop)
+        where TRequest : class
+        where TAnswer : class
+    {
+        if (_broker is null) throw new LatheException($"no {who} is up", FailureKind.Transient);
+        try
+        {
+            using var handle = _bus.CreateRequestClient<TRequest>(address, patience).Create(request, stop);
             handle.UseExecute(context =>
             {
                 if (context.TryGetPayload<RabbitMqSendContext>(out var rabbit)) rabbit.Mandatory = true;
             });
-            return (await handle.GetResponse<StageChecked>()).Message;
+            return (await handle.GetResponse<TAnswer>()).Message;
         }
         catch (RequestException e) when (e.InnerException is MessageReturnedException)
         {
-            throw Unanswered("is up");
+            throw new LatheException($"no {who} is up", FailureKind.Transient);
         }
-        catch (RequestTimeoutException)
+        catch (RequestTimeoutException e)
         {
-            throw Unanswered($"answers within {patience.TotalSeconds:0} s");
+            throw Late(who, patience, new TimeoutException(e.Message, e));
         }
         catch (RequestFaultException e)
         {
-            throw new LatheException($"its check ended with a fault: {(e.Fault?.Exceptions is [var first, ..] ? first.Message : e.Message)}", FailureKind.Transient, e);
+            throw new LatheException($"its {what} ended with a fault: {(e.Fault?.Exceptions is [var first, ..] ? first.Message : e.Message)}", FailureKind.Transient, e);
         }
         catch (RequestException e)
         {
             throw new LatheException($"the bus did not take the question: {e.GetBaseException().Message}", FailureKind.Transient, e);
         }
-
-        LatheException Unanswered(string what) => new($"no worker of stage {request.Stage} version {request.Version} {what}", FailureKind.Transient);
     }
+
+    private static LatheException Late(string who, TimeSpan patience, TimeoutException e) => new($"no {who} answers within {patience.TotalSeconds:0} s", FailureKind.Transient, e);
 
     private async Task SendOnceAsync(ExecuteStage command, string? traceParent, CancellationToken stop)
     {

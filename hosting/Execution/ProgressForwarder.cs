@@ -3,7 +3,10 @@ using Microsoft.Extensions.Logging;
 
 namespace Lathe.Hosting;
 
-/// <summary>Passes a stage's progress on at a pace for people, and repeats the last word while there is nothing new.</summary>
+/// <summary>
+/// Passes a stage's progress on at a pace for people, and repeats the last word while there is nothing new. Epochs are passed on all of them: of those that end
+/// faster than that, several go with one report.
+/// </summary>
 internal sealed class ProgressForwarder : IProgress<StageProgress>, IAsyncDisposable
 {
     /// <summary>Least time between two reports within one process, where a person looks on.</summary>
@@ -15,12 +18,18 @@ internal sealed class ProgressForwarder : IProgress<StageProgress>, IAsyncDispos
     /// <summary>No report says nothing for longer, and none is tried for longer.</summary>
     public static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(4);
 
+    // A stage that ends more of them in two seconds leaves the first ones out.
+    private const int MostEpochs = 500;
+
     private readonly TimeSpan _pace;
     private readonly Func<StageProgress, CancellationToken, Task> _send;
     private readonly ILogger _logger;
     private readonly TimeProvider _time;
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _loop;
+    private readonly Lock _lock = new();
+    private List<EpochFigures> _ended = [];
+    private EpochFigures? _lastEpoch;
     private StageProgress _last;
 
     public ProgressForwarder(StageProgress first, TimeSpan pace, Func<StageProgress, CancellationToken, Task> send, TimeProvider time, ILogger logger)
@@ -29,13 +38,27 @@ internal sealed class ProgressForwarder : IProgress<StageProgress>, IAsyncDispos
         _loop = Task.Run(ForwardAsync);
     }
 
-    public void Report(StageProgress value) => Volatile.Write(ref _last, value);
+    public void Report(StageProgress value)
+    {
+        lock (_lock)
+        {
+            if (value.LastEpoch is { } epoch && epoch.Epoch != _lastEpoch?.Epoch)
+            {
+                _lastEpoch = epoch;
+                if (_ended.Count < MostEpochs) _ended.Add(epoch);
+            }
+        }
+
+        Volatile.Write(ref _last, value);
+    }
 
     public async ValueTask DisposeAsync()
     {
         await _stop.CancelAsync();
         await _loop;
         _stop.Dispose();
+        // What ended since the last report would be lost with it.
+        if (_ended.Count > 0) await SendAsync(_last, CancellationToken.None);
     }
 
     private async Task ForwardAsync()
@@ -49,7 +72,7 @@ internal sealed class ProgressForwarder : IProgress<StageProgress>, IAsyncDispos
             {
                 var last = Volatile.Read(ref _last);
                 if (ReferenceEquals(last, sent) && _time.GetElapsedTime(sentAt) < Heartbeat) continue;
-                await SendAsync(last);
+                await SendAsync(last, _stop.Token);
                 (sent, sentAt) = (last, _time.GetTimestamp());
             }
             while (await timer.WaitForNextTickAsync(_stop.Token));
@@ -60,18 +83,22 @@ internal sealed class ProgressForwarder : IProgress<StageProgress>, IAsyncDispos
         }
     }
 
-    private async Task SendAsync(StageProgress progress)
+    private async Task SendAsync(StageProgress progress, CancellationToken stop)
     {
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
+        List<EpochFigures> ended;
+        lock (_lock) (ended, _ended) = (_ended, []);
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(stop);
         patience.CancelAfter(Heartbeat);
         try
         {
-            await _send(progress, patience.Token);
+            await _send(ended.Count == 0 ? progress : progress with { Ended = ended }, patience.Token);
         }
 #pragma warning disable CA1031 // Progress is worth nothing later: whatever the bus says, the execution goes on.
-        catch (Exception e) when (!_stop.IsCancellationRequested)
+        catch (Exception e)
 #pragma warning restore CA1031
         {
+            lock (_lock) _ended = [.. ended, .. _ended];
+            if (stop.IsCancellationRequested) throw;
             _logger.LogDebug(e, "progress could not be sent");
         }
     }

@@ -24,6 +24,8 @@ internal sealed class StageExecutor(
     WorkerActivity activity,
     WorkerFitness fitness,
     OngoingExecutions ongoing,
+    ExecutionLogs logs,
+    Secrets secrets,
     TimeProvider time,
     ILogger<StageExecutor> logger)
 {
@@ -125,12 +127,30 @@ internal sealed class StageExecutor(
         using var alone = await keys.EnterAsync(
             command.Key, () => progress.Report(new StageProgress(StageProgress.WaitingForSame)), either.Token);
         if (Accepted(command) is { } meanwhile) return (meanwhile, true);
-        var work = stage.Prepare(command.Parameters);
-        using var slot = await slots.TakeAsync(
-            Threads(command), () => progress.Report(new StageProgress(StageProgress.WaitingForCpu)), either.Token);
-        progress.Report(new StageProgress("starting"));
-        var stop = (execution.Cancelled, either.Token);
-        return (await Compute(command, attempt => Prepare(stage.Manifest, command, attempt, progress, stop), work, parent, either.Token), false);
+        // Only now: whoever computed the same wrote its log until here.
+        await using var log = new ExecutionLog(logs, command.Key, worker, execution.Attempt, logger, secrets, time);
+        log.Add(LogLevel.Information, $"taken after {queued:0.0} s in the queue; {Threads(command)} thread{(Threads(command) == 1 ? "" : "s")}, device {settings.Device.Fit(command.Device) ?? settings.Device}");
+        try
+        {
+            var work = stage.Prepare(command.Parameters);
+            using var slot = await slots.TakeAsync(
+                Threads(command), () => progress.Report(new StageProgress(StageProgress.WaitingForCpu)), either.Token);
+            progress.Report(new StageProgress("starting"));
+            var stop = (execution.Cancelled, either.Token);
+            var result = await Compute(command, attempt => Prepare(stage.Manifest, command, attempt, progress, log, stop), work, parent, log, either.Token);
+            log.Add(LogLevel.Information, $"made {result.Output.Sha256} in {result.Seconds:0.0} s");
+            return (result, false);
+        }
+        catch (OperationCanceledException) when (either.IsCancellationRequested)
+        {
+            log.Add(LogLevel.Information, execution.Cancelled.IsCancellationRequested ? "stopped: nobody wants it any more, or it is paused" : "interrupted: the worker stops, and another one goes on");
+            throw;
+        }
+        catch (Exception e)
+        {
+            log.Add(LogLevel.Error, StageFailure.Of(e, hasOtherWorkers: settings.Broker is not null).Message);
+            throw;
+        }
     }
 
     /// <summary>Progress follows it and says the same: that it cannot be sent is no reason not to compute.</summary>
@@ -152,11 +172,11 @@ internal sealed class StageExecutor(
     }
 
     private async Task<StoredResult> Compute(
-        ExecuteStage command, Func<TrainingAttempt, StageRun> prepare, Func<StageRun, StageOutcome> work, string? parent, CancellationToken stop)
+        ExecuteStage command, Func<TrainingAttempt, StageRun> prepare, Func<StageRun, StageOutcome> work, string? parent, ExecutionLog log, CancellationToken stop)
     {
         using var span = StartSpan(command, parent);
         var began = time.GetTimestamp();
-        var attempt = states.Begin(command.Key, command.Fresh ? command.SweepId : null, time, logger);
+        var attempt = states.Begin(command.Key, command.Fresh ? command.SweepId : null, time, log);
         var ending = "failed";
         try
         {
@@ -208,7 +228,7 @@ internal sealed class StageExecutor(
     }
 
     private StageRun Prepare(
-        StageManifest manifest, ExecuteStage command, TrainingAttempt attempt, ProgressForwarder progress, (CancellationToken Cancelled, CancellationToken Either) stop)
+        StageManifest manifest, ExecuteStage command, TrainingAttempt attempt, ProgressForwarder progress, ExecutionLog log, (CancellationToken Cancelled, CancellationToken Either) stop)
     {
         var tag = new KeyValuePair<string, object?>(LatheTelemetry.Stage, command.Stage);
         return new StageRun(checkpoints, shared, images => LatheTelemetry.Images.Add(images, tag))
@@ -228,8 +248,8 @@ internal sealed class StageExecutor(
             ShuttingDown = shutdown.Stopping,
             Stop = stop.Either,
             State = attempt,
-            Progress = new MeasuredProgress(progress, tag),
-            Logger = logger,
+            Progress = new MeasuredProgress(progress, log, tag),
+            Logger = log,
         };
     }
 
@@ -290,11 +310,12 @@ internal sealed class StageExecutor(
         }
     }
 
-    private sealed class MeasuredProgress(ProgressForwarder forward, KeyValuePair<string, object?> tag) : IProgress<StageProgress>
+    private sealed class MeasuredProgress(ProgressForwarder forward, ExecutionLog log, KeyValuePair<string, object?> tag) : IProgress<StageProgress>
     {
         public void Report(StageProgress value)
         {
             if (value.ImagesPerSecond is { } speed) LatheTelemetry.ImagesPerSecond.Record(speed, tag);
+            log.Report(value);
             forward.Report(value);
         }
     }

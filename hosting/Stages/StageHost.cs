@@ -22,9 +22,9 @@ public static class StageHost
 
     /// <summary>The same with settings at hand.</summary>
     /// <param name="settings">They must name a broker.</param>
-    /// <param name="stop">Ends it as SIGTERM does: running work saves its state and goes back to the queue.</param>
     /// <param name="beside">What the process hosts beside the stage; null: nothing.</param>
-    public static Task<int> RunAsync<TStage, TParameters>(HostingSettings settings, CancellationToken stop = default, Action<LatheBusBuilder>? beside = null)
+    /// <param name="stop">Ends it as SIGTERM does: running work saves its state and goes back to the queue.</param>
+    public static Task<int> RunAsync<TStage, TParameters>(HostingSettings settings, Action<LatheBusBuilder>? beside = null, CancellationToken stop = default)
         where TStage : class, IStage<TParameters>, new() =>
         GuardAsync(TStage.Manifest.Name, () => ServeAsync<TStage, TParameters>(settings, beside, stop));
 

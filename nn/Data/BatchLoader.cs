@@ -39,6 +39,8 @@ public sealed class BatchLoader
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(batchSize);
         if (tasks is { } number)
             ArgumentOutOfRangeException.ThrowIfNotEqual(number, Math.Clamp(number, 1, MostTasks));
+        if (split.IsTensor && augmentation is { } changes && (changes.Shift > 0 || changes.Flip || changes.Cutout > 0 || changes.Colours is not null))
+            throw new LatheException("Arrays may hold anything, so they are not shifted, mirrored, cut out or recoloured. Leave augmentation out.");
         if (augmentation?.Crop is not null && !split.IsDecoded)
             throw new LatheException("Random resized crops are for photographs in files; images in memory are shifted instead.");
         _split = split;
@@ -134,7 +136,9 @@ public sealed class BatchLoader
     {
         var (labels, shape) = (prepared.Labels, split.Shape);
         return new Batch(
-            ToTensor<float>(prepared.Images, ScalarType.Float32, labels.Length, shape.Channels, shape.Height, shape.Width),
+            shape.IsFlat
+                ? ToTensor<float>(prepared.Images, ScalarType.Float32, labels.Length, shape.Channels)
+                : ToTensor<float>(prepared.Images, ScalarType.Float32, labels.Length, shape.Channels, shape.Height, shape.Width),
             ToTensor<long>(labels, ScalarType.Int64, labels.Length),
             prepared.Shares is null
                 ? null

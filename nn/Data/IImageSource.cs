@@ -17,6 +17,9 @@ internal interface IImageSource
     /// <summary>Class of an image.</summary>
     int Label(int image);
 
+    /// <summary>An image's values where they are floats already, [C, H, W]; empty where they are bytes.</summary>
+    ReadOnlySpan<float> Values(int image) => [];
+
     /// <summary>Reads one image.</summary>
     /// <param name="image">Below <see cref="Count"/>.</param>
     /// <param name="crop">How to cut it; null: as in evaluation.</param>

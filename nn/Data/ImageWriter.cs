@@ -22,7 +22,10 @@ internal sealed class ImageWriter
     /// <returns>The class of the image that was written.</returns>
     public int Write(int index, Span<float> output)
     {
-        WriteWhole(_split.Read(index, null, default, _scratch, out var label), output);
+        if (_split.Values(index, out var label) is { Length: > 0 } values)
+            values.CopyTo(output);
+        else
+            WriteWhole(_split.Read(index, null, default, _scratch, out label), output);
         return label;
     }
 
@@ -30,6 +33,12 @@ internal sealed class ImageWriter
     /// <returns>The class of the image that was written.</returns>
     public int Write(int index, Span<float> output, Augmentation augmentation, CounterRandom random)
     {
+        if (_split.Values(index, out var own) is { Length: > 0 } values)
+        {
+            values.CopyTo(output);
+            return own;
+        }
+
         var (height, width) = (_split.Shape.Height, _split.Shape.Width);
         var image = _split.Read(index, augmentation.Crop, random, _scratch, out var label);
         if (augmentation.Colours is { } colours)

@@ -35,6 +35,17 @@ public sealed class Split
     {
     }
 
+    /// <summary>Arrays in memory.</summary>
+    internal static Split OfTensors(IImageSource source, TensorShape shape, int classes, Normalization normalization) =>
+        new(source, shape, classes, normalization) { IsTensor = true };
+
+    /// <summary>Float values of an image of a source that has such, not normalized further; empty for images of bytes.</summary>
+    internal ReadOnlySpan<float> Values(int index, out int label)
+    {
+        label = _source.Label(_indices[index]);
+        return _source.Values(_indices[index]);
+    }
+
     private Split(IImageSource source, TensorShape shape, int classes, Normalization normalization, int[] indices)
     {
         _source = source;
@@ -62,6 +73,9 @@ public sealed class Split
     /// <summary>Whether images are decoded from files each time they are needed.</summary>
     public bool IsDecoded => _source.Decodes;
 
+    /// <summary>Whether it was read from arrays, which may hold anything.</summary>
+    public bool IsTensor { get; private init; }
+
     private int ImageLength => Shape.Channels * Shape.Height * Shape.Width;
 
     /// <summary>Bytes [C, H, W] of one image, as evaluation sees it.</summary>
@@ -88,12 +102,12 @@ public sealed class Split
                 return pixels;
         }
 
-        throw new LatheException($"All {Count} images are damaged; the first one, {Damaged[0].Name}: {Damaged[0].Why}.");
+        throw new LatheException($"None of the {Count} images can be used; the first one, {Damaged[0].Name}: {Damaged[0].Why}.");
     }
 
     /// <summary>The images at the given places, in that order.</summary>
     public Split Subset(IEnumerable<int> indices) =>
-        new(_source, Shape, Classes, Normalization, [.. indices.Select(index => _indices[index])]);
+        new(_source, Shape, Classes, Normalization, [.. indices.Select(index => _indices[index])]) { IsTensor = IsTensor };
 
     /// <summary>
     /// Cuts a validation split out of this one. Which images go depends on the seed alone; both parts keep their order.

@@ -15,7 +15,12 @@ public static class TorchArchive
     private const string Dictionary = "collections.OrderedDict";
     private const int MostNesting = 4;
 
-    private static readonly string[] Nested = ["state_dict", "model_state_dict", "model"];
+    // Averaged weights before those as trained: they are what the published accuracies are of, and what timm reads.
+    private static readonly string[] Averaged = ["state_dict_ema", "model_ema"];
+    private static readonly string[] Nested = [.. Averaged, "state_dict", "model_state_dict", "model"];
+
+    // Settings beside the weights. They are read over, and nothing of them is made.
+    private static readonly string[] Ignored = ["argparse.Namespace", "torch.device"];
 
     private static readonly Dictionary<string, ScalarType> Storages = new()
     {
@@ -46,11 +51,15 @@ public static class TorchArchive
         return file.ReadByte() == 0x80;
     }
 
-    /// <summary>Reads a state dict: the file's own dictionary, or that under <c>state_dict</c>, <c>model_state_dict</c> or <c>model</c>.</summary>
+    /// <summary>
+    /// Reads a state dict: the file's own dictionary, or that under <c>state_dict_ema</c> or <c>model_ema</c> (weights averaged over the training), <c>state_dict</c>,
+    /// <c>model_state_dict</c> or <c>model</c>, the first that is there.
+    /// </summary>
     /// <param name="path">The file.</param>
+    /// <param name="say">Is told where a choice was made.</param>
     /// <returns>Tensors by name, on the CPU; they belong to the current dispose scope.</returns>
     /// <exception cref="LatheException">Damaged, of another layout, or it asks for a class that is not allowed.</exception>
-    public static IReadOnlyDictionary<string, Tensor> Read(string path)
+    public static IReadOnlyDictionary<string, Tensor> Read(string path, Action<string>? say = null)
     {
         try
         {
@@ -65,7 +74,14 @@ public static class TorchArchive
             var storages = new Dictionary<string, Tensor>();
             var content = PickleReader.Read(
                 Bytes(pickle, allowance), $"{path} (data.pkl)", Globals(allowance), id => Storage(id, name => zip.GetEntry($"{root}data/{name}"), storages, allowance));
-            return StateDict(content, path, depth: 0);
+            return StateDict(content, path, depth: 0, say);
+        }
+        catch (LatheException e) when (e.Message.Contains("which is not allowed", StringComparison.Ordinal))
+        {
+            throw new LatheException(
+                $"{e.Message.TrimEnd('.')}. If the file holds other things beside its weights, save these alone, in Python torch.save(torch.load(path, weights_only=False)['model'], "
+                + "'weights.pth'). That runs what the file asks for: do it only with files that you trust",
+                inner: e);
         }
         catch (Exception e) when (e is InvalidDataException or IOException or FormatException or NotSupportedException or ArgumentException)
         {
@@ -73,7 +89,7 @@ public static class TorchArchive
         }
     }
 
-    private static Dictionary<string, Tensor> StateDict(object? content, string path, int depth)
+    private static Dictionary<string, Tensor> StateDict(object? content, string path, int depth, Action<string>? say)
     {
         if (content is not PickleDictionary dictionary)
             throw new LatheException($"{path} holds no dictionary; expected a state dict, as torch.save(model.state_dict(), path) writes it");
@@ -81,8 +97,11 @@ public static class TorchArchive
         {
             if (dictionary.TryGet(name, out var inner) && inner is PickleDictionary nested)
             {
+                var other = Nested.FirstOrDefault(also => !Averaged.Contains(also) && dictionary.TryGet(also, out _));
+                if (Averaged.Contains(name) && other is not null)
+                    say?.Invoke($"{path}: the averaged weights, '{name}', are taken, not those under '{other}'");
                 // A dictionary may hold itself.
-                return depth < MostNesting ? StateDict(nested, path, depth + 1) : throw new LatheException($"{path} holds dictionaries within dictionaries; expected a state dict");
+                return depth < MostNesting ? StateDict(nested, path, depth + 1, say) : throw new LatheException($"{path} holds dictionaries within dictionaries; expected a state dict");
             }
         }
 
@@ -104,7 +123,16 @@ public static class TorchArchive
         new("torch._utils._rebuild_tensor_v2", arguments => Rebuild(arguments, allowance)),
         new("torch._utils._rebuild_parameter", arguments => arguments is [Tensor tensor, ..] ? tensor : throw new FormatException("a parameter has no tensor")),
         .. Storages.Keys.Select(name => new PickleGlobal(name)),
+        .. Ignored.Select(name => new PickleGlobal(name, _ => new Unread())),
     ];
+
+    /// <summary>An object whose attributes do not matter.</summary>
+    private sealed class Unread : IPickleBuilt
+    {
+        public void SetState(object? state)
+        {
+        }
+    }
 
     /// <summary>A view of a storage: (storage, offset, sizes, strides, requires gradient, hooks).</summary>
     private static Tensor Rebuild(object?[] arguments, ReadingAllowance allowance)

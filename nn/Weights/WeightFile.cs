@@ -21,20 +21,21 @@ public static class WeightFile
     /// <summary>Copies a file's tensors to a stream as safetensors: the same tensors give the same bytes, from any kind of file.</summary>
     /// <param name="path">A safetensors file, or PyTorch's (<see cref="TorchArchive"/>).</param>
     /// <param name="to">Written forward only.</param>
+    /// <param name="say">Is told where a choice was made among several state dicts; null: nobody.</param>
     /// <exception cref="LatheException">Not there, or not sound.</exception>
-    public static void Convert(string path, Stream to)
+    public static void Convert(string path, Stream to, Action<string>? say = null)
     {
         Libtorch.EnsureLoaded();
         using var scope = NewDisposeScope();
-        SafeTensorsFile.Write(to, Read(path), new Dictionary<string, string>());
+        SafeTensorsFile.Write(to, Read(path, say), new Dictionary<string, string>());
     }
 
-    private static IReadOnlyDictionary<string, Tensor> Read(string path)
+    private static IReadOnlyDictionary<string, Tensor> Read(string path, Action<string>? say)
     {
         if (!File.Exists(path))
             throw new LatheException($"there is no file {path}");
         if (TorchArchive.IsOne(path))
-            return TorchArchive.Read(path);
+            return TorchArchive.Read(path, say);
         if (TorchArchive.IsOfOldFormat(path))
         {
             throw new LatheException(

@@ -12,12 +12,15 @@ namespace Lathe.NN.Weights;
 public sealed record WeightMatch(IReadOnlyDictionary<string, string> Taken, IReadOnlyList<string> Fresh);
 
 /// <summary>
-/// Fits a state dict from elsewhere to a network, by torchvision's key names, which the zoo's networks have too. Counters of batches seen
-/// (<c>num_batches_tracked</c>) and the prefix <c>module.</c> of models trained in parallel are left out.
+/// Fits a state dict from elsewhere to a network, by torchvision's key names, which the zoo's networks have too. Counters
+/// (<c>num_batches_tracked</c>, thop's <c>total_ops</c>) and prefixes of wrapped models (<c>module.</c>, <c>_orig_mod.</c>, or any that all names have) are left out.
 /// </summary>
 public static partial class WeightFitting
 {
     private const int Shown = 6;
+
+    private static readonly string[] Wrappers = ["module.", "_orig_mod."];
+    private static readonly string[] Counters = ["num_batches_tracked", "n_averaged", "total_ops", "total_params"];
 
     /// <summary>Matches names and shapes.</summary>
     /// <param name="graph">The network.</param>
@@ -27,12 +30,13 @@ public static partial class WeightFitting
     public static WeightMatch Match(NetworkGraph graph, IReadOnlyDictionary<string, IReadOnlyList<long>> shapes, string source)
     {
         var offered = new Dictionary<string, string>();
-        foreach (var name in shapes.Keys.Where(name => !name.EndsWith(".num_batches_tracked", StringComparison.Ordinal)))
+        foreach (var name in shapes.Keys.Where(name => !IsCounter(name)))
         {
             if (!offered.TryAdd(Usual(name), name))
                 throw new LatheException($"{source} has both {offered[Usual(name)]} and {name}, which are names of one tensor; expected a state dict of one network");
         }
 
+        offered = WithoutCommonPrefix(offered, [.. ParameterShapes.Of(graph).Select(wanted => wanted.Name)]);
         var last = graph.Nodes.OfType<Linear>().LastOrDefault()?.Name;
         var taken = new Dictionary<string, string>();
         var fresh = new List<string>();
@@ -107,11 +111,30 @@ public static partial class WeightFitting
 
     private static bool IsOf(string? layer, string tensor) => layer is not null && tensor.StartsWith(layer + ".", StringComparison.Ordinal);
 
+    /// <summary>Counters of batches seen and of averages taken, and what a profiler (thop) left.</summary>
+    private static bool IsCounter(string name) => Counters.Contains(name[(name.LastIndexOf('.') + 1)..]);
+
+    /// <summary>Without modules' names that all names begin with, such as <c>model.</c> or <c>model.backbone.</c>, where more of them are the network's without those.</summary>
+    private static Dictionary<string, string> WithoutCommonPrefix(Dictionary<string, string> offered, HashSet<string> wanted)
+    {
+        var best = (Prefix: "", Fits: offered.Keys.Count(wanted.Contains));
+        var first = offered.Keys.FirstOrDefault() ?? "";
+        for (var dot = first.IndexOf('.', StringComparison.Ordinal); dot >= 0; dot = first.IndexOf('.', dot + 1))
+        {
+            var prefix = first[..(dot + 1)];
+            if (!offered.Keys.All(name => name.StartsWith(prefix, StringComparison.Ordinal))) break;
+            var fits = offered.Keys.Count(name => wanted.Contains(name[prefix.Length..]));
+            if (fits > best.Fits) best = (prefix, fits);
+        }
+
+        return best.Prefix.Length == 0 ? offered : offered.ToDictionary(pair => pair.Key[best.Prefix.Length..], pair => pair.Value);
+    }
+
     private static string Usual(string name)
     {
-        const string Parallel = "module.";
-        if (name.StartsWith(Parallel, StringComparison.Ordinal))
-            name = name[Parallel.Length..];
+        // Of models that were trained in parallel and compiled, in any order.
+        while (Wrappers.FirstOrDefault(wrapper => name.StartsWith(wrapper, StringComparison.Ordinal)) is { } wrapper)
+            name = name[wrapper.Length..];
         // torchvision's published DenseNets still have the names of its first version: norm.1 for norm1.
         return FirstDenseNets().Replace(name, "$1$2");
     }

@@ -32,6 +32,9 @@ public sealed record CoordinatorOptions
     /// <summary>How long a submission waits for a stage's worker to check parameters.</summary>
     public TimeSpan CheckPatience { get; init; } = TimeSpan.FromSeconds(10);
 
+    /// <summary>How long a client waits for an export that a worker makes.</summary>
+    public TimeSpan ExportPatience { get; init; } = TimeSpan.FromMinutes(2);
+
     /// <summary>How long a submission waits for the fingerprint of a data set. One that takes longer is read once the sweep is recorded.</summary>
     public TimeSpan FingerprintPatience { get; init; } = TimeSpan.FromSeconds(10);
 

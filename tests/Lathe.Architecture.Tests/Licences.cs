@@ -23,10 +23,9 @@ public sealed partial class Licences
     {
         ["Microsoft.ML.OnnxRuntime"] = "MIT",
         ["Microsoft.ML.OnnxRuntime.Managed"] = "MIT",
-        ["CommandLineParser"] = "MIT", // License.md in the package
-        ["Gee.External.Capstone"] = "MIT", // and Capstone itself: BSD-3-Clause
+        ["CommandLineParser"] = "MIT",
+        ["K4os.Compression.LZ4"] = "MIT", // names a page only
         ["Microsoft.DotNet.PlatformAbstractions"] = "MIT",
-        ["System.Reflection.TypeExtensions"] = "MIT",
         // Their READMEs: MIT. Parts of the S3 server of the tests.
         ["busboy"] = "MIT",
         ["dicer"] = "MIT",
@@ -64,7 +63,7 @@ public sealed partial class Licences
 
     private static List<Package> Found() =>
     [
-        .. NuGetPackages().Concat(NpmPackages()).OrderBy(p => p.Source, StringComparer.Ordinal).ThenBy(p => p.Name, StringComparer.OrdinalIgnoreCase).ThenBy(p => p.Version, StringComparer.Ordinal),
+        .. NuGetPackages().Concat(NpmPackages()).GroupBy(p => (p.Source, p.Name, p.Version)).Select(same => same.First() with { IsInProduct = same.Any(p => p.IsInProduct) }).OrderBy(p => p.Source, StringComparer.Ordinal).ThenBy(p => p.Name, StringComparer.OrdinalIgnoreCase).ThenBy(p => p.Version, StringComparer.Ordinal),
     ];
 
     private static IEnumerable<Package> NuGetPackages()

@@ -50,7 +50,16 @@ public sealed class Cluster : IAsyncDisposable
         var cluster = new Cluster(environment, url, apart);
         cluster._processes.Add(LatheProcess.Start("Lathe.Coordinator", [], cluster.EnvironmentOf("coordinator")));
         foreach (var stage in Executables.Keys) cluster.StartWorker(stage);
-        await Eventually.True(() => cluster.Answers("/health/ready"), "the coordinator is ready", seconds: 60);
+        try
+        {
+            await Eventually.True(() => cluster.Answers("/health/ready"), "the coordinator is ready", seconds: 120);
+        }
+        catch (TimeoutException e)
+        {
+            await cluster.DisposeAsync();
+            throw new TimeoutException($"{e.Message}\n{cluster.Output}");
+        }
+
         return cluster;
     }
 

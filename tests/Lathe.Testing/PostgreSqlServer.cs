@@ -91,7 +91,7 @@ public sealed class PostgreSqlServer : IAsyncLifetime
     {
         var key = Path.Combine(_folder, "server.key");
         File.Copy(authority.Key, key, overwrite: true);
-        File.SetUnixFileMode(key, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(key, UnixFileMode.UserRead | UnixFileMode.UserWrite);
         var certificate = Path.Combine(_folder, "server.pem");
         File.Copy(authority.Certificate, certificate, overwrite: true);
         if (System.Environment.IsPrivilegedProcess)

@@ -87,6 +87,14 @@ public sealed partial class Serving_the_page
         foreach (var tint in Enum.GetValues<Tint>()) Assert.Contains($"--{tint.ToString().ToLowerInvariant()}: {PlotStyle.Of(tint)};", light);
     }
 
+    [Fact]
+    public void Scripts_know_no_stage_and_no_metric_by_name()
+    {
+        var scripts = Directory.GetFiles(Root, "*.js", SearchOption.AllDirectories).Where(file => !file.Contains("vendor", StringComparison.Ordinal)).ToList();
+        Assert.NotEmpty(scripts);
+        foreach (var script in scripts) Assert.DoesNotMatch("['\"`](top1\\w*|top5|train|prune|quantize|evaluate)['\"`]", File.ReadAllText(script));
+    }
+
     [GeneratedRegex("<base href=\"([^\"]+)\">")]
     private static partial Regex BaseFolder();
 

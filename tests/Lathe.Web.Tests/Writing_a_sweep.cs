@@ -27,7 +27,7 @@ public sealed class Writing_a_sweep(Browser browser) : IClassFixture<Browser>
         await tab.Page.GetByRole(AriaRole.Button, new() { Name = "Add", Exact = true }).ClickAsync();
         await tab.Page.GetByLabel("share").FillAsync("0.5, 3");
         await Expect(file).ToHaveValueAsync(new System.Text.RegularExpressions.Regex(@"share: \[ ?0\.5, 3 ?\]|share:\s+- 0\.5\s+- 3"));
-        await Expect(tab.Page.Locator(".stage .problem")).ToContainTextAsync("expected at most 1");
+        await Expect(tab.Page.Locator(".stage .problem")).ToContainTextAsync("is 3, expected");
         await Expect(tab.Page.Locator(".problems li")).ToHaveCountAsync(1);
         await Expect(start).ToBeDisabledAsync();
         await tab.Page.GetByLabel("share").FillAsync("0.5, 0.25");

@@ -115,6 +115,9 @@ function App() {
   return who.isOpen ? html`<${Frame} />` : html`<${Login} />`;
 }
 
+// The first page comes while the coordinator says who is there.
+pages[pageOf(route.value.parts)]?.().catch(() => {});
+
 const root = document.getElementById('app');
 if (root) render(html`<${App} />`, root);
 // What was loaded is whole: the next time that a part is missing, the page may load itself again.

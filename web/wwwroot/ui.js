@@ -111,6 +111,15 @@ export function Copy({ text, label = 'Copy' }) {
 export const Facts = ({ items }) => html`<dl class="facts">${items.filter(([, v]) => v != null && v !== '' && v !== false).map(([name, value]) =>
   html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
 
+/**
+ * Something that is made when it is unfolded: a chart cannot be drawn where it has no room.
+ * @param {{ title: any, isOpen?: boolean, children: any }} props
+ */
+export function Fold({ title, isOpen = false, children }) {
+  const [isShown, show] = useState(isOpen);
+  return html`<details open=${isShown} onToggle=${(/** @type {any} */ e) => show(e.target.open)}><summary>${title}</summary>${isShown && children}</details>`;
+}
+
 // Messages and questions
 
 /** @typedef {{ id: number, text: string, isBad: boolean }} Message */

@@ -36,6 +36,7 @@ internal static class FaultsCommand
     /// <summary>The disk of the store is full for a while, in the middle of the sweep.</summary>
     public static async Task<int> DiskAsync(int executions)
     {
+        if (SmallDisk.Missing is { } missing) throw new LatheException(missing);
         using var disk = SmallDisk.Mount(16);
         var store = Path.Combine(disk.Folder, "store");
         await using var scene = await FaultScene.StartAsync(new Dictionary<string, string> { [HostingSettings.StoreVariable] = store });

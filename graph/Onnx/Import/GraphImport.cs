@@ -26,6 +26,8 @@ internal sealed partial class GraphImport
     private readonly List<string> _notes = [];
     private readonly Dictionary<string, Func<NodeProto, OnnxValue>> _operations;
     private long? _batch;
+    private bool _isLast;
+    private string? _end;
 
     /// <param name="graph">The graph.</param>
     /// <param name="version">Version of the operator set.</param>
@@ -78,6 +80,7 @@ internal sealed partial class GraphImport
         _batch = batch;
         int[] sizes = [.. rest.Select(extent => Small(extent!.Value))];
         var value = Read(input.Name, sizes);
+        _isLast = value.ChannelsLast;
         var shape = value.Shape;
         if ((Int128)shape.Channels * shape.Height * shape.Width > ShapeInference.MaxValues)
             throw new LatheException($"its images are {shape}, more than {ShapeInference.MaxValues} values");
@@ -158,6 +161,7 @@ internal sealed partial class GraphImport
         if (value is PartialValue { Part: Part.Softmax } softmax)
         {
             _notes.Add($"{softmax.By} at the end is left out: logits are what is trained and compared");
+            _end = softmax.By[..softmax.By.IndexOf(' ', StringComparison.Ordinal)];
             value = softmax.Of;
         }
 
@@ -173,7 +177,7 @@ internal sealed partial class GraphImport
         GraphValidation.Check(graph);
         var parameters = ParameterShapes.Of(graph);
         if (parameters.Count == 0) throw new LatheException("it has no weights");
-        return new ImportedNetwork(graph, parameters.ToDictionary(p => p.Name, p => _parameters[p.Name]), _notes);
+        return new ImportedNetwork(graph, parameters.ToDictionary(p => p.Name, p => _parameters[p.Name]), _notes) { IsChannelsLast = _isLast, End = _end };
     }
 
     /// <summary>The nodes that lead to a tensor.</summary>
@@ -197,6 +201,7 @@ internal sealed partial class GraphImport
             || nodes.Sum(node => node.Inputs.Count(input => input == end)) > (end == output ? 0 : 1))
             return (nodes, output);
         _notes.Add($"{sigmoid.Kind} '{sigmoid.Name}' at the end is left out: logits are what is trained and compared");
+        _end = _end is null ? sigmoid.Kind.ToString() : $"{sigmoid.Kind} and {_end}";
         var before = sigmoid.Inputs[0];
         return (Needed(Reading(nodes, end, before), end == output ? before : output), end == output ? before : output);
     }

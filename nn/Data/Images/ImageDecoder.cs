@@ -4,7 +4,7 @@ using SkiaSharp;
 namespace Lathe.NN.Data;
 
 /// <summary>
-/// Decodes the box of a JPEG or PNG that a network input needs, at the smallest scale that still has as many pixels, and resizes it.
+/// Decodes the box of a JPEG, PNG, WebP or BMP that a network input needs, at the smallest scale that still has as many pixels, and resizes it.
 /// Grey images become colour, transparency is dropped, EXIF rotation and colour profiles are left alone (as ImageNet's readers do).
 /// Keeps its memory between images; not for two threads at once.
 /// </summary>
@@ -39,7 +39,9 @@ internal sealed class ImageDecoder
             using var codec = SKCodec.Create(data)
                 ?? throw new DamagedImageException("it is not an image, or one of an unknown format");
             var whole = codec.Info.Size;
-            if ((long)whole.Width * whole.Height is var pixels && (pixels > MostPixels || pixels > FewPixels + (MostPixelsOfByte * file.Length)))
+            if ((long)whole.Width * whole.Height > MostPixels)
+                throw new DamagedImageException($"it has {whole.Width} x {whole.Height} pixels; the most that is read is {MostPixels >> 20} x 2^20. Make it smaller");
+            if ((long)whole.Width * whole.Height is var pixels && (pixels > FewPixels + (MostPixelsOfByte * file.Length)))
                 throw new DamagedImageException($"it claims to be {whole.Width} x {whole.Height} pixels");
             var wanted = box(whole.Width, whole.Height);
             var size = Size(codec, wanted, outputWidth, outputHeight);

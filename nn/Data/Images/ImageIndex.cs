@@ -14,10 +14,11 @@ internal sealed record ImageIndex(int Classes, ImagePlace[] Train, ImagePlace[] 
     /// <exception cref="LatheException">No images, a class without any, an unknown class, a damaged tar, labels that contradict one another.</exception>
     public static ImageIndex Read(ImageSetFiles files)
     {
+        var tested = files.Form == ImageSetForm.Folders ? files.Validation[0] : "val";
         var train = Labelled(files, files.Train, "train");
-        var validation = Labelled(files, files.Validation, "val");
+        var validation = Labelled(files, files.Validation, tested);
         if (train.IsEmpty || validation.IsEmpty)
-            throw new LatheException($"{files.Root}: there are no images (.jpg, .jpeg, .png) for {(train.IsEmpty ? "train" : "val")}. Expected {ImageSetFiles.Expected}.");
+            throw new LatheException($"{files.Root}: there are no images (.jpg, .jpeg, .png, .webp, .bmp) for {(train.IsEmpty ? "train" : tested)}. Expected {ImageSetFiles.Expected}.");
         if (train.HasNumbers != validation.HasNumbers)
             throw new LatheException($"{files.Root}: one of train and val names classes by .cls members and the other by folders. Use one way for both.");
         return train.HasNumbers ? ByNumber(files.Root, train, validation) : ByFolder(train, validation);

@@ -65,7 +65,7 @@ internal sealed record TarListing(List<TarImage> Images, Dictionary<string, int>
                     listing.Folders.Add(entry.Name.TrimEnd('/'));
                 if (entry.EntryType is not (TarEntryType.RegularFile or TarEntryType.V7RegularFile) || !IsOf(entry.Name, split))
                     continue;
-                var isImage = ImageSetFiles.IsImage(Path.GetFileName(entry.Name.AsSpan()));
+                var isImage = ImageSetFiles.IsShardImage(Path.GetFileName(entry.Name.AsSpan()));
                 var isNumber = entry.Name.EndsWith(".cls", StringComparison.Ordinal);
                 if (isImage || isNumber)
                     RefuseTwice(tar, entry.Name, known);

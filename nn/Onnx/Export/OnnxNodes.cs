@@ -226,7 +226,9 @@ internal static class OnnxNodes
     /// <summary>A border that counts is the pooling's own padding, unless there is one beyond it that does not.</summary>
     private static void Pool(OnnxGraphWriter to, AvgPool2d pool, string input)
     {
-        if (pool.Beyond.IsNone)
+        // Runtimes refuse a padding as wide as the kernel.
+        var isOwn = Math.Max(pool.Padding.Top, pool.Padding.Bottom) < pool.Kernel.Height && Math.Max(pool.Padding.Left, pool.Padding.Right) < pool.Kernel.Width;
+        if (pool.Beyond.IsNone && isOwn)
         {
             to.Make(pool, "AveragePool", [input], Kernel(pool.Kernel), Strides(pool.Stride), Pads(pool.Padding), Messages.Attribute("count_include_pad", 1));
             return;

@@ -12,7 +12,37 @@ public sealed record SubmissionAnswer(Guid Id, IReadOnlyList<string> Notes);
 /// <param name="Problems">Everything that is wrong; empty: nothing is.</param>
 /// <param name="Notes">What could not be checked and why.</param>
 /// <param name="Executions">Executions that the sweep has; 0 where it has problems.</param>
-public sealed record CheckAnswer(IReadOnlyList<SweepProblem> Problems, IReadOnlyList<string> Notes, int Executions);
+/// <param name="Spec">The sweep, where it was sent as text and its form is right.</param>
+/// <param name="Yaml">The sweep as the text of a sweep file, where it was sent as JSON.</param>
+public sealed record CheckAnswer(
+    IReadOnlyList<SweepProblem> Problems,
+    IReadOnlyList<string> Notes,
+    int Executions,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] SweepSpec? Spec = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Yaml = null);
+
+/// <summary>A sweep as it was submitted, to be submitted again with changes.</summary>
+/// <param name="Spec">The sweep.</param>
+/// <param name="Yaml">The same as the text of a sweep file.</param>
+/// <param name="Fresh">True: it took no earlier results.</param>
+/// <param name="Priority">Its priority now.</param>
+/// <param name="Share">The share that it divides with others; null: one of its own.</param>
+/// <param name="Weight">Size of the share.</param>
+/// <param name="Limits">How much it may take; null: no limits.</param>
+public sealed record SpecAnswer(SweepSpec Spec, string Yaml, bool Fresh, int Priority, string? Share, double Weight, SweepLimits? Limits);
+
+/// <summary>A model of the zoo.</summary>
+/// <param name="Name">As a sweep names it.</param>
+/// <param name="Summary">One line for a person.</param>
+/// <param name="Dataset">Data set that it is usual on.</param>
+/// <param name="Parameters">Its weights there, dense.</param>
+/// <param name="Multiplications">Multiplications for one image there, dense.</param>
+public sealed record ModelAnswer(string Name, string Summary, string Dataset, long Parameters, long Multiplications);
+
+/// <summary>A data set with a name of its own.</summary>
+/// <param name="Name">As a sweep names it.</param>
+/// <param name="Place">Where this coordinator finds it; null: it does not, and workers may.</param>
+public sealed record DatasetAnswer(string Name, string? Place);
 
 /// <summary>Answer to an order.</summary>
 /// <param name="Executions">Number of executions that it moved; null: of a whole sweep they are not counted.</param>

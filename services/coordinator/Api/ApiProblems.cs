@@ -32,7 +32,7 @@ internal static partial class ApiProblems
             var fault = FaultOf(e);
             if (fault.Status >= StatusCodes.Status500InternalServerError)
             {
-                var known = fault.Status == StatusCodes.Status503ServiceUnavailable;
+                var known = fault.Status is StatusCodes.Status503ServiceUnavailable or StatusCodes.Status504GatewayTimeout;
                 app.Logger.Log(known ? LogLevel.Warning : LogLevel.Error, known ? null : e, "{Method} {Path}: {Reason}", context.Request.Method, context.Request.Path, e.GetBaseException().Message);
             }
 

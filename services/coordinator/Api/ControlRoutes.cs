@@ -1,16 +1,21 @@
 using Lathe.Contracts;
 using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.EntityFrameworkCore;
 
 namespace Lathe.Coordinator;
 
 /// <summary>Orders about a sweep, a stage of it or one execution. Every order may be given twice. One that arrived is carried out, whether or not the client waits.</summary>
-internal sealed class ControlRoutes(Orchestrator orchestrator, SweepTargets targets, IHostApplicationLifetime lifetime)
+internal sealed class ControlRoutes(Orchestrator orchestrator, SweepTargets targets, CoordinatorStore store, CoordinatorOptions options, TimeProvider time, IHostApplicationLifetime lifetime)
 {
     private CancellationToken Stop => lifetime.ApplicationStopping;
 
     public Task<Ok<OrderAnswer>> PauseAsync(string reference, string? stage, int? execution) => OrderAsync(reference, stage, execution, orchestrator.PauseAsync);
 
-    public Task<Ok<OrderAnswer>> ResumeAsync(string reference, string? stage, int? execution) => OrderAsync(reference, stage, execution, orchestrator.ResumeAsync);
+    public Task<Ok<OrderAnswer>> ResumeAsync(string reference, string? stage, int? execution) => OrderAsync(reference, stage, execution, async (target, stop) =>
+    {
+        await AdoptAsync(target.Sweep, stop);
+        return await orchestrator.ResumeAsync(target, stop);
+    });
 
     public Task<Ok<OrderAnswer>> CancelAsync(string reference, string? stage, int? execution) => OrderAsync(reference, stage, execution, orchestrator.CancelAsync);
 
@@ -19,9 +24,10 @@ internal sealed class ControlRoutes(Orchestrator orchestrator, SweepTargets targ
         var order = JsonBody.IsThere(request) ? await JsonBody.ReadAsync<RetryOrder>(request, stop: request.HttpContext.RequestAborted) : new RetryOrder();
         return await OrderAsync(reference, stage, execution, async (target, stop) =>
         {
-            if (order.Set is not { Count: > 0 } set) return await orchestrator.RetryAsync(target, null, stop);
-            var changes = await orchestrator.CheckRetryAsync(target, set, stop);
-            return changes.Problems.Count > 0 ? throw ApiFault.Unacceptable(changes.Problems) : await orchestrator.RetryAsync(target, changes.Parameters, stop);
+            var changes = order.Set is { Count: > 0 } set ? await orchestrator.CheckRetryAsync(target, set, stop) : null;
+            if (changes?.Problems.Count > 0) throw ApiFault.Unacceptable(changes.Problems);
+            await AdoptAsync(target.Sweep, stop);
+            return await orchestrator.RetryAsync(target, changes?.Parameters, stop);
         });
     }
 
@@ -42,6 +48,14 @@ internal sealed class ControlRoutes(Orchestrator orchestrator, SweepTargets targ
     {
         await orchestrator.DeleteAsync(await targets.IdAsync(reference, Stop), Stop);
         return TypedResults.NoContent();
+    }
+
+    /// <summary>A sweep of a <c>lathe run</c> that is over goes on here: nobody else would run it.</summary>
+    private async Task AdoptAsync(Guid sweep, CancellationToken stop)
+    {
+        await using var database = store.Open();
+        if (await database.Sweeps.AsNoTracking().SingleOrDefaultAsync(s => s.Id == sweep, stop) is { } row && row.IsWithoutOwner(time.GetUtcNow(), options))
+            await orchestrator.AdoptAsync(sweep, stop);
     }
 
     private async Task<NoContent> PinAsync(string reference, bool isPinned)

@@ -74,6 +74,30 @@ public sealed record ExecutionPlace(Guid Sweep, string Name, int Index);
 /// <param name="Url">Page that shows it; null: the coordinator was not told of one (<see cref="ApiSettings.TraceVariable"/>).</param>
 public sealed record TraceLink(string Id, string? Url);
 
+/// <summary>The course of some executions.</summary>
+/// <param name="Curves">In the order of the tree.</param>
+public sealed record CurvesAnswer(IReadOnlyList<ExecutionCurve> Curves);
+
+/// <summary>The course of one execution.</summary>
+/// <param name="Index">Place in the sweep's tree.</param>
+/// <param name="Stage">Stage name.</param>
+/// <param name="State">Where it stands.</param>
+/// <param name="Parameters">Its parameters, defaults included.</param>
+/// <param name="Varied">Names of those that differ from its siblings'.</param>
+/// <param name="Epochs">Figures of its epochs so far, in order.</param>
+public sealed record ExecutionCurve(
+    int Index, string Stage, ExecutionState State, System.Text.Json.JsonElement Parameters, IReadOnlyList<string> Varied, IReadOnlyList<EpochPoint> Epochs);
+
+/// <summary>Executions that start from one of a sweep.</summary>
+/// <param name="Nodes">In the order of the tree.</param>
+/// <param name="Next">Index to ask for the next page with; null: there is none.</param>
+public sealed record TreePage(IReadOnlyList<TreeNode> Nodes, int? Next);
+
+/// <summary>An execution in the tree.</summary>
+/// <param name="Execution">The execution.</param>
+/// <param name="Children">Executions that start from it.</param>
+public sealed record TreeNode(ExecutionStatus Execution, int Children);
+
 /// <summary>Pictures and tables that a stage made of its result.</summary>
 /// <param name="Panels">In the stage's order; empty: it made none, or has no result yet.</param>
 public sealed record ExecutionPanels(IReadOnlyList<Panel> Panels);

@@ -1,5 +1,4 @@
 using System.Text;
-using Lathe.Contracts;
 using Lathe.Contracts.Panels;
 using Lathe.Hosting;
 using Lathe.Reports.Drawings;
@@ -26,6 +25,14 @@ internal static class ExecutionRoutes
     {
         var (sweep, index) = await targets.ExecutionAsync(execution, stop);
         return TypedResults.Ok(await executions.DetailAsync(sweep, index, why == true, stop));
+    }
+
+    /// <summary>Executions that start from one of a sweep.</summary>
+    public static async Task<Ok<TreePage>> TreeAsync(string reference, int? parent, int? after, int? limit, ExecutionQueries executions, SweepTargets targets, CancellationToken stop)
+    {
+        ReadingRoutes.CheckLimit(limit);
+        var target = await targets.FindAsync(reference, null, parent, stop);
+        return TypedResults.Ok(await executions.TreeAsync(target.Sweep, parent, after, limit ?? ReadingRoutes.UsualPage, stop));
     }
 
     /// <summary>Pictures and tables of a result as data.</summary>

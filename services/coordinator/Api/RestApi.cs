@@ -21,6 +21,7 @@ public static class RestApi
         services.AddSingleton<ControlRoutes>();
         services.AddSingleton<EventRoutes>();
         services.AddSingleton<CheckpointRoutes>();
+        services.AddSingleton<FileRoutes>();
         services.Configure<RouteHandlerOptions>(options => options.ThrowOnBadRequest = true);
         services.ConfigureHttpJsonOptions(options =>
         {
@@ -46,7 +47,7 @@ public static class RestApi
         submit.MapPost("/sweeps", SubmissionRoutes.SubmitAsync).Takes<SweepSubmission>().WithMetadata(Idempotency)
             .WithSummary("Checks a sweep and records it. The header Idempotency-Key makes it safe to send again.");
         submit.MapPost("/sweeps/check", SubmissionRoutes.CheckAsync).Takes<SweepSubmission>()
-            .WithSummary("Says what is wrong with a sweep and how many executions it has. Records nothing.");
+            .WithSummary("Says what is wrong with a sweep and how many executions it has. Records nothing. A sweep may be sent as text (yaml): then problems have a line and a column.");
         submit.MapPost("/sweeps/plan", PlanRoutes.PlanAsync).Takes<SweepSubmission>()
             .WithSummary("Says what a sweep would do: its executions, what is cached, sizes and time; with why=true, what differs from earlier executions. Records nothing.");
         read.MapGet("/sweeps", ReadingRoutes.ListAsync).WithSummary("Sweeps, latest first; of some states (state=running,failed), or with some text in their name (search=). The next page begins before the last sweep of this one.");
@@ -58,14 +59,30 @@ public static class RestApi
             .WithSummary("Results of a sweep, one row for each leaf of its tree; without a limit all.");
         read.MapGet("/sweeps/{reference}/best", ReadingRoutes.BestAsync).Named()
             .WithSummary("Results that no other beats: on the Pareto front of the first metric of which more is better against one of which less is.");
+        read.MapGet("/sweeps/{reference}/table", TableRoutes.TableAsync).Named().Produces<ResultTable>().Produces(StatusCodes.Status304NotModified).WithMetadata(Version)
+            .WithSummary("Results of a sweep as a table: what differs between its leaves, and their figures. format=csv or parquet gives a file.");
+        read.MapGet("/sweeps/{reference}/tree", ExecutionRoutes.TreeAsync).Named().WithSummary("Executions that start from one (parent=INDEX), or the first ones, with the number of those that start from each.");
+        read.MapGet("/sweeps/{reference}/curves", ReadingRoutes.CurvesAsync).Named().WithSummary("Figures of the epochs of the executions that run, or of some (executions=1,2).");
+        read.MapGet("/sweeps/{reference}/spec", ReadingRoutes.SpecAsync).Named().WithSummary("A sweep as it was submitted, as JSON and as the text of a sweep file.");
         read.MapGet("/sweeps/{reference}/events", (string reference, long? since, HttpContext context, EventRoutes events) => events.StreamAsync(reference, since, context))
             .Named().Produces<SweepEvent>(contentType: EventRoutes.MediaType).Fails(StatusCodes.Status503ServiceUnavailable).WithMetadata(LastEvent).WithSummary("What happens to a sweep, as server-sent events. The header Last-Event-ID goes on after an event, since=-1 begins now.");
         read.MapGet("/executions/{execution}", ExecutionRoutes.DetailAsync).Named().WithSummary("One execution, named SWEEP:INDEX, by its id or by its key.");
         read.MapGet("/executions/{execution}/panels", ExecutionRoutes.PanelsAsync).Named().WithSummary("Pictures and tables of its result, as data.");
         read.MapGet("/executions/{execution}/panels/{panel}.svg", ExecutionRoutes.DrawnAsync).Named().Produces<string>(contentType: ExecutionRoutes.Svg)
             .WithSummary("One of them, drawn; theme=light or dark sets its colours.");
+        read.MapGet("/executions/{execution}/logs", LogRoutes.ReadAsync).Named().WithSummary("The last 1,000 lines of its log, or those after a line; what runs writes more every few seconds.");
+        read.MapGet("/executions/{execution}/files", (string execution, FileRoutes files, CancellationToken stop) => files.ListAsync(execution, stop))
+            .Named().WithSummary("Files of its checkpoint, exports that were made of it, and forms in which workers export it.");
+        read.MapGet("/executions/{execution}/files/{name}", (string execution, string name, FileRoutes files, CancellationToken stop) => files.GetAsync(execution, name, stop))
+            .Named().Produces<Stream>(contentType: FileRoutes.Bytes).WithSummary("One of the files.");
+        submit.MapPost("/executions/{execution}/exports", (string execution, HttpRequest request, FileRoutes files) => files.ExportAsync(execution, request))
+            .Takes<ExportOrder>().Named().Fails(StatusCodes.Status409Conflict).Fails(StatusCodes.Status503ServiceUnavailable).Fails(StatusCodes.Status504GatewayTimeout)
+            .WithSummary("Has a worker export its checkpoint, and verify that. The first time may take a minute; then the store has it.");
+        read.MapGet("/compare", CompareRoutes.CompareAsync).Named().WithSummary("Two to six results side by side (executions=SWEEP:3,SWEEP:7): figures, widths and weights of the layers, panels.");
         read.MapGet("/stages", ReadingRoutes.Stages).WithSummary("Stages that workers have announced, with the JSON Schema of their parameters.");
 
+        read.MapGet("/models", ReadingRoutes.Models).WithSummary("Models of the zoo, with their dense size on their usual data set.");
+        read.MapGet("/datasets", ReadingRoutes.Datasets).WithSummary("Data sets with names of their own, and whether this coordinator finds them.");
         read.MapGet("/workers", WorkerRoutes.WorkersAsync).WithSummary("Workers that are up, and what each of them does.");
         read.MapGet("/queues", WorkerRoutes.QueuesAsync).WithSummary("What waits for each version of a stage, and who could take it.");
 

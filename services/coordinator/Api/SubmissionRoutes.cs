@@ -10,27 +10,30 @@ internal static class SubmissionRoutes
     /// <summary>Header with the client's own name of a request: the same one again gives the sweep that was recorded.</summary>
     public const string IdempotencyKey = "Idempotency-Key";
 
-    // Problems are told by their place in the sweep.
-    private const string Spec = "/spec";
-
     /// <summary>Checks a sweep and records it. Once it has arrived it is recorded, whether or not the client waits for the answer.</summary>
-    public static async Task<Created<SubmissionAnswer>> SubmitAsync(HttpRequest request, Orchestrator orchestrator, IHostApplicationLifetime lifetime)
+    public static async Task<Created<SubmissionAnswer>> SubmitAsync(HttpRequest request, Orchestrator orchestrator, StageCatalog stages, IHostApplicationLifetime lifetime)
     {
-        var submission = await JsonBody.ReadAsync<SweepSubmission>(request, Spec, request.HttpContext.RequestAborted);
-        submission = submission with { RequestId = submission.RequestId ?? request.Headers[IdempotencyKey].FirstOrDefault() };
+        var sent = await SentSweep.ReadAsync(request, stages, request.HttpContext.RequestAborted);
+        if (sent.Problems.Count > 0) throw ApiFault.Unacceptable(sent.Placed(sent.Problems));
+        var submission = sent.Submission with { RequestId = sent.Submission.RequestId ?? request.Headers[IdempotencyKey].FirstOrDefault() };
         var outcome = await orchestrator.SubmitAsync(submission, request.Headers[Headers.TraceParent].FirstOrDefault(), lifetime.ApplicationStopping);
         return outcome.Id is { } id
             ? TypedResults.Created($"/sweeps/{id}", new SubmissionAnswer(id, outcome.Notes))
-            : throw ApiFault.Unacceptable(outcome.Problems, outcome.Notes);
+            : throw ApiFault.Unacceptable(sent.Placed(outcome.Problems), outcome.Notes);
     }
 
     /// <summary>Says what is wrong with a sweep and how many executions it has; records nothing.</summary>
-    public static async Task<Ok<CheckAnswer>> CheckAsync(HttpRequest request, Orchestrator orchestrator, CancellationToken stop)
+    public static async Task<Ok<CheckAnswer>> CheckAsync(HttpRequest request, Orchestrator orchestrator, StageCatalog stages, CancellationToken stop)
     {
-        var submission = await JsonBody.ReadAsync<SweepSubmission>(request, Spec, stop);
-        if (submission.Spec is not { } spec) throw ApiFault.Unacceptable("", "no sweep in the submission");
-        var (plan, problems, notes) = await orchestrator.CheckAsync(spec, stop);
-        problems = [.. SubmissionTerms.Problems(submission), .. problems];
-        return TypedResults.Ok(new CheckAnswer(problems, notes, problems.Count > 0 ? 0 : plan.Executions.Count));
+        var sent = await SentSweep.ReadAsync(request, stages, stop);
+        if (sent.Problems.Count > 0) return TypedResults.Ok(new CheckAnswer(sent.Placed(sent.Problems), [], 0));
+        var (plan, problems, notes) = await orchestrator.CheckAsync(sent.Submission.Spec, stop);
+        problems = [.. SubmissionTerms.Problems(sent.Submission), .. sent.Placed(problems)];
+        return TypedResults.Ok(new CheckAnswer(
+            problems, notes, problems.Count > 0 ? 0 : plan.Executions.Count, sent.Document?.Spec, sent.Document is null && IsWhole(sent.Submission.Spec) ? SweepYaml.Of(sent.Submission.Spec) : null));
     }
+
+    /// <summary>A sweep of JSON may lack what every sweep file has.</summary>
+    private static bool IsWhole(SweepSpec spec) => spec is { Name: not null, Models: not null, Datasets: not null, Seeds: not null, Stages: not null }
+        && spec.Models.Concat(spec.Datasets).All(n => n is not null) && spec.Stages.All(s => s?.Stage is not null);
 }

@@ -81,9 +81,9 @@ internal sealed class EarlierExecutions
     /// <summary>Reads the latest of each stage.</summary>
     /// <param name="store">The database; null: there is none.</param>
     /// <param name="stages">Names of stages.</param>
-    /// <param name="stop">Gives up.</param>
     /// <param name="before">Only those that ended before; null: all.</param>
-    public static async Task<EarlierExecutions> ReadAsync(CoordinatorStore? store, IReadOnlyList<string> stages, CancellationToken stop, DateTimeOffset? before = null)
+    /// <param name="stop">Gives up.</param>
+    public static async Task<EarlierExecutions> ReadAsync(CoordinatorStore? store, IReadOnlyList<string> stages, DateTimeOffset? before, CancellationToken stop)
     {
         var all = new Dictionary<string, List<Earlier>>();
         if (store is null) return new EarlierExecutions(all);

@@ -28,7 +28,7 @@ public sealed class SweepForecasts(CoordinatorStore? store, CheckpointStore chec
         var known = await LookUpAsync(submission, plan, data, stop);
         var times = await EarlierTimes.ReadAsync(store, plan, stop);
         var seconds = plan.Executions.Select(e => known[e.Index].IsCached ? 0 : times.Of(e)).ToList();
-        var earlier = why ? await EarlierExecutions.ReadAsync(store, [.. plan.Executions.Take(limit).Where(e => !known[e.Index].IsCached).Select(e => e.Manifest.Name).Distinct()], stop) : null;
+        var earlier = why ? await EarlierExecutions.ReadAsync(store, [.. plan.Executions.Take(limit).Where(e => !known[e.Index].IsCached).Select(e => e.Manifest.Name).Distinct()], null, stop) : null;
         var steps = plan.Executions.GroupBy(e => e.Step).OrderBy(g => g.Key).Select(g => new StepForecast(
             g.Key, g.First().Manifest.Name, g.First().Manifest.Version, g.Count(), g.Count(e => known[e.Index].IsCached), Sum(g.Select(e => seconds[e.Index])),
             Ranges([.. g.Select(e => Sizes(verdict, e))]))).ToList();

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Lathe.Contracts;
 using Microsoft.EntityFrameworkCore;
 
@@ -44,6 +43,26 @@ internal sealed class ExecutionQueries(CoordinatorStore store, SweepQueries quer
             why && execution is not null && node.State != ExecutionState.Cached ? await NearestAsync(view, node, execution, stop) : null);
     }
 
+    /// <summary>Executions that start from one, or the first ones of a sweep, a page at a time.</summary>
+    /// <param name="sweep">The sweep.</param>
+    /// <param name="parent">Index of the one; null: the first ones.</param>
+    /// <param name="after">Index after which the page begins; null: from the first.</param>
+    /// <param name="limit">The most of them.</param>
+    /// <param name="stop">Gives up.</param>
+    public async Task<TreePage> TreeAsync(Guid sweep, int? parent, int? after, int limit, CancellationToken stop)
+    {
+        await using var database = store.Open();
+        var view = await queries.ViewAsync(database, sweep, stop);
+        var from = after ?? -1;
+        var nodes = await NodeView.ReadAsync(database, view, all => all.Where(n => n.Parent == parent && n.Index > from).OrderBy(n => n.Index).Take(limit + 1), stop);
+        var isMore = nodes.Count > limit;
+        if (isMore) nodes.RemoveAt(limit);
+        var indices = nodes.ConvertAll(n => n.Index);
+        var children = await database.Nodes.Where(n => n.SweepId == sweep && n.Parent != null && indices.Contains(n.Parent.Value))
+            .GroupBy(n => n.Parent!.Value).Select(g => new { g.Key, Count = g.Count() }).ToDictionaryAsync(g => g.Key, g => g.Count, stop);
+        return new TreePage([.. nodes.Select(n => new TreeNode(n.Status(), children.GetValueOrDefault(n.Index)))], isMore ? indices[^1] : null);
+    }
+
     private static ExecutionLink Link(NodeView node) => new(node.Index, node.Point.Stage, node.State, node.Point.Parameters, node.Point.Varied, node.Execution?.Output());
 
     private static async Task<List<EpochPoint>> EpochsAsync(CoordinatorDatabase database, Guid? execution, CancellationToken stop) => execution is null ? [] : await database.ProgressPoints.AsNoTracking()
@@ -66,7 +85,7 @@ internal sealed class ExecutionQueries(CoordinatorStore store, SweepQueries quer
 
     private async Task<EarlierExecution?> NearestAsync(SweepView view, NodeView node, ExecutionRow execution, CancellationToken stop)
     {
-        var earlier = await EarlierExecutions.ReadAsync(store, [node.Point.Stage], stop, execution.ReadyAt);
+        var earlier = await EarlierExecutions.ReadAsync(store, [node.Point.Stage], execution.ReadyAt, stop);
         var reads = node.Point.ReadsData;
         return earlier.Nearest(node.Point.Stage, new KeyParts(
             node.Point.Version, KeyParts.Of(node.Point.Parameters), node.Branch.Model, reads ? node.Branch.Dataset : null, reads ? node.Branch.Fingerprint : null,

@@ -22,7 +22,7 @@ internal static class Leaves
         var byIndex = nodes.ToDictionary(n => n.Index);
         return new SweepResults(
             [.. Described(steps, metrics)],
-            [.. nodes.Where(n => n.Node.IsLeaf).Select(leaf => Of(leaf, byIndex, metrics.GetValueOrDefault((leaf.Point.Stage, leaf.Point.Version)) ?? []))]);
+            [.. nodes.Where(n => n.Node.IsLeaf).Select(leaf => Of(leaf, byIndex, metrics))]);
     }
 
     /// <summary>What the stages of a sweep measure, by rank. Where several describe a metric, the last one on the way has the say.</summary>
@@ -31,24 +31,35 @@ internal static class Leaves
         steps.Select(s => (s.Stage, s.Version)).Distinct().SelectMany(stage => metrics.GetValueOrDefault(stage) ?? [])
             .GroupBy(d => d.Name).Select(same => same.Last()).OrderBy(d => d.Rank);
 
-    private static LeafResult Of(NodeView leaf, Dictionary<int, NodeView> nodes, IReadOnlyList<MetricDescriptor> metrics)
+    private static LeafResult Of(
+        NodeView leaf, Dictionary<int, NodeView> nodes, IReadOnlyDictionary<(string Stage, string Version), IReadOnlyList<MetricDescriptor>> metrics)
     {
         var way = new Stack<StageResult>();
+        var earlier = new List<MetricDescriptor>();
         for (var node = leaf; node is not null; node = node.Node.Parent is { } parent ? nodes[parent] : null)
         {
             way.Push(new StageResult(
                 node.Point.Stage, node.Point.Parameters, node.Execution?.Key, node.Execution?.Output(), node.Execution?.Seconds,
                 node.State == ExecutionState.Cached, node.Metrics, node.Point.OnlyMeasures));
+            if (node != leaf) earlier.AddRange(Described(node).Where(m => m.IsColumn));
         }
 
         var own = leaf.State is ExecutionState.Completed or ExecutionState.Cached ? leaf.Metrics : None;
         var figures = new Dictionary<string, double?>();
-        foreach (var metric in metrics.OrderBy(m => m.Rank))
-        {
-            foreach (var (name, value) in Figures(metric, own, [.. way]).Where(f => !Reserved.Contains(f.Name))) figures[name] = value;
-        }
+        foreach (var metric in Described(leaf).OrderBy(m => m.Rank)) Add(metric, own);
+
+        // A column of an earlier stage that the last one does not measure anew, such as the error of an approximation. The latest one has the say.
+        foreach (var metric in earlier.DistinctBy(m => m.Name).OrderBy(m => m.Rank).Where(m => !figures.ContainsKey(m.Name)))
+            Add(metric, own == None ? None : way.LastOrDefault(s => s.Metrics.ContainsKey(metric.Name))?.Metrics ?? None);
 
         return new LeafResult(leaf.Branch.Model, leaf.Branch.Dataset, leaf.Branch.Seed, leaf.State, [.. way]).With(figures);
+
+        IReadOnlyList<MetricDescriptor> Described(NodeView node) => metrics.GetValueOrDefault((node.Point.Stage, node.Point.Version)) ?? [];
+
+        void Add(MetricDescriptor metric, IReadOnlyDictionary<string, double> measured)
+        {
+            foreach (var (name, value) in Figures(metric, measured, [.. way]).Where(f => !Reserved.Contains(f.Name))) figures[name] = value;
+        }
     }
 
     /// <summary>

@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Lathe.Contracts;
-using Lathe.Contracts.Messages;
 using Microsoft.EntityFrameworkCore;
 
 namespace Lathe.Coordinator;
@@ -31,11 +30,11 @@ public sealed partial class SweepQueries(CoordinatorStore store, TimeProvider ti
     /// <summary>Sweeps, latest first.</summary>
     /// <param name="limit">The most of them; null: all.</param>
     /// <param name="before">Only sweeps submitted before this one; null: from the latest.</param>
-    /// <param name="stop">Gives up.</param>
     /// <param name="states">Only sweeps in one of these states; null: in any.</param>
     /// <param name="search">Only sweeps with this in their name, whatever its case; null: with any name.</param>
+    /// <param name="stop">Gives up.</param>
     public async Task<IReadOnlyList<SweepSummary>> ListAsync(
-        int? limit = null, Guid? before = null, CancellationToken stop = default, IReadOnlyCollection<SweepState>? states = null, string? search = null)
+        int? limit = null, Guid? before = null, IReadOnlyCollection<SweepState>? states = null, string? search = null, CancellationToken stop = default)
     {
         if (!await store.ExistsAsync(stop)) return [];
         await using var database = store.Open();
@@ -49,10 +48,9 @@ public sealed partial class SweepQueries(CoordinatorStore store, TimeProvider ti
         if (states is not null)
         {
             // Whoever ran an abandoned one has not written so.
-            var (now, gone) = (time.GetUtcNow(), states.Contains(SweepState.Interrupted));
-            var silent = now - _options.AbandonedAfter;
-            sweeps = sweeps.Where(s => (s.State == SweepState.Running || s.State == SweepState.Preparing)
-                && s.Owner != Queues.Coordinator && s.Owner != _options.ReplyQueue && s.OwnerSeenAt < silent ? gone : states.Contains(s.State));
+            var isLost = states.Contains(SweepState.Interrupted);
+            var silent = time.GetUtcNow() - _options.SilentAfter;
+            sweeps = sweeps.Where(s => states.Contains(s.State) || (isLost && (s.State == SweepState.Running || s.State == SweepState.Preparing) && s.OwnerSeenAt < silent));
         }
 
         if (search is not null)
@@ -64,6 +62,7 @@ public sealed partial class SweepQueries(CoordinatorStore store, TimeProvider ti
         }
 
         var listed = await sweeps.OrderByDescending(s => s.SubmittedAt).Take(limit ?? int.MaxValue).ToListAsync(stop);
+        if (states is not null) listed.RemoveAll(s => !states.Contains(StateOf(s)));
         var ids = listed.ConvertAll(s => s.Id);
         var counts = (await database.StepCounts.AsNoTracking().Where(c => ids.Contains(c.SweepId)).ToListAsync(stop)).ToLookup(c => c.SweepId);
         return

@@ -15,10 +15,14 @@ internal static class RetentionPlan
     public const string Results = "results/";
     public const string States = "states/";
     public const string Shared = "shared/";
+    public const string Logs = "logs/";
+    public const string Exports = "exports/";
 
     private const string Checkpoint = "checkpoint";
     private const string Leaf = "checkpoint of a leaf";
     private const string State = "training state";
+    private const string Log = "log";
+    private const string Export = "export";
     private const int DigestLength = 64;
 
     /// <summary>Nothing younger goes: whoever wrote it may not have said so yet.</summary>
@@ -37,6 +41,7 @@ internal static class RetentionPlan
         var expired = Expired(records.Sweeps, rule, now);
         var uses = records.Checkpoints.ToLookup(u => u.Sha256);
         var results = records.Blobs.Where(b => b.Name.StartsWith(Results, StringComparison.Ordinal)).Select(b => KeyOf(b.Name)).ToHashSet();
+        var checkpoints = records.Blobs.Select(b => DigestOf(b.Name)).OfType<string>().ToHashSet();
         var decisions = records.Blobs.Select(b => Decide(b)).ToList();
         return rule.Budget is { } budget ? WithinBudget(decisions, budget) : decisions;
 
@@ -47,6 +52,8 @@ internal static class RetentionPlan
             if (blob.Name.StartsWith(Results, StringComparison.Ordinal)) return new Decision(blob, "result", "results are kept", false);
             if (blob.Name.StartsWith(Shared, StringComparison.Ordinal)) return new Decision(blob, "shared value", "small", false);
             if (blob.Name.StartsWith(States, StringComparison.Ordinal)) return OfState(blob);
+            if (blob.Name.StartsWith(Logs, StringComparison.Ordinal)) return OfLog(blob);
+            if (blob.Name.StartsWith(Exports, StringComparison.Ordinal)) return OfExport(blob);
             return DigestOf(blob.Name) is { } digest ? OfCheckpoint(blob, digest) : Unnamed(blob, "other file");
         }
 
@@ -65,6 +72,20 @@ internal static class RetentionPlan
                 : known.IsOver && !open.Exists(s => sweeps.GetValueOrDefault(s) is { IsOpen: true }) ? new Decision(blob, State, "its execution has a result", true)
                 : new Decision(blob, State, "of an execution without a result, for a retry", false);
         }
+
+        Decision OfLog(StoredBlob blob)
+        {
+            if (now - blob.WrittenAt < Young) return new Decision(blob, Log, "written within the last hour", false);
+            if (records.States.GetValueOrDefault(KeyOf(blob.Name)) is not { } known) return Unnamed(blob, Log);
+            return known.IsActive || known.Sweeps.Any(s => !expired.Contains(s))
+                ? new Decision(blob, Log, "of a sweep that is kept", false)
+                : new Decision(blob, Log, "its sweeps are beyond the rule", true);
+        }
+
+        // It can be made again as long as its checkpoint is there.
+        Decision OfExport(StoredBlob blob) => now - blob.WrittenAt < Young ? new Decision(blob, Export, "written within the last hour", false)
+            : checkpoints.Contains(blob.Name[Exports.Length..].Split('/')[0]) ? new Decision(blob, Export, "its checkpoint is there", false)
+            : new Decision(blob, Export, "its checkpoint is gone", true);
 
         Decision OfCheckpoint(StoredBlob blob, string digest)
         {

@@ -89,7 +89,7 @@ public sealed class StoreCollector(CoordinatorStore store, IBlobs blobs, TimePro
             isDryRun,
             [
                 .. decisions.GroupBy(d => (d.What, d.Why, d.Goes)).Select(g => new CollectionLine(g.Key.What, g.Key.Why, g.Key.Goes, g.Count(), g.Sum(d => d.Blob.Bytes)))
-                    .OrderByDescending(l => l.Goes).ThenByDescending(l => l.Bytes).ThenBy(l => l.What, StringComparer.Ordinal),
+                    .OrderByDescending(l => l.Goes).ThenByDescending(l => l.Bytes).ThenBy(l => l.What, StringComparer.Ordinal).ThenBy(l => l.Why, StringComparer.Ordinal),
             ],
             before, after, rule.Budget is { } budget ? after <= budget : null);
     }

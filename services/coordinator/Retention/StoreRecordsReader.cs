@@ -88,7 +88,7 @@ internal static partial class StoreRecordsReader
     private static async Task<Dictionary<string, StateUse>> StatesAsync(CoordinatorDatabase database, IReadOnlyList<StoredBlob> blobs, CancellationToken stop)
     {
         var states = new Dictionary<string, StateUse>();
-        var keys = blobs.Where(b => b.Name.StartsWith(RetentionPlan.States, StringComparison.Ordinal)).Select(b => Digests().Match(b.Name)).Where(m => m.Success).Select(m => m.Value).Distinct();
+        var keys = blobs.Where(b => b.Name.StartsWith(RetentionPlan.States, StringComparison.Ordinal) || b.Name.StartsWith(RetentionPlan.Logs, StringComparison.Ordinal)).Select(b => Digests().Match(b.Name)).Where(m => m.Success).Select(m => m.Value).Distinct();
         foreach (var some in keys.Chunk(KeysAtATime))
         {
             var executions = await database.Executions.AsNoTracking().Where(e => some.Contains(e.Key)).Select(e => new { e.Id, e.Key, e.State, e.SweepId }).ToListAsync(stop);

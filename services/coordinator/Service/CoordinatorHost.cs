@@ -92,14 +92,8 @@ public static class CoordinatorHost
         }
 
         options ??= new CoordinatorOptions();
-        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         api ??= ApiSettings.Load(CheckedHttp(http));
-        builder.WebHost.UseKestrelCore().UseUrls(CheckedHttp(http)).ConfigureKestrel(kestrel =>
-        {
-            kestrel.AddServerHeader = false;
-            kestrel.Limits.MaxRequestBodySize = api.BodyBytes;
-        });
-        builder.Services.AddRoutingCore();
+        var builder = HttpBuilder(http, api);
         builder.AddLatheTelemetry("lathe-coordinator", tracing: traces => traces.AddAspNetCoreInstrumentation());
         builder.Services.AddLatheCoordinator(settings, database, options);
         builder.Services.AddLatheBus(settings, bus =>
@@ -108,7 +102,6 @@ public static class CoordinatorHost
             stages?.Invoke(bus);
         });
 
-        builder.Services.AddRestApi(api);
         if (RetentionRule.Load() is { } rule)
         {
             builder.Services.AddSingleton(rule);
@@ -121,6 +114,22 @@ public static class CoordinatorHost
         app.MapRestApi(api);
         app.MapHealth();
         return app;
+    }
+
+    /// <summary>A builder of a program with the HTTP interface; <see cref="RestApi.MapRestApi"/> maps it once the program is built.</summary>
+    /// <param name="http">Address to listen on; port 0 takes a free one.</param>
+    /// <param name="api">Who may use it and how much.</param>
+    public static WebApplicationBuilder HttpBuilder(string http, ApiSettings api)
+    {
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.WebHost.UseKestrelCore().UseUrls(CheckedHttp(http)).ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestBodySize = api.BodyBytes;
+        });
+        builder.Services.AddRoutingCore();
+        builder.Services.AddRestApi(api);
+        return builder;
     }
 
     /// <summary>Runs the coordinator until the process is stopped.</summary>

@@ -8,7 +8,7 @@ namespace Lathe.Coordinator;
 /// acknowledged only when the database has it. A database or store that is away is waited for: a report that went back to its queue each time would be a dead
 /// letter after a hundred times. What the reports made ready is sent while the next ones are taken.
 /// </summary>
-public sealed class ReportInbox(Orchestrator orchestrator, CoordinatorOptions options, TimeProvider time, ILogger<ReportInbox> log) : BackgroundService
+public sealed class ReportInbox(Orchestrator orchestrator, CoordinatorOptions options, TimeProvider time, ILogger<ReportInbox> log, IHostApplicationLifetime? lifetime = null) : BackgroundService
 {
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
 
@@ -87,6 +87,8 @@ public sealed class ReportInbox(Orchestrator orchestrator, CoordinatorOptions op
         }
     }
 
+    private bool IsEnding => lifetime?.ApplicationStopping.IsCancellationRequested == true;
+
     private async Task<IReadOnlyList<Sending>> TakeAsync(List<Report> reports, CancellationToken stop)
     {
         for (var hasWaited = false; ; hasWaited = true)
@@ -98,7 +100,8 @@ public sealed class ReportInbox(Orchestrator orchestrator, CoordinatorOptions op
                 Trouble = null;
                 return sendings;
             }
-            catch (Exception e) when (Outage.Is(e) && !stop.IsCancellationRequested)
+            // The bus ends before this service does, and waits for the reports that it handed in.
+            catch (Exception e) when (Outage.Is(e) && !stop.IsCancellationRequested && !IsEnding)
             {
                 Trouble = e;
                 if (!hasWaited) log.LogWarning("Taking reports has to wait: {Reason}; trying again", e.GetBaseException().Message);

@@ -1,4 +1,5 @@
 using System.Data.Common;
+using System.Security.Authentication;
 using System.Text.Json;
 using Lathe.Contracts;
 using Lathe.Hosting;
@@ -202,7 +203,10 @@ public sealed class CoordinatorStore
         }
         catch (Exception e) when (DatabaseError(e) is not null)
         {
-            throw new LatheException($"the database {Address} cannot be opened: {DatabaseError(e)!.Message}", FailureKind.Transient, e);
+            // A certificate that is not accepted today will not be accepted in a minute.
+            var certificate = e.GetBaseException() as AuthenticationException;
+            throw new LatheException(
+                $"the database {Address} cannot be opened: {(certificate ?? DatabaseError(e)!).Message}", certificate is null ? FailureKind.Transient : FailureKind.Permanent, e);
         }
     }
 

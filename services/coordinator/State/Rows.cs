@@ -74,6 +74,12 @@ public sealed class SweepRow
     /// <summary>True if the database says that it runs, and nothing was heard lately of the embedded coordinator that runs it.</summary>
     public bool IsSilent(DateTimeOffset now, CoordinatorOptions options) =>
         State is SweepState.Running or SweepState.Preparing && Owner != Queues.Coordinator && Owner != options.ReplyQueue && OwnerSeenAt < now - options.SilentAfter;
+
+    /// <summary>True where nobody carries out what concerns it: it belonged to a <c>lathe run</c> whose process is over or gone.</summary>
+    public bool IsWithoutOwner(DateTimeOffset now, CoordinatorOptions options) => Owner != Queues.Coordinator && Owner != options.ReplyQueue
+        && (State is not (SweepState.Running or SweepState.Preparing or SweepState.Paused)
+            || CoordinatorHost.IsOfGoneProcess(Owner)
+            || OwnerSeenAt < now - options.AbandonedAfter);
 }
 
 /// <summary>A stage with its parameters, as the nodes of a sweep's grid share it.</summary>

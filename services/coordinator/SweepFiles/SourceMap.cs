@@ -67,6 +67,7 @@ internal sealed class SourceMap(string file)
     /// <summary>The spec knows lists of models, data sets and seeds where the file may have one; <c>/models/0</c> is <c>/model</c> then.</summary>
     private string AsWritten(string pointer)
     {
+        if (_places.ContainsKey(pointer)) return pointer;
         foreach (var (plural, singular) in ((string, string)[])[("/models", "/model"), ("/datasets", "/dataset"), ("/seeds", "/seed")])
         {
             if (pointer != plural && !pointer.StartsWith(plural + "/", StringComparison.Ordinal)) continue;

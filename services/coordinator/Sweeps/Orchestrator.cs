@@ -138,7 +138,11 @@ public sealed class Orchestrator : IDisposable
     }
 
     /// <summary>Compares database, bus and clock.</summary>
-    public Task ReconcileAsync(CancellationToken stop = default) => _housekeeping.RoundAsync(lookUpAll: false, stop);
+    public async Task ReconcileAsync(CancellationToken stop = default)
+    {
+        await _submissions.HearOthersAsync(stop);
+        await _housekeeping.RoundAsync(lookUpAll: false, stop);
+    }
 
     /// <summary>Prepares and advances sweeps that wait for it.</summary>
     public Task DoChoresAsync(CancellationToken stop = default) => _submissions.DoChoresAsync(stop);

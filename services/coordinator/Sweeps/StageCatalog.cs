@@ -5,12 +5,13 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Lathe.Coordinator;
 
-/// <summary>Known stages: announced to this process, or announced earlier and kept in the database.</summary>
+/// <summary>Known stages: announced to this process or to another coordinator of the cluster, or announced earlier and kept in the database.</summary>
 public sealed class StageCatalog(CoordinatorStore store, TimeProvider time)
 {
     private readonly ConcurrentDictionary<string, StageManifest> _manifests = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<(string Stage, string Version), bool> _workers = new();
     private readonly ConcurrentDictionary<string, TaskCompletionSource> _heardHere = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<(string Stage, string Version), DateTimeOffset> _seen = new();
 
     /// <summary>Stages by name, each in the newest version that announced itself to this process, otherwise in the one that did so last to an earlier process.</summary>
     public IReadOnlyDictionary<string, StageManifest> Manifests => _manifests;
@@ -55,16 +56,13 @@ public sealed class StageCatalog(CoordinatorStore store, TimeProvider time)
     /// <summary>Adds the stages of this process, or one that announced itself, and stores them.</summary>
     public async Task AddAsync(StageManifest manifest, CancellationToken stop = default)
     {
-        SetWorker(manifest.Name, manifest.Version, isUp: true);
-        // While old and new workers run side by side, new sweeps are planned for the new ones.
-        _manifests.AddOrUpdate(manifest.Name, manifest, (_, known) => HasHeard(manifest.Name) && IsOlder(manifest.Version, known.Version) ? known : manifest);
-        HeardHere(manifest.Name).TrySetResult();
+        Hear(manifest);
         var text = JsonSerializer.Serialize(manifest, LatheJson.Options);
         await using var database = store.Open();
         var known = await database.Stages.FindAsync([manifest.Name, manifest.Version], stop);
         if (known is null) database.Stages.Add(known = new StageRow { Name = manifest.Name, Version = manifest.Version, Manifest = text });
         known.Manifest = text;
-        known.AnnouncedAt = time.GetUtcNow();
+        _seen[(manifest.Name, manifest.Version)] = known.AnnouncedAt = time.GetUtcNow();
         try
         {
             await database.SaveChangesAsync(stop);
@@ -80,7 +78,33 @@ public sealed class StageCatalog(CoordinatorStore store, TimeProvider time)
     {
         await using var database = store.Open();
         foreach (var row in await database.Stages.AsNoTracking().OrderByDescending(r => r.AnnouncedAt).ToListAsync(stop))
+        {
             _manifests.TryAdd(row.Name, JsonSerializer.Deserialize<StageManifest>(row.Manifest, LatheJson.Options)!);
+            _seen.TryAdd((row.Name, row.Version), row.AnnouncedAt);
+        }
+    }
+
+    /// <summary>
+    /// Reads what was announced since <see cref="LoadAsync"/> to other coordinators of this queue: each announcement comes to one of them. It counts as heard here.
+    /// </summary>
+    public async Task HearOthersAsync(CancellationToken stop = default)
+    {
+        await using var database = store.Open();
+        // Compared with what was seen before, and not with this machine's clock.
+        foreach (var row in await database.Stages.AsNoTracking().OrderBy(r => r.AnnouncedAt).ToListAsync(stop))
+        {
+            if (_seen.TryGetValue((row.Name, row.Version), out var at) && at == row.AnnouncedAt) continue;
+            _seen[(row.Name, row.Version)] = row.AnnouncedAt;
+            Hear(JsonSerializer.Deserialize<StageManifest>(row.Manifest, LatheJson.Options)!);
+        }
+    }
+
+    private void Hear(StageManifest manifest)
+    {
+        SetWorker(manifest.Name, manifest.Version, isUp: true);
+        // While old and new workers run side by side, new sweeps are planned for the new ones.
+        _manifests.AddOrUpdate(manifest.Name, manifest, (_, known) => HasHeard(manifest.Name) && IsOlder(manifest.Version, known.Version) ? known : manifest);
+        HeardHere(manifest.Name).TrySetResult();
     }
 
     /// <summary>Versions are compared as numbers where both are.</summary>

@@ -229,13 +229,19 @@ internal sealed class Submissions(
         try
         {
             var wanted = (spec.Stages ?? []).Select(s => s?.Stage ?? "").Distinct().ToList();
+            await HearOthersAsync(stop);
             await stages.AskAsync(bus, options.ReplyQueue, wanted, options.StageWait, stop);
+            // The answer may have come to another coordinator.
+            if (!wanted.TrueForAll(stages.HasHeard)) await HearOthersAsync(stop);
         }
         catch (Exception e) when (e is not OutOfMemoryException && !stop.IsCancellationRequested)
         {
             log.LogWarning("Could not ask the workers for their stages: {Reason}", e.Message);
         }
     }
+
+    /// <summary>Takes over what stages announced to other coordinators. Those of a cluster share one queue; one of another queue is alone on it, and what others hear is not said to it.</summary>
+    public Task HearOthersAsync(CancellationToken stop) => options.ReplyQueue == Contracts.Messages.Queues.Coordinator ? stages.HearOthersAsync(stop) : Task.CompletedTask;
 
     /// <summary>Data sets that a stage of the sweep reads. One whose fingerprint takes long is null, and the sweep waits for it once it is recorded.</summary>
     public async Task<(Dictionary<string, DataRef?> Data, List<SweepProblem> Missing)> FindDataAsync(SweepSpec spec, SweepPlan plan, CancellationToken stop)

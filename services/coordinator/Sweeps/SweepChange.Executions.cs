@@ -205,8 +205,11 @@ internal sealed partial class SweepChange
 
             (lease.Attempt, lease.Worker, lease.HeardAt) = (message.Attempt, worker, now);
             if (progress is null) return;
-            lease.Progress = JsonSerializer.Serialize(progress, LatheJson.Options);
-            if (progress.LastEpoch is { } epoch) epochs[(execution.Id, epoch.Epoch)] = epoch;
+            lease.Progress = JsonSerializer.Serialize(progress with { Ended = null }, LatheJson.Options);
+            foreach (var epoch in progress.Ended ?? (progress.LastEpoch is { } last ? [last] : []))
+            {
+                if (epoch.Epoch is >= 0 and <= MostEpochs) epochs[(execution.Id, epoch.Epoch)] = epoch;
+            }
         }
     }
 
@@ -314,6 +317,9 @@ internal sealed partial class SweepChange
         await BlockAsync(failed, stop);
         return nodes;
     }
+
+    /// <summary>Epochs of one execution that are kept.</summary>
+    private const int MostEpochs = 10_000;
 
     private async Task KeepEpochsAsync(Dictionary<(Guid Execution, int Epoch), EpochFigures> epochs, CancellationToken stop)
     {

@@ -63,7 +63,13 @@ internal sealed class SweepChanges(CoordinatorStore store, CoordinatorOptions op
         await change(made);
         await made.SaveAsync(stop);
         await transaction.CommitAsync(stop);
-        foreach (var sweep in made.Ended) log.LogInformation("Sweep {Name} ({Id}) {State}", sweep.Name, sweep.Id, sweep.State);
+        foreach (var sweep in made.Ended)
+        {
+            log.LogInformation("Sweep {Name} ({Id}) {State}", sweep.Name, sweep.Id, sweep.State);
+            // Hardly anything happens to it any more, and a month of sweeps need not stay in memory.
+            Facts.Forget(sweep.Id);
+        }
+
         if (made.MaySend || made.Cancels) MaySend.Set();
         Happened?.Invoke();
         return made;

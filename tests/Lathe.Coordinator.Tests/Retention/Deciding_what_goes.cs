@@ -54,6 +54,27 @@ public sealed class Deciding_what_goes
         Assert.Equal([false, false, false], RetentionPlan.Of(records, new RetentionRule(), Now).Select(d => d.Goes));
     }
 
+    [Fact]
+    public void Logs_go_with_their_sweeps_and_exports_with_their_checkpoints()
+    {
+        var (kept, old) = (Guid.NewGuid(), Guid.NewGuid());
+        var records = new StoreRecords(
+            [Log('a'), Log('b'), Log('c'), Log('d'), Checkpoint('e', 1), Export('e'), Export('f'), Export('f') with { WrittenAt = Now.AddMinutes(-5) }],
+            [new(kept, Now.AddDays(-2), Now.AddDays(-2), false, false), new(old, Now.AddDays(-9), Now.AddDays(-9), false, false)],
+            [Use('e', kept)],
+            new HashSet<string>(),
+            new Dictionary<string, StateUse>
+            {
+                [new('a', 64)] = new(true, new HashSet<Guid> { kept, old }, false), [new('b', 64)] = new(true, new HashSet<Guid> { old }, false), [new('c', 64)] = new(false, new HashSet<Guid> { old }, true),
+            });
+
+        Assert.Equal([false, true, false, false, false, false, true, false], RetentionPlan.Of(records, new RetentionRule(KeepDays: 5), Now).Select(d => d.Goes));
+        Assert.Equal([false, false, false, true, false, false, true, false], RetentionPlan.Of(records, new RetentionRule(Orphans: true), Now).Select(d => d.Goes));
+
+        static StoredBlob Log(char digit) => new($"logs/{new string(digit, 64)}.jsonl", 1, Now.AddDays(-1));
+        static StoredBlob Export(char digit) => new($"exports/{new string(digit, 64)}/c/net.c", 1, Now.AddDays(-1));
+    }
+
     [Theory]
     [InlineData("days=30", 30, null, null, false)]
     [InlineData("days=30, budget=500GiB", 30, null, 500L << 30, false)]

@@ -1,4 +1,3 @@
-using Lathe.Contracts;
 using Lathe.Contracts.Messages;
 using Microsoft.EntityFrameworkCore;
 

@@ -1,5 +1,4 @@
 using System.Net;
-using Lathe.Contracts;
 
 namespace Lathe.Coordinator.Tests;
 

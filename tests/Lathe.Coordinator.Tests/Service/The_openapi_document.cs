@@ -35,9 +35,11 @@ public sealed class The_openapi_document
 
         Assert.Equal(
             [
-                "/checkpoints/{sha256}", "/executions/{execution}", "/executions/{execution}/panels", "/executions/{execution}/panels/{panel}.svg", "/gc", "/queues", "/session", "/stages", "/sweeps", "/sweeps/check", "/sweeps/plan", "/sweeps/{reference}", "/sweeps/{reference}/best", "/sweeps/{reference}/cancel", "/sweeps/{reference}/events",
+                "/checkpoints/{sha256}", "/compare", "/datasets", "/executions/{execution}", "/executions/{execution}/exports", "/executions/{execution}/files",
+                "/executions/{execution}/files/{name}", "/executions/{execution}/logs", "/executions/{execution}/panels", "/executions/{execution}/panels/{panel}.svg", "/gc", "/models", "/queues", "/session", "/stages", "/sweeps", "/sweeps/check", "/sweeps/plan", "/sweeps/{reference}", "/sweeps/{reference}/best", "/sweeps/{reference}/cancel", "/sweeps/{reference}/curves", "/sweeps/{reference}/events",
                 "/sweeps/{reference}/executions", "/sweeps/{reference}/executions/{index}", "/sweeps/{reference}/pause", "/sweeps/{reference}/pin",
-                "/sweeps/{reference}/priority", "/sweeps/{reference}/results", "/sweeps/{reference}/resume", "/sweeps/{reference}/retry", "/workers",
+                "/sweeps/{reference}/priority", "/sweeps/{reference}/results", "/sweeps/{reference}/resume", "/sweeps/{reference}/retry",
+                "/sweeps/{reference}/spec", "/sweeps/{reference}/table", "/sweeps/{reference}/tree", "/workers",
             ],
             paths.Select(p => p.Key).Order(StringComparer.Ordinal));
         Assert.All(paths.SelectMany(p => p.Value!.AsObject()), operation =>

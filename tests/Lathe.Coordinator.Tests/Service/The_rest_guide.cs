@@ -25,12 +25,13 @@ public sealed class The_rest_guide
             if (block.Contains("-X DELETE", StringComparison.Ordinal)) await OverAsync(bench);
             var (code, output) = await RunAsync(block, folder, bench.Client.BaseAddress!.ToString().TrimEnd('/'));
             Assert.True(code == 0, $"{block}\nended with {code}:\n{output}");
-            if (block.Contains("/sweeps/check", StringComparison.Ordinal)) Assert.StartsWith("""{"problems":[],"notes":[],"executions":5}""", output);
+            if (block.Contains("/sweeps/plan", StringComparison.Ordinal)) Assert.StartsWith("""{"problems":[],"notes":[],"executions":5,"yaml":"name: demo""", output);
             if (block.Contains("/retry", StringComparison.Ordinal)) Assert.Contains("\"top1\":0.75", File.ReadAllText(Path.Combine(folder, "results.json")) + await ResultsAsync(bench));
+            if (block.Contains("epochs: many", StringComparison.Ordinal)) Assert.Contains("\"line\":4,\"column\":14", output);
             ran++;
         }
 
-        Assert.Equal(8, ran);
+        Assert.Equal(10, ran);
         Assert.Empty(await bench.GetAsync<List<SweepSummary>>("/sweeps"));
     }
 

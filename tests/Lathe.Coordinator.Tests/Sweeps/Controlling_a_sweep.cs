@@ -1,4 +1,5 @@
 using Lathe.Contracts;
+using Lathe.Contracts.Messages;
 using static Lathe.Coordinator.Tests.Stages;
 
 namespace Lathe.Coordinator.Tests;

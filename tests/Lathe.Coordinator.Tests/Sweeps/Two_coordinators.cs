@@ -72,6 +72,23 @@ public sealed class Two_coordinators
         Assert.Equal(SweepState.Running, (await bench.StatusAsync(id)).State);
     }
 
+    [Theory, CombinatorialDatabases]
+    public async Task What_a_new_version_announced_to_one_the_other_plans_with(DatabaseKind kind)
+    {
+        using var bench = await Workbench.StartAsync(kind);
+        using var other = await NeighbourAsync(bench);
+        bench.Time.Advance(TimeSpan.FromSeconds(1));
+        // Each announcement comes to one of them.
+        await bench.Catalog.AddAsync(Train with { Version = "2" });
+
+        var outcome = await other.SubmitAsync(new SweepSubmission(Sweep(("train", "{}"))), stop: TestContext.Current.CancellationToken);
+        await other.DoChoresAsync(TestContext.Current.CancellationToken);
+        await other.DispatchAsync(TestContext.Current.CancellationToken);
+
+        Assert.Empty(outcome.Problems);
+        Assert.Equal("2", Assert.Single(bench.Bus.Take()).Version);
+    }
+
     /// <summary>Each sees the other's node as it was before; whoever comes second has to see that nothing is left.</summary>
     [Fact]
     public async Task A_sweep_ends_though_its_last_two_executions_end_at_the_same_moment()

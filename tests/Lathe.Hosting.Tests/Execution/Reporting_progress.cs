@@ -40,4 +40,35 @@ public sealed class ReportingProgress
 
         Task Heard(int count) => Eventually.True(() => sent.Count == count, $"{count} reports");
     }
+
+    [Fact]
+    public async Task Epochs_that_end_faster_than_reports_go_out_are_all_heard_of()
+    {
+        var sent = new ConcurrentQueue<int>();
+        var time = new FakeTimeProvider();
+        await using (var progress = new ProgressForwarder(
+            new StageProgress("training"), ProgressForwarder.Far,
+            (value, _) =>
+            {
+                foreach (var epoch in value.Ended ?? []) sent.Enqueue(epoch.Epoch);
+                return Task.CompletedTask;
+            },
+            time, NullLogger.Instance))
+        {
+            foreach (var epoch in (int[])[1, 2, 2, 3]) Report(progress, epoch);
+            await Eventually.True(
+                () =>
+                {
+                    time.Advance(ProgressForwarder.Far);
+                    return sent.Count == 3;
+                },
+                "three epochs");
+            Report(progress, 4);
+            Report(progress, 5);
+        }
+
+        Assert.Equal([1, 2, 3, 4, 5], sent);
+
+        static void Report(ProgressForwarder to, int epoch) => to.Report(new StageProgress("training", epoch, 5, LastEpoch: new EpochFigures(epoch, 0.5, 0.5)));
+    }
 }

@@ -11,7 +11,9 @@ namespace Lathe.NN.Tests.Onnx;
 internal static class OnnxRuntimeRun
 {
     /// <summary>The file's output for an input.</summary>
-    public static float[] Output(byte[] model, float[] input, params long[] shape)
+    public static float[] Output(byte[] model, float[] input, params long[] shape) => Output(options => new InferenceSession(model, options), input, shape);
+
+    private static float[] Output(Func<SessionOptions, InferenceSession> open, float[] input, params long[] shape)
     {
         using var options = new SessionOptions
         {
@@ -20,7 +22,7 @@ internal static class OnnxRuntimeRun
             GraphOptimizationLevel = GraphOptimizationLevel.ORT_DISABLE_ALL,
             LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL,
         };
-        using var session = new InferenceSession(model, options);
+        using var session = open(options);
         using var x = OrtValue.CreateTensorValueFromMemory(input, shape);
         using var run = new RunOptions();
         using var outputs = session.Run(run, [session.InputNames[0]], [x], [session.OutputNames[0]]);
@@ -34,15 +36,21 @@ internal static class OnnxRuntimeRun
     /// <param name="shape">Of the file's input; with the channels last where <paramref name="isLast"/>.</param>
     /// <param name="isLast">The file's images are [N, H, W, C].</param>
     /// <param name="what">For the message.</param>
-    public static void AssertEqual(byte[] model, ImportedNetwork network, int seed, long[] shape, bool isLast, string what)
+    /// <param name="transposed">The file's sequences are [N, W, C].</param>
+    /// <param name="path">The file itself, where it has weights in others beside it.</param>
+    public static void AssertEqual(byte[] model, ImportedNetwork network, int seed, long[] shape, bool isLast, string what, string? path = null, bool transposed = false)
     {
         using var scope = NewDisposeScope();
         using var noGradient = no_grad();
         var images = randn(shape, generator: new Generator((ulong)seed));
-        var expected = Output(model, [.. images.contiguous().data<float>()], shape);
-        var read = isLast ? images.permute(0, 3, 1, 2).contiguous() : images;
+        float[] values = [.. images.contiguous().data<float>()];
+        var expected = path is null ? Output(model, values, shape) : Output(options => new InferenceSession(path, options), values, shape);
+        var read = isLast ? images.permute(0, 3, 1, 2).contiguous() : transposed ? images.permute(0, 2, 1).contiguous() : images;
         using var module = GraphModule.FromTensors(network.Graph, network.ToCheckpoint().Tensors);
-        var actual = module.Forward(read.reshape([shape[0], .. Extents(network.Graph.Input)]), training: false).contiguous().data<float>().ToArray();
+        var logits = module.Forward(read.reshape([shape[0], .. Extents(network.Graph.Input)]), training: false);
+        // What the import leaves out at the end.
+        logits = network.End switch { null => logits, "Softmax" => logits.softmax(1), "LogSoftmax" => logits.log_softmax(1), "Sigmoid" => logits.sigmoid(), _ => throw new NotSupportedException(network.End) };
+        var actual = logits.contiguous().data<float>().ToArray();
         Assert.Equal(expected.Length, actual.Length);
         var largest = expected.Max(Math.Abs);
         var difference = expected.Zip(actual, (a, b) => Math.Abs(a - b)).Max();

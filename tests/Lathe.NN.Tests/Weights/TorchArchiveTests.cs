@@ -37,6 +37,29 @@ public sealed class TorchArchiveTests : IDisposable
         var error = Assert.Throws<LatheException>(() => TorchArchive.Read(Fixture("evil.pth")));
         Assert.Contains("asks for posix.system, which is not allowed", error.Message);
         Assert.Contains("evil.pth", error.Message);
+        Assert.Contains("save these alone, in Python", error.Message);
+    }
+
+    [Theory]
+    [InlineData("state_dict", "state_dict_ema")]
+    [InlineData("model", "model_ema")]
+    public void Averaged_weights_are_taken_before_others_and_said_so(string raw, string averaged)
+    {
+        using var scope = NewDisposeScope();
+        // {raw: {}, averaged: {}, 'args': Namespace(lr=1)}, as training scripts save it.
+        byte[] pickle = [0x80, 2, (byte)'}', (byte)'(', .. Text(raw), (byte)'}', .. Text(averaged), (byte)'}', .. Text("args"), .. "cargparse\nNamespace\n)"u8, 0x81, (byte)'}', .. Text("lr"), (byte)'K', 1, (byte)'s', (byte)'b', (byte)'u', (byte)'.'];
+        var path = Path.Combine(_folder, "both.pth");
+        using (var zip = ZipFile.Open(path, ZipArchiveMode.Create))
+        {
+            using var entry = zip.CreateEntry("both/data.pkl").Open();
+            entry.Write(pickle);
+        }
+
+        var said = new List<string>();
+        Assert.Empty(TorchArchive.Read(path, said.Add));
+        Assert.Equal([$"{path}: the averaged weights, '{averaged}', are taken, not those under '{raw}'"], said);
+
+        static byte[] Text(string text) => [(byte)'X', (byte)text.Length, 0, 0, 0, .. System.Text.Encoding.UTF8.GetBytes(text)];
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using Lathe.Contracts;
+using Lathe.Graph;
 using Lathe.Graph.Models;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Execution;
@@ -53,6 +54,22 @@ public sealed class WeightFittingTests : IDisposable
         var file = trained.Snapshot().ToDictionary();
         using (no_grad()) file[name].flatten()[0].copy_(tensor(value));
         Assert.Contains(message, Assert.Throws<LatheException>(() => WeightFitting.Create(graph, file, seed: 1, "file")).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("_orig_mod.module.", "")]
+    [InlineData("module._orig_mod.", "")]
+    [InlineData("model.", "total_ops")]
+    [InlineData("model.backbone.", "layer1.0.conv1.total_params")]
+    [InlineData("", "n_averaged")]
+    public void Names_of_wrappers_and_what_profilers_left_do_not_matter(string prefix, string counter)
+    {
+        var graph = Zoo.Build("resnet20", new(3, 32, 32), 10);
+        var shapes = ParameterShapes.Of(graph).ToDictionary(p => prefix + p.Name, p => p.Shape);
+        if (counter.Length > 0) shapes.Add(prefix + counter, [1]);
+        var match = WeightFitting.Match(graph, shapes, "file");
+        Assert.Equal(ParameterShapes.Of(graph).Count, match.Taken.Count);
+        Assert.All(match.Taken, pair => Assert.Equal(prefix + pair.Key, pair.Value));
     }
 
     [Fact]

@@ -32,7 +32,7 @@ export const axis = (c, name, { isLog = false, isX = false, type = 'value', from
   name,
   nameLocation: isX ? 'middle' : 'end',
   nameGap: isX ? 26 : 10,
-  nameTextStyle: { color: c.ink, fontSize: 12, align: isX ? 'center' : 'left', padding: isX ? 0 : [0, 0, 0, -30] },
+  nameTextStyle: { color: c.ink, fontSize: 12, align: isX ? 'center' : 'left', padding: isX ? 0 : [0, 0, 0, -14] },
   scale: !fromZero,
   axisLine: { show: isX, onZero: false, lineStyle: { color: c.soft } },
   axisTick: { show: false },

@@ -2,6 +2,7 @@
 
 import { html } from '../vendor/preact.js';
 import { figure, number } from '../format.js';
+import { Fold } from '../ui.js';
 import { Chart, axis, dashes, legend, symbols, tooltip } from './chart.js';
 
 /** @import { BarPanel, HeatPanel, LinePanel, Panel, RidgePanel, ScatterPanel, TablePanel } from '../types' */
@@ -30,7 +31,7 @@ export function Panels({ panels, stage }) {
   return [...sections].map(([title, own]) => {
     const details = own.filter(p => p.isDetail);
     return html`<section key=${title}><h2>${title}</h2><div class="cards">${own.filter(p => !p.isDetail).map(p => html`<${PanelView} key=${p.id} panel=${p} />`)}</div>
-      ${details.length > 0 && html`<details><summary>Details: ${details.map(p => p.title).join(', ').slice(0, 200)}</summary><div class="cards">${details.map(p => html`<${PanelView} key=${p.id} panel=${p} />`)}</div></details>`}</section>`;
+      ${details.length > 0 && html`<${Fold} title=${`Details: ${details.map(p => p.title).join(', ').slice(0, 200)}`}><div class="cards">${details.map(p => html`<${PanelView} key=${p.id} panel=${p} />`)}</div></${Fold}>`}</section>`;
   });
 }
 
@@ -41,7 +42,7 @@ function Lines({ panel }) {
   return html`<${Chart} of=${[panel]} height=${isMany ? 330 : 290} label=${`${panel.title}: ${panel.y.title} against ${panel.x.title}, ${panel.lines.map(l => `${l.name} ends at ${number(l.y.findLast(v => v != null))}`).slice(0, 8).join(', ')}`}
     option=${(/** @type {any} */ c) => ({
       grid: { left: 8, right: 18, top: 34, bottom: isMany ? 66 : 34, containLabel: true },
-      xAxis: axis(c, panel.x.title, { isX: true, isLog: panel.x.scale === 'logarithmic', fromZero: panel.x.fromZero, more: { min: 'dataMin', max: 'dataMax' } }),
+      xAxis: axis(c, panel.x.title, { isX: true, isLog: panel.x.scale === 'logarithmic', fromZero: panel.x.fromZero, more: { min: 'dataMin', max: 'dataMax', ...panel.lines.every(l => l.x.every(Number.isInteger)) ? { minInterval: 1 } : {} } }),
       yAxis: axis(c, panel.y.title, { isLog: panel.y.scale === 'logarithmic', fromZero: panel.y.fromZero }),
       tooltip: tooltip(c, { trigger: 'axis', valueFormatter: number }),
       legend: isMany ? { ...legend(c), data: panel.lines.filter(l => l.name).map(l => l.name) } : undefined,

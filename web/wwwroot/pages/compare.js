@@ -1,10 +1,10 @@
 // Two to six results side by side.
 
 import { html, useState } from '../vendor/preact.js';
-import { capital, figure, head, number, parameter } from '../format.js';
+import { figure, head, number, parameter } from '../format.js';
 import { usePolled } from '../live.js';
 import { setQuery, to } from '../route.js';
-import { Crumbs, FaultNote, Loading, useTitle } from '../ui.js';
+import { Crumbs, FaultNote, Fold, Loading, useTitle } from '../ui.js';
 import { Chart, axis, dashes, legend, tooltip } from '../charts/chart.js';
 import { PanelView } from '../charts/panel.js';
 
@@ -50,15 +50,19 @@ function Side({ of, remove }) {
   // What all have in common on their way says nothing here.
   const names = executions.map((e, i) => {
     const own = e.way.map(s => {
-      const differs = Object.entries(s.parameters).filter(([name, value]) => executions.some(o => JSON.stringify(o.way.find(w => w.stage === s.stage)?.parameters[name]) !== JSON.stringify(value)) && !(typeof value === 'string' && value === e.model));
-      return differs.length ? `${s.stage} ${differs.map(([n, v]) => `${n}=${parameter(v)}`).join(' ')}` : executions.some(o => !o.way.some(w => w.stage === s.stage)) ? s.stage : '';
+      const others = executions.map(o => o.way.find(w => w.stage === s.stage));
+      const differs = Object.entries(s.parameters).filter(([name, value]) => value !== e.model && others.some(o => o && JSON.stringify(o.parameters[name]) !== JSON.stringify(value)));
+      // A stage that not all have names itself, with what distinguishes it in its sweep.
+      const named = new Map([...differs, ...others.some(o => !o) ? s.varied.map(name => /** @type {[string, unknown]} */ ([name, s.parameters[name]])) : []]);
+      return named.size ? `${s.stage} ${[...named].map(([n, v]) => `${n}=${parameter(v)}`).join(' ')}` : others.some(o => !o) ? s.stage : '';
     }).filter(t => t).join(' > ');
     return `${i + 1}: ${[models > 1 && e.model, own || 'dense', sweeps > 1 && `(${e.sweep.name})`].filter(t => t).join(' ')}`;
   });
+  const stages = [...new Set(of.panels.map(p => p.stage))];
   const metrics = of.metrics.filter(m => executions.some(e => e.figures[m.name] != null));
   const shown = metrics.filter(m => m.isColumn);
   const others = metrics.filter(m => !m.isColumn);
-  return html`<section aria-labelledby="figures"><h2 id="figures">Figures</h2><div class="wide" tabindex="0" role="region" aria-label="Table of figures"><table class="full"><thead><tr><th scope="col" class="text">figure</th>${executions.map((e, i) =>
+  return html`<section aria-labelledby="figures"><h2 id="figures">Figures</h2><div class="wide" tabindex="0" role="region" aria-label="Table of figures"><table class="full heads"><thead><tr><th scope="col" class="text">figure</th>${executions.map((e, i) =>
         html`<th key=${e.reference} scope="col"><a href=${to(['sweeps', e.sweep.id, 'executions', e.index])}>${names[i]}</a> <button type="button" class="small" aria-label=${`Remove ${names[i]}`} onClick=${() => remove(i)}>✕</button></th>`)}</tr></thead>
       <tbody>${shown.map(m => html`<${FigureRow} key=${m.name} metric=${m} values=${executions.map(e => e.figures[m.name])} />`)}</tbody></table></div>
       ${others.length > 0 && html`<details><summary>${others.length} more figures</summary><div class="wide" tabindex="0" role="region" aria-label="Table of more figures"><table class="full"><tbody>${others.map(m => html`<${FigureRow} key=${m.name} metric=${m} values=${executions.map(e => e.figures[m.name])} />`)}</tbody></table></div></details>`}
@@ -66,8 +70,22 @@ function Side({ of, remove }) {
     ${of.notes.map((n, i) => html`<p class="soft" key=${i}>${n}</p>`)}
     ${of.layers.length > 0 && html`<section aria-labelledby="widths"><h2 id="widths">Width of each layer</h2><${Widths} of=${of} names=${names} /></section>`}
     ${of.layers.some(l => l.most) && html`<section aria-labelledby="weights"><h2 id="weights">Weights</h2><${Histograms} of=${of} names=${names} /></section>`}
-    ${of.panels.map(p => html`<section key=${`${p.stage} ${p.id}`}><h2>${capital(p.title)} <small>${p.stage}</small></h2><div class="cards">${p.panels.map((panel, i) => panel && html`<div key=${i}><p class="soft">${names[i]}</p><${PanelView} panel=${panel} /></div>`)}</div></section>`)}`;
+    ${stages.map(stage => {
+      const own = of.panels.filter(p => p.stage === stage);
+      const isDetail = (/** @type {typeof own[number]} */ p) => p.panels.find(one => one)?.isDetail === true;
+      const details = own.filter(isDetail);
+      return html`<section key=${stage} aria-label=${`Panels of ${stage}`}><${Fold} title=${html`<b>Panels of ${stage}</b>`} isOpen=${stage === executions[0]?.way.at(-1)?.stage}>
+        ${own.filter(p => !isDetail(p)).map(p => html`<${PanelRow} key=${p.id} of=${p} names=${names} />`)}
+        ${details.length > 0 && html`<${Fold} title=${`Details: ${details.map(p => p.title).join(', ').slice(0, 200)}`}>${details.map(p => html`<${PanelRow} key=${p.id} of=${p} names=${names} />`)}</${Fold}>`}</${Fold}></section>`;
+    })}`;
 }
+
+/** @param {{ of: Comparison['panels'][number], names: string[] }} props one panel of each result */
+const PanelRow = ({ of, names }) => html`<h3 class="row-title">${of.title}</h3>${isSame(of.panels) ? html`<p class="soft">The same for all.</p><div class="cards"><${PanelView} panel=${of.panels[0]} /></div>`
+  : html`<div class="cards">${of.panels.map((panel, i) => panel && html`<div key=${i}><p class="soft">${names[i]}</p><${PanelView} panel=${panel} /></div>`)}</div>`}`;
+
+/** What they have in common on their way shows the same. @param {unknown[]} panels */
+const isSame = panels => panels[0] != null && panels.every(p => JSON.stringify(p) === JSON.stringify(panels[0]));
 
 /** @param {{ metric: MetricDescriptor, values: (number | undefined)[] }} props */
 function FigureRow({ metric, values }) {

@@ -9,7 +9,7 @@ import { Crumbs, FaultNote, Loading, say, useTitle } from '../ui.js';
 
 /** @import { Problem, Schema, StageManifest, SweepCheck, SweepForecast, SweepSpec } from '../types' */
 
-/** @typedef {{ name: string, summary?: string }} Named */
+/** @typedef {{ name: string, summary?: string, dataset?: string, parameters?: number, place?: string | null }} Named a model or a data set */
 /** @typedef {{ priority: number, fresh: boolean, parallel: string }} Options */
 /** @typedef {{ from: 'form', spec: SweepSpec } | { from: 'text', yaml: string }} Draft what was changed last */
 
@@ -47,8 +47,12 @@ export default function New({ query }) {
 function usual(stages, models, datasets) {
   const starts = stages.filter(s => s.input === 'model' && s.output === 'checkpoint').slice(0, 1);
   const measures = stages.filter(s => s.output === 'metrics');
+  // The smallest model whose data set is there.
+  const isThere = (/** @type {string | undefined} */ name) => datasets.some(d => d.name === name && d.place != null);
+  const model = [...models].sort((a, b) => Number(isThere(b.dataset)) - Number(isThere(a.dataset)) || (a.parameters ?? 0) - (b.parameters ?? 0))[0];
+  const dataset = model && isThere(model.dataset) ? model.dataset : (datasets.find(d => d.place != null) ?? datasets[0])?.name;
   return {
-    name: 'my-sweep', models: models.slice(0, 1).map(m => m.name), datasets: datasets.slice(0, 1).map(d => d.name), seeds: [1],
+    name: 'my-sweep', models: model ? [model.name] : [], datasets: dataset ? [dataset] : [], seeds: [1],
     stages: [...starts, ...measures].map(s => ({ stage: s.name, parameters: {} })),
   };
 }
@@ -117,7 +121,7 @@ function Writing({ stages, models, datasets, first, priority }) {
   return html`<div class="two"><form onSubmit=${(/** @type {Event} */ e) => e.preventDefault()} aria-label="Sweep"><${Form} spec=${spec} change=${change} stages=${stages} models=${models} datasets=${datasets} problems=${problems} /></form>
     <div class="aside"><section aria-labelledby="file"><h2 id="file">Sweep file</h2><${Editor} text=${yaml} change=${(/** @type {string} */ text) => { setYaml(text); setDraft({ from: 'text', yaml: text }); }} problems=${problems} /></section>
       <section aria-labelledby="plan"><h2 id="plan">Plan</h2><${FaultNote} fault=${fault} />
-        <div role="status">${isChecking ? html`<p class="soft">Checking …</p>` : problems.length > 0 ? html`<p class="failed">${counted(problems.length, 'problem')}: nothing can run like that.</p>` : !fault && html`<p>${check?.executions != null && counted(check.executions, 'execution')}${plan && plan.size > 0 && html`, ${plan.steps.reduce((n, s) => n + s.cached, 0)} of them cached`}${plan?.seconds != null && `, ${plan.isPart ? 'at least ' : 'about '}${clock(plan.seconds)} on one worker`}.</p>`}</div>
+        <div role="status">${isChecking ? html`<p class="soft checking">Checking …</p>` : problems.length > 0 ? html`<p class="failed">${counted(problems.length, 'problem')}: nothing can run like that.</p>` : !fault && html`<p>${check?.executions != null && counted(check.executions, 'execution')}${plan && plan.size > 0 && html`, ${plan.steps.reduce((n, s) => n + s.cached, 0)} of them cached`}${plan?.seconds != null && `, ${plan.isPart ? 'at least ' : 'about '}${clock(plan.seconds)} on one worker`}.</p>`}</div>
         ${check?.notes.map((n, i) => html`<p class="soft" key=${i}>${n}</p>`)}
         ${plan && !isChecking && plan.steps.length > 0 && html`<${Plan} plan=${plan} />`}
         <div class="fields filters"><div class="field"><label for="priority">Priority</label><select id="priority" value=${options.priority} onChange=${(/** @type {any} */ e) => setOptions({ ...options, priority: Number(e.target.value) })}>${[5, 4, 3, 2, 1].map(n => html`<option key=${n} value=${n}>${n}${n === 3 ? ', usual' : ''}</option>`)}</select></div>

@@ -41,11 +41,12 @@ export function Curves({ sweep }) {
  */
 export function CurveChart({ title, name, factor, curves, executions }) {
   const names = executions.map(e => executions.filter(o => label(o) === label(e)).length > 1 ? `${label(e)} (${e.index})` : label(e));
+  const epochs = Math.max(2, ...executions.map(e => Math.max(e.progress?.epochs ?? 0, curves.get(e.index)?.at(-1)?.epoch ?? 0)));
   const last = executions.map((e, i) => `${names[i]} ${number((curves.get(e.index)?.at(-1)?.[name] ?? NaN) * factor)}`).join(', ');
   return html`<figure><h3>${title}</h3><${Chart} of=${[curves, name, executions.length]} height=${260} label=${`${title} by epoch: ${last}`}
     option=${(/** @type {any} */ c) => ({
       grid: { left: 8, right: 14, top: 12, bottom: executions.length > 1 ? 62 : 34, containLabel: true },
-      xAxis: axis(c, 'epoch', { isX: true, more: { minInterval: 1, min: 1 } }), yAxis: axis(c, ''), tooltip: tooltip(c, { trigger: 'axis', valueFormatter: number }), legend: executions.length > 1 ? legend(c) : undefined,
+      xAxis: axis(c, 'epoch', { isX: true, more: { minInterval: 1, min: 1, max: epochs } }), yAxis: axis(c, '', { more: name === 'accuracy' ? { max: (/** @type {{ min: number, max: number }} */ v) => Math.min(100, Math.ceil(v.max + 1)), min: (/** @type {{ min: number }} */ v) => Math.max(0, Math.floor(v.min - 1)) } : {} }), tooltip: tooltip(c, { trigger: 'axis', valueFormatter: number }), legend: executions.length > 1 ? legend(c) : undefined,
       series: executions.map((e, i) => ({
         type: 'line', name: names[i], color: c.series[(i + 1) % 8], lineStyle: { width: 1.8, type: dashes[i % 8] }, emphasis: { disabled: true }, symbolSize: 5,
         showSymbol: (curves.get(e.index)?.length ?? 0) < 30, data: (curves.get(e.index) ?? []).map(p => [p.epoch, p[name] * factor]),

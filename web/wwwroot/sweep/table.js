@@ -95,7 +95,8 @@ export function useTable(id, mark) {
 function made(all, rows) {
   const place = new Map(all.map((c, i) => [c.name, i]));
   const isKnown = (/** @type {number} */ i) => rows.some(r => r[i] != null);
-  const differs = (/** @type {number} */ i) => rows.some(r => r[i] !== rows[0]?.[i]);
+  // A stage that some results do not have makes no difference among those that have it.
+  const differs = (/** @type {number} */ i) => new Set(rows.map(r => r[i]).filter(v => v != null)).size > 1;
   const columns = all.flatMap((c, at) => {
     if (c.name === 'index' || c.name === 'state') return [];
     /** @type {Column} */

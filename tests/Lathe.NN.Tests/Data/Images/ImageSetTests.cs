@@ -105,6 +105,21 @@ public sealed class ImageSetTests : IDisposable
         Assert.Throws<LatheException>(() => Read(new BatchLoader(DataSets.Open("birds", folder, Small with { DamagedLimit = 0 }).Train, 40, 1, tasks: 3).Epoch(0)));
     }
 
+    [Theory]
+    [InlineData("valid")]
+    [InlineData("validation")]
+    [InlineData("test")]
+    public void Other_names_of_the_validation_folder_and_other_formats_are_read(string validation)
+    {
+        using var bitmap = Photographs.Gradient(30, 20, 5);
+        var webp = Photographs.Encode(bitmap, SkiaSharp.SKEncodedImageFormat.Webp);
+        var folder = _photographs.Write("other", [($"train/cats/1.webp", webp), ("train/cats/2.tiff", [1, 2, 3]), ($"{validation}/cats/1.jpg", Photographs.Jpeg(30, 20, 5))]);
+        var data = DataSets.Open("birds", folder, Small);
+        Assert.Equal((1, 1), (data.Train.Count, data.Test.Count));
+        Assert.InRange(data.Train.Image(0).ToArray().Zip(data.Test.Image(0).ToArray(), (a, b) => Math.Abs(a - b)).Average(), 0, 8);
+        Assert.Equal($"1 files are of formats that are not read and were left out ({folder}/train/cats/2.tiff); save them as .png, .jpg, .webp or .bmp", data.DamageReport);
+    }
+
     [Fact]
     public void An_image_that_is_gone_is_no_damage()
     {
@@ -124,9 +139,9 @@ public sealed class ImageSetTests : IDisposable
         Refused([("train/cats/1.txt", image), ("val/cats/1.jpg", image)], "train/cats holds no image");
         Refused(
             [("train/cats/1.jpg", image), ("val/cats/1.jpg", image), ("val/dogs/.1.jpg", image)],
-            "val/dogs holds no image. Expected the class's images (.jpg, .jpeg, .png) right in it. Put them there, or remove this folder.");
+            "val/dogs holds no image. Expected the class's images (.jpg, .jpeg, .png, .webp, .bmp) right in it. Put them there, or remove this folder.");
         Refused([("train/cats/1.jpg", image), ("train/dogs/more/1.jpg", image), ("val/cats/1.jpg", image)], "train/dogs holds no image");
-        Refused([("train/README", image), ("val/cats/1.jpg", image)], "no images (.jpg, .jpeg, .png) for train");
+        Refused([("train/README", image), ("val/cats/1.jpg", image)], "no images (.jpg, .jpeg, .png, .webp, .bmp) for train");
         Refused([("train/cats/1.jpg", image), ("val/dogs/1.jpg", image)], "class 'dogs' has no training images");
         Assert.Contains("is unknown", Assert.Throws<LatheException>(() => DataSets.Open("../birds", _photographs.Root)).Message, StringComparison.Ordinal);
         var good = _photographs.Write("good", Photographs.Sample());

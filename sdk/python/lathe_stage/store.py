@@ -1,0 +1,161 @@
+"""The store of checkpoints, results and states: a folder that all workers share, or a bucket."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlparse
+
+Json = Any
+
+
+@dataclass(frozen=True)
+class CheckpointRef:
+    """Names a checkpoint by its content."""
+
+    sha256: str
+    bytes: int
+
+    def to_json(self) -> dict[str, Json]:
+        return {"sha256": self.sha256, "bytes": self.bytes}
+
+    @staticmethod
+    def of(value: Mapping[str, Json]) -> "CheckpointRef":
+        return CheckpointRef(str(value["sha256"]), int(value["bytes"]))
+
+    @property
+    def name(self) -> str:
+        return f"{self.sha256[:2]}/{self.sha256}.safetensors"
+
+
+class InputLost(Exception):
+    """A checkpoint is missing or damaged; the coordinator has it computed again."""
+
+
+class Blobs(Protocol):
+    """Named contents. One exists completely or not at all."""
+
+    def read(self, name: str) -> bytes | None: ...
+
+    def write(self, name: str, content: bytes) -> None: ...
+
+    def delete(self, name: str) -> None: ...
+
+
+class FolderBlobs:
+    """Files of a folder, written aside and renamed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def read(self, name: str) -> bytes | None:
+        try:
+            return (self._folder / name).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def write(self, name: str, content: bytes) -> None:
+        target = self._folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, aside = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".tmp")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(aside, 0o644)
+            os.replace(aside, target)
+        except BaseException:
+            Path(aside).unlink(missing_ok=True)
+            raise
+
+    def delete(self, name: str) -> None:
+        (self._folder / name).unlink(missing_ok=True)
+
+
+class BucketBlobs:
+    """Objects of an S3 bucket. Credentials and region come from the environment, as for every S3 client; `LATHE_S3_ENDPOINT` names another server."""
+
+    def __init__(self, bucket: str, prefix: str) -> None:
+        import boto3
+
+        self._bucket = bucket
+        self._prefix = f"{prefix}/" if prefix else ""
+        self._client = boto3.client("s3", endpoint_url=os.environ.get("LATHE_S3_ENDPOINT") or os.environ.get("AWS_ENDPOINT_URL"))
+
+    def read(self, name: str) -> bytes | None:
+        try:
+            return bytes(self._client.get_object(Bucket=self._bucket, Key=self._prefix + name)["Body"].read())
+        except self._client.exceptions.NoSuchKey:
+            return None
+
+    def write(self, name: str, content: bytes) -> None:
+        self._client.put_object(Bucket=self._bucket, Key=self._prefix + name, Body=content)
+
+    def delete(self, name: str) -> None:
+        self._client.delete_object(Bucket=self._bucket, Key=self._prefix + name)
+
+
+def blobs_of(store: str) -> Blobs:
+    """Opens what `LATHE_STORE` names: a folder, or `s3://bucket/prefix`."""
+    if store.startswith("s3://"):
+        address = urlparse(store)
+        return BucketBlobs(address.netloc, address.path.strip("/"))
+    return FolderBlobs(Path(store))
+
+
+class Store:
+    """Checkpoints by digest, results and training states by execution key."""
+
+    def __init__(self, blobs: Blobs, cache: Path) -> None:
+        self._blobs = blobs
+        self._cache = cache
+
+    def path_of(self, checkpoint: CheckpointRef) -> Path:
+        """A verified local copy of a checkpoint."""
+        content = self._blobs.read(checkpoint.name)
+        if content is None:
+            raise InputLost(f"checkpoint {checkpoint.sha256} is not in the store; whoever made it must have used the same store (LATHE_STORE)")
+        found = hashlib.sha256(content).hexdigest()
+        if found != checkpoint.sha256 or len(content) != checkpoint.bytes:
+            raise InputLost(f"checkpoint {checkpoint.sha256} is damaged: found SHA-256 {found} of {len(content)} bytes, expected {checkpoint.bytes}")
+        copy = FolderBlobs(self._cache)
+        copy.write(checkpoint.name, content)
+        return self._cache / checkpoint.name
+
+    def has(self, checkpoint: CheckpointRef) -> bool:
+        """Whether a checkpoint is there and undamaged."""
+        content = self._blobs.read(checkpoint.name)
+        return content is not None and hashlib.sha256(content).hexdigest() == checkpoint.sha256
+
+    def write_checkpoint(self, content: bytes) -> CheckpointRef:
+        reference = CheckpointRef(hashlib.sha256(content).hexdigest(), len(content))
+        self._blobs.write(reference.name, content)
+        return reference
+
+    def find_result(self, key: str) -> dict[str, Json] | None:
+        """The result under a key; None where there is none that can be read."""
+        content = self._blobs.read(f"results/{key}.json")
+        try:
+            result = json.loads(content) if content is not None else None
+        except ValueError:
+            return None
+        return result if isinstance(result, dict) and result.get("key") == key and result.get("output") else None
+
+    def commit_result(self, result: Mapping[str, Json]) -> None:
+        self._blobs.write(f"results/{result['key']}.json", json.dumps(result, indent=2).encode())
+
+    def read_state(self, slot: str) -> bytes | None:
+        return self._blobs.read(f"states/{slot}.state")
+
+    def write_state(self, slot: str, state: bytes) -> None:
+        self._blobs.write(f"states/{slot}.state", state)
+
+    def drop_state(self, slot: str) -> None:
+        self._blobs.delete(f"states/{slot}.state")

@@ -1,0 +1,376 @@
+"""Serves a stage: takes executions from its queue, one at a time, and reports what became of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import re
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pika
+import pika.exceptions
+
+from lathe_stage import wire
+from lathe_stage.checkpoint import CheckpointError
+from lathe_stage.manifest import Stage
+from lathe_stage.run import Cancelled, Outcome, StageCheck, StageError, StageRun
+from lathe_stage.store import CheckpointRef, InputLost, Store, blobs_of
+
+Json = Any
+
+_PACE = 2.0  # seconds between two reports of progress
+_HEARTBEAT = 4.0  # no worker that computes says nothing for longer
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_REPORTS = re.compile(r"lathe\.[A-Za-z0-9._-]{1,249}")
+
+
+class _Execution:
+    """One execution in this process."""
+
+    def __init__(self, command: Mapping[str, Json], traceparent: str | None, tag: int) -> None:
+        self.command = command
+        self.traceparent = traceparent
+        self.tag = tag
+        self.stopping = threading.Event()
+        self.reason: str | None = None
+        self.progress: dict[str, Json] = {"phase": "taken"}
+        self.changed = True
+
+    @property
+    def names(self) -> dict[str, Json]:
+        """What every report names."""
+        return {k: self.command[k] for k in ("executionId", "attempt", "key", "stage")}
+
+    def stop(self, reason: str) -> None:
+        self.reason = self.reason or reason
+        self.stopping.set()
+
+
+class Worker:
+    """A stage at work. All talk with the broker is on the thread that calls `run`; the stage computes on a thread of its own."""
+
+    def __init__(self, stage: Stage[Any], broker: str, store: Store, log: logging.Logger) -> None:
+        self._stage = stage
+        self._parameters = pika.URLParameters(broker)
+        self._parameters.heartbeat = 60
+        self._store = store
+        self._log = log
+        self._name = f"{socket.gethostname()}:{os.getpid()}:{stage.name}"
+        self._source = f"lathe/worker/{self._name}"
+        self._going = threading.Event()
+        self._execution: _Execution | None = None
+        self._thread: threading.Thread | None = None
+        self._connection: Any = None
+        self._channel: Any = None
+
+    def stop(self) -> None:
+        """Ends `run`: a running execution saves no more, and its message goes back to its queue."""
+        self._going.set()
+        if self._execution is not None:
+            self._execution.stop("shutting down")
+
+    def run(self) -> None:
+        """Works until `stop`. Connects again whenever the broker goes away."""
+        wait = 0.5
+        while not self._going.is_set():
+            try:
+                self._connect()
+                wait = 0.5
+                self._log.info("worker %s takes work of %s version %s", self._name, self._stage.name, self._stage.version)
+                self._loop()
+            except (pika.exceptions.ProbableAuthenticationError, pika.exceptions.ProbableAccessDeniedError) as error:
+                raise StageError(f"the broker refuses user, password or virtual host: {error!r}; see LATHE_BROKER") from error
+            except (pika.exceptions.AMQPError, OSError) as error:
+                if self._going.is_set():
+                    break
+                self._log.warning("the broker is away (%r); connecting again in %.1f s", error, wait)
+                self._abandon()
+                self._going.wait(wait)
+                wait = min(wait * 2, 10)
+        self._abandon()
+        if self._connection is not None and self._connection.is_open:
+            self._connection.close()
+
+    def announce(self) -> None:
+        """Says that the stage exists, and takes no work."""
+        self._connection = pika.BlockingConnection(self._parameters)
+        self._channel = self._connection.channel()
+        self._announce(wire.COORDINATOR)
+        self._connection.close()
+
+    def _connect(self) -> None:
+        self._connection = pika.BlockingConnection(self._parameters)
+        self._channel = channel = self._connection.channel()
+        queue = wire.stage_queue(self._stage.name, self._stage.version)
+        check = wire.check_queue(self._stage.name, self._stage.version)
+        for name, arguments in ((wire.DEAD, wire.DEAD_ARGUMENTS), (queue, wire.STAGE_ARGUMENTS)):
+            channel.exchange_declare(name, "fanout", durable=True)
+            channel.queue_declare(name, durable=True, arguments=arguments)
+            channel.queue_bind(name, name)
+        channel.exchange_declare(check, "fanout", durable=True, auto_delete=True)
+        channel.queue_declare(check, durable=True, auto_delete=True)
+        channel.queue_bind(check, check)
+        own = channel.queue_declare("", exclusive=True).method.queue
+        for broadcast in wire.BROADCASTS:
+            channel.exchange_declare(broadcast, "fanout", durable=True)
+            channel.queue_bind(own, broadcast)
+        channel.basic_qos(prefetch_count=1)
+        channel.confirm_delivery()
+        channel.basic_consume(own, self._on_broadcast, auto_ack=True)
+        channel.basic_consume(check, self._on_check, auto_ack=True)
+        channel.basic_consume(queue, self._on_execute)
+        self._announce(wire.COORDINATOR)
+
+    def _loop(self) -> None:
+        heard = 0.0
+        while not self._going.is_set():
+            self._connection.process_data_events(time_limit=0.25)
+            execution = self._execution
+            if execution is None:
+                continue
+            now = time.monotonic()
+            if self._thread is not None and not self._thread.is_alive():
+                self._thread = None
+            elif now - heard >= (_PACE if execution.changed else _HEARTBEAT):
+                execution.changed, heard = False, now
+                self._report(execution, wire.PROGRESSED, {"worker": self._name, "progress": execution.progress})
+
+    def _abandon(self) -> None:
+        """Ends what this process computes; without a connection its message is in its queue again already."""
+        execution, thread = self._execution, self._thread
+        if execution is None:
+            return
+        execution.stop("the connection is lost")
+        if thread is not None:
+            thread.join()
+        self._execution = self._thread = None
+
+    # Messages
+
+    def _on_broadcast(self, _channel: Any, _method: Any, _properties: Any, body: bytes) -> None:
+        try:
+            event = wire.read(body)
+        except wire.Malformed as error:
+            self._log.warning("a broadcast cannot be read: %s", error)
+            return
+        if event.type == wire.ANNOUNCE and _REPORTS.fullmatch(str(event.data.get("replyTo"))):
+            self._announce(str(event.data["replyTo"]))
+        elif event.type == wire.CANCEL and self._execution is not None:
+            command = self._execution.command
+            for each in event.data.get("executions", []):
+                if each["executionId"] == command["executionId"] and command["attempt"] <= each["attempt"]:
+                    self._execution.stop(str(each["reason"]))
+
+    def _on_check(self, _channel: Any, _method: Any, _properties: Any, body: bytes) -> None:
+        try:
+            event = wire.read(body)
+        except wire.Malformed as error:
+            self._log.warning("a question cannot be read: %s", error)
+            return
+        if event.type != wire.CHECK or event.reply_queue is None:
+            return
+        inputs = event.data["inputs"]
+        forecasts = [self._forecast(question, inputs) for question in event.data["questions"]]
+        self._send(event.reply_queue, wire.write(wire.CHECKED, self._source, {"forecasts": forecasts}, requestid=event.requestid))
+
+    def _forecast(self, question: Mapping[str, Json], inputs: list[Mapping[str, Json]]) -> dict[str, Json]:
+        form = inputs[question["input"]] if question["input"] is not None else None
+        problems: list[dict[str, Json]] = []
+        if self._stage.check is not None:
+            try:
+                check = StageCheck(question["dataset"], form["graph"] if form else None, bool(form["isExact"]) if form else True)
+                problems = [{"pointer": p.pointer, "message": p.message} for p in self._stage.check(self._stage.read(question["parameters"]), check)]
+            except Exception:
+                # A check that breaks down says nothing about the parameters.
+                self._log.exception("the check of stage %s broke down", self._stage.name)
+        # Widths and sizes of what leaves a stage in Python are known when it has run.
+        return {"problems": problems, "form": form if self._stage.output.value == "metrics" else None}
+
+    def _on_execute(self, _channel: Any, method: Any, properties: Any, body: bytes) -> None:
+        try:
+            event = wire.read(body)
+            if event.type != wire.EXECUTE:
+                raise wire.Malformed(f"nobody here reads messages of type {event.type}")
+            _check(event.data, self._stage)
+        except wire.Malformed as error:
+            self._bury(method, properties, body, str(error))
+            return
+        execution = _Execution(event.data, event.traceparent, method.delivery_tag)
+        found = self._store.find_result(event.data["key"])
+        wanted = found is not None and (not event.data["fresh"] or found.get("sweepId") == event.data["sweepId"])
+        if found is not None and wanted and self._store.has(CheckpointRef.of(found["output"])):
+            self._completed(execution, found, found=True)
+            self._channel.basic_ack(method.delivery_tag)
+            return
+        self._execution = execution
+        waited = max(0.0, (datetime.now(timezone.utc) - _moment(event.data["sentAt"])).total_seconds())
+        self._report(execution, wire.STARTED, {"worker": self._name, "queueSeconds": waited})
+        self._thread = threading.Thread(target=self._compute, args=(execution,), name=self._stage.name, daemon=True)
+        self._thread.start()
+
+    # Computing, on a thread of its own
+
+    def _compute(self, execution: _Execution) -> None:
+        end: Callable[[], None]
+        try:
+            result = self._execute(execution)
+            end = lambda: self._finish(execution, lambda: self._completed(execution, result, found=False))
+        except Cancelled:
+            if self._going.is_set() or execution.reason == "the connection is lost":
+                end = lambda: self._give_back(execution)
+            else:
+                end = lambda: self._finish(execution, lambda: self._report(execution, wire.CANCELLED, {"worker": self._name}))
+        except Exception as error:
+            kind, message = _failure(error, self._stage.name)
+            self._log.warning("%s %s failed: %s", self._stage.name, execution.command["key"], message, exc_info=kind is None)
+            failed = {"kind": kind or "permanent", "message": message, "worker": self._name}
+            end = lambda: self._finish(execution, lambda: self._report(execution, wire.FAILED, failed))
+        try:
+            self._connection.add_callback_threadsafe(end)
+        except pika.exceptions.AMQPError:
+            # Its message is in its queue again, and the result, if there is one, is found there.
+            self._execution = None
+
+    def _execute(self, execution: _Execution) -> dict[str, Json]:
+        command = execution.command
+        reference = CheckpointRef.of(command["input"]) if command["input"] else None
+        slot = str(command["key"]) + (f"-{command['sweepId'].replace('-', '')}" if command["fresh"] else "")
+
+        def report(progress: Mapping[str, Json]) -> None:
+            execution.progress, execution.changed = dict(progress), True
+
+        run = StageRun(
+            key=command["key"], stage=self._stage.name, version=self._stage.version, parameters=command["parameters"], seed=command["seed"], threads=command["threads"],
+            input=reference, input_path=self._store.path_of(reference) if reference else None, data=command["data"], store=self._store, state_slot=slot, log=self._log,
+            stopping=execution.stopping, report=report)
+        run.progress("starting")
+        outcome = self._stage.run(run, self._stage.read(command["parameters"]))
+        if not isinstance(outcome, Outcome):
+            raise TypeError(f"stage {self._stage.name} returned {type(outcome).__name__}; expected an Outcome")
+        output = outcome.output or reference
+        if output is None:
+            raise TypeError(f"stage {self._stage.name} left no checkpoint and was given none")
+        metrics = {name: float(value) for name, value in outcome.metrics.items()}
+        result: dict[str, Json] = {
+            "key": command["key"], "stage": self._stage.name, "output": output.to_json(), "metrics": metrics, "seconds": time.monotonic() - run.began,
+            "sweepId": command["sweepId"], "traceParent": _span(execution.traceparent, command["key"]),
+        }
+        if outcome.panels:
+            result["panels"] = [dict(panel) for panel in outcome.panels]
+        json.dumps(result, allow_nan=False)
+        self._store.commit_result(result)
+        self._store.drop_state(slot)
+        return result
+
+    # Ends, on the thread of the connection
+
+    def _finish(self, execution: _Execution, report: Callable[[], None]) -> None:
+        report()
+        self._channel.basic_ack(execution.tag)
+        self._execution = None
+
+    def _give_back(self, execution: _Execution) -> None:
+        self._channel.basic_nack(execution.tag, requeue=True)
+        self._execution = None
+
+    def _completed(self, execution: _Execution, result: Mapping[str, Json], found: bool) -> None:
+        data = {k: result[k] for k in ("output", "metrics", "seconds")}
+        self._report(execution, wire.COMPLETED, {**data, "found": found}, result.get("traceParent"))
+
+    def _report(self, execution: _Execution, type: str, data: Mapping[str, Json], traceparent: str | None = None) -> None:
+        self._send(str(execution.command["replyTo"]), wire.write(type, self._source, {**execution.names, **data}, traceparent=traceparent))
+
+    def _announce(self, queue: str) -> None:
+        self._send(queue, wire.write(wire.ANNOUNCED, self._source, {"manifest": self._stage.manifest(), "worker": self._name}))
+
+    def _send(self, queue: str, body: bytes) -> None:
+        try:
+            self._channel.basic_publish("", queue, body, pika.BasicProperties(content_type=wire.MEDIA_TYPE, delivery_mode=2), mandatory=True)
+        except pika.exceptions.UnroutableError:
+            self._log.warning("nobody reads queue %s; a message to it is lost", queue)
+
+    def _bury(self, method: Any, properties: Any, body: bytes, reason: str) -> None:
+        """Moves a message that cannot be understood to the dead letters, as it came, with the reason."""
+        properties.headers = {**(properties.headers or {}), "lathe-queue": method.routing_key or wire.stage_queue(self._stage.name, self._stage.version), "lathe-reason": reason}
+        self._channel.basic_publish("", wire.DEAD, body, properties, mandatory=True)
+        self._channel.basic_ack(method.delivery_tag)
+        self._log.warning("moved a message to the dead letters: %s", reason)
+
+
+def serve(stage: Stage[Any]) -> None:
+    """The whole program of a stage: works until SIGTERM or Ctrl-C. Settings come from the environment.
+
+    `LATHE_BROKER` (required) is amqp://user:password@host:port/vhost; `LATHE_STORE` the folder or bucket of checkpoints (default: the store of
+    `LATHE_HOME`, ~/.lathe); `--announce` only says that the stage exists, and ends.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    logging.getLogger("pika").setLevel(logging.ERROR)
+    log = logging.getLogger("lathe")
+    broker = os.environ.get("LATHE_BROKER")
+    if not broker:
+        sys.exit(f"lathe worker {stage.name}: a worker needs a broker to take work from: set LATHE_BROKER to amqp://user:password@host:port/vhost")
+    home = Path(os.environ.get("LATHE_HOME") or Path.home() / ".lathe")
+    store = os.environ.get("LATHE_STORE") or str(home / "checkpoints")
+    worker = Worker(stage, broker, Store(blobs_of(store), home / "cache" / "python"), log)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _signal, _frame: worker.stop())
+    if "--announce" in sys.argv[1:]:
+        worker.announce()
+        return
+    try:
+        worker.run()
+    except StageError as error:
+        sys.exit(f"lathe worker {stage.name}: {error}")
+
+
+def _check(command: Mapping[str, Json], stage: Stage[Any]) -> None:
+    """Whether a command can be what a coordinator sent: its names become files and queues."""
+    wanted = ("executionId", "sweepId", "key", "stage", "version", "parameters", "input", "data", "seed", "attempt", "fresh", "replyTo", "threads", "sentAt")
+    missing = [name for name in wanted if name not in command]
+    problem = (
+        f"{missing[0]} is missing" if missing
+        else "key is no SHA-256 of 64 lower-case hexadecimal characters" if not _DIGEST.fullmatch(str(command["key"]))
+        else "parameters is no object" if not isinstance(command["parameters"], dict)
+        else f"replyTo names no queue of reports" if not _REPORTS.fullmatch(str(command["replyTo"]))
+        else "input is no reference to a checkpoint" if command["input"] is not None and not _DIGEST.fullmatch(str(command["input"].get("sha256")))
+        else f"it is for {command['stage']} version {command['version']}" if (command["stage"], command["version"]) != (stage.name, stage.version)
+        else None)
+    if problem is not None:
+        raise wire.Malformed(problem)
+
+
+def _failure(error: Exception, stage: str) -> tuple[str | None, str]:
+    if isinstance(error, StageError):
+        return error.kind, str(error)
+    if isinstance(error, InputLost):
+        return "inputLost", str(error)
+    if isinstance(error, CheckpointError):
+        return "permanent", str(error)
+    if isinstance(error, (OSError, MemoryError)):
+        return "elsewhere", f"{type(error).__name__}: {error}"
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return None, f"a fault in stage {stage}: {type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno}); the worker's log has the stack trace"
+
+
+def _span(parent: str | None, key: str) -> str | None:
+    """A span of its own in the trace of its input, named after the key, so that a message that comes twice gives the same."""
+    if parent is None or parent.count("-") != 3:
+        return parent
+    version, trace, _, flags = parent.split("-")
+    return f"{version}-{trace}-{hashlib.sha256(key.encode()).hexdigest()[:16]}-{flags}"
+
+
+def _moment(text: str) -> datetime:
+    # Python 3.10 reads six digits of a second at most, .NET writes seven.
+    return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text).replace("Z", "+00:00"))

@@ -1,0 +1,173 @@
+"""What the package does without a broker. The talk with one is tested by the tests of Lathe, against a real one."""
+
+import dataclasses
+import json
+import struct
+import tempfile
+import unittest
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Optional
+
+import numpy
+
+from lathe_stage import Checkpoint, Choice, Doc, Metric, Outcome, Range, StageRun, stage, wire
+from lathe_stage.checkpoint import CheckpointError
+from lathe_stage.manifest import schema_of
+from lathe_stage.store import CheckpointRef, FolderBlobs, InputLost, Store
+
+
+@dataclass(frozen=True)
+class Parameters:
+    layer_name: Annotated[str, Doc("A layer.")]
+    share: Annotated[float, Range(0, 1)] = 0.5
+    steps: Annotated[int, Range(1)] = 3
+    mode: Annotated[str, Choice("hard", "soft")] = "hard"
+    skip: list[str] = field(default_factory=list)
+    limit: Optional[int] = None
+
+
+class Describing(unittest.TestCase):
+    def test_the_schema_says_types_limits_defaults_and_what_is_required(self) -> None:
+        schema = schema_of(Parameters)
+        self.assertEqual(["layerName"], schema["required"])
+        self.assertFalse(schema["additionalProperties"])
+        self.assertEqual({"type": "string", "description": "A layer."}, schema["properties"]["layerName"])
+        self.assertEqual({"type": "number", "minimum": 0, "maximum": 1, "default": 0.5}, schema["properties"]["share"])
+        self.assertEqual({"type": "integer", "minimum": 1, "default": 3}, schema["properties"]["steps"])
+        self.assertEqual({"type": "string", "enum": ["hard", "soft"], "default": "hard"}, schema["properties"]["mode"])
+        self.assertEqual({"type": "array", "items": {"type": "string"}, "default": []}, schema["properties"]["skip"])
+        self.assertEqual({"type": ["integer", "null"], "default": None}, schema["properties"]["limit"])
+
+    def test_a_type_that_JSON_has_not_is_refused_by_name(self) -> None:
+        Odd = dataclasses.make_dataclass("Odd", [("when", complex)])
+        with self.assertRaisesRegex(TypeError, "parameter when is a .*complex.*; expected bool, int"):
+            schema_of(Odd)
+        with self.assertRaisesRegex(TypeError, "int is no dataclass"):
+            schema_of(int)
+
+    def test_parameters_are_read_as_the_dataclass(self) -> None:
+        made = stage("x", "1", "Does nothing", Parameters)(lambda run, parameters: None)
+        self.assertEqual(Parameters("a", share=1.0, steps=2), made.read({"layerName": "a", "share": 1, "steps": 2}))
+        with self.assertRaisesRegex(ValueError, "shares: unknown parameter; expected one of layerName, share"):
+            made.read({"layerName": "a", "shares": 1})
+
+    def test_a_name_that_cannot_be_a_queue_is_refused(self) -> None:
+        with self.assertRaisesRegex(ValueError, "'My Stage' is not"):
+            stage("My Stage", "1", "", Parameters)
+
+    def test_the_manifest_has_what_the_contract_asks_for(self) -> None:
+        made = stage("x", "2", "Does nothing", Parameters, metrics=[Metric("error", "err", is_column=True)])(lambda run, parameters: None)
+        manifest = made.manifest()
+        self.assertEqual(("x", "2", "checkpoint", "checkpoint", False), tuple(manifest[k] for k in ("name", "version", "input", "output", "readsData")))
+        self.assertEqual(("error", "neither", "number", True), tuple(manifest["metrics"][0][k] for k in ("name", "better", "format", "isColumn")))
+
+
+class Talking(unittest.TestCase):
+    def test_an_event_is_read_as_it_was_written(self) -> None:
+        event = wire.read(wire.write(wire.COMPLETED, "test", {"a": 1}, traceparent="00-a-b-01", requestid="7"))
+        self.assertEqual((wire.COMPLETED, {"a": 1}, "00-a-b-01", "7", None), (event.type, event.data, event.traceparent, event.requestid, event.reply_queue))
+
+    def test_the_queue_of_an_answer_is_the_last_part_of_its_address(self) -> None:
+        for address in ("rabbitmq://host:5672/v/bus-1?temporary=true", "queue:bus-1", "exchange:bus-1?durable=false"):
+            body = json.dumps({"specversion": "1.0", "type": "t", "data": {}, "replyto": address}).encode()
+            self.assertEqual("bus-1", wire.read(body).reply_queue)
+
+    def test_what_is_no_event_is_malformed(self) -> None:
+        for body in (b"", b"no JSON", b"[]", b"{}", b'{"specversion": "0.3", "type": "t", "data": {}}', b'{"specversion": "1.0", "type": "t", "data": 3}'):
+            with self.assertRaises(wire.Malformed):
+                wire.read(body)
+
+    def test_what_is_no_number_is_never_sent(self) -> None:
+        with self.assertRaises(ValueError):
+            wire.write(wire.COMPLETED, "test", {"a": float("nan")})
+
+
+class Storing(unittest.TestCase):
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        self.store = Store(FolderBlobs(self.folder / "store"), self.folder / "cache")
+
+    def test_a_checkpoint_lies_under_its_digest_and_is_verified(self) -> None:
+        reference = self.store.write_checkpoint(b"content")
+        place = self.folder / "store" / reference.sha256[:2] / f"{reference.sha256}.safetensors"
+        self.assertEqual(b"content", place.read_bytes())
+        self.assertEqual(b"content", self.store.path_of(reference).read_bytes())
+        place.write_bytes(b"cOntent")
+        self.assertFalse(self.store.has(reference))
+        with self.assertRaisesRegex(InputLost, "is damaged"):
+            self.store.path_of(reference)
+        with self.assertRaisesRegex(InputLost, "is not in the store"):
+            self.store.path_of(CheckpointRef("0" * 64, 3))
+
+    def test_a_result_that_cannot_be_read_is_none(self) -> None:
+        self.store.commit_result({"key": "k", "output": {"sha256": "0", "bytes": 1}})
+        self.assertIsNotNone(self.store.find_result("k"))
+        (self.folder / "store" / "results" / "k.json").write_text("{")
+        self.assertIsNone(self.store.find_result("k"))
+        self.assertIsNone(self.store.find_result("other"))
+
+    def test_nothing_half_written_stays(self) -> None:
+        blobs = FolderBlobs(self.folder / "x")
+        blobs.write("a", b"1")
+        with self.assertRaises(TypeError):
+            blobs.write("a", "no bytes")  # type: ignore[arg-type]
+        self.assertEqual((b"1", ["a"]), (blobs.read("a"), [f.name for f in (self.folder / "x").iterdir()]))
+
+
+class Reading_checkpoints(unittest.TestCase):
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.path = Path(folder.name) / "c.safetensors"
+
+    def write(self, **metadata: str) -> None:
+        header = {
+            "__metadata__": metadata, "fc.weight": {"dtype": "F32", "shape": [1, 2], "data_offsets": [0, 8]},
+            "q.weight.packed": {"dtype": "U8", "shape": [1], "data_offsets": [8, 9]}, "q.weight.fraction": {"dtype": "I8", "shape": [1], "data_offsets": [9, 10]},
+        }
+        text = json.dumps(header).encode()
+        self.path.write_bytes(struct.pack("<Q", len(text)) + text + numpy.array([1, 2], "<f4").tobytes() + b"\x01\x02")
+
+    def whole(self) -> Checkpoint:
+        graph = {"nodes": [{"op": "linear", "name": "fc"}, {"op": "linear", "name": "q"}]}
+        self.write(**{
+            "lathe.format": "1", "lathe.graph": json.dumps(graph), "lathe.lineage": json.dumps({"steps": [{"stage": "train", "data": {"name": "d"}}], "dense": None}),
+            "lathe.quantization": json.dumps({"q.weight": {"bits": 2}})})
+        return Checkpoint.read(self.path)
+
+    def test_float_weights_are_tensors_and_packed_ones_stay_packed(self) -> None:
+        checkpoint = self.whole()
+        self.assertEqual(["fc.weight"], list(checkpoint.tensors))
+        self.assertTrue(checkpoint.is_fixed_point("q.weight"))
+        changed = checkpoint.with_tensors({"fc.weight": numpy.array([[3.0, 4.0]])})
+        source = CheckpointRef("a" * 64, 1)
+        self.path.write_bytes(changed.to_bytes({"stage": "x", "data": None}, True, source))
+        again = Checkpoint.read(self.path)
+        numpy.testing.assert_array_equal([[3.0, 4.0]], again.tensors["fc.weight"])
+        numpy.testing.assert_array_equal([1], again.stored["q.weight.packed"])
+        self.assertEqual((["train", "x"], {"name": "d"}, source.to_json()), ([s["stage"] for s in again.lineage["steps"]], again.lineage["steps"][1]["data"], again.lineage["dense"]))
+        self.assertEqual(self.path.read_bytes(), changed.to_bytes({"stage": "x", "data": None}, True, source))
+
+    def test_what_does_not_fit_the_network_is_refused(self) -> None:
+        checkpoint = self.whole()
+        for name, value, message in (("gone", [[1.0]], "no float tensor 'gone'"), ("fc.weight", [1.0], r"has shape \[1\]; the network needs \[1, 2\]"), ("fc.weight", [[1.0, numpy.nan]], "no finite")):
+            with self.assertRaisesRegex(CheckpointError, message):
+                checkpoint.with_tensors({name: numpy.array(value)})
+
+    def test_damaged_files_are_refused_with_what_is_wrong(self) -> None:
+        self.write()
+        with self.assertRaisesRegex(CheckpointError, "no Lathe checkpoint: its metadata has no 'lathe.format'"):
+            Checkpoint.read(self.path)
+        self.path.write_bytes(self.path.read_bytes()[:-20])
+        with self.assertRaisesRegex(CheckpointError, "damaged entry|cut off"):
+            Checkpoint.read(self.path)
+        self.path.write_bytes(b"123")
+        with self.assertRaisesRegex(CheckpointError, "has 3 bytes"):
+            Checkpoint.read(self.path)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,54 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Lathe.Contracts;
+
+namespace Lathe.Coordinator;
+
+/// <summary>Writes a sweep as the text of a sweep file, which <see cref="SweepText"/> reads back as the same sweep.</summary>
+internal static partial class SweepYaml
+{
+    // A JSON text is YAML, too.
+    private static readonly JsonSerializerOptions Quoted = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    /// <summary>The text.</summary>
+    public static string Of(SweepSpec spec)
+    {
+        var text = new StringBuilder();
+        text.Append(CultureInfo.InvariantCulture, $"name: {Word(spec.Name)}\n");
+        text.Append(CultureInfo.InvariantCulture, $"model: {Axis(spec.Models.Select(Word))}\n");
+        text.Append(CultureInfo.InvariantCulture, $"dataset: {Axis(spec.Datasets.Select(Word))}\n");
+        text.Append(CultureInfo.InvariantCulture, $"seed: {Axis(spec.Seeds.Select(s => s.ToString(CultureInfo.InvariantCulture)))}\n");
+        if (spec.Threads is { } threads) text.Append(CultureInfo.InvariantCulture, $"threads: {threads}\n");
+        if (spec.Device is { } device) text.Append(CultureInfo.InvariantCulture, $"device: {device.ToString().ToLowerInvariant()}\n");
+        text.Append("stages:\n");
+        foreach (var stage in spec.Stages)
+        {
+            var parameters = stage.Parameters.ValueKind == JsonValueKind.Object ? stage.Parameters.EnumerateObject().ToList() : [];
+            text.Append(CultureInfo.InvariantCulture, $"  - {Word(stage.Stage)}{(parameters.Count == 0 ? "" : ":")}\n");
+            foreach (var parameter in parameters) text.Append(CultureInfo.InvariantCulture, $"      {Word(parameter.Name)}: {Value(parameter.Value)}\n");
+        }
+
+        return text.ToString();
+    }
+
+    private static string Axis(IEnumerable<string> values) => values.ToList() is [var one] ? one : $"[{string.Join(", ", values)}]";
+
+    private static string Value(JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.String => Word(value.GetString()!),
+        JsonValueKind.Array => $"[{string.Join(", ", value.EnumerateArray().Select(Value))}]",
+        JsonValueKind.Object => $"{{ {string.Join(", ", value.EnumerateObject().Select(m => $"{Word(m.Name)}: {Value(m.Value)}"))} }}",
+        _ => value.GetRawText(),
+    };
+
+    /// <summary>Without quotes where nothing can take it for something else.</summary>
+    private static string Word(string text) => Plain().IsMatch(text) && new YamlScalar(default, text, Quoted: false).ToJson()?.GetValueKind() == JsonValueKind.String
+        ? text
+        : JsonSerializer.Serialize(text, Quoted);
+
+    [GeneratedRegex(@"^[A-Za-z0-9_][A-Za-z0-9_.@/+-]*(:[0-9a-f]{64})?$")]
+    private static partial Regex Plain();
+}
