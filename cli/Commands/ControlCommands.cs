@@ -41,7 +41,7 @@ internal static class ControlCommands
         "cancel",
         "Calls off what has not finished: of a sweep, a stage of it or one execution. Finished results are kept.",
         "Examples:\n  lathe cancel fashion-lenet5\n  lathe cancel fashion-lenet5 --execution 17",
-        async (call, control, sweep, part, stop) => Moved(await control.CancelAsync(sweep, part.Stage, part.Execution, stop), sweep, part, "cancelled, and what starts from them is skipped", "cancel")
+        async (call, control, sweep, part, stop) => Moved(await control.CancelAsync(sweep, part.Stage, part.Execution, stop), sweep, part, "cancelled, and what starts from there is skipped", "cancel")
             ?? $"sweep {sweep} is cancelled: what runs stops at its next batch and keeps its state, and finished results are kept. Try again with: lathe retry {sweep}");
 
     private static Command Resume()
