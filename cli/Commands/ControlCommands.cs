@@ -34,15 +34,15 @@ internal static class ControlCommands
         "pause",
         "Pauses a sweep, a stage of it or one execution. What runs stops at its next batch and keeps its state.",
         "Examples:\n  lathe pause fashion-lenet5\n  lathe pause fashion-lenet5 --stage quantize",
-        async (call, control, sweep, part, stop) => Moved(await control.PauseAsync(sweep, part.Stage, part.Execution, stop), sweep, part, "paused", "pause")
-            ?? $"sweep {sweep} is paused: nothing more is sent, and what runs stops at its next batch and keeps its state. Go on with: lathe resume {sweep}");
+        async (call, control, sweep, part, stop) => Moved(await control.PauseAsync(sweep, part.Stage, part.Execution, stop), sweep, part, "paused", "pause", n =>
+            $"sweep {sweep} is paused, {n} with it: nothing more is sent, and what runs stops at its next batch and keeps its state. Go on with: lathe resume {sweep}"));
 
     private static Command Cancel() => OfPart(
         "cancel",
         "Calls off what has not finished: of a sweep, a stage of it or one execution. Finished results are kept.",
         "Examples:\n  lathe cancel fashion-lenet5\n  lathe cancel fashion-lenet5 --execution 17",
-        async (call, control, sweep, part, stop) => Moved(await control.CancelAsync(sweep, part.Stage, part.Execution, stop), sweep, part, "cancelled, and what starts from there is skipped", "cancel")
-            ?? $"sweep {sweep} is cancelled: what runs stops at its next batch and keeps its state, and finished results are kept. Try again with: lathe retry {sweep}");
+        async (call, control, sweep, part, stop) => Moved(await control.CancelAsync(sweep, part.Stage, part.Execution, stop), sweep, part, "cancelled, and what starts from there is skipped", "cancel", n =>
+            $"sweep {sweep} is cancelled, {n} with it: what runs stops at its next batch and keeps its state, and finished results are kept. Try again with: lathe retry {sweep}"));
 
     private static Command Resume()
     {
@@ -55,7 +55,7 @@ internal static class ControlCommands
             _ => null,
             (control, sweep, part, _, stop) => control.ResumeAsync(sweep, part.Stage, part.Execution, stop),
             (orchestrator, target, _, stop) => orchestrator.ResumeAsync(target, stop),
-            (sweep, part, moved) => Moved(moved, sweep, part, "no longer paused", "resume") ?? $"sweep {sweep} goes on. Watch it with: lathe status {sweep}");
+            (sweep, part, answer) => Moved(answer, sweep, part, "no longer paused", "resume", n => $"sweep {sweep} goes on with {n}. Watch it with: lathe status {sweep}"));
         return command;
     }
 
@@ -71,8 +71,9 @@ internal static class ControlCommands
             call => Mends(call.GetValue(set) ?? []),
             (control, sweep, part, mends, stop) => control.RetryAsync(sweep, part.Stage, part.Execution, mends, stop),
             async (orchestrator, target, mends, stop) => await MendedRetry.RetryAsync(orchestrator, target, mends, stop),
-            (sweep, _, moved) => moved == 0 ? $"sweep {sweep} goes on with what was not finished. Watch it with: lathe status {sweep}"
-                : $"{Executions(moved)} of sweep {sweep} {(moved == 1 ? "runs" : "run")} again, and what was skipped because of {(moved == 1 ? "it" : "them")}. Watch it with: lathe status {sweep}");
+            (sweep, _, answer) => WithNotes(
+                answer,
+                $"{Executions(answer.Executions)} of sweep {sweep} {(answer.Executions == 1 ? "runs" : "run")} again, and what was skipped because of {(answer.Executions == 1 ? "it" : "them")}. Watch it with: lathe status {sweep}"));
         command.Options.Add(set);
         return command;
     }
@@ -148,9 +149,9 @@ internal static class ControlCommands
         string examples,
         Option<string?> json,
         Func<ParseResult, IReadOnlyDictionary<string, JsonElement>?> read,
-        Func<ISweepControl, string, SweepPart, IReadOnlyDictionary<string, JsonElement>?, CancellationToken, Task<int?>> order,
-        Func<Orchestrator, ControlTarget, IReadOnlyDictionary<string, JsonElement>?, CancellationToken, Task<int?>> orderHere,
-        Func<string, SweepPart, int?, string> words)
+        Func<ISweepControl, string, SweepPart, IReadOnlyDictionary<string, JsonElement>?, CancellationToken, Task<OrderAnswer>> order,
+        Func<Orchestrator, ControlTarget, IReadOnlyDictionary<string, JsonElement>?, CancellationToken, Task<OrderAnswer>> orderHere,
+        Func<string, SweepPart, OrderAnswer, string> words)
     {
         var (sweep, stage, execution) = (StatusCommand.SweepReference(), Stage(), Execution());
         var command = new DetailedCommand(
@@ -221,12 +222,17 @@ internal static class ControlCommands
 
     private static Option<int?> Execution() => new("--execution") { Description = "Only this execution; lathe status SWEEP --all shows the numbers.", HelpName = "INDEX" };
 
-    /// <summary>What happened to a part of a sweep; null: it was a whole one.</summary>
-    private static string? Moved(int? moved, string sweep, SweepPart part, string done, string verb) => part.IsWhole ? null
-        : moved is null or 0 ? $"nothing there was left to {verb}; lathe status {sweep} --all shows how it stands"
-        : $"{Executions(moved)} of sweep {sweep} {(moved == 1 ? "is" : "are")} {done}. lathe status {sweep} shows how it stands";
+    /// <summary>What an order changed, and what else is needed, a line each.</summary>
+    private static string Moved(OrderAnswer answer, string sweep, SweepPart part, string done, string verb, Func<string, string> whole) => WithNotes(answer, answer.Executions switch
+    {
+        0 => $"nothing {(part.IsWhole ? $"of sweep {sweep}" : "there")} was left to {verb}; lathe status {sweep} --all shows how it stands",
+        _ when part.IsWhole => whole(Executions(answer.Executions)),
+        var moved => $"{Executions(moved)} of sweep {sweep} {(moved == 1 ? "is" : "are")} {done}. lathe status {sweep} shows how it stands",
+    });
 
-    private static string Executions(int? count) => count is null ? "what failed or was cancelled" : count == 1 ? "1 execution" : $"{Figures.Count(count)} executions";
+    private static string WithNotes(OrderAnswer answer, string said) => string.Join('\n', answer.Notes.Prepend(said));
+
+    private static string Executions(int count) => count == 1 ? "1 execution" : $"{Figures.Count(count)} executions";
 
     /// <summary>Parameters by stage.</summary>
     /// <exception cref="LatheException">An option is none about a stage's parameter.</exception>

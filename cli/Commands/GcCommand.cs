@@ -81,6 +81,6 @@ internal static class GcCommand
         terminal.Write(table.Content);
         terminal.Line($"{Figures.Size(report.Before)} before, {Figures.Size(report.After)} {(report.IsDryRun ? "it would be" : "now")}");
         if (report.MeetsBudget == false)
-            terminal.Say($"the budget of {Figures.Size(rule.Budget!.Value)} is not met: what is left is needed, pinned, on a Pareto front or without a record; 'lathe delete' forgets sweeps");
+            terminal.Say($"the budget of {Figures.Size(rule.Budget!.Value)} is not met. Most of what is left stays for these reasons: {report.Left()}");
     }
 }

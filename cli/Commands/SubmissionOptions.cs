@@ -29,9 +29,13 @@ internal sealed partial class SubmissionOptions
 
     private readonly Option<string?> _sweep = new("--sweep-limit") { Description = "Stop the sweep if it takes longer.", HelpName = "TIME" };
 
+    private readonly Option<int?> _keepDays = new("--keep-days") { Description = "Keep its checkpoints for so many days once it is over, in place of the store's rule.", HelpName = "N" };
+
+    private readonly Option<string?> _budget = new("--budget") { Description = "Bytes that the checkpoints which this sweep alone uses may take: 20GiB", HelpName = "SIZE" };
+
     public void AddTo(Command command)
     {
-        foreach (var option in (Option[])[_priority, _share, _weight, _parallel, _parallelOf, _failures, _execution, _sweep]) command.Options.Add(option);
+        foreach (var option in (Option[])[_priority, _share, _weight, _parallel, _parallelOf, _failures, _execution, _sweep, _keepDays, _budget]) command.Options.Add(option);
     }
 
     /// <summary>What to submit: an option goes before what the sweep file says.</summary>
@@ -53,7 +57,8 @@ internal sealed partial class SubmissionOptions
         if (call.GetValue(_share) is { } share && string.IsNullOrWhiteSpace(share)) problems.Add($"{_share.Name} has no name");
         var limits = new SweepLimits(
             Count(_parallel) ?? terms.Limits?.Parallel, ParallelOf(call.GetValue(_parallelOf) ?? [], spec, terms.Limits?.ParallelOf, problems),
-            Seconds(_execution) ?? terms.Limits?.ExecutionSeconds, Seconds(_sweep) ?? terms.Limits?.SweepSeconds, Count(_failures) ?? terms.Limits?.Failures);
+            Seconds(_execution) ?? terms.Limits?.ExecutionSeconds, Seconds(_sweep) ?? terms.Limits?.SweepSeconds, Count(_failures) ?? terms.Limits?.Failures,
+            Days() ?? terms.Limits?.KeepDays, Bytes() ?? terms.Limits?.BudgetBytes);
         if (problems.Count > 0) throw new LatheException(string.Join('\n', problems));
         return new SweepSubmission(
             spec, fresh, requestId, priority ?? terms.Priority, call.GetValue(_share) ?? terms.Share, weight ?? terms.Weight, limits == new SweepLimits() ? null : limits);
@@ -63,6 +68,26 @@ internal sealed partial class SubmissionOptions
             var count = call.GetValue(option);
             if (count < 1) problems.Add($"{option.Name} is {count}, expected a whole number from 1 on");
             return count;
+        }
+
+        int? Days()
+        {
+            var days = call.GetValue(_keepDays);
+            if (days < 0) problems.Add($"{_keepDays.Name} is {days}, expected a whole number from 0 on");
+            return days;
+        }
+
+        long? Bytes()
+        {
+            try
+            {
+                return call.GetValue(_budget) is { } size ? ByteSize.Parse(size, _budget.Name) : null;
+            }
+            catch (LatheException e)
+            {
+                problems.Add(e.Message);
+                return null;
+            }
         }
 
         double? Seconds(Option<string?> option)

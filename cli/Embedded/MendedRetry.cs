@@ -13,7 +13,7 @@ internal static class MendedRetry
     /// <param name="set">Parameters by stage; null: they stay as they are.</param>
     /// <param name="stop">Gives up.</param>
     /// <exception cref="LatheException">A stage refuses the parameters; one line for each.</exception>
-    public static async Task<int> RetryAsync(Orchestrator orchestrator, ControlTarget target, IReadOnlyDictionary<string, JsonElement>? set, CancellationToken stop)
+    public static async Task<OrderAnswer> RetryAsync(Orchestrator orchestrator, ControlTarget target, IReadOnlyDictionary<string, JsonElement>? set, CancellationToken stop)
     {
         if (set is null) return await orchestrator.RetryAsync(target, null, stop);
         var changes = await orchestrator.CheckRetryAsync(target, set, stop);

@@ -109,14 +109,14 @@ internal sealed partial class CoordinatorClient : IDisposable
         return new CheckAnswer(problem.Problems ?? [new SweepProblem("", problem.Detail ?? problem.Title)], problem.Notes ?? [], 0);
     }
 
-    /// <summary>Pauses a sweep, a stage of it or one execution; gives the number of executions, where it is known.</summary>
-    public Task<int?> PauseAsync(string reference, string? stage, int? execution, CancellationToken stop) => OrderAsync("pause", reference, stage, execution, null, stop);
+    /// <summary>Pauses a sweep, a stage of it or one execution; gives the number of executions, and what else is needed before they run.</summary>
+    public Task<OrderAnswer> PauseAsync(string reference, string? stage, int? execution, CancellationToken stop) => OrderAsync("pause", reference, stage, execution, null, stop);
 
     /// <inheritdoc cref="PauseAsync"/>
-    public Task<int?> ResumeAsync(string reference, string? stage, int? execution, CancellationToken stop) => OrderAsync("resume", reference, stage, execution, null, stop);
+    public Task<OrderAnswer> ResumeAsync(string reference, string? stage, int? execution, CancellationToken stop) => OrderAsync("resume", reference, stage, execution, null, stop);
 
     /// <inheritdoc cref="PauseAsync"/>
-    public Task<int?> CancelAsync(string reference, string? stage, int? execution, CancellationToken stop) => OrderAsync("cancel", reference, stage, execution, null, stop);
+    public Task<OrderAnswer> CancelAsync(string reference, string? stage, int? execution, CancellationToken stop) => OrderAsync("cancel", reference, stage, execution, null, stop);
 
     /// <summary>Runs again what failed or was cancelled.</summary>
     /// <param name="reference">Id, unique start of one, or name.</param>
@@ -125,7 +125,7 @@ internal sealed partial class CoordinatorClient : IDisposable
     /// <param name="set">Parameters to change, by stage; null: none.</param>
     /// <param name="stop">Gives up.</param>
     /// <exception cref="LatheException">A stage refuses the parameters: one line for each problem with its place, <c>--set prune.multiplications</c>.</exception>
-    public Task<int?> RetryAsync(string reference, string? stage, int? execution, IReadOnlyDictionary<string, JsonElement>? set, CancellationToken stop) =>
+    public Task<OrderAnswer> RetryAsync(string reference, string? stage, int? execution, IReadOnlyDictionary<string, JsonElement>? set, CancellationToken stop) =>
         OrderAsync("retry", reference, stage, execution, set is null ? null : new RetryOrder(set), stop);
 
     /// <summary>Sets the priority of a sweep, 1 to 5.</summary>
@@ -275,11 +275,11 @@ internal sealed partial class CoordinatorClient : IDisposable
         }
     }
 
-    private async Task<int?> OrderAsync(string verb, string reference, string? stage, int? execution, RetryOrder? body, CancellationToken stop)
+    private async Task<OrderAnswer> OrderAsync(string verb, string reference, string? stage, int? execution, RetryOrder? body, CancellationToken stop)
     {
         var path = $"{Sweep(reference)}/{verb}{Query(("stage", stage), ("execution", execution))}";
         using var response = await SendAsync(HttpMethod.Post, path, body is null ? null : () => Content(body), Patience, stop);
-        return (await ReadAsync<OrderAnswer>(response, stop)).Executions;
+        return await ReadAsync<OrderAnswer>(response, stop);
     }
 
     private async Task<T> GetAsync<T>(string path, CancellationToken stop)

@@ -15,19 +15,22 @@ namespace Lathe.Cli.Sources;
 /// </summary>
 internal sealed class DatabaseControl(HostingSettings settings) : ISweepControl
 {
+    // A coordinator that is up looks into the database every second.
+    private static readonly TimeSpan CarryOutPatience = TimeSpan.FromSeconds(4);
+
     private readonly CoordinatorStore _store = new(DatabaseAddress.Load(settings));
 
-    public Task<int?> PauseAsync(string reference, string? stage, int? execution, CancellationToken stop) =>
-        OrderAsync(reference, (o, id) => o.PauseAsync(new ControlTarget(id, stage, execution), stop), stop);
+    public Task<OrderAnswer> PauseAsync(string reference, string? stage, int? execution, CancellationToken stop) =>
+        MoveAsync(reference, (o, id) => o.PauseAsync(new ControlTarget(id, stage, execution), stop), stop);
 
-    public Task<int?> ResumeAsync(string reference, string? stage, int? execution, CancellationToken stop) =>
-        OrderAsync(reference, (o, id) => o.ResumeAsync(new ControlTarget(id, stage, execution), stop), stop);
+    public Task<OrderAnswer> ResumeAsync(string reference, string? stage, int? execution, CancellationToken stop) =>
+        MoveAsync(reference, (o, id) => o.ResumeAsync(new ControlTarget(id, stage, execution), stop), stop);
 
-    public Task<int?> CancelAsync(string reference, string? stage, int? execution, CancellationToken stop) =>
-        OrderAsync(reference, (o, id) => o.CancelAsync(new ControlTarget(id, stage, execution), stop), stop);
+    public Task<OrderAnswer> CancelAsync(string reference, string? stage, int? execution, CancellationToken stop) =>
+        MoveAsync(reference, (o, id) => o.CancelAsync(new ControlTarget(id, stage, execution), stop), stop);
 
-    public Task<int?> RetryAsync(string reference, string? stage, int? execution, IReadOnlyDictionary<string, JsonElement>? set, CancellationToken stop) =>
-        OrderAsync(reference, async (o, id) => (int?)await MendedRetry.RetryAsync(o, new ControlTarget(id, stage, execution), set, stop), stop);
+    public Task<OrderAnswer> RetryAsync(string reference, string? stage, int? execution, IReadOnlyDictionary<string, JsonElement>? set, CancellationToken stop) =>
+        MoveAsync(reference, (o, id) => MendedRetry.RetryAsync(o, new ControlTarget(id, stage, execution), set, stop), stop);
 
     public Task PriorityAsync(string reference, int priority, CancellationToken stop) => OrderAsync(reference, (o, id) => Done(o.PriorityAsync(id, priority, stop)), stop);
 
@@ -49,13 +52,44 @@ internal sealed class DatabaseControl(HostingSettings settings) : ISweepControl
     /// <summary>True where nobody carries out what concerns a sweep: it belonged to a <c>lathe run</c> whose process is over or gone.</summary>
     public static bool IsWithoutOwner(SweepRow sweep) => sweep.IsWithoutOwner(TimeProvider.System.GetUtcNow(), new CoordinatorOptions());
 
-    private static async Task<int?> Done(Task task)
+    private static async Task<OrderAnswer> Done(Task task)
     {
         await task;
-        return null;
+        return new OrderAnswer(0, []);
     }
 
-    private async Task<int?> OrderAsync(string reference, Func<Orchestrator, Guid, Task<int?>> order, CancellationToken stop)
+    /// <summary>An order that moves executions. Whether the sweep's coordinator carries it out is part of the answer.</summary>
+    private async Task<OrderAnswer> MoveAsync(string reference, Func<Orchestrator, Guid, Task<OrderAnswer>> order, CancellationToken stop)
+    {
+        var (sweep, _) = await FindAsync(reference, stop);
+        var answer = await OrderAsync(sweep.Id.ToString(), order, stop);
+        var asked = TimeProvider.System.GetTimestamp();
+        while (!await IsTakenUpAsync(sweep.Id, stop))
+        {
+            if (TimeProvider.System.GetElapsedTime(asked) > CarryOutPatience)
+            {
+                var silent = (int)Math.Max(0, (TimeProvider.System.GetUtcNow() - sweep.OwnerSeenAt).TotalSeconds);
+                return answer with
+                {
+                    Notes = [.. answer.Notes, $"no coordinator has carried this out yet (the last one was heard {silent} s ago): until one is up, nothing is sent, and what runs goes on"],
+                };
+            }
+
+            await Task.Delay(CarryOutPatience / 20, stop);
+        }
+
+        return answer;
+    }
+
+    /// <summary>True once nothing of an order is left for the sweep's coordinator to do.</summary>
+    private async Task<bool> IsTakenUpAsync(Guid id, CancellationToken stop)
+    {
+        await using var database = _store.Open();
+        return !await database.Sweeps.AnyAsync(s => s.Id == id && s.State == SweepState.Running && s.IsAdvancing, stop)
+            && !await database.Outbox.AnyAsync(o => o.CancelReason != null && database.Executions.Any(e => e.Id == o.ExecutionId && e.SweepId == id), stop);
+    }
+
+    private async Task<OrderAnswer> OrderAsync(string reference, Func<Orchestrator, Guid, Task<OrderAnswer>> order, CancellationToken stop)
     {
         var (sweep, _) = await FindAsync(reference, stop);
         using var orchestrator = new Orchestrator(

@@ -6,12 +6,16 @@ namespace Lathe.Contracts;
 /// <param name="ExecutionSeconds">An execution that computes for longer is stopped and fails.</param>
 /// <param name="SweepSeconds">A sweep that takes longer is stopped and fails.</param>
 /// <param name="Failures">The sweep is stopped and fails with this many failed executions.</param>
+/// <param name="KeepDays">Days, once the sweep is over, for which its checkpoints are kept; in place of the store's rule. What is always kept stays.</param>
+/// <param name="BudgetBytes">Bytes that the checkpoints which this sweep alone uses may take in the store. Of more, those of stages in between go first. What is always kept stays.</param>
 public sealed record SweepLimits(
     int? Parallel = null,
     IReadOnlyDictionary<string, int>? ParallelOf = null,
     double? ExecutionSeconds = null,
     double? SweepSeconds = null,
-    int? Failures = null)
+    int? Failures = null,
+    int? KeepDays = null,
+    long? BudgetBytes = null)
 {
     /// <summary>Priority of a sweep that names none, from 1 to 5.</summary>
     public const int DefaultPriority = 3;

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using MassTransit;
 using Microsoft.Extensions.Logging;
 
@@ -6,9 +7,12 @@ namespace Lathe.Hosting;
 /// <summary>Says in one line each when a queue's connection is lost and when it is back.</summary>
 internal sealed class ConnectionLog(ILogger<ConnectionLog> logger) : IReceiveEndpointObserver
 {
+    private readonly ConcurrentDictionary<Uri, bool> _lost = new();
+
     public Task Ready(ReceiveEndpointReady ready)
     {
-        if (ready.IsStarted) logger.LogDebug("takes messages from {Queue}", Name(ready.InputAddress));
+        if (_lost.TryRemove(ready.InputAddress, out _)) logger.LogInformation("the connection to queue {Queue} is back", Name(ready.InputAddress));
+        else if (ready.IsStarted) logger.LogDebug("takes messages from {Queue}", Name(ready.InputAddress));
         return Task.CompletedTask;
     }
 
@@ -18,6 +22,7 @@ internal sealed class ConnectionLog(ILogger<ConnectionLog> logger) : IReceiveEnd
 
     public Task Faulted(ReceiveEndpointFaulted faulted)
     {
+        _lost[faulted.InputAddress] = true;
         logger.LogWarning("the connection to queue {Queue} is lost ({Reason}); connecting again", Name(faulted.InputAddress), faulted.Exception?.Message ?? "no reason given");
         return Task.CompletedTask;
     }

@@ -15,7 +15,7 @@ internal sealed class CancelledExecutions(TimeProvider time)
     /// <summary>How long an execution is remembered.</summary>
     public static readonly TimeSpan Memory = TimeSpan.FromMinutes(10);
 
-    private readonly Dictionary<Guid, (int Attempt, long At)> _attempts = [];
+    private readonly Dictionary<Guid, (int Attempt, long At, string Reason)> _attempts = [];
     private readonly Queue<(Guid ExecutionId, long At)> _order = new();
 
     /// <summary>Remembers an execution; the later attempt counts.</summary>
@@ -24,16 +24,16 @@ internal sealed class CancelledExecutions(TimeProvider time)
         Forget();
         var attempt = Math.Max(execution.Attempt, _attempts.GetValueOrDefault(execution.ExecutionId).Attempt);
         var now = time.GetTimestamp();
-        _attempts[execution.ExecutionId] = (attempt, now);
+        _attempts[execution.ExecutionId] = (attempt, now, execution.Reason);
         _order.Enqueue((execution.ExecutionId, now));
         while (_order.Count > Most) ForgetOldest();
     }
 
-    /// <summary>Whether the attempt of a message, or a later one, was cancelled.</summary>
-    public bool Includes(ExecuteStage command)
+    /// <summary>Why the attempt of a message, or a later one, was cancelled; null: it was not.</summary>
+    public string? ReasonOf(ExecuteStage command)
     {
         Forget();
-        return _attempts.TryGetValue(command.ExecutionId, out var cancelled) && command.Attempt <= cancelled.Attempt;
+        return _attempts.TryGetValue(command.ExecutionId, out var cancelled) && command.Attempt <= cancelled.Attempt ? cancelled.Reason : null;
     }
 
     private void Forget()

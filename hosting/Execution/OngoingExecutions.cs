@@ -33,7 +33,7 @@ internal sealed class OngoingExecutions(TimeProvider time) : IHostedService, IDi
             var before = _running.GetValueOrDefault(name);
             if (before is not null && before.TryJoin(command.Attempt)) return before.Task;
             var execution = new OngoingExecution(command.Attempt);
-            if (_cancelled.Includes(command)) execution.CancelAsync();
+            if (_cancelled.ReasonOf(command) is { } reason) execution.CancelAsync(reason);
             execution.Task = Task.Run(() => RunAsync(execution, before?.Task ?? Task.CompletedTask));
             _running[name] = execution;
             return execution.Task;
@@ -65,10 +65,10 @@ internal sealed class OngoingExecutions(TimeProvider time) : IHostedService, IDi
         lock (_running)
         {
             foreach (var execution in executions) _cancelled.Add(execution);
-            var attempts = executions.GroupBy(e => e.ExecutionId).ToDictionary(group => group.Key, group => group.Max(e => e.Attempt));
+            var last = executions.GroupBy(e => e.ExecutionId).ToDictionary(group => group.Key, group => group.MaxBy(e => e.Attempt)!);
             return Task.WhenAll(
-                _running.Where(r => attempts.TryGetValue(r.Key.ExecutionId, out var attempt) && r.Value.Attempt <= attempt)
-                    .Select(r => r.Value.CancelAsync())
+                _running.Where(r => last.TryGetValue(r.Key.ExecutionId, out var order) && r.Value.Attempt <= order.Attempt)
+                    .Select(r => r.Value.CancelAsync(last[r.Key.ExecutionId].Reason))
                     .ToList());
         }
     }
@@ -99,8 +99,11 @@ internal sealed class OngoingExecution(int attempt) : IDisposable
     /// <summary>The latest attempt that joined: reports name it.</summary>
     public int Attempt => Volatile.Read(ref _attempt);
 
-    /// <summary>Requested when nobody wants the result any more.</summary>
+    /// <summary>Requested when nobody wants the result any more, or not now.</summary>
     public CancellationToken Cancelled => _cancelled.Token;
+
+    /// <summary>Why <see cref="Cancelled"/> was requested, for people: <c>paused</c>, <c>cancelled</c>.</summary>
+    public string Reason { get; private set; } = "cancelled";
 
     /// <summary>Completes or fails together with the execution.</summary>
     public Task Task { get; set; } = Task.CompletedTask;
@@ -129,9 +132,11 @@ internal sealed class OngoingExecution(int attempt) : IDisposable
     }
 
     /// <summary>Requests <see cref="Cancelled"/>; those who listen run on other threads, so that the caller may hold a lock.</summary>
-    public Task CancelAsync()
+    /// <param name="reason">For people.</param>
+    public Task CancelAsync(string reason)
     {
         End();
+        Reason = reason;
         return _cancelled.CancelAsync();
     }
 

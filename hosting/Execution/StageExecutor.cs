@@ -67,7 +67,7 @@ internal sealed class StageExecutor(
         }
         catch (OperationCanceledException) when (execution.Cancelled.IsCancellationRequested)
         {
-            logger.LogInformation("{Stage} {Key} is cancelled", command.Stage, command.Key);
+            logger.LogInformation("{Stage} {Key} stops and keeps its training state: {Reason}", command.Stage, command.Key, execution.Reason);
             await EndAsync(attempt => new StageCancelled(command.ExecutionId, attempt, command.Key, command.Stage, WorkerName.Of(command.Stage)));
             return;
         }

@@ -59,7 +59,7 @@ public sealed record CoordinatorOptions
     /// <summary>How long events are kept for those who watch.</summary>
     public TimeSpan EventsKept { get; init; } = TimeSpan.FromDays(1);
 
-    /// <summary>Time after which the coordinator looks for something to send even if nothing told it to: a retry that is due, or what another coordinator left.</summary>
+    /// <summary>Time after which the coordinator looks for something to send or to prepare even if nothing told it to: a retry that is due, what another coordinator left, or an order in the database.</summary>
     public TimeSpan DispatchInterval { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>Reports that are taken together, in one transaction.</summary>

@@ -3,6 +3,7 @@ using Lathe.Contracts;
 using Lathe.Contracts.Messages;
 using Lathe.Hosting;
 using Lathe.Testing;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 
@@ -82,10 +83,13 @@ internal sealed class Workbench : IDisposable
 
         Catalog = catalog;
         Orchestrator = new Orchestrator(
-            Store, catalog, Bus, Checkpoints, Results, name => OnFingerprint(name), Options, Time, NullLoggerFactory.Instance, States);
+            Store, catalog, Bus, Checkpoints, Results, name => OnFingerprint(name), Options, Time, Log, States);
         await Orchestrator.ResumeAsync();
         await Orchestrator.DispatchAsync();
     }
+
+    /// <summary>Where the next process writes its log.</summary>
+    public ILoggerFactory Log { get; set; } = NullLoggerFactory.Instance;
 
     /// <summary>Reads a data set.</summary>
     public Func<string, DataRef> OnFingerprint { get; set; } = name => new DataRef(name, new string('d', 64));

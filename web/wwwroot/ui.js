@@ -195,9 +195,9 @@ export async function act(work, done) {
   }
 }
 
-/** What an order moved, in words. @param {string} verb */
-export const moved = verb => (/** @type {{ executions?: number | null } | null} */ answer) =>
-  answer?.executions == null ? `${verb}.` : `${verb}: ${counted(answer.executions, 'execution')}.`;
+/** What an order changed and what else is needed, in words. @param {string} verb */
+export const moved = verb => (/** @type {{ executions?: number, notes?: string[] } | null} */ answer) =>
+  [answer?.executions == null ? `${verb}.` : `${verb}: ${counted(answer.executions, 'execution')}.`, ...(answer?.notes ?? []).map(note => `${note}.`)].join(' ');
 
 // Long lists
 

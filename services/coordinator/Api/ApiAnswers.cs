@@ -45,12 +45,13 @@ public sealed record ModelAnswer(string Name, string Summary, string Dataset, lo
 public sealed record DatasetAnswer(string Name, string? Place);
 
 /// <summary>Answer to an order.</summary>
-/// <param name="Executions">Number of executions that it moved; null: of a whole sweep they are not counted.</param>
-public sealed record OrderAnswer(int? Executions);
+/// <param name="Executions">Number of executions that it changed; what is skipped because of them, or follows by itself, is not counted.</param>
+/// <param name="Notes">What else is needed before they run, with the command for it; empty: nothing.</param>
+public sealed record OrderAnswer(int Executions, IReadOnlyList<string> Notes);
 
 /// <summary>Body of a priority's change.</summary>
 /// <param name="Priority">1 to 5; executions of a higher one are sent first.</param>
-public sealed record PriorityOrder(int Priority);
+public sealed record PriorityOrder(int? Priority);
 
 /// <summary>Body of a retry; it may be left out.</summary>
 /// <param name="Set">Parameters to change, by stage: <c>{"prune": {"multiplications": 0.4}}</c>. Null: none.</param>

@@ -1,4 +1,5 @@
 using System.Data.Common;
+using System.Globalization;
 using System.Net.Sockets;
 using System.Text.Encodings.Web;
 using System.Text.Json;
@@ -29,7 +30,7 @@ internal static partial class ApiProblems
         {
             // Nobody reads the answer.
             if (e is OperationCanceledException && context.RequestAborted.IsCancellationRequested) return;
-            var fault = FaultOf(e);
+            var fault = FaultOf(e, context);
             if (fault.Status >= StatusCodes.Status500InternalServerError)
             {
                 var known = fault.Status is StatusCodes.Status503ServiceUnavailable or StatusCodes.Status504GatewayTimeout;
@@ -55,12 +56,16 @@ internal static partial class ApiProblems
             Readable, MediaType, context.RequestAborted);
     }
 
-    private static ApiFault FaultOf(Exception e) => e switch
+    private static ApiFault FaultOf(Exception e, HttpContext context) => e switch
     {
         ApiFault fault => fault,
-        BadHttpRequestException bad => new ApiFault(bad.StatusCode, bad.StatusCode == StatusCodes.Status413PayloadTooLarge ? "the body is too large" : Binding(bad.Message)),
+        BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } => new ApiFault(
+            StatusCodes.Status413PayloadTooLarge,
+            string.Create(CultureInfo.InvariantCulture, $"the body is too large; this coordinator takes {context.RequestServices.GetRequiredService<ApiSettings>().BodyBytes:N0} bytes at most")),
+        BadHttpRequestException bad => new ApiFault(bad.StatusCode, Binding(bad.Message)),
         LatheException { Kind: FailureKind.Permanent } wrong => new ApiFault(StatusCodes.Status409Conflict, wrong.Message),
-        LatheException away => Away(away.Message),
+        // Addresses of the database and of the store are nothing for those who ask.
+        LatheException => Away("the coordinator's database or store does not answer; nothing was changed, try again. Its log says more"),
         _ when IsAway(e) => Away("the coordinator's database does not answer; nothing was changed, try again"),
         OperationCanceledException => Away("the coordinator is stopping; try again"),
         _ => new ApiFault(StatusCodes.Status500InternalServerError, "a fault in the coordinator; its log says more"),

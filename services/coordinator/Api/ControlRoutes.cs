@@ -1,3 +1,4 @@
+using System.Globalization;
 using Lathe.Contracts;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.EntityFrameworkCore;
@@ -34,9 +35,9 @@ internal sealed class ControlRoutes(Orchestrator orchestrator, SweepTargets targ
     public async Task<NoContent> PriorityAsync(string reference, HttpRequest request)
     {
         var order = await JsonBody.ReadAsync<PriorityOrder>(request, stop: request.HttpContext.RequestAborted);
-        if (order.Priority is < SweepLimits.LowestPriority or > SweepLimits.HighestPriority)
-            throw ApiFault.Unacceptable("/priority", $"is {order.Priority}, expected a whole number from {SweepLimits.LowestPriority} to {SweepLimits.HighestPriority}");
-        await orchestrator.PriorityAsync(await targets.IdAsync(reference, Stop), order.Priority, Stop);
+        if (order.Priority is not (>= SweepLimits.LowestPriority and <= SweepLimits.HighestPriority and var priority))
+            throw ApiFault.Unacceptable("/priority", $"is {order.Priority?.ToString(CultureInfo.InvariantCulture) ?? "missing"}, expected a whole number from {SweepLimits.LowestPriority} to {SweepLimits.HighestPriority}");
+        await orchestrator.PriorityAsync(await targets.IdAsync(reference, Stop), priority, Stop);
         return TypedResults.NoContent();
     }
 
@@ -64,9 +65,9 @@ internal sealed class ControlRoutes(Orchestrator orchestrator, SweepTargets targ
         return TypedResults.NoContent();
     }
 
-    private async Task<Ok<OrderAnswer>> OrderAsync<T>(string reference, string? stage, int? execution, Func<ControlTarget, CancellationToken, Task<T>> order)
+    private async Task<Ok<OrderAnswer>> OrderAsync(string reference, string? stage, int? execution, Func<ControlTarget, CancellationToken, Task<OrderAnswer>> order)
     {
         var target = await targets.FindAsync(reference, stage, execution, Stop);
-        return TypedResults.Ok(new OrderAnswer(await order(target, Stop) is int moved ? moved : null));
+        return TypedResults.Ok(await order(target, Stop));
     }
 }

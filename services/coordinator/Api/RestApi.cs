@@ -38,11 +38,16 @@ public static class RestApi
         app.UseRouting();
         app.UseSlashesInNames();
         app.UseApiGuard(settings);
-        var read = app.MapGroup("").WithMetadata(new NeedsScope(ApiScope.Read));
-        var submit = app.MapGroup("").WithMetadata(new NeedsScope(ApiScope.Submit));
-        var admin = app.MapGroup("").WithMetadata(new NeedsScope(ApiScope.Admin));
+        app.Use((context, next) =>
+        {
+            ExactQuery.Check(context);
+            return next(context);
+        });
+        var read = app.MapGroup("").WithMetadata(new NeedsScope(ApiScope.Read), ExactQuery.Mark);
+        var submit = app.MapGroup("").WithMetadata(new NeedsScope(ApiScope.Submit), ExactQuery.Mark);
+        var admin = app.MapGroup("").WithMetadata(new NeedsScope(ApiScope.Admin), ExactQuery.Mark);
         var anybody = app.MapGroup("").WithMetadata(new NeedsScope(null));
-        app.MapOpenApi(ApiDocument.Path).WithMetadata(new NeedsScope(ApiScope.Read));
+        app.MapOpenApi(ApiDocument.Path).WithMetadata(new NeedsScope(ApiScope.Read), ExactQuery.Mark);
 
         submit.MapPost("/sweeps", SubmissionRoutes.SubmitAsync).Takes<SweepSubmission>().WithMetadata(Idempotency)
             .WithSummary("Checks a sweep and records it. The header Idempotency-Key makes it safe to send again.");
@@ -106,10 +111,11 @@ public static class RestApi
             .WithSummary("Deletes what the store need not keep: checkpoints beyond a rule or a budget, training states of executions that ended.");
 
         anybody.MapWebPage();
-        anybody.MapGet("/session", SessionRoutes.Show).WithSummary("Who uses the coordinator in this browser, and whether a key is needed.");
-        anybody.MapPost("/session", SessionRoutes.OpenAsync).Takes<SessionOrder>().Fails(StatusCodes.Status401Unauthorized)
+        var session = anybody.MapGroup("").WithMetadata(ExactQuery.Mark);
+        session.MapGet("/session", SessionRoutes.Show).WithSummary("Who uses the coordinator in this browser, and whether a key is needed.");
+        session.MapPost("/session", SessionRoutes.OpenAsync).Takes<SessionOrder>().Fails(StatusCodes.Status401Unauthorized)
             .WithSummary("Opens a session with a key: a cookie that stands for it, for twelve hours.");
-        anybody.MapDelete("/session", SessionRoutes.CloseAsync).WithSummary("Closes the session.");
+        session.MapDelete("/session", SessionRoutes.CloseAsync).WithSummary("Closes the session.");
 
         submit.MapPut("/checkpoints/{sha256}", (string sha256, HttpContext context, CheckpointRoutes checkpoints) => checkpoints.PutAsync(sha256, context))
             .Accepts<Stream>(CheckpointRoutes.MediaType).Produces<CheckpointRef>(StatusCodes.Status201Created).Produces<CheckpointRef>()

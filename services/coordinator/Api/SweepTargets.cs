@@ -17,7 +17,9 @@ internal sealed class SweepTargets(CoordinatorStore store, SweepQueries queries)
     {
         try
         {
-            return await queries.IdAsync(reference, stop);
+            // Where the database lies is nothing for those who ask.
+            return await queries.FindIdAsync(reference, stop)
+                ?? throw ApiFault.NotFound($"no sweep '{reference}'; expected an id, the start of one, or a name (GET /sweeps lists them)");
         }
         catch (LatheException e) when (e.Kind == FailureKind.Permanent)
         {

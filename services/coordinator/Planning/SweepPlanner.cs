@@ -42,7 +42,7 @@ public static class SweepPlanner
 
     private static void CheckBranches(SweepSpec spec, List<SweepProblem> problems)
     {
-        if (string.IsNullOrWhiteSpace(spec.Name)) problems.Add(new SweepProblem("/name", "the sweep has no name"));
+        if (SweepNames.Problem(spec.Name) is { } problem) problems.Add(new SweepProblem("/name", problem));
         if (spec.Models is not { Count: > 0 }) problems.Add(new SweepProblem("/models", "no model; expected one or more"));
         if (spec.Datasets is not { Count: > 0 }) problems.Add(new SweepProblem("/datasets", "no data set; expected one or more"));
         if (spec.Seeds is not { Count: > 0 }) problems.Add(new SweepProblem("/seeds", "no seed; expected one or more whole numbers"));
@@ -77,6 +77,13 @@ public static class SweepPlanner
         for (var i = 0; i < spec.Stages.Count; i++)
         {
             var name = spec.Stages[i]?.Stage ?? "";
+            if (name.Length == 0)
+            {
+                problems.Add(new SweepProblem($"/stages/{i}/stage", $"no stage is named here; known are {string.Join(", ", manifests.Keys.Order(StringComparer.Ordinal))}"));
+                hasCheckpoint = true;
+                continue;
+            }
+
             var path = $"/stages/{i}{JsonPointer.Of(name)}";
             if (!manifests.TryGetValue(name, out var manifest))
             {

@@ -62,7 +62,6 @@ internal sealed record NodeView(NodeRow Node, ExecutionRow? Execution, LeaseRow?
     {
         ExecutionState.Failed or ExecutionState.Queued or ExecutionState.Running => execution?.Error,
         ExecutionState.Skipped when node.BlockedBy is { } by => $"not run, because execution {by} before it has no result",
-        ExecutionState.Skipped when sweep.State == SweepState.Interrupted => "interrupted; run the sweep again: what was finished is not computed again",
         ExecutionState.Skipped => sweep.Row.Reason ?? "not run",
         _ => null,
     };

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Lathe.Contracts;
+using Lathe.Contracts.Messages;
 using Microsoft.EntityFrameworkCore;
 
 namespace Lathe.Coordinator;
@@ -26,6 +27,7 @@ public sealed partial class SweepQueries(CoordinatorStore store, TimeProvider ti
     private const int MostReasons = 20;
 
     private readonly CoordinatorOptions _options = options ?? new CoordinatorOptions();
+    private readonly bool _isCoordinator = options is not null;
 
     /// <summary>Sweeps, latest first.</summary>
     /// <param name="limit">The most of them; null: all.</param>
@@ -69,7 +71,7 @@ public sealed partial class SweepQueries(CoordinatorStore store, TimeProvider ti
         [
             .. listed.Select(s => new SweepSummary(
                 s.Id, s.Name, StateOf(s), s.SubmittedAt, EndOf(s), counts[s.Id].Sum(c => c.Completed + c.Cached + c.Failed), counts[s.Id].Sum(SweepView.All),
-                counts[s.Id].Sum(c => c.Running), counts[s.Id].Sum(c => c.Failed), s.Priority, s.Pinned)),
+                StateOf(s) is SweepState.Running ? counts[s.Id].Sum(c => c.Running) : 0, counts[s.Id].Sum(c => c.Failed), s.Priority, s.Pinned)),
         ];
     }
 
@@ -77,11 +79,15 @@ public sealed partial class SweepQueries(CoordinatorStore store, TimeProvider ti
     /// <param name="reference">Id, unique prefix of one, or name: then the latest of that name.</param>
     /// <param name="stop">Gives up.</param>
     /// <exception cref="LatheException">No sweep or several sweeps match.</exception>
-    public async Task<Guid> IdAsync(string reference, CancellationToken stop = default)
+    public async Task<Guid> IdAsync(string reference, CancellationToken stop = default) => await FindIdAsync(reference, stop) ?? throw NotFound(reference);
+
+    /// <summary>The same; null where no sweep matches.</summary>
+    /// <exception cref="LatheException">Several sweeps match.</exception>
+    public async Task<Guid?> FindIdAsync(string reference, CancellationToken stop = default)
     {
-        if (!await store.ExistsAsync(stop)) throw NotFound(reference);
+        if (!await store.ExistsAsync(stop)) return null;
         await using var database = store.Open();
-        return await ResolveAsync(database, reference, stop) ?? throw NotFound(reference);
+        return await ResolveAsync(database, reference, stop);
     }
 
     /// <summary>A sweep with its executions.</summary>
@@ -99,7 +105,7 @@ public sealed partial class SweepQueries(CoordinatorStore store, TimeProvider ti
             : await NotableAsync(database, sweep, limit, stop);
         return new SweepStatus(
             id, sweep.Row.Name, sweep.State, sweep.Row.SubmittedAt, EndOf(sweep.Row), [.. executions.Select(e => e.Status())], sweep.Row.Device,
-            sweep.Counts((stage, version) => stages?.HasWorker(stage, version)), ReasonOf(sweep.Row), sweep.Row.Priority, sweep.Row.Threads, sweep.SecondsLeft(), sweep.Row.Pinned,
+            sweep.Counts((stage, version) => stages?.HasWorker(stage, version)), await ReasonAsync(database, sweep, stop), sweep.Row.Priority, sweep.Row.Threads, sweep.SecondsLeft(), sweep.Row.Pinned,
             await FailuresAsync(database, sweep, stop));
     }
 
@@ -269,7 +275,8 @@ public sealed partial class SweepQueries(CoordinatorStore store, TimeProvider ti
         {
             ExecutionState.Paused => sweep == SweepState.Paused,
             ExecutionState.Cancelled => sweep == SweepState.Cancelled,
-            ExecutionState.Skipped => sweep is SweepState.Interrupted or SweepState.Failed or SweepState.Succeeded,
+            ExecutionState.Skipped => sweep is SweepState.Failed or SweepState.Succeeded,
+            ExecutionState.Waiting => sweep == SweepState.Interrupted,
             _ => false,
         };
         return state switch
@@ -313,6 +320,21 @@ public sealed partial class SweepQueries(CoordinatorStore store, TimeProvider ti
     private string? ReasonOf(SweepRow sweep) => !IsAbandoned(sweep) && sweep.IsSilent(time.GetUtcNow(), _options)
         ? string.Create(CultureInfo.InvariantCulture, $"nothing was heard of its process since {sweep.OwnerSeenAt:yyyy-MM-dd HH:mm:ss} UTC; if it is gone, lathe resume goes on with the sweep")
         : sweep.Reason;
+
+    /// <summary>The reason of its state; of a sweep that runs and cannot, what keeps it.</summary>
+    private async Task<string?> ReasonAsync(CoordinatorDatabase database, SweepView sweep, CancellationToken stop)
+    {
+        if (ReasonOf(sweep.Row) is { } reason) return reason;
+        if (sweep.State is not (SweepState.Running or SweepState.Preparing or SweepState.Paused or SweepState.Cancelled)) return null;
+        var now = time.GetUtcNow();
+        var unsent = now - _options.SilentAfter;
+        if (await database.Outbox.AnyAsync(o => o.CancelReason != null && o.ClaimedUntil < unsent && database.Executions.Any(e => e.Id == o.ExecutionId && e.SweepId == sweep.Row.Id), stop))
+            return "its workers have not been told yet, as no coordinator is up or the broker is away: what runs goes on until then";
+        if (!_isCoordinator && sweep.State != SweepState.Cancelled && sweep.Row.Owner == Queues.Coordinator && sweep.Row.OwnerSeenAt < now - _options.AbandonedAfter)
+            return string.Create(CultureInfo.InvariantCulture, $"no coordinator was heard since {sweep.Row.OwnerSeenAt:yyyy-MM-dd HH:mm:ss} UTC: until one is up, nothing is sent, and what runs goes on");
+        var isHeld = sweep is { State: SweepState.Running, Row.IsAdvancing: false } && sweep.Steps.All(s => s.Ready + s.Queued + s.Running == 0) && sweep.Steps.Any(s => s.Paused > 0);
+        return isHeld && await PausedParts.WordsAsync(database, sweep.Row, stop) is { Count: > 0 } paused ? string.Join("; ", paused) : null;
+    }
 
     private DateTimeOffset? EndOf(SweepRow sweep) => IsAbandoned(sweep) ? sweep.OwnerSeenAt : sweep.FinishedAt;
 

@@ -1,6 +1,6 @@
 namespace Lathe.Coordinator;
 
-/// <summary>Applies the rule of <see cref="RetentionRule.Variable"/> once an hour.</summary>
+/// <summary>Applies the rule of <see cref="RetentionRule.Variable"/>, and what sweeps say of themselves, once an hour.</summary>
 internal sealed class RetentionLoop(StoreCollector collector, RetentionRule rule, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<RetentionLoop> log)
     : Loop(lifetime, time, log)
 {
@@ -14,7 +14,7 @@ internal sealed class RetentionLoop(StoreCollector collector, RetentionRule rule
     {
         var report = await collector.CollectAsync(rule, isDryRun: false, stop);
         foreach (var line in report.Lines.Where(l => l.Goes)) log.LogInformation("Deleted {Count} of {What} ({Bytes} bytes): {Why}", line.Count, line.What, line.Bytes, line.Why);
-        if (report.MeetsBudget == false) log.LogWarning("The store has {Bytes} bytes, more than its budget of {Budget}: the rest is needed, pinned, on a Pareto front or without a record", report.After, rule.Budget);
+        if (report.MeetsBudget == false) log.LogWarning("The store has {Bytes} bytes, more than its budget of {Budget}. Most of what is left stays for these reasons: {Left}", report.After, rule.Budget, report.Left());
         await Task.Delay(Interval, _time, stop);
     }
 }

@@ -43,7 +43,16 @@ internal static class RetentionPlan
         var results = records.Blobs.Where(b => b.Name.StartsWith(Results, StringComparison.Ordinal)).Select(b => KeyOf(b.Name)).ToHashSet();
         var checkpoints = records.Blobs.Select(b => DigestOf(b.Name)).OfType<string>().ToHashSet();
         var decisions = records.Blobs.Select(b => Decide(b)).ToList();
-        return rule.Budget is { } budget ? WithinBudget(decisions, budget) : decisions;
+        foreach (var sweep in records.Sweeps.Where(s => s is { Budget: not null, IsPinned: false }))
+        {
+            // A checkpoint that another sweep uses too is on nobody's account.
+            var own = decisions.Index().Where(d => DigestOf(d.Item.Blob.Name) is { } digest && uses[digest].Any() && uses[digest].All(u => u.Sweep == sweep.Id)).Select(d => d.Index).ToList();
+            WithinBudget(decisions, own, sweep.Budget!.Value, OverOwnBudget);
+        }
+
+        if (rule.OnlyOfSweeps) return [.. decisions.Select(d => d.Goes && d.Why is not (OverOwnBudget or BeyondOwnDays) ? d with { Goes = false, Why = $"kept, though {d.Why}: no rule for the store" } : d)];
+        if (rule.Budget is { } budget) WithinBudget(decisions, [.. Enumerable.Range(0, decisions.Count)], budget, "over the budget");
+        return decisions;
 
         Decision Decide(StoredBlob blob)
         {
@@ -99,7 +108,7 @@ internal static class RetentionPlan
             if (own.Exists(u => u.IsDenseOfFront)) return new Decision(blob, what, "what a result on a Pareto front is compared with", false);
             if (own.Count == 0) return Unnamed(blob, what);
             return own.TrueForAll(u => expired.Contains(u.Sweep))
-                ? new Decision(blob, what, "its sweeps are beyond the rule", true)
+                ? new Decision(blob, what, own.TrueForAll(u => sweeps.GetValueOrDefault(u.Sweep) is { KeepDays: not null }) ? BeyondOwnDays : "its sweeps are beyond the rule", true)
                 : new Decision(blob, what, WithinRule, false);
         }
 
@@ -108,21 +117,19 @@ internal static class RetentionPlan
             : new Decision(blob, what, $"{NoRecord}: --orphans", false);
 
         // What may still go lies in the order of its value: what others are made of before what a sweep was run for, old sweeps before new ones.
-        IReadOnlyList<Decision> WithinBudget(List<Decision> all, long most)
+        void WithinBudget(List<Decision> all, IReadOnlyList<int> some, long most, string why)
         {
-            var left = all.Where(d => !d.Goes).Sum(d => d.Blob.Bytes);
-            var order = all.Index().Where(d => !d.Item.Goes && d.Item.Why == WithinRule)
-                .OrderBy(d => d.Item.What == Leaf)
-                .ThenBy(d => uses[DigestOf(d.Item.Blob.Name)!].Max(u => sweeps.GetValueOrDefault(u.Sweep)?.SubmittedAt ?? DateTimeOffset.MinValue))
-                .ThenBy(d => d.Item.Blob.Name, StringComparer.Ordinal);
-            foreach (var (index, decision) in order.ToList())
+            var left = some.Where(i => !all[i].Goes).Sum(i => all[i].Blob.Bytes);
+            var order = some.Where(i => all[i] is { Goes: false, Why: WithinRule })
+                .OrderBy(i => all[i].What == Leaf)
+                .ThenBy(i => uses[DigestOf(all[i].Blob.Name)!].Max(u => sweeps.GetValueOrDefault(u.Sweep)?.SubmittedAt ?? DateTimeOffset.MinValue))
+                .ThenBy(i => all[i].Blob.Name, StringComparer.Ordinal);
+            foreach (var index in order.ToList())
             {
                 if (left <= most) break;
-                all[index] = decision with { Goes = true, Why = "over the budget" };
-                left -= decision.Blob.Bytes;
+                all[index] = all[index] with { Goes = true, Why = why };
+                left -= all[index].Blob.Bytes;
             }
-
-            return all;
         }
     }
 
@@ -134,18 +141,22 @@ internal static class RetentionPlan
             : null;
 
     private const string WithinRule = "within the rule";
+    private const string OverOwnBudget = "over the budget of its sweep";
+    private const string BeyondOwnDays = "its sweep is over for longer than it wants to be kept";
     private const string NoRecord = "no record here names it";
 
-    /// <summary>Sweeps of which neither days nor count keep anything.</summary>
+    /// <summary>Sweeps of which neither days nor count keep anything. A sweep that says how long it is kept is under no other rule.</summary>
     private static HashSet<Guid> Expired(IReadOnlyList<KeptSweep> sweeps, RetentionRule rule, DateTimeOffset now)
     {
-        if (rule.KeepDays is null && rule.KeepLast is null) return [];
         var newest = sweeps.OrderByDescending(s => s.SubmittedAt).Take(rule.KeepLast ?? 0).Select(s => s.Id).ToHashSet();
         return
         [
-            .. sweeps.Where(s => s is { IsOpen: false, IsPinned: false } && !newest.Contains(s.Id)
-                && !(rule.KeepDays is { } days && (now - (s.FinishedAt ?? s.SubmittedAt)).TotalDays <= days)).Select(s => s.Id),
+            .. sweeps.Where(s => s is { IsOpen: false, IsPinned: false } && (s.KeepDays is { } own
+                ? IsOlder(s, own)
+                : (rule.KeepDays is not null || rule.KeepLast is not null) && !newest.Contains(s.Id) && (rule.KeepDays is not { } days || IsOlder(s, days)))).Select(s => s.Id),
         ];
+
+        bool IsOlder(KeptSweep sweep, int days) => (now - (sweep.FinishedAt ?? sweep.SubmittedAt)).TotalDays > days;
     }
 
     private static string KeyOf(string name) => Path.GetFileNameWithoutExtension(name);

@@ -9,8 +9,12 @@ namespace Lathe.Coordinator;
 /// <param name="KeepLast">Checkpoints of all but the newest so many sweeps go; null: their number is no reason. A sweep that days or count keep is kept.</param>
 /// <param name="Budget">Bytes that the store may take; null: any number.</param>
 /// <param name="Orphans">True: what no record of this database names goes too; another database must not use the store.</param>
-public sealed record RetentionRule(int? KeepDays = null, int? KeepLast = null, long? Budget = null, bool Orphans = false)
+/// <param name="OnlyOfSweeps">True: nothing goes but what sweeps say of themselves (<see cref="Contracts.SweepLimits.KeepDays"/> and <see cref="Contracts.SweepLimits.BudgetBytes"/>).</param>
+public sealed record RetentionRule(int? KeepDays = null, int? KeepLast = null, long? Budget = null, bool Orphans = false, bool OnlyOfSweeps = false)
 {
+    /// <summary>The rule of a coordinator to which the environment gives none.</summary>
+    public static readonly RetentionRule OfSweeps = new(OnlyOfSweeps: true);
+
     /// <summary>The rule that a coordinator applies once an hour.</summary>
     public const string Variable = "LATHE_RETENTION";
 

@@ -10,7 +10,11 @@ namespace Lathe.Coordinator;
 /// <param name="Before">Bytes in the store before.</param>
 /// <param name="After">Bytes in it afterwards.</param>
 /// <param name="MeetsBudget">False: more is needed than the budget has room for. Null: there is no budget.</param>
-public sealed record CollectionReport(bool IsDryRun, IReadOnlyList<CollectionLine> Lines, long Before, long After, bool? MeetsBudget);
+public sealed record CollectionReport(bool IsDryRun, IReadOnlyList<CollectionLine> Lines, long Before, long After, bool? MeetsBudget)
+{
+    /// <summary>Why the most of what is left stays, the largest part first, for people.</summary>
+    public string Left() => string.Join("; ", Lines.Where(l => !l.Goes && l.Bytes > 0).OrderByDescending(l => l.Bytes).Take(3).Select(l => $"{l.What}: {l.Why}"));
+}
 
 /// <summary>Contents of one kind and reason.</summary>
 /// <param name="What">Kind of content.</param>
@@ -39,6 +43,8 @@ public sealed class StoreCollector(CoordinatorStore store, IBlobs blobs, TimePro
     /// <exception cref="LatheException">The store or the database cannot be used.</exception>
     public async Task<CollectionReport> CollectAsync(RetentionRule rule, bool isDryRun, CancellationToken stop = default)
     {
+        // A listing of a large bucket costs more than this question.
+        if (rule.OnlyOfSweeps && !await HasOwnRulesAsync(stop)) return new CollectionReport(isDryRun, [], 0, 0, null);
         var listed = await Task.Run(() => blobs.ListAll().ToList(), stop);
         var decisions = await DecideAsync(listed, rule, stop);
         if (isDryRun) return Report(decisions, rule, isDryRun);
@@ -56,6 +62,13 @@ public sealed class StoreCollector(CoordinatorStore store, IBlobs blobs, TimePro
         }
 
         return Report([.. decisions.Select(d => kept.GetValueOrDefault(d.Blob.Name, d))], rule, isDryRun);
+    }
+
+    private async Task<bool> HasOwnRulesAsync(CancellationToken stop)
+    {
+        await using var database = store.Open();
+        var limits = await database.Sweeps.AsNoTracking().Where(s => s.Limits != null).Select(s => s.Limits).Distinct().ToListAsync(stop);
+        return limits.Exists(l => SweepRows.LimitsOf(l) is { KeepDays: not null } or { BudgetBytes: not null });
     }
 
     private async Task<IReadOnlyList<Decision>> DecideAsync(IReadOnlyList<StoredBlob> listed, RetentionRule rule, CancellationToken stop)

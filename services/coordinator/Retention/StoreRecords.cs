@@ -21,7 +21,10 @@ internal sealed record StoreRecords(
 /// <param name="FinishedAt">When it was over; null: it is not, or nobody knows.</param>
 /// <param name="IsOpen">True: it is prepared, runs or is paused.</param>
 /// <param name="IsPinned">True: nothing of it goes.</param>
-internal sealed record KeptSweep(Guid Id, DateTimeOffset SubmittedAt, DateTimeOffset? FinishedAt, bool IsOpen, bool IsPinned);
+/// <param name="KeepDays">Days for which it is kept once it is over, in place of the rule; null: the rule decides.</param>
+/// <param name="Budget">Bytes that the checkpoints may take which it alone uses; null: any number.</param>
+internal sealed record KeptSweep(
+    Guid Id, DateTimeOffset SubmittedAt, DateTimeOffset? FinishedAt, bool IsOpen, bool IsPinned, int? KeepDays = null, long? Budget = null);
 
 /// <summary>A checkpoint in one place of one sweep.</summary>
 /// <param name="Sha256">Its digest.</param>

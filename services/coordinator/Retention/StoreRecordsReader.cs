@@ -14,9 +14,13 @@ internal static partial class StoreRecordsReader
     /// <summary>The records of these contents.</summary>
     public static async Task<StoreRecords> ReadAsync(CoordinatorDatabase database, IReadOnlyList<StoredBlob> blobs, CancellationToken stop)
     {
-        var rows = await database.Sweeps.AsNoTracking().Select(s => new { s.Id, s.SubmittedAt, s.FinishedAt, s.State, s.Pinned }).ToListAsync(stop);
-        var sweeps = rows.ConvertAll(s => new KeptSweep(
-            s.Id, s.SubmittedAt, s.FinishedAt, s.State is SweepState.Running or SweepState.Preparing or SweepState.Paused, s.Pinned));
+        var rows = await database.Sweeps.AsNoTracking().Select(s => new { s.Id, s.SubmittedAt, s.FinishedAt, s.State, s.Pinned, s.Limits }).ToListAsync(stop);
+        var sweeps = rows.ConvertAll(s =>
+        {
+            var limits = SweepRows.LimitsOf(s.Limits);
+            return new KeptSweep(
+                s.Id, s.SubmittedAt, s.FinishedAt, s.State is SweepState.Running or SweepState.Preparing or SweepState.Paused, s.Pinned, limits?.KeepDays, limits?.BudgetBytes);
+        });
         var uses = new List<CheckpointUse>();
         foreach (var sweep in sweeps) uses.AddRange(await UsesAsync(database, sweep, stop));
         // Also of sweeps whose coordinator is gone: a worker may still have the message.

@@ -2,6 +2,7 @@ using Lathe.Contracts;
 using Lathe.Hosting;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Logging.Console;
 using OpenTelemetry.Trace;
 
 namespace Lathe.Coordinator;
@@ -95,19 +96,18 @@ public static class CoordinatorHost
         api ??= ApiSettings.Load(CheckedHttp(http));
         var builder = HttpBuilder(http, api);
         builder.AddLatheTelemetry("lathe-coordinator", tracing: traces => traces.AddAspNetCoreInstrumentation());
+        // The web server's scopes, a connection and a request, say nothing to who reads the console; traces have them.
+        builder.Services.Configure<SimpleConsoleFormatterOptions>(line => line.IncludeScopes = false);
         builder.Services.AddLatheCoordinator(settings, database, options);
+        builder.Services.AddSingleton<Func<string, DataRef>>(provider => ServedDataSets.Find(settings, provider.GetRequiredService<ILoggerFactory>()));
         builder.Services.AddLatheBus(settings, bus =>
         {
             bus.AddCoordinator(options);
             stages?.Invoke(bus);
         });
 
-        if (RetentionRule.Load() is { } rule)
-        {
-            builder.Services.AddSingleton(rule);
-            builder.Services.AddHostedService<RetentionLoop>();
-        }
-
+        builder.Services.AddSingleton(RetentionRule.Load() ?? RetentionRule.OfSweeps);
+        builder.Services.AddHostedService<RetentionLoop>();
         builder.Services.TryAddSingleton(settings);
 
         var app = builder.Build();

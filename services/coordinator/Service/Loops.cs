@@ -82,7 +82,7 @@ public sealed class ChoresLoop(Orchestrator orchestrator, CoordinatorOptions opt
     protected override async Task RoundAsync(CancellationToken stop)
     {
         await orchestrator.DoChoresAsync(stop);
-        await orchestrator.HasChores.WaitAsync(options.ReconcileInterval, _time, stop);
+        await orchestrator.HasChores.WaitAsync(options.DispatchInterval, _time, stop);
     }
 }
 

@@ -41,6 +41,8 @@ public abstract class CoordinatorDatabase(DbContextOptions options) : DbContext(
     {
         var sweep = modelBuilder.Entity<SweepRow>().ToTable("sweeps");
         sweep.HasKey(s => s.Id);
+        // An earlier Lathe took any name; what is read from here is printed to terminals and logs.
+        sweep.Property(s => s.Name).HasConversion(name => name, name => SweepNames.Shown(name));
         sweep.Property(s => s.State).HasConversion<string>();
         sweep.Property(s => s.Device).HasConversion<string>();
         sweep.HasIndex(s => new { s.Owner, s.State });

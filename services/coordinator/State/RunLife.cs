@@ -120,11 +120,96 @@ public static class NodeStates
         NodeState.Skipped => ExecutionState.Skipped,
         NodeState.Cancelled => ExecutionState.Cancelled,
         _ when sweep == SweepState.Cancelled => ExecutionState.Cancelled,
-        _ when sweep is SweepState.Interrupted or SweepState.Failed or SweepState.Succeeded => ExecutionState.Skipped,
+        _ when sweep is SweepState.Failed or SweepState.Succeeded => ExecutionState.Skipped,
         _ when sweep == SweepState.Paused => ExecutionState.Paused,
         NodeState.Paused => ExecutionState.Paused,
+        // Nobody computes it, and it goes on with its sweep.
+        _ when sweep == SweepState.Interrupted => ExecutionState.Waiting,
         NodeState.Running => ExecutionState.Running,
         NodeState.Ready or NodeState.Queued => ExecutionState.Queued,
         _ => ExecutionState.Waiting,
     };
+}
+
+/// <summary>What a person may order about a sweep or a part of it.</summary>
+public enum Order
+{
+    Pause,
+    Resume,
+    Cancel,
+    Retry,
+}
+
+/// <summary>What an order does to its sweep.</summary>
+public enum OrderEffect
+{
+    /// <summary>The state does not allow it: it is refused, and changes nothing.</summary>
+    Refused,
+
+    /// <summary>It was given before, or there is nothing to do: it changes nothing.</summary>
+    Nothing,
+
+    /// <summary>The sweep stays as it is. The executions that the order names move as <see cref="SweepOrders.After"/> says.</summary>
+    Executions,
+
+    /// <summary>The whole sweep is paused: nothing of it runs before it is resumed.</summary>
+    Pauses,
+
+    /// <summary>The whole sweep is cancelled: nothing of it runs before a retry.</summary>
+    Cancels,
+
+    /// <summary>The sweep runs with everything that is open.</summary>
+    Runs,
+
+    /// <summary>The sweep runs with what the order names and with what starts from it. Everything else that is open is cancelled, one by one.</summary>
+    RunsPart,
+}
+
+/// <summary>What each order does in each state. The only place that decides it; docs/cli.md shows it to people.</summary>
+public static class SweepOrders
+{
+    /// <summary>What an order does to a sweep.</summary>
+    /// <param name="order">The order.</param>
+    /// <param name="state">State of the sweep.</param>
+    /// <param name="isWhole">False: the order is about a stage of it or one execution.</param>
+    public static OrderEffect On(Order order, SweepState state, bool isWhole) => (order, state, isWhole) switch
+    {
+        (Order.Pause, SweepState.Running or SweepState.Preparing, true) => OrderEffect.Pauses,
+        (Order.Pause, SweepState.Paused, true) => OrderEffect.Nothing,
+        (Order.Resume, SweepState.Paused or SweepState.Interrupted, true) => OrderEffect.Runs,
+        (Order.Resume, SweepState.Running or SweepState.Preparing, true) => OrderEffect.Nothing,
+        (Order.Cancel, SweepState.Running or SweepState.Preparing or SweepState.Paused, true) => OrderEffect.Cancels,
+        (Order.Cancel, SweepState.Cancelled, _) => OrderEffect.Nothing,
+        (Order.Retry, SweepState.Failed or SweepState.Cancelled or SweepState.Interrupted, true) => OrderEffect.Runs,
+        (Order.Retry, SweepState.Failed or SweepState.Cancelled, false) => OrderEffect.RunsPart,
+        // A paused sweep stays paused whatever is ordered about a part of it.
+        (_, SweepState.Running or SweepState.Preparing or SweepState.Paused, _) => OrderEffect.Executions,
+        _ => OrderEffect.Refused,
+    };
+
+    /// <summary>Where an execution that an order names stands afterwards; null where the order changes nothing about it.</summary>
+    public static NodeState? After(Order order, NodeState state) => (order, state) switch
+    {
+        (Order.Pause, NodeState.Waiting or NodeState.Ready or NodeState.Queued or NodeState.Running) => NodeState.Paused,
+        (Order.Resume, NodeState.Paused) => NodeState.Waiting,
+        (Order.Cancel, NodeState.Waiting or NodeState.Ready or NodeState.Queued or NodeState.Running or NodeState.Paused) => NodeState.Cancelled,
+        (Order.Retry, NodeState.Failed or NodeState.Cancelled) => NodeState.Waiting,
+        _ => null,
+    };
+
+    /// <summary>Why a sweep refuses an order, and what to do instead.</summary>
+    public static string Refusal(Order order, SweepRow sweep, bool isWhole)
+    {
+        var stands = $"sweep {sweep.Name} {(sweep.State is SweepState.Failed or SweepState.Succeeded ? "has" : "is")} {Word(sweep.State)}";
+        return (order, sweep.State) switch
+        {
+            (_, SweepState.Interrupted) when !isWhole => $"{stands}; its parts follow once all of it goes on: lathe resume {sweep.Name}",
+            (Order.Resume, SweepState.Failed or SweepState.Cancelled) => $"{stands}; resume goes on with what is paused or interrupted, and with this one: lathe retry {sweep.Name}",
+            (Order.Retry, _) => $"nothing of sweep {sweep.Name} failed or was cancelled; there is nothing to retry",
+            _ => $"{stands}; there is nothing to {Word(order)}",
+        };
+    }
+
+    /// <summary>An order or a state, for people.</summary>
+    public static string Word(Enum value) => value.ToString().ToLowerInvariant();
 }

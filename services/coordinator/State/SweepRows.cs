@@ -6,5 +6,7 @@ namespace Lathe.Coordinator;
 /// <summary>Reads the JSON of rows.</summary>
 internal static class SweepRows
 {
-    public static SweepLimits? LimitsOf(SweepRow sweep) => sweep.Limits is null ? null : JsonSerializer.Deserialize<SweepLimits>(sweep.Limits, LatheJson.Options);
+    public static SweepLimits? LimitsOf(SweepRow sweep) => LimitsOf(sweep.Limits);
+
+    public static SweepLimits? LimitsOf(string? json) => json is null ? null : JsonSerializer.Deserialize<SweepLimits>(json, LatheJson.Options);
 }

@@ -36,7 +36,7 @@ internal static class SweepText
 {
     private const long DefaultSeed = 1;
     private static readonly string[] Keys = ["name", "model", "dataset", "seed", "threads", "device", "stages", "priority", "share", "weight", "limits"];
-    private static readonly string[] LimitKeys = ["parallel", "parallelOf", "executionSeconds", "sweepSeconds", "failures"];
+    private static readonly string[] LimitKeys = ["parallel", "parallelOf", "executionSeconds", "sweepSeconds", "failures", "keepDays", "budgetBytes"];
 
     /// <summary>Reads a text.</summary>
     /// <param name="file">Where it comes from, for messages; its name is that of a sweep without one.</param>
@@ -160,7 +160,21 @@ internal static class SweepText
             Locate("/limits", map);
             foreach (var key in map.Entries.Select(e => e.Key).Except(LimitKeys))
                 Wrong(JsonPointer.Of("limits", key), $"unknown key; expected one of {Words(LimitKeys)}{Nearest.Hint(key, LimitKeys)}");
-            return new SweepLimits(Count("parallel"), Of("parallelOf") is { } stages ? ParallelOf(stages) : null, Seconds("executionSeconds"), Seconds("sweepSeconds"), Count("failures"));
+            return new SweepLimits(Count("parallel"), Of("parallelOf") is { } stages ? ParallelOf(stages) : null, Seconds("executionSeconds"), Seconds("sweepSeconds"), Count("failures"),
+                Of("keepDays") is { } days ? Whole("/limits/keepDays", days, "of days from 0 on") : null, Of("budgetBytes") is { } budget ? Bytes(budget) : null);
+
+            long? Bytes(YamlValue budget)
+            {
+                try
+                {
+                    return ByteSize.Parse(budget is YamlScalar scalar ? scalar.Text : "", "budgetBytes");
+                }
+                catch (LatheException)
+                {
+                    Wrong("/limits/budgetBytes", $"is {budget.Describe()}, expected {ByteSize.Expected}");
+                    return null;
+                }
+            }
 
             YamlValue? Of(string key) => map.Entries.FirstOrDefault(e => e.Key == key)?.Value;
             int? Count(string key) => Of(key) is { } count ? Whole($"/limits/{key}", count, "from 1 on") : null;

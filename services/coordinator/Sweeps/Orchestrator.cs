@@ -34,7 +34,7 @@ public sealed class Orchestrator : IDisposable
         _submissions = new Submissions(store, _changes, stages, bus, findData, options, time, log.CreateLogger<Submissions>());
         _dispatcher = new Dispatcher(store, _changes, bus, checkpoints, results, options, time, log.CreateLogger<Dispatcher>());
         _housekeeping = new Housekeeping(store, _changes, _dispatcher, bus, stages, options, time, log.CreateLogger<Housekeeping>());
-        _control = new SweepControl(_changes, options);
+        _control = new SweepControl(_changes, options, log.CreateLogger<SweepControl>());
         _inputs = new LostInputs(store, checkpoints);
         _mends = new RetryMends(store, bus, options);
         _forecasts = new SweepForecasts(store, checkpoints, results, options.LookUps);
@@ -92,16 +92,16 @@ public sealed class Orchestrator : IDisposable
     internal Task SendAsync(IReadOnlyList<Sending> sendings, CancellationToken stop) => _dispatcher.SendAsync(sendings, stop);
 
     /// <inheritdoc cref="SweepControl.PauseAsync"/>
-    public Task<int?> PauseAsync(ControlTarget target, CancellationToken stop = default) => _control.PauseAsync(target, stop);
+    public Task<OrderAnswer> PauseAsync(ControlTarget target, CancellationToken stop = default) => _control.PauseAsync(target, stop);
 
     /// <inheritdoc cref="SweepControl.CancelAsync"/>
-    public Task<int?> CancelAsync(ControlTarget target, CancellationToken stop = default) => _control.CancelAsync(target, stop);
+    public Task<OrderAnswer> CancelAsync(ControlTarget target, CancellationToken stop = default) => _control.CancelAsync(target, stop);
 
     /// <inheritdoc cref="SweepControl.ResumeAsync"/>
-    public Task<int?> ResumeAsync(ControlTarget target, CancellationToken stop = default) => _control.ResumeAsync(target, stop);
+    public Task<OrderAnswer> ResumeAsync(ControlTarget target, CancellationToken stop = default) => _control.ResumeAsync(target, stop);
 
     /// <inheritdoc cref="SweepControl.RetryAsync"/>
-    public Task<int> RetryAsync(ControlTarget target, Func<PointRow, System.Text.Json.JsonElement?>? parameters = null, CancellationToken stop = default) =>
+    public Task<OrderAnswer> RetryAsync(ControlTarget target, Func<PointRow, System.Text.Json.JsonElement?>? parameters = null, CancellationToken stop = default) =>
         _control.RetryAsync(target, parameters, stop);
 
     /// <inheritdoc cref="RetryMends.PrepareAsync"/>

@@ -23,6 +23,8 @@ public static class SubmissionTerms
             if (limits.Failures < 1) problems.Add(new SweepProblem("/limits/failures", $"is {limits.Failures}, expected 1 or more"));
             if (limits.ExecutionSeconds is not (null or > 0)) problems.Add(new SweepProblem("/limits/executionSeconds", "expected a number above 0"));
             if (limits.SweepSeconds is not (null or > 0)) problems.Add(new SweepProblem("/limits/sweepSeconds", "expected a number above 0"));
+            if (limits.KeepDays < 0) problems.Add(new SweepProblem("/limits/keepDays", $"is {limits.KeepDays}, expected 0 or more"));
+            if (limits.BudgetBytes < 0) problems.Add(new SweepProblem("/limits/budgetBytes", $"is {limits.BudgetBytes}, expected 0 or more"));
             foreach (var (stage, most) in limits.ParallelOf ?? new Dictionary<string, int>())
             {
                 if (most < 1) problems.Add(new SweepProblem($"/limits/parallelOf{JsonPointer.Of(stage)}", $"is {most}, expected 1 or more"));

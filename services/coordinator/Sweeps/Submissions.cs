@@ -93,6 +93,7 @@ internal sealed class Submissions(
         }
 
         changes.HasChores.Set();
+        log.LogInformation("Sweep {Name} ({Id}): submitted, executions: {Executions}, priority {Priority}", sweep.Name, id, plan.Executions.Count, sweep.Priority);
         return new SubmissionOutcome(id, [], notes);
     }
 

@@ -99,6 +99,19 @@ internal sealed partial class SweepChange
         foreach (var id in left) await CancelUnlessWantedAsync(executions[id], reason, stop);
     }
 
+    /// <summary>Cancels one by one what a sweep that was stopped as a whole left open, so that a part of it can go on alone.</summary>
+    public async Task CancelOpenAsync(Guid sweep, CancellationToken stop)
+    {
+        var open = await database.Nodes.Where(n => n.SweepId == sweep && n.ExecutionId == null && n.BlockedBy == null && n.Hold != NodeHold.Cancelled)
+            .OrderBy(n => n.Index).ToListAsync(stop);
+        var indices = open.Select(n => n.Index).ToHashSet();
+        var first = open.FindAll(n => n.Parent is not { } parent || !indices.Contains(parent));
+        await DetachAsync(first, NodeHold.Cancelled, "cancelled", stop);
+        await database.SaveChangesAsync(stop);
+        await BlockAsync(first, stop);
+        await database.SaveChangesAsync(stop);
+    }
+
     /// <summary>Gives nodes that failed or were held another chance: their executions are forgotten, and what they blocked waits again.</summary>
     /// <param name="nodes">Tracked, of one sweep.</param>
     /// <param name="stop">Gives up.</param>

@@ -104,7 +104,10 @@ internal sealed partial class SweepChange(CoordinatorDatabase database, SweepFac
         }
 
         if (sweep.IsAdvancing || steps.Any(s => s.Waiting + s.Ready + s.Queued + s.Running + s.Paused > 0)) return;
-        sweep.State = steps.Any(s => s.Failed + s.Skipped > 0) ? SweepState.Failed : steps.Any(s => s.Cancelled > 0) ? SweepState.Cancelled : SweepState.Succeeded;
+        var cancelled = steps.Sum(s => s.Cancelled);
+        sweep.State = failures > 0 ? SweepState.Failed : cancelled > 0 ? SweepState.Cancelled : SweepState.Succeeded;
+        if (sweep.State == SweepState.Cancelled)
+            sweep.Reason = $"{(cancelled == 1 ? "1 execution was" : $"{cancelled} executions were")} cancelled; what starts from there is skipped, everything else is finished";
         sweep.FinishedAt = now;
         Ended.Add(sweep);
         TellState(sweep);

@@ -5,86 +5,50 @@ using Microsoft.EntityFrameworkCore;
 namespace Lathe.Coordinator;
 
 /// <summary>Pauses, resumes, cancels and retries. Every order may be given twice; the second time changes nothing.</summary>
-internal sealed class SweepControl(SweepChanges changes, CoordinatorOptions options)
+internal sealed class SweepControl(SweepChanges changes, CoordinatorOptions options, ILogger<SweepControl> log)
 {
     private const int AtATime = 1000;
 
     /// <summary>Sends nothing more, and has what runs stop at the next batch with its training state kept. Nothing is lost.</summary>
-    /// <returns>Number of executions that were paused; null for a whole sweep.</returns>
-    public Task<int?> PauseAsync(ControlTarget target, CancellationToken stop) => target.IsWhole
-        ? StopWholeAsync(target.Sweep, SweepState.Paused, s => s is SweepState.Running or SweepState.Preparing or SweepState.Paused, "pause", stop)
-        : HoldAsync(target, NodeHold.Paused, "paused", stop);
+    /// <exception cref="LatheException">There is no such sweep or part, or its state allows no such order; <see cref="SweepOrders"/> decides.</exception>
+    public Task<OrderAnswer> PauseAsync(ControlTarget target, CancellationToken stop) => CarryOutAsync(Order.Pause, target, null, stop);
+
+    /// <summary>Lets what was paused, or interrupted, run on. What is paused by itself stays so when its whole sweep goes on.</summary>
+    /// <inheritdoc cref="PauseAsync"/>
+    public Task<OrderAnswer> ResumeAsync(ControlTarget target, CancellationToken stop) => CarryOutAsync(Order.Resume, target, null, stop);
 
     /// <summary>Calls off what has not finished. What runs stops at the next batch; finished results are kept.</summary>
-    public Task<int?> CancelAsync(ControlTarget target, CancellationToken stop) => target.IsWhole
-        ? StopWholeAsync(target.Sweep, SweepState.Cancelled, s => s is SweepState.Running or SweepState.Preparing or SweepState.Paused or SweepState.Cancelled, "cancel", stop)
-        : HoldAsync(target, NodeHold.Cancelled, "cancelled", stop);
-
-    /// <summary>Lets what was paused, or interrupted, run on.</summary>
-    public async Task<int?> ResumeAsync(ControlTarget target, CancellationToken stop)
-    {
-        int? resumed = target.IsWhole ? null : 0;
-        await changes.MakeAsync(
-            async change =>
-            {
-                var sweep = await FindAsync(change, target, stop);
-                var nodes = target.IsWhole ? [] : await NodesAsync(change, target, n => n.Hold == NodeHold.Paused, stop);
-                if (target.IsWhole && sweep.State is not (SweepState.Paused or SweepState.Interrupted or SweepState.Running or SweepState.Preparing))
-                    throw new LatheException($"sweep {sweep.Name} {Word(sweep.State)}; resume goes on with one that is paused or interrupted, and retry with one that failed or was cancelled");
-                if (!target.IsWhole) resumed = nodes.Count;
-                await change.ReleaseAsync(nodes, stop);
-                if (target.IsWhole || nodes.Count > 0) await StartAsync(change, sweep, stop);
-            },
-            stop);
-        // Not before the change is there: whoever looks then finds nothing, and looks again after a long time.
-        changes.HasChores.Set();
-        return resumed;
-    }
+    /// <inheritdoc cref="PauseAsync"/>
+    public Task<OrderAnswer> CancelAsync(ControlTarget target, CancellationToken stop) => CarryOutAsync(Order.Cancel, target, null, stop);
 
     /// <summary>Runs failed and cancelled executions again, and what was skipped because of them. Finished ones stay.</summary>
     /// <param name="target">Which of them.</param>
     /// <param name="parameters">The parameters of a point of the grid after a person's mends; null: as they are.</param>
     /// <param name="stop">Gives up.</param>
-    /// <returns>Number of executions that run again.</returns>
-    public async Task<int> RetryAsync(ControlTarget target, Func<PointRow, JsonElement?>? parameters, CancellationToken stop)
-    {
-        var again = 0;
-        await changes.MakeAsync(
-            async change =>
-            {
-                var sweep = await FindAsync(change, target, stop);
-                var nodes = await target.Ended(change.Database).OrderBy(n => n.Index).ToListAsync(stop);
-                if (nodes.Count == 0 && sweep.State is not (SweepState.Failed or SweepState.Cancelled or SweepState.Interrupted))
-                    throw new LatheException($"nothing of sweep {sweep.Name} failed or was cancelled{(target.IsWhole ? "" : " there")}; there is nothing to retry");
-                if (parameters is not null && !await MendAsync(change, await target.Changeable(change.Database, sweep.State).ToListAsync(stop), parameters, stop))
-                    throw new LatheException($"only executions that failed or were cancelled can get other parameters, and of sweep {sweep.Name} none has those{(target.IsWhole ? "" : " there")}");
-                await change.ReleaseAsync(nodes, stop);
-                again = nodes.Count;
-                await StartAsync(change, sweep, stop);
-            },
-            stop);
-        changes.HasChores.Set();
-        return again;
-    }
+    /// <inheritdoc cref="PauseAsync"/>
+    public Task<OrderAnswer> RetryAsync(ControlTarget target, Func<PointRow, JsonElement?>? parameters, CancellationToken stop) =>
+        CarryOutAsync(Order.Retry, target, parameters, stop);
 
     /// <summary>Executions of a higher priority are sent first; what runs goes on.</summary>
     public Task PriorityAsync(Guid sweep, int priority, CancellationToken stop) => priority is < SweepLimits.LowestPriority or > SweepLimits.HighestPriority
         ? throw new LatheException($"priority is {priority}, expected a whole number from {SweepLimits.LowestPriority} to {SweepLimits.HighestPriority}")
-        : ChangeAsync(sweep, row => row.Priority = priority, stop);
+        : ChangeAsync(sweep, row => row.Priority = priority, $"priority {priority}", stop);
 
     /// <summary>Keeps everything of a sweep, whatever the retention rules say.</summary>
-    public Task PinAsync(Guid sweep, bool isPinned, CancellationToken stop) => ChangeAsync(sweep, row => row.Pinned = isPinned, stop);
+    public Task PinAsync(Guid sweep, bool isPinned, CancellationToken stop) => ChangeAsync(sweep, row => row.Pinned = isPinned, isPinned ? "pinned" : "no longer pinned", stop);
 
     /// <summary>Forgets a sweep that is over. Its results stay in the store until they are collected.</summary>
     /// <returns>Keys that no execution has any more.</returns>
     public async Task<IReadOnlyCollection<string>> DeleteAsync(Guid id, CancellationToken stop)
     {
         var forgotten = new HashSet<string>();
+        var name = "";
         await changes.MakeAsync(
             async change =>
             {
                 forgotten.Clear();
                 var sweep = await FindAsync(change, new ControlTarget(id), stop);
+                name = sweep.Name;
                 if (sweep.State is SweepState.Running or SweepState.Preparing or SweepState.Paused)
                     throw new LatheException($"sweep {sweep.Name} {Word(sweep.State)}; cancel it first");
                 if (sweep.Pinned) throw new LatheException($"sweep {sweep.Name} is pinned; take the pin away first");
@@ -108,6 +72,7 @@ internal sealed class SweepControl(SweepChanges changes, CoordinatorOptions opti
             },
             stop);
         changes.Facts.Forget(id);
+        log.LogInformation("Sweep {Name} ({Id}): deleted", name, id);
         return forgotten;
     }
 
@@ -134,56 +99,119 @@ internal sealed class SweepControl(SweepChanges changes, CoordinatorOptions opti
         },
         stop);
 
-    private async Task<int?> StopWholeAsync(Guid id, SweepState state, Predicate<SweepState> isPossible, string verb, CancellationToken stop)
+    private async Task<OrderAnswer> CarryOutAsync(Order order, ControlTarget target, Func<PointRow, JsonElement?>? parameters, CancellationToken stop)
     {
+        var answer = new OrderAnswer(0, []);
+        var name = "";
+        await changes.MakeAsync(
+            async change =>
+            {
+                var sweep = await FindAsync(change, target, stop);
+                name = sweep.Name;
+                var effect = SweepOrders.On(order, sweep.State, target.IsWhole);
+                if (effect == OrderEffect.Refused) throw new LatheException(SweepOrders.Refusal(order, sweep, target.IsWhole));
+                var open = await change.Database.StepCounts.AsNoTracking().Where(c => c.SweepId == sweep.Id).ToListAsync(stop);
+                var moved = effect switch
+                {
+                    OrderEffect.Nothing => 0,
+                    OrderEffect.Pauses => open.Sum(Going),
+                    OrderEffect.Cancels => open.Sum(s => Going(s) + s.Paused),
+                    _ => order == Order.Retry ? await TryAgainAsync(change, sweep, target, effect, parameters, stop) : await MoveAsync(change, order, target, stop),
+                };
+                // It ends the pauses of single parts too: a retry runs all of it.
+                if (effect == OrderEffect.Cancels) await change.ReleaseAsync(await target.Nodes(change.Database).Where(n => n.Hold == NodeHold.Paused && n.ExecutionId == null).ToListAsync(stop), stop);
+                if (effect is OrderEffect.Pauses or OrderEffect.Cancels) await change.StopAsync(sweep, effect == OrderEffect.Pauses ? SweepState.Paused : SweepState.Cancelled, null, stop);
+                if (effect == OrderEffect.Runs) moved += open.Sum(Going);
+                if (effect is OrderEffect.Runs or OrderEffect.RunsPart) await StartAsync(change, sweep, stop);
+                // What is released is recorded anew; of a sweep that stands still, once it goes on.
+                else if (effect == OrderEffect.Executions && moved > 0 && sweep.State == SweepState.Running) sweep.IsAdvancing = true;
+                await change.Database.SaveChangesAsync(stop);
+                answer = new OrderAnswer(moved, order is Order.Resume or Order.Retry ? await LeftToDoAsync(change, sweep, stop) : []);
+            },
+            stop);
+        // Not before the change is there: whoever looks then finds nothing, and looks again after a long time.
+        changes.HasChores.Set();
+        log.LogInformation(
+            "Sweep {Name} ({Id}): order to {Order} {Part}, executions changed: {Executions}", name, target.Sweep, SweepOrders.Word(order),
+            target.Index is { } index ? $"execution {index}" : target.Stage is { } stage ? $"stage {stage}" : "all of it", answer.Executions);
+        return answer;
+
+        static int Going(StepCountRow step) => step.Waiting + step.Ready + step.Queued + step.Running;
+    }
+
+    /// <summary>What keeps a sweep, or a part of it, from running although it was told to.</summary>
+    private static async Task<IReadOnlyList<string>> LeftToDoAsync(SweepChange change, SweepRow sweep, CancellationToken stop) =>
+        sweep.State == SweepState.Paused
+            ? [$"sweep {sweep.Name} is still paused as a whole: lathe resume {sweep.Name}"]
+            : await PausedParts.WordsAsync(change.Database, sweep, stop);
+
+    /// <summary>Moves the executions of a target that an order changes.</summary>
+    /// <returns>Number of them.</returns>
+    private static async Task<int> MoveAsync(SweepChange change, Order order, ControlTarget target, CancellationToken stop)
+    {
+        if (target.IsWhole) return 0;
+        var nodes = await target.Nodes(change.Database).OrderBy(n => n.Index).ToListAsync(stop);
+        var ids = nodes.Select(n => n.ExecutionId).OfType<Guid>().ToHashSet();
+        var states = new Dictionary<Guid, RunState>();
+        foreach (var some in ids.Chunk(AtATime))
+        {
+            foreach (var execution in await change.Database.Executions.Where(e => some.Contains(e.Id)).Select(e => new { e.Id, e.State }).ToListAsync(stop)) states.Add(execution.Id, execution.State);
+        }
+
+        var moved = nodes.FindAll(n => SweepOrders.After(order, NodeStates.Of(n, n.ExecutionId is { } id ? states[id] : null, isCached: false)) is not null);
+        if (order == Order.Resume)
+        {
+            await change.ReleaseAsync(moved, stop);
+            return moved.Count;
+        }
+
+        foreach (var some in moved.Chunk(AtATime)) await change.DetachAsync(some, order == Order.Pause ? NodeHold.Paused : NodeHold.Cancelled, order == Order.Pause ? "paused" : "cancelled", stop);
+        if (order == Order.Cancel)
+        {
+            await change.Database.SaveChangesAsync(stop);
+            await change.BlockAsync(moved, stop);
+        }
+
+        return moved.Count;
+    }
+
+    /// <summary>Gives executions that ended without a result another chance.</summary>
+    /// <returns>Number of them.</returns>
+    private static async Task<int> TryAgainAsync(
+        SweepChange change, SweepRow sweep, ControlTarget target, OrderEffect effect, Func<PointRow, JsonElement?>? parameters, CancellationToken stop)
+    {
+        var changeable = parameters is null ? [] : await target.Changeable(change.Database, sweep.State).ToListAsync(stop);
+        // What is open in a sweep that was cancelled as a whole counts as cancelled, and the rest of it stays so.
+        if (effect == OrderEffect.RunsPart) await change.CancelOpenAsync(sweep.Id, stop);
+        var nodes = await target.Ended(change.Database).OrderBy(n => n.Index).ToListAsync(stop);
+        if (nodes.Count == 0 && effect != OrderEffect.Runs)
+        {
+            var by = await target.Nodes(change.Database).Where(n => n.BlockedBy != null).MinAsync(n => n.BlockedBy, stop);
+            throw new LatheException(by is { } before
+                ? $"what is named of sweep {sweep.Name} was skipped, as execution {before} before it has no result; it follows by itself: lathe retry {sweep.Name} --execution {before}"
+                : $"nothing of sweep {sweep.Name} failed or was cancelled{(target.IsWhole ? "" : " there")}; there is nothing to retry");
+        }
+
+        if (parameters is not null && !await MendAsync(change, changeable, parameters, stop))
+            throw new LatheException($"only executions that failed or were cancelled can get other parameters, and of sweep {sweep.Name} none has those{(target.IsWhole ? "" : " there")}");
+        await change.ReleaseAsync(nodes, stop);
+        return nodes.Count;
+    }
+
+    private async Task ChangeAsync(Guid id, Action<SweepRow> set, string what, CancellationToken stop)
+    {
+        var name = "";
         await changes.MakeAsync(
             async change =>
             {
                 var sweep = await FindAsync(change, new ControlTarget(id), stop);
-                if (!isPossible(sweep.State)) throw new LatheException($"sweep {sweep.Name} {Word(sweep.State)}; there is nothing to {verb}");
-                if (sweep.State != state) await change.StopAsync(sweep, state, null, stop);
+                name = sweep.Name;
+                set(sweep);
+                change.TellState(sweep);
             },
             stop);
-        return null;
+        log.LogInformation("Sweep {Name} ({Id}): {What}", name, id, what);
     }
-
-    private async Task<int?> HoldAsync(ControlTarget target, NodeHold hold, string reason, CancellationToken stop)
-    {
-        var held = 0;
-        await changes.MakeAsync(
-            async change =>
-            {
-                await FindAsync(change, target, stop);
-                var nodes = await NodesAsync(change, target, n => n.Hold != hold && n.BlockedBy == null, stop);
-                var ids = nodes.Select(n => n.ExecutionId).OfType<Guid>().ToHashSet();
-                var over = new HashSet<Guid>();
-                foreach (var some in ids.Chunk(AtATime))
-                {
-                    over.UnionWith(await change.Database.Executions
-                        .Where(e => some.Contains(e.Id) && (e.State == RunState.Completed || e.State == RunState.Failed || e.State == RunState.Cancelled)).Select(e => e.Id).ToListAsync(stop));
-                }
-
-                var open = nodes.FindAll(n => n.ExecutionId is not { } id || !over.Contains(id));
-                held = open.Count;
-                foreach (var some in open.Chunk(AtATime)) await change.DetachAsync(some, hold, reason, stop);
-                if (hold == NodeHold.Cancelled)
-                {
-                    await change.Database.SaveChangesAsync(stop);
-                    await change.BlockAsync(open, stop);
-                }
-            },
-            stop);
-        return held;
-    }
-
-    private async Task ChangeAsync(Guid id, Action<SweepRow> set, CancellationToken stop) => await changes.MakeAsync(
-        async change =>
-        {
-            var sweep = await FindAsync(change, new ControlTarget(id), stop);
-            set(sweep);
-            change.TellState(sweep);
-        },
-        stop);
 
     private static async Task StartAsync(SweepChange change, SweepRow sweep, CancellationToken stop)
     {
@@ -238,10 +266,6 @@ internal sealed class SweepControl(SweepChanges changes, CoordinatorOptions opti
             throw new LatheException($"the sweep has no execution {index}");
         return await change.SweepAsync(target.Sweep, stop);
     }
-
-    private static Task<List<NodeRow>> NodesAsync(
-        SweepChange change, ControlTarget target, System.Linq.Expressions.Expression<Func<NodeRow, bool>> which, CancellationToken stop) =>
-        target.Nodes(change.Database).Where(which).OrderBy(n => n.Index).ToListAsync(stop);
 
     private static string Word(SweepState state) =>
         (state is SweepState.Failed or SweepState.Succeeded ? "has " : "is ") + state.ToString().ToLowerInvariant();

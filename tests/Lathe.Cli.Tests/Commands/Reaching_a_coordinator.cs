@@ -86,7 +86,7 @@ public sealed class Reaching_a_coordinator : IAsyncDisposable
         // As it was typed.
         Assert.StartsWith("--set gated.share: is 'much', expected ", (await Assert.ThrowsAsync<LatheException>(() => client.RetryAsync(name, null, null, Set("\"much\""), stop))).Message);
         var seen = await UntilAsync(client, name, "failed", null, stop);
-        Assert.Equal(1, await client.RetryAsync(name, "gated", null, Set("0.5"), stop));
+        Assert.Equal(1, (await client.RetryAsync(name, "gated", null, Set("0.5"), stop)).Executions);
         await UntilAsync(client, name, "succeeded", seen, stop);
         // What the pause met at its end is found when it goes on, so that either of them may be a cache hit.
         var page = await client.ExecutionsAsync(name, null, 1, null, "gated", stop);

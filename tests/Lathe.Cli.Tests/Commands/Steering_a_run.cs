@@ -16,7 +16,7 @@ public sealed class Steering_a_run : IDisposable
         await using (var run = CliProcess.Start(_folder, "run", "s.yaml"))
         {
             await run.SaysAsync("train: started");
-            Assert.StartsWith("sweep s is cancelled: ", await OrderAsync("cancel", "s"));
+            Assert.StartsWith("sweep s is cancelled, 2 executions with it: ", await OrderAsync("cancel", "s"));
             Assert.Equal(3, await run.EndAsync());
             Assert.Contains("lathe: the sweep was cancelled; lathe retry s goes on with it", run.Text);
             Assert.DoesNotContain("   at ", run.Text);
@@ -27,12 +27,12 @@ public sealed class Steering_a_run : IDisposable
 
         await using var retry = CliProcess.Start(_folder, "retry", "s");
         await retry.SaysAsync("train: started");
-        Assert.StartsWith("sweep s is paused: ", await OrderAsync("pause", "s"));
+        Assert.StartsWith("sweep s is paused, 2 executions with it: ", await OrderAsync("pause", "s"));
         await retry.SaysAsync("train: paused");
-        Assert.Equal("sweep s goes on. Watch it with: lathe status s\n", await OrderAsync("resume", "s"));
+        Assert.Equal("sweep s goes on with 2 executions. Watch it with: lathe status s\n", await OrderAsync("resume", "s"));
         await retry.SaysAsync("train: started", times: 2);
         // Its coordinator is this process: nobody else may run it.
-        Assert.StartsWith("sweep s goes on. ", await OrderAsync("resume", "s"));
+        Assert.StartsWith("nothing of sweep s was left to resume", await OrderAsync("resume", "s"));
         await OrderAsync("cancel", "s");
         Assert.Equal(3, await retry.EndAsync());
         Assert.Contains("is deleted", await OrderAsync("delete", "s", "--yes"));

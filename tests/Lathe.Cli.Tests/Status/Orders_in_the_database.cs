@@ -35,7 +35,8 @@ public sealed class Orders_in_the_database : IAsyncLifetime
     public async Task A_paused_sweep_has_nothing_under_way_and_its_workers_are_told()
     {
         var before = await _reader.StatusAsync("many", Stop);
-        Assert.Null(await _control.PauseAsync("many", null, null, Stop));
+        var moved = (await _control.PauseAsync("many", null, null, Stop)).Executions;
+        Assert.Equal(Open(before), moved);
         var paused = await _reader.StatusAsync("many", Stop);
         Assert.Equal(SweepState.Paused, paused.State);
         Assert.Equal(0, paused.Steps!.Sum(s => s.In(ExecutionState.Running) + s.In(ExecutionState.Queued)));
@@ -45,8 +46,10 @@ public sealed class Orders_in_the_database : IAsyncLifetime
             Assert.InRange(told, before.Steps!.Sum(s => s.In(ExecutionState.Running)), int.MaxValue);
         }
 
-        Assert.Null(await _control.ResumeAsync("many", null, null, Stop));
+        Assert.Equal(moved, (await _control.ResumeAsync("many", null, null, Stop)).Executions);
         Assert.Equal(SweepState.Running, (await _reader.StatusAsync("many", Stop)).State);
+
+        static int Open(SweepStatus status) => status.Steps!.Sum(s => s.In(ExecutionState.Waiting) + s.In(ExecutionState.Queued) + s.In(ExecutionState.Running));
     }
 
     [Fact]
@@ -60,7 +63,7 @@ public sealed class Orders_in_the_database : IAsyncLifetime
         var refused = await Assert.ThrowsAsync<LatheException>(() => _control.RetryAsync(
             "many", "quantize", null, new Dictionary<string, JsonElement> { ["quantize"] = JsonDocument.Parse("""{"bits":99}""").RootElement }, Stop));
         Assert.StartsWith("--set quantize.bits: ", refused.Message);
-        Assert.Equal(failed, await _control.RetryAsync("many", "quantize", null, set, Stop));
+        Assert.Equal(failed, (await _control.RetryAsync("many", "quantize", null, set, Stop)).Executions);
 
         var after = await _reader.StatusAsync("many", Stop);
         Assert.Equal(0, after.Steps!.Single(s => s.Stage == "quantize").In(ExecutionState.Failed));

@@ -68,12 +68,14 @@ public sealed class SweepFileTests
               executionSeconds: 1800
               sweepSeconds: 86400.5
               failures: 10
+              keepDays: 30
+              budgetBytes: 2GiB
             """));
         var sent = JsonSerializer.Deserialize<SweepSubmission>(
             """
             {
               "spec": null, "priority": 4, "share": "team", "weight": 2.5,
-              "limits": {"parallel": 6, "parallelOf": {"train": 2}, "executionSeconds": 1800, "sweepSeconds": 86400.5, "failures": 10}
+              "limits": {"parallel": 6, "parallelOf": {"train": 2}, "executionSeconds": 1800, "sweepSeconds": 86400.5, "failures": 10, "keepDays": 30, "budgetBytes": 2147483648}
             }
             """,
             LatheJson.Options)!;
@@ -82,7 +84,7 @@ public sealed class SweepFileTests
         Assert.Equal(5, Read(Limited("priority: 2"), "priority=5").Terms.Priority);
         // A member that REST learns must be learned here too.
         Assert.Equal(["Fresh", "Limits", "Priority", "RequestId", "Share", "Spec", "Weight"], typeof(SweepSubmission).GetProperties().Select(p => p.Name).Order());
-        Assert.Equal(["ExecutionSeconds", "Failures", "Parallel", "ParallelOf", "SweepSeconds"], typeof(SweepLimits).GetProperties().Select(p => p.Name).Order());
+        Assert.Equal(["BudgetBytes", "ExecutionSeconds", "Failures", "KeepDays", "Parallel", "ParallelOf", "SweepSeconds"], typeof(SweepLimits).GetProperties().Select(p => p.Name).Order());
 
         static string Text(SweepTerms terms) => JsonSerializer.Serialize(terms, LatheJson.Options);
     }

@@ -44,6 +44,23 @@ public sealed class Collecting_a_store
         Assert.Equal(report.Before - pruned.Sum(p => p.Bytes), report.After);
     }
 
+    [Theory, CombinatorialDatabases]
+    public async Task A_sweep_takes_no_more_than_it_says_and_others_lose_nothing(DatabaseKind kind)
+    {
+        using var bench = await Workbench.StartAsync(kind);
+        var spec = Sweep(("train", "{}"), ("prune", """{"multiplications": [0.5, 0.25]}"""), ("quantize", "{}"), ("evaluate", "{}"));
+        Assert.Equal("/limits/keepDays", Assert.Single((await bench.Orchestrator.SubmitAsync(new SweepSubmission(spec, Limits: new SweepLimits(KeepDays: -1)))).Problems).Path);
+        var frugal = await bench.SubmitAsync(new SweepSubmission(spec, Limits: new SweepLimits(BudgetBytes: 0)));
+        var other = await bench.SubmitAsync(spec with { Seeds = [9] });
+        await bench.FinishAllAsync();
+
+        var report = await Collector(bench).CollectAsync(RetentionRule.OfSweeps, isDryRun: false);
+
+        Assert.All((await bench.StatusAsync(frugal)).Executions.Where(e => e.Stage == "prune"), e => Assert.False(bench.Checkpoints.Has(e.Output!)));
+        Assert.All((await bench.StatusAsync(other)).Executions, e => Assert.True(bench.Checkpoints.Has(e.Output!)));
+        Assert.Equal("over the budget of its sweep", Assert.Single(report.Lines, l => l.Goes).Why);
+    }
+
     [Fact]
     public async Task A_result_whose_checkpoint_was_deleted_is_computed_again_and_not_found()
     {

@@ -55,6 +55,35 @@ public sealed class Deciding_what_goes
     }
 
     [Fact]
+    public void A_sweep_that_says_how_much_is_kept_of_it_is_under_its_own_rule_and_no_other_sweep_is()
+    {
+        var (own, other) = (Guid.NewGuid(), Guid.NewGuid());
+        var records = new StoreRecords(
+            [Checkpoint('a', 100), Checkpoint('b', 100), Checkpoint('c', 100), Checkpoint('d', 100), Checkpoint('e', 100)],
+            [new(own, Now.AddDays(-5), Now.AddDays(-5), false, false), new(other, Now.AddDays(-5), Now.AddDays(-5), false, false)],
+            [Use('a', own) with { IsLeaf = true }, Use('b', own), Use('c', own), Use('c', other), Use('d', other), Use('e', own) with { IsOnFront = true }],
+            new HashSet<string>(), new Dictionary<string, StateUse>());
+
+        // Without a rule for the store, and against one that would keep everything or nothing. What two sweeps use is under both rules.
+        foreach (var rule in (RetentionRule[])[RetentionRule.OfSweeps, new RetentionRule(), new RetentionRule(KeepDays: 30), new RetentionRule(KeepLast: 5)])
+        {
+            Assert.Equal([true, true, false, false, false], Goes(rule, s => s with { KeepDays = 4 }));
+            Assert.Equal([false, false, false, false, false], Goes(rule, s => s with { KeepDays = 6 }));
+            // What lies between goes before what the sweep was run for. What is on a front counts, and stays.
+            Assert.Equal([false, true, false, false, false], Goes(rule, s => s with { Budget = 200 }));
+            Assert.Equal([true, true, false, false, false], Goes(rule, s => s with { Budget = 0 }));
+            Assert.Equal([false, false, false, false, false], Goes(rule, s => s with { Budget = 300 }));
+            Assert.Equal([false, false, false, false, false], Goes(rule, s => s with { Budget = 0, IsPinned = true }));
+        }
+
+        Assert.Equal([false, false, false, true, false], Goes(new RetentionRule(KeepDays: 1), s => s with { KeepDays = 6 }));
+        Assert.Equal([true, true, true, true, false], Goes(new RetentionRule(KeepDays: 1), s => s with { KeepDays = 4 }));
+
+        IEnumerable<bool> Goes(RetentionRule rule, Func<KeptSweep, KeptSweep> change) =>
+            RetentionPlan.Of(records with { Sweeps = [change(records.Sweeps[0]), records.Sweeps[1]] }, rule, Now).Select(d => d.Goes);
+    }
+
+    [Fact]
     public void Logs_go_with_their_sweeps_and_exports_with_their_checkpoints()
     {
         var (kept, old) = (Guid.NewGuid(), Guid.NewGuid());

@@ -127,11 +127,11 @@ public sealed class Controlling_a_sweep
     {
         using var bench = await Workbench.StartAsync(kind);
         var id = await bench.SubmitAsync(Grid);
-        Assert.Equal(4, await bench.Orchestrator.PauseAsync(new ControlTarget(id, "quantize")));
+        Assert.Equal(4, (await bench.Orchestrator.PauseAsync(new ControlTarget(id, "quantize"))).Executions);
         Assert.Equal(["train", "prune", "prune"], (await bench.FinishAllAsync()).Select(c => c.Stage));
         Assert.Equal(SweepState.Running, (await bench.StatusAsync(id)).State);
 
-        Assert.Equal(4, await bench.Orchestrator.ResumeAsync(new ControlTarget(id, "quantize")));
+        Assert.Equal(4, (await bench.Orchestrator.ResumeAsync(new ControlTarget(id, "quantize"))).Executions);
         await bench.PumpAsync();
         Assert.Equal(8, (await bench.FinishAllAsync()).Count);
         Assert.Equal(SweepState.Succeeded, (await bench.StatusAsync(id)).State);
@@ -144,7 +144,7 @@ public sealed class Controlling_a_sweep
         using var bench = await Workbench.StartAsync();
         var id = await bench.SubmitAsync(Grid);
         await bench.FinishAsync(bench.Bus.Take()[0]);
-        Assert.Equal(1, await bench.Orchestrator.CancelAsync(new ControlTarget(id, Index: 1)));
+        Assert.Equal(1, (await bench.Orchestrator.CancelAsync(new ControlTarget(id, Index: 1))).Executions);
         await bench.PumpAsync();
         await bench.FinishAsync(bench.Bus.Take()[1]);
         await bench.FinishAllAsync();
@@ -155,7 +155,7 @@ public sealed class Controlling_a_sweep
             status.Executions.Select(e => e.State));
         await bench.AssertCountedAsync();
 
-        Assert.Equal(1, await bench.Orchestrator.RetryAsync(new ControlTarget(id, Index: 1)));
+        Assert.Equal(1, (await bench.Orchestrator.RetryAsync(new ControlTarget(id, Index: 1))).Executions);
         await bench.PumpAsync();
         Assert.Equal(5, (await bench.FinishAllAsync()).Count);
         Assert.Equal(SweepState.Succeeded, (await bench.StatusAsync(id)).State);
@@ -176,8 +176,8 @@ public sealed class Controlling_a_sweep
         Assert.Equal(4, (await bench.FinishAllAsync()).Count);
         Assert.Equal(SweepState.Failed, (await bench.StatusAsync(id)).State);
 
-        var again = await bench.Orchestrator.RetryAsync(
-            new ControlTarget(id), point => point.Stage == "prune" ? Json("""{"multiplications": 0.3, "epochs": 2}""") : null);
+        var again = (await bench.Orchestrator.RetryAsync(
+            new ControlTarget(id), point => point.Stage == "prune" ? Json("""{"multiplications": 0.3, "epochs": 2}""") : null)).Executions;
         await bench.PumpAsync();
         Assert.Equal(1, again);
         var done = await bench.FinishAllAsync();
