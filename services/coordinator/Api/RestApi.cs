@@ -10,6 +10,9 @@ public static class RestApi
 {
     private const string Json = "application/json";
 
+    // Otherwise the document would name classes, and the program that hosts the routes.
+    private const string Tag = "lathe";
+
     /// <summary>Adds what the routes need. Needs a coordinator.</summary>
     public static IServiceCollection AddRestApi(this IServiceCollection services, ApiSettings settings)
     {
@@ -38,10 +41,10 @@ public static class RestApi
         app.UseRouting();
         app.UseSlashesInNames();
         app.UseApiGuard(settings);
-        var read = app.MapGroup("").WithMetadata(new NeedsScope(ApiScope.Read));
-        var submit = app.MapGroup("").WithMetadata(new NeedsScope(ApiScope.Submit));
-        var admin = app.MapGroup("").WithMetadata(new NeedsScope(ApiScope.Admin));
-        var anybody = app.MapGroup("").WithMetadata(new NeedsScope(null));
+        var read = app.MapGroup("").WithTags(Tag).WithMetadata(new NeedsScope(ApiScope.Read));
+        var submit = app.MapGroup("").WithTags(Tag).WithMetadata(new NeedsScope(ApiScope.Submit));
+        var admin = app.MapGroup("").WithTags(Tag).WithMetadata(new NeedsScope(ApiScope.Admin));
+        var anybody = app.MapGroup("").WithTags(Tag).WithMetadata(new NeedsScope(null));
         app.MapOpenApi(ApiDocument.Path).WithMetadata(new NeedsScope(ApiScope.Read));
 
         submit.MapPost("/sweeps", SubmissionRoutes.SubmitAsync).Takes<SweepSubmission>().WithMetadata(Idempotency)
