@@ -10,6 +10,9 @@ public static class RestApi
 {
     private const string Json = "application/json";
 
+    // Otherwise the document would name classes, and the program that hosts the routes.
+    private const string Tag = "lathe";
+
     /// <summary>Adds what the routes need. Needs a coordinator.</summary>
     public static IServiceCollection AddRestApi(this IServiceCollection services, ApiSettings settings)
     {
@@ -43,10 +46,10 @@ public static class RestApi
             ExactQuery.Check(context);
             return next(context);
         });
-        var read = app.MapGroup("").WithMetadata(new NeedsScope(ApiScope.Read), ExactQuery.Mark);
-        var submit = app.MapGroup("").WithMetadata(new NeedsScope(ApiScope.Submit), ExactQuery.Mark);
-        var admin = app.MapGroup("").WithMetadata(new NeedsScope(ApiScope.Admin), ExactQuery.Mark);
-        var anybody = app.MapGroup("").WithMetadata(new NeedsScope(null));
+        var read = app.MapGroup("").WithTags(Tag).WithMetadata(new NeedsScope(ApiScope.Read), ExactQuery.Mark);
+        var submit = app.MapGroup("").WithTags(Tag).WithMetadata(new NeedsScope(ApiScope.Submit), ExactQuery.Mark);
+        var admin = app.MapGroup("").WithTags(Tag).WithMetadata(new NeedsScope(ApiScope.Admin), ExactQuery.Mark);
+        var anybody = app.MapGroup("").WithTags(Tag).WithMetadata(new NeedsScope(null));
         app.MapOpenApi(ApiDocument.Path).WithMetadata(new NeedsScope(ApiScope.Read), ExactQuery.Mark);
 
         submit.MapPost("/sweeps", SubmissionRoutes.SubmitAsync).Takes<SweepSubmission>().WithMetadata(Idempotency)
