@@ -21,6 +21,7 @@ internal static partial class CallProblems
     private static string Words(ParseError error, CommandResult call) => error.SymbolResult switch
     {
         ArgumentResult { Tokens: [], Parent: CommandResult, Argument: var argument } => $"{argument.Name} is missing; expected: {argument.Description}",
+        ArgumentResult { Tokens: [var given, ..], Parent: CommandResult, Argument: var argument } when OfType().IsMatch(error.Message) => $"{argument.Name} is '{given.Value}', expected a whole number",
         OptionResult { Option: { Required: true } option, IdentifierTokenCount: 0 } => $"{option.Name} {option.HelpName} is missing; expected: {option.Description}",
         CommandResult { Command.Subcommands: { Count: > 0 } commands } when call == error.SymbolResult =>
             $"a command is missing; expected one of {string.Join(", ", commands.Select(c => c.Name))}",
@@ -31,6 +32,6 @@ internal static partial class CallProblems
         word, word.StartsWith('-') ? command.Options.Concat(CommonOptions.All).Select(o => o.Name) : command.Subcommands.Select(c => c.Name));
 
     /// <summary>The parser's message for a value of the wrong type, which contains a name of .NET.</summary>
-    [GeneratedRegex(@"^Cannot parse argument '(.*)' for option '(.*)' as expected type 'System\.(?:Nullable`1\[System\.)?Int(?:32|64)\]?'\.$")]
+    [GeneratedRegex(@"^Cannot parse argument '(.*)' for (?:option|command) '(.*)' as expected type 'System\.(?:Nullable`1\[System\.)?Int(?:32|64)\]?'\.$")]
     private static partial Regex OfType();
 }

@@ -1,4 +1,6 @@
 using System.CommandLine;
+using Lathe.Cli.Output;
+using Lathe.Cli.Sources;
 using Lathe.Contracts;
 using Lathe.Coordinator;
 using Lathe.Hosting;
@@ -12,7 +14,7 @@ internal static class CommonOptions
 
     public static readonly Option<string?> Coordinator = new("--coordinator")
     {
-        Description = "A running coordinator, http://host:port, for submit, status, results and orders such as pause. [LATHE_COORDINATOR; submit: default this machine's]",
+        Description = "A running coordinator, http://host:port, for submit, status, results, orders such as pause, and its checkpoints. [LATHE_COORDINATOR; submit: default this machine's]",
         HelpName = "URL",
         Recursive = true,
     };
@@ -24,6 +26,10 @@ internal static class CommonOptions
     /// <summary>The settings of this call: options over environment over defaults.</summary>
     /// <exception cref="LatheException">A setting is invalid.</exception>
     public static HostingSettings Settings(ParseResult call) => HostingSettings.Load(call);
+
+    /// <summary>Finds the checkpoints that this call names.</summary>
+    /// <exception cref="LatheException">A setting is invalid.</exception>
+    public static CheckpointSource Checkpoints(ParseResult call, Terminal terminal) => new(Settings(call), CoordinatorAddress(call), terminal.Say);
 
     /// <summary>Address on which <c>lathe coordinator</c> listens on this machine.</summary>
     /// <exception cref="LatheException">The environment sets something that is no http address.</exception>

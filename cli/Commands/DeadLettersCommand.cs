@@ -6,7 +6,6 @@ using Lathe.Cli.Output;
 using Lathe.Contracts;
 using Lathe.Hosting;
 using Lathe.Reports.Terminals;
-using Spectre.Console;
 
 namespace Lathe.Cli.Commands;
 
@@ -14,6 +13,7 @@ namespace Lathe.Cli.Commands;
 internal static class DeadLettersCommand
 {
     private const int Shown = 50;
+    private const int LeastReason = 40;
 
     private static readonly Option<bool> All = new("--all") { Description = "All of them, instead of some by their ids." };
 
@@ -41,7 +41,7 @@ internal static class DeadLettersCommand
 
     private static Command List()
     {
-        var command = new Command("list", $"Lists the oldest {Shown}, or with --all all of them: since when they are there, where they come from, and why.") { All };
+        var command = new Command("list", $"Lists the oldest {Shown}, or with --all all of them: since when they are there, where they come from, and why (lathe dead-letters show has all of a long reason).") { All };
         command.SetAction((call, stop) => WithLetters(call, async letters =>
         {
             var found = await letters.ListAsync(stop);
@@ -52,14 +52,34 @@ internal static class DeadLettersCommand
                 return;
             }
 
-            var table = new TextTable(new TextColumn("id"), new TextColumn("since"), new TextColumn("queue"), new TextColumn("message"), new TextColumn("reason", Wraps: true));
             var shown = call.GetValue(All) ? found.Count : Shown;
-            foreach (var letter in found.Take(shown))
-                table.Add([.. ((string[])[letter.Id, Moment(letter), letter.Queue, letter.Type, letter.Reason]).Select(cell => new Text(Printable(cell)))]);
-            terminal.Write(table.Content);
+            foreach (var line in Lines([.. found.Take(shown)], terminal.Width)) terminal.Line(line);
             if (found.Count > shown) terminal.Line($"and {found.Count - shown} more; lathe dead-letters list --all shows them");
         }));
         return command;
+    }
+
+    /// <summary>Each letter with its reason: beside it where the terminal is wide enough, otherwise in a line of its own.</summary>
+    /// <param name="letters">The letters.</param>
+    /// <param name="width">Columns of the terminal.</param>
+    public static IEnumerable<string> Lines(IReadOnlyList<DeadLetter> letters, int width)
+    {
+        var cells = letters.Select(l => ((string[])[l.Id, Moment(l), l.Queue, l.Type]).Select(Printable).ToArray()).Prepend(["id", "since", "queue", "message"]).ToList();
+        // Of what is no message of Lathe no type is known.
+        var columns = Enumerable.Range(0, 4).Where(i => cells.Skip(1).Any(row => row[i].Length > 0)).ToList();
+        var widths = columns.ConvertAll(i => cells.Max(row => row[i].Length));
+        var room = width - widths.Sum(w => w + TextTable.UsualGap);
+        foreach (var (number, row) in cells.Index())
+        {
+            var line = string.Concat(columns.Select((column, i) => row[column].PadRight(widths[i] + TextTable.UsualGap)));
+            var reason = number == 0 ? "reason" : Printable(letters[number - 1].Reason);
+            if (room >= LeastReason) yield return line + ExecutionNames.Cut(reason, room);
+            else
+            {
+                yield return ExecutionNames.Cut(line.TrimEnd(), width);
+                if (number > 0) yield return $"  {ExecutionNames.Cut(reason, width - 2)}";
+            }
+        }
     }
 
     private static Command Show()

@@ -34,19 +34,23 @@ internal static class EvaluateCommand
               lathe evaluate model.safetensors --data /data/fashion-mnist --dataset fashion-mnist --json
               lathe evaluate net.onnx --dataset fashion-mnist
             """) { checkpoint, dataset, latency, json };
-        command.SetAction((call, stop) => Task.Run(() =>
+        command.SetAction((call, stop) => Task.Run(async () =>
         {
-            var found = Run(call.GetValue(checkpoint)!, call.GetValue(dataset), call.GetValue(latency), CommonOptions.Settings(call), new Terminal(call.GetValue(json)), stop);
+            var terminal = new Terminal(call.GetValue(json));
+            var source = CommonOptions.Checkpoints(call, terminal);
+            var path = await source.PathOfAsync(call.GetValue(checkpoint)!, stop);
+            // Read before anything computes, which stays on one thread from then on.
+            var dense = await DenseAsync(path, source, terminal, stop);
+            var found = Run(path, dense, call.GetValue(dataset), call.GetValue(latency), CommonOptions.Settings(call), terminal, stop);
             if (call.GetValue(json)) Console.Out.WriteLine(JsonSerializer.Serialize(found, LatheJson.Indented));
-            else found.Show(new Terminal());
+            else found.Show(terminal);
             return LatheCommand.Success;
         }, stop));
         return command;
     }
 
-    private static CheckpointEvaluation Run(string name, string? dataset, bool isTimed, HostingSettings settings, Terminal terminal, CancellationToken stop)
+    private static CheckpointEvaluation Run(string path, string? densePath, string? dataset, bool isTimed, HostingSettings settings, Terminal terminal, CancellationToken stop)
     {
-        var path = CheckpointSource.PathOf(name, settings);
         var compute = ComputeSetup.Of(settings.Threads, settings.Device);
         using var checkpoint = ImportedModels.IsOne(path) ? ImportedModels.Read(path).ToCheckpoint() : CheckpointFile.Read(path);
         var wanted = dataset ?? (checkpoint.Lineage.Steps is [.., var last] ? last.Data.Name : null)
@@ -57,18 +61,19 @@ internal static class EvaluateCommand
         OwnNetwork.CheckFits(checkpoint.Graph, data.Input, data.Classes);
         if (MadeOn.Warning(checkpoint.Lineage, wanted, settings) is { } other) terminal.Say($"warning: {other}");
 
-        using var dense = Dense(checkpoint.Lineage, settings, terminal);
+        using var dense = densePath is null ? null : CheckpointFile.Read(densePath);
         var (figures, records) = BuiltInStages.Measure(checkpoint, dense, data, isTimed, compute, settings.Threads, stop);
         if (data.DamageReport is { } damage) terminal.Say($"warning: {damage}");
         return new CheckpointEvaluation(path, checkpoint.Graph.Name, wanted, data.Test.Count, figures, records);
     }
 
-    private static Checkpoint? Dense(Lineage lineage, HostingSettings settings, Terminal terminal)
+    /// <summary>File of a checkpoint's dense ancestor; null: it has none, or it is not at hand.</summary>
+    private static async Task<string?> DenseAsync(string path, CheckpointSource source, Terminal terminal, CancellationToken stop)
     {
-        if (lineage.Dense is not { } dense) return null;
+        if (ImportedModels.IsOne(path) || CheckpointHeader.Read(path).Lineage.Dense is not { } dense) return null;
         try
         {
-            return CheckpointFile.Read(new CheckpointStore(settings).PathOf(dense));
+            return await source.PathOfAsync(dense, stop);
         }
         catch (LatheException problem)
         {

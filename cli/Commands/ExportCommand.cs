@@ -49,14 +49,15 @@ internal static class ExportCommand
               lathe export 3f9a --out lenet5.c
               lathe export model.safetensors --out state_dict.safetensors
             """) { checkpoint, format, file, weights, images };
-        command.SetAction((call, stop) => Task.Run(() =>
+        command.SetAction((call, stop) => Task.Run(async () =>
         {
             var wanted = call.GetValue(format) is { } named ? ExportFormat.Find(named) : ExportFormat.For(call.GetValue(file)!);
             var type = call.GetValue(weights) is { } name ? WeightType(name, wanted) : null;
             var count = call.GetValue(images);
             if (count < 1) throw new LatheException($"--images {count}: expected at least 1");
             var settings = CommonOptions.Settings(call);
-            var path = CheckpointSource.PathOf(call.GetValue(checkpoint)!, settings);
+            OutputFile.Check("--out", call.GetValue(file)!);
+            var path = await CommonOptions.Checkpoints(call, new Terminal()).PathOfAsync(call.GetValue(checkpoint)!, stop);
             Run(path, wanted, call.GetValue(file)!, type, count, call.GetValue(SettingsOptions.Data) is not null, settings, stop);
             return LatheCommand.Success;
         }, stop));
@@ -65,7 +66,6 @@ internal static class ExportCommand
 
     private static void Run(string path, ExportFormat format, string file, OnnxWeightType? weights, int count, bool isOnData, HostingSettings settings, CancellationToken stop)
     {
-        OutputFile.Check("--out", file);
         if (OutputFile.Target(file) == OutputFile.Target(path))
             throw new LatheException($"--out {file}: is the checkpoint itself, which would be lost; name another file");
         if (ImportedModels.IsOne(path))

@@ -17,14 +17,17 @@ internal static class InspectCommand
             """
             Examples:
               lathe inspect 3f9a
+              lathe inspect 3f9a --coordinator http://host:5080
               lathe inspect model.safetensors --json
               lathe inspect net.onnx
             """) { checkpoint, json };
-        command.SetAction(call =>
+        command.SetAction(async (call, stop) =>
         {
-            var inspection = CheckpointInspection.Of(CheckpointSource.PathOf(call.GetValue(checkpoint)!, CommonOptions.Settings(call)));
+            var terminal = new Terminal(call.GetValue(json));
+            var inspection = CheckpointInspection.Of(await CommonOptions.Checkpoints(call, terminal).PathOfAsync(call.GetValue(checkpoint)!, stop));
             if (call.GetValue(json)) Console.Out.WriteLine(inspection.ToJson());
-            else inspection.Show(new Terminal());
+            else inspection.Show(terminal);
+            return LatheCommand.Success;
         });
         return command;
     }

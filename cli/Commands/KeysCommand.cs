@@ -27,17 +27,18 @@ internal static class KeysCommand
     private static Command Making()
     {
         var name = new Argument<string>("NAME") { Description = "Who or what has the key, for people." };
-        var scope = new Option<ApiScope>("--scope")
+        // As text: the help shows the default as it is typed.
+        var scope = new Option<string>("--scope")
         {
             Description = "read: sweeps, results, checkpoints. submit: also submit and control sweeps. admin: also delete sweeps, and what the store need not keep. Each includes the ones before it.",
-            DefaultValueFactory = _ => ApiScope.Submit,
+            DefaultValueFactory = _ => Word(ApiScope.Submit),
         };
         scope.AcceptOnlyFromAmong([.. Enum.GetNames<ApiScope>().Select(n => n.ToLowerInvariant())]);
         var command = new Command("create", "Makes a key and prints it. It is shown this once: the database has only its digest.") { name, scope };
         command.SetAction(async (call, stop) =>
         {
             var keys = await OpenAsync(call, isNew: true, stop);
-            var (key, token) = await keys.CreateAsync(call.GetValue(name)!, call.GetValue(scope), stop);
+            var (key, token) = await keys.CreateAsync(call.GetValue(name)!, Enum.Parse<ApiScope>(call.GetValue(scope)!, ignoreCase: true), stop);
             var terminal = new Terminal();
             terminal.Say($"key {key.Id} for {key.Name}, scope {Word(key.Scope)}; keep it, it is not shown again. A client has it in {CoordinatorClient.KeyVariable}:");
             Console.Out.WriteLine(token);

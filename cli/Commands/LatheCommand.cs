@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.RegularExpressions;
+using Lathe.Cli.Output;
 using Lathe.Contracts;
 using Lathe.Coordinator;
 using Lathe.Hosting;
@@ -25,6 +26,7 @@ internal static partial class LatheCommand
     /// <returns>Exit code.</returns>
     public static async Task<int> RunAsync(string[] args)
     {
+        StandardOutput.Use();
         var root = Create();
         // A name that begins with @ is a name, not a file of further arguments.
         var call = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });

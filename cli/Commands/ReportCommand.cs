@@ -14,7 +14,7 @@ internal static class ReportCommand
 {
     public static Command Create()
     {
-        var sweep = new Argument<string>("SWEEP") { Description = "Id, start of an id, or name (the latest of it)." };
+        var sweep = StatusCommand.SweepReference();
         var output = new Option<string?>("--out") { Description = "File to write. [default: the sweep's name with .html, in this folder]", HelpName = "FILE" };
         var plots = new Option<string?>("--svg") { Description = "Also write each plot and table as an SVG file into this folder, which is made.", HelpName = "FOLDER" };
         var pictures = new Option<string?>("--png") { Description = "Also write each plot and table as a PNG file, plots 1,080 pixels wide, into this folder, which is made.", HelpName = "FOLDER" };

@@ -31,7 +31,7 @@ internal static class ResultsCommand
             "results",
             "Shows the results of a sweep, one row for each leaf of its tree; of many only those that no other beats.",
             """
-            Below each way stands the start of its checkpoint's digest, by which evaluate, export and inspect find it. The best results are those on a Pareto
+            Below each way stands the start of its checkpoint's digest, by which evaluate, export and inspect find it (with the same --coordinator). The best results are those on a Pareto
             front of what is wanted (top-1) against what it costs (parameters, multiplications, bytes ...). --json has all of them in any case.
 
             Examples:

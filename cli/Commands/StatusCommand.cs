@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Text.Json;
 using Lathe.Cli.Output;
 using Lathe.Cli.Sources;
 using Lathe.Contracts;
@@ -11,14 +12,9 @@ namespace Lathe.Cli.Commands;
 /// <summary><c>lathe status [SWEEP]</c></summary>
 internal static class StatusCommand
 {
-    /// <summary>An id begins with the time in milliseconds, which identifies a sweep.</summary>
-    private const int IdCharacters = 13;
-
     private const int UsualSweeps = 20;
     private const int UsualExecutions = 30;
     private const int AtATime = 1000;
-    private const int WideTerminal = 100;
-    private const int LongestName = 20;
 
     private static readonly Option<bool> All = new("--all") { Description = "All executions, or all sweeps." };
 
@@ -31,6 +27,8 @@ internal static class StatusCommand
     private static readonly Option<int?> Limit = new("--limit") { Description = $"The most executions of a page [{UsualExecutions}], or sweeps of the list [{UsualSweeps}].", HelpName = "N" };
 
     private static readonly Option<int?> After = new("--after") { Description = "The page after this execution; the page before names its number.", HelpName = "INDEX" };
+
+    private static readonly Option<bool> Json = new("--json") { Description = "Print JSON, as the coordinator's HTTP interface has it: an array of sweeps, a sweep, or a page of its executions." };
 
     public static Command Create()
     {
@@ -47,14 +45,22 @@ internal static class StatusCommand
               lathe status fashion-lenet5
               lathe status fashion-lenet5 --failed
               lathe status fashion-lenet5 --stage prune --state running --limit 100
-            """) { sweep, All, Failed, State, Stage, Limit, After };
+              lathe status fashion-lenet5 --json | jq -r .state
+            """) { sweep, All, Failed, State, Stage, Limit, After, Json };
         command.SetAction((call, stop) => RunAsync(call, call.GetValue(sweep), stop));
         return command;
     }
 
     /// <summary>The argument that names a sweep.</summary>
-    public static Argument<string?> SweepReference(string description = "Id, start of an id, or name (the latest of it).", bool isOptional = false) =>
-        new("SWEEP") { Description = description, Arity = isOptional ? ArgumentArity.ZeroOrOne : ArgumentArity.ExactlyOne };
+    public static Argument<string?> SweepReference(string description = "Id, start of an id, or name (the latest of it).", bool isOptional = false)
+    {
+        var argument = new Argument<string?>("SWEEP") { Description = description, Arity = isOptional ? ArgumentArity.ZeroOrOne : ArgumentArity.ExactlyOne };
+        argument.Validators.Add(given =>
+        {
+            if (given.Tokens.Any(token => string.IsNullOrWhiteSpace(token.Value))) given.AddError($"{argument.Name} is empty; expected: {description}");
+        });
+        return argument;
+    }
 
     /// <summary>The source that the call's options name. The caller disposes it if it is disposable.</summary>
     public static ISweepReader Reader(ParseResult call) =>
@@ -79,16 +85,19 @@ internal static class StatusCommand
         using var _ = reader as IDisposable;
         var terminal = new Terminal();
         if (call.GetValue(Limit) is < 1) throw new LatheException($"{Limit.Name} is {call.GetValue(Limit)}, expected a whole number from 1 on");
+        if (call.GetValue(After) is < 0) throw new LatheException($"{After.Name} is {call.GetValue(After)}, expected the number of an execution, 0 or more");
         if (reference is null)
         {
             if ((Option[])[Failed, State, Stage, After] is var ofOne && ofOne.FirstOrDefault(o => call.GetResult(o) is { Implicit: false }) is { } alone)
                 throw new LatheException($"{alone.Name} needs a sweep: lathe status SWEEP {alone.Name}");
             int? most = call.GetValue(All) ? null : call.GetValue(Limit) ?? UsualSweeps;
-            List(terminal, await reader.ListAsync(most + 1, stop), most, TimeProvider.System.GetUtcNow());
+            if (call.GetValue(Json)) Print(await reader.ListAsync(most, stop));
+            else List(terminal, await reader.ListAsync(most + 1, stop), most, TimeProvider.System.GetUtcNow());
             return LatheCommand.Success;
         }
 
         if (((Option[])[All, Failed, State, Stage, Limit, After]).Any(o => call.GetResult(o) is { Implicit: false })) await PagesAsync(terminal, reader, reference, call, stop);
+        else if (call.GetValue(Json)) Print(await reader.StatusAsync(reference, stop));
         else await OverviewAsync(terminal, reader, reference, stop);
         return LatheCommand.Success;
     }
@@ -121,6 +130,12 @@ internal static class StatusCommand
         if (call.GetValue(Stage) is { } stage && sweep.Steps?.Any(s => s.Stage == stage) == false)
             throw new LatheException($"the sweep has no stage '{stage}'; it has {string.Join(", ", sweep.Steps.Select(s => s.Stage).Distinct())}");
         var request = new PageRequest(call.GetValue(After), isAll ? AtATime : call.GetValue(Limit) ?? UsualExecutions, state, call.GetValue(Stage));
+        if (call.GetValue(Json))
+        {
+            Print(await PageAsync(reader, sweep.Id, request, isAll, stop));
+            return;
+        }
+
         var listed = 0;
         while (true)
         {
@@ -140,6 +155,21 @@ internal static class StatusCommand
             return;
         }
     }
+
+    /// <summary>A page, or everything as one.</summary>
+    private static async Task<ExecutionPage> PageAsync(ISweepReader reader, Guid sweep, PageRequest request, bool isAll, CancellationToken stop)
+    {
+        var page = await reader.PageAsync(sweep.ToString(), request, stop);
+        while (isAll && page.Next is { } next)
+        {
+            var more = await reader.PageAsync(sweep.ToString(), request with { After = next }, stop);
+            page = more with { Executions = [.. page.Executions, .. more.Executions], Above = null };
+        }
+
+        return page;
+    }
+
+    private static void Print<T>(T value) => Console.Out.WriteLine(JsonSerializer.Serialize(value, LatheJson.Indented));
 
     /// <exception cref="LatheException">There is no such state.</exception>
     private static ExecutionState? StateOf(ParseResult call)
@@ -161,30 +191,9 @@ internal static class StatusCommand
             return;
         }
 
-        var isWide = terminal.Width >= WideTerminal;
-        var table = new TextTable(
-            [
-                "id", "name", "state", new TextColumn("finished", IsRight: true), new TextColumn("running", IsRight: true), new TextColumn("failed", IsRight: true),
-                new TextColumn(isWide ? "priority" : "prio", IsRight: true), "submitted",
-            ],
-            isWide ? TextTable.UsualGap : 1);
-        foreach (var sweep in sweeps.Take(most ?? int.MaxValue))
-        {
-            var name = isWide ? sweep.Name : ExecutionNames.Cut(sweep.Name, LongestName);
-            table.Add(
-                sweep.Id.ToString()[..IdCharacters], name, Words.Of(sweep.State), $"{sweep.Finished}/{sweep.Executions}", Number(sweep.Running), Number(sweep.Failed),
-                $"{sweep.Priority}", isWide ? Moment(sweep.SubmittedAt) : Short(sweep.SubmittedAt, now));
-        }
-
-        terminal.Write(table.Content);
+        terminal.Write(SweepList.Render([.. sweeps.Take(most ?? int.MaxValue)], now, terminal.Width));
         if (sweeps.Count > most) terminal.Line($"older ones: lathe status --limit {most * 5}, or --all");
     }
 
-    private static string Number(int count) => count == 0 ? "" : Figures.Count(count);
-
     private static string Moment(DateTimeOffset moment) => moment.ToLocalTime().ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture);
-
-    /// <summary>Today's by the time, others by the day.</summary>
-    private static string Short(DateTimeOffset moment, DateTimeOffset now) =>
-        moment.ToLocalTime().ToString(moment.ToLocalTime().Date == now.ToLocalTime().Date ? "HH:mm" : "yyyy-MM-dd", CultureInfo.InvariantCulture);
 }

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.RegularExpressions;
-using Lathe.Cli.Sweeps;
 using Lathe.Contracts;
 using Lathe.Coordinator;
 using Lathe.Hosting;

@@ -69,17 +69,23 @@ internal static class SubmitCommand
         }
 
         terminal.Say($"sweep {sweep}");
+        var place = call.GetValue(CommonOptions.Coordinator) is { } named ? $" --coordinator {named}" : CommonOptions.CoordinatorAddress(call) is null ? $" --coordinator {CommonOptions.DefaultCoordinator.ToString().TrimEnd('/')}" : "";
         try
         {
             var status = await new SweepWatch(terminal, s => client.StatusAsync(sweep.ToString(), s), TimeProvider.System).FollowAsync(stop);
-            return await FinishAsync(terminal, client, status, json, stop);
+            return await PatientReading.ReadAsync(s => FinishAsync(terminal, client, status, json, s), trouble => terminal.Say(trouble ?? "there is an answer again"), TimeProvider.System, stop);
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
-            var place = call.GetValue(CommonOptions.Coordinator) is { } named ? $" --coordinator {named}" : CommonOptions.CoordinatorAddress(call) is null ? $" --coordinator {CommonOptions.DefaultCoordinator.ToString().TrimEnd('/')}" : "";
             terminal.Say($"no longer waiting; the sweep goes on. Watch it with: lathe status {sweep}{place}");
             terminal.Say($"cancel it with: lathe cancel {sweep}{place}");
             return Interruption.ExitCode;
+        }
+        catch (LatheException trouble) when (trouble.Kind == FailureKind.Transient)
+        {
+            terminal.Say(trouble.Message);
+            terminal.Say($"no longer waiting; the sweep goes on as soon as its coordinator does. Watch it with: lathe status {sweep}{place}");
+            return LatheCommand.Failure;
         }
     }
 

@@ -51,6 +51,9 @@ internal sealed class ExecutionNames
     /// <summary>The end of the name, where it is longer than the width.</summary>
     public string End(ExecutionStatus execution, int width) => Of(execution) is var name && name.Length <= width ? name : $"…{name[^(width - 1)..]}";
 
+    /// <summary>A text that is no longer than the width: what is too long lacks its middle, since names differ at their ends.</summary>
+    public static string CutMiddle(string text, int width) => text.Length <= width ? text : $"{text[..(width / 2)]}…{text[^(width - (width / 2) - 1)..]}";
+
     /// <summary>A text that is no longer than the width.</summary>
     public static string Cut(string text, int width) => text.Length <= width ? text : $"{text[..(width - 1)]}…";
 }

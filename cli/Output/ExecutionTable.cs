@@ -9,17 +9,25 @@ namespace Lathe.Cli.Output;
 /// <summary>A sweep's executions as a tree, one line each, live or as they stand.</summary>
 internal static class ExecutionTable
 {
+    private const int LeastLabel = 12;
+
     /// <summary>Draws the tree.</summary>
     /// <param name="sweep">How the sweep stands.</param>
     /// <param name="now">Time to count from, for what is running.</param>
     /// <param name="height">Lines that may be used; rows that matter less are left out, and counted.</param>
-    public static IRenderable Render(SweepStatus sweep, DateTimeOffset now, int height = int.MaxValue)
+    /// <param name="width">Columns of the terminal; names that are too long lack their middle.</param>
+    public static IRenderable Render(SweepStatus sweep, DateTimeOffset now, int height = int.MaxValue, int width = int.MaxValue)
     {
-        var figures = ((string[])["epoch", "loss", "acc %", "img/s", "left"]).Select(name => new TextColumn(name, IsRight: true));
-        var table = new TextTable(["stage", "state", .. figures]);
+        string[] heads = ["state", "epoch", "loss", "acc %", "img/s", "left"];
         var labels = TreeLabels(sweep.Executions);
         var shown = Shown(sweep.Executions, Math.Max(1, height - 4));
-        foreach (var execution in sweep.Executions.Where(e => shown.Contains(e.Index))) table.Add(Row(execution, labels[execution.Index]));
+        var rows = sweep.Executions.Where(e => shown.Contains(e.Index)).Select(e => (Execution: e, Label: labels[e.Index], Cells: Cells(e))).ToList();
+        var others = heads.Select((head, i) => rows.Select(r => r.Cells[i].Length).Append(head.Length).Max()).Sum();
+        var gap = rows.Exists(r => r.Label.Length > width - others - ((heads.Length + 1) * TextTable.UsualGap)) ? 1 : TextTable.UsualGap;
+        var room = Math.Max(LeastLabel, width - others - ((heads.Length + 1) * gap));
+        var table = new TextTable(["stage", heads[0], .. heads[1..].Select(head => new TextColumn(head, IsRight: true))], gap);
+        foreach (var (execution, label, cells) in rows)
+            table.Add([new Text(ExecutionNames.CutMiddle(label, room)), new Markup($"[{Words.Colour(execution.State)}]{cells[0].EscapeMarkup()}[/]"), .. cells[1..].Select(cell => new Text(cell))]);
         var lines = new List<IRenderable> { table.Content };
         if (shown.Count < sweep.Executions.Count) lines.Add(new Text($"... and {sweep.Executions.Count - shown.Count} more", new Style(Color.Grey)));
         if (sweep.Executions.FirstOrDefault(e => e is { State: ExecutionState.Queued, Error: not null }) is { } again)
@@ -72,20 +80,19 @@ internal static class ExecutionTable
         return Math.Max(longest, left / Math.Max(1, sideBySide));
     }
 
-    private static IRenderable[] Row(ExecutionStatus execution, string label)
+    /// <summary>State, epoch, loss, accuracy, speed and time left.</summary>
+    private static string[] Cells(ExecutionStatus execution)
     {
         var progress = execution.State == ExecutionState.Running ? execution.Progress : null;
         string Optional(double? value, Func<double?, string> format) => value is null ? "" : format(value);
-        var left = progress?.SecondsLeft is { } seconds ? Figures.Time(seconds) : "";
         return
         [
-            new Text(label),
-            new Markup($"[{Words.Colour(execution.State)}]{State(execution).EscapeMarkup()}[/]"),
-            new Text(Figures.Epoch(progress?.Epoch, progress?.Epochs)),
-            new Text(Optional(progress?.Loss ?? Judged(execution, Better.Lower, MetricFormat.Number), Figures.Loss)),
-            new Text(Optional(progress?.Accuracy ?? Judged(execution, Better.Higher, MetricFormat.Percent), Figures.Percent)),
-            new Text(Optional(progress?.ImagesPerSecond, Figures.Count)),
-            new Text(left),
+            State(execution),
+            Figures.Epoch(progress?.Epoch, progress?.Epochs),
+            Optional(progress?.Loss ?? Judged(execution, Better.Lower, MetricFormat.Number), Figures.Loss),
+            Optional(progress?.Accuracy ?? Judged(execution, Better.Higher, MetricFormat.Percent), Figures.Percent),
+            Optional(progress?.ImagesPerSecond, Figures.Count),
+            progress?.SecondsLeft is { } seconds ? Figures.Time(seconds) : "",
         ];
     }
 

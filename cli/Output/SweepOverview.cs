@@ -30,7 +30,7 @@ internal static class SweepOverview
     /// <param name="width">Columns of the terminal.</param>
     /// <param name="height">Lines that may be used.</param>
     public static IRenderable Screen(SweepStatus sweep, DateTimeOffset now, int width, int height = int.MaxValue) =>
-        sweep.Size > Many ? Render(sweep, now, width, height) : ExecutionTable.Render(sweep, now, height);
+        sweep.Size > Many ? Render(sweep, now, width, height) : ExecutionTable.Render(sweep, now, height, width);
 
     /// <inheritdoc cref="Screen"/>
     public static IRenderable Render(SweepStatus sweep, DateTimeOffset now, int width, int height = int.MaxValue)

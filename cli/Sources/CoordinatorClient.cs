@@ -9,6 +9,7 @@ using System.Text;
 using System.Text.Json;
 using Lathe.Contracts;
 using Lathe.Coordinator;
+using Lathe.Hosting;
 
 namespace Lathe.Cli.Sources;
 
@@ -123,7 +124,7 @@ internal sealed partial class CoordinatorClient : IDisposable
     /// <param name="execution">Only this execution.</param>
     /// <param name="set">Parameters to change, by stage; null: none.</param>
     /// <param name="stop">Gives up.</param>
-    /// <exception cref="LatheException">A stage refuses the parameters: one line for each problem with its place, <c>/set/prune/multiplications</c>.</exception>
+    /// <exception cref="LatheException">A stage refuses the parameters: one line for each problem with its place, <c>--set prune.multiplications</c>.</exception>
     public Task<OrderAnswer> RetryAsync(string reference, string? stage, int? execution, IReadOnlyDictionary<string, JsonElement>? set, CancellationToken stop) =>
         OrderAsync("retry", reference, stage, execution, set is null ? null : new RetryOrder(set), stop);
 
@@ -187,6 +188,28 @@ internal sealed partial class CoordinatorClient : IDisposable
     public async Task DownloadAsync(string sha256, Stream to, CancellationToken stop)
     {
         using var response = await SendAsync(HttpMethod.Get, $"checkpoints/{Uri.EscapeDataString(sha256)}", null, Patience, stop);
+        await ReceiveAsync(response, sha256, to, stop);
+    }
+
+    /// <summary>Takes a checkpoint of the coordinator's store into this one, unless it is there.</summary>
+    /// <param name="start">Its digest, or a unique start of it.</param>
+    /// <param name="store">Gets it.</param>
+    /// <param name="stop">Gives up.</param>
+    /// <returns>The checkpoint, and whether it was transferred; null: the coordinator has none.</returns>
+    /// <exception cref="LatheException">Several start so, or it was damaged on the way.</exception>
+    public async Task<(CheckpointRef Checkpoint, bool IsNew)?> FetchAsync(string start, CheckpointStore store, CancellationToken stop)
+    {
+        using var response = await SendAsync(HttpMethod.Get, $"checkpoints/{Uri.EscapeDataString(start)}", null, Patience, stop, HttpStatusCode.NotFound);
+        if (response.StatusCode == HttpStatusCode.NotFound) return null;
+        if (response.Headers.ETag?.Tag.Trim('"') is not { } digest || !StoredModel.IsDigest(digest) || response.Content.Headers.ContentLength is not { } bytes) throw Unexpected(response);
+        var checkpoint = new CheckpointRef(digest, bytes);
+        if (store.Has(checkpoint)) return (checkpoint, false);
+        await Task.Run(() => store.Write(to => ReceiveAsync(response, digest, to, stop).GetAwaiter().GetResult()), stop);
+        return (checkpoint, true);
+    }
+
+    private async Task ReceiveAsync(HttpResponseMessage response, string sha256, Stream to, CancellationToken stop)
+    {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         await using var body = await response.Content.ReadAsStreamAsync(stop);
         var buffer = new byte[1 << 17];
@@ -293,9 +316,19 @@ internal sealed partial class CoordinatorClient : IDisposable
     {
         if (response.Content.Headers.ContentType?.MediaType != "application/problem+json") return Unexpected(response);
         var problem = await ReadAsync<ApiProblem>(response, stop);
-        var text = problem.Problems is { Count: > 1 } several ? string.Join('\n', several.Select(p => $"{p.Path}: {p.Message}")) : problem.Detail ?? problem.Title;
+        var text = problem.Problems is { Count: > 1 } several ? string.Join('\n', several.Select(Line)) : problem.Problems is [var only] ? Line(only) : problem.Detail ?? problem.Title;
         var mayWork = response.StatusCode is HttpStatusCode.ServiceUnavailable or HttpStatusCode.TooManyRequests;
-        return new LatheException(response.StatusCode is HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden ? $"the coordinator at {_address}: {text}" : text, mayWork ? FailureKind.Transient : FailureKind.Permanent);
+        // What is said of a key or of a database is said of the coordinator's, not of this machine's.
+        var isOfCoordinator = mayWork || response.StatusCode is HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden;
+        return new LatheException(isOfCoordinator ? $"the coordinator at {_address}: {text}" : text, mayWork ? FailureKind.Transient : FailureKind.Permanent);
+    }
+
+    /// <summary>A problem with its place. What stands under <c>/set</c> came from the option.</summary>
+    private static string Line(SweepProblem problem)
+    {
+        const string set = "/set/";
+        if (problem.Path.StartsWith(set, StringComparison.Ordinal)) return $"--set {string.Join('.', JsonPointer.Steps(problem.Path).Skip(1))}: {problem.Message}";
+        return problem.Path.Length == 0 ? problem.Message : $"{problem.Path}: {problem.Message}";
     }
 
     private LatheException Silent(Exception exception) => new(

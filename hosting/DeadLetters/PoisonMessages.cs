@@ -63,9 +63,20 @@ internal sealed class PoisonMessages(string queue, BrokerClient broker, Func<Exc
         return e switch
         {
             MalformedMessageException => line,
-            JsonException or SerializationException or ArgumentException => $"it cannot be read: {line}",
+            JsonException json => $"it cannot be read: {Words(json, line)}",
+            // What the reader calls a missing argument is a part of the envelope.
+            ArgumentException => "it cannot be read: it has no envelope, or the envelope lacks a part",
+            SerializationException => $"it cannot be read: {line}",
             _ => $"{e.GetType().Name}: {line}",
         };
+    }
+
+    /// <summary>What is wrong and where, without names of .NET.</summary>
+    private static string Words(JsonException fault, string line)
+    {
+        var what = line.StartsWith("The JSON value could not be converted", StringComparison.Ordinal) ? "it has a value of another type than expected" : line.Split(" Path: ")[0].TrimEnd('.');
+        if (fault.Path is { Length: > 1 } path) return $"{what}, at {string.Concat(path.Where(c => !char.IsControl(c)))}";
+        return fault.LineNumber is { } number ? $"{what}, in line {number + 1} at byte {fault.BytePositionInLine + 1}" : what;
     }
 
     /// <summary>What no reader of the queue took.</summary>

@@ -189,5 +189,5 @@ public static class Doctor
     }
 
     private static DoctorCheck Dead(long count) => new(
-        "dead letters", true, count == 0 ? "none" : $"{count} messages that nobody could read; see lathe dead-letters list");
+        "dead letters", count == 0, count == 0 ? "none" : $"{count} message{(count == 1 ? "" : "s")} that nobody could read; see lathe dead-letters list");
 }

@@ -38,6 +38,7 @@ public static class StageHost
                 $"a worker needs a broker to take work from: set {HostingSettings.BrokerVariable} or --broker to amqp://user:password@host:port/vhost");
         }
 
+        if (TStage.Manifest.ReadsData) CheckData(settings);
         // Arguments and appsettings files are not read: HostingSettings is all there is to set.
         if (settings.HealthPort is not { } port) return With(Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings())).Build();
         var web = With(HealthEndpoints.Builder(port)).Build();
@@ -56,6 +57,19 @@ public static class StageHost
             });
             if (settings.Drain is not null) builder.Services.AddHostedService<StopWhenDrained>();
             return builder;
+        }
+    }
+
+    /// <summary>Refuses a place of data that is named and not there, before work is taken that would fail for it.</summary>
+    private static void CheckData(HostingSettings settings)
+    {
+        try
+        {
+            DataPlaces.CheckNamed(settings);
+        }
+        catch (LatheException e) when (e.Kind == FailureKind.Transient)
+        {
+            // A bucket that does not answer now may answer later.
         }
     }
 

@@ -86,17 +86,27 @@ public sealed class CheckpointStore(IBlobs blobs)
             throw new LatheException($"'{prefix}' is too short for the start of a digest; expected 4 to 64 characters of it, or a file");
         if (wanted.Length is < 4 or > 64 || !wanted.All(char.IsAsciiHexDigitLower))
             throw new LatheException($"'{prefix}' is neither a file here nor a digest; expected a path, or 4 to 64 hexadecimal characters of a digest");
-        var found = blobs.List($"{wanted[..2]}/{wanted}").Where(blob => blob.Name.EndsWith(Extension, StringComparison.Ordinal)).ToList();
-        return found.Count switch
+        return StartingWith(wanted) switch
         {
-            0 => throw new LatheException($"no checkpoint in {Place} has a digest that starts with {wanted}"),
-            1 => new CheckpointRef(Path.GetFileNameWithoutExtension(found[0].Name), found[0].Bytes),
-            _ => throw new LatheException(
-                $"{found.Count} checkpoints start with {wanted}: "
-                + $"{string.Join(", ", found.Take(4).Select(f => Path.GetFileNameWithoutExtension(f.Name)[..Math.Min(64, wanted.Length + 6)]))}"
-                + $"{(found.Count > 4 ? ", ..." : "")}; give more of the digest"),
+            [] => throw new LatheException($"no checkpoint in {Place} has a digest that starts with {wanted}"),
+            [var only] => only,
+            var several => throw new LatheException(Several(wanted, several)),
         };
     }
+
+    /// <summary>All checkpoints whose digest starts so.</summary>
+    /// <param name="start">2 to 64 lower-case hexadecimal characters.</param>
+    /// <exception cref="LatheException">The store cannot be reached.</exception>
+    public IReadOnlyList<CheckpointRef> StartingWith(string start) =>
+    [
+        .. blobs.List($"{start[..2]}/{start}").Where(blob => blob.Name.EndsWith(Extension, StringComparison.Ordinal))
+            .Select(blob => new CheckpointRef(Path.GetFileNameWithoutExtension(blob.Name), blob.Bytes)),
+    ];
+
+    /// <summary>Says that a start of a digest is not enough.</summary>
+    public static string Several(string start, IReadOnlyList<CheckpointRef> found) =>
+        $"{found.Count} checkpoints start with {start}: {string.Join(", ", found.Take(4).Select(f => f.Sha256[..Math.Min(64, start.Length + 6)]))}"
+        + $"{(found.Count > 4 ? ", ..." : "")}; give more of the digest";
 
     private bool TryVerify(CheckpointRef checkpoint, [NotNullWhen(true)] out string? path, [NotNullWhen(false)] out string? problem)
     {

@@ -70,7 +70,7 @@ public sealed class No_secret_is_told(RabbitMqBroker broker, PostgreSqlServer se
         // Each of these says something, or the search would find nothing anywhere.
         Assert.All(told, t => Assert.True(t.Value.Count > 0 && t.Value.Exists(b => b.Length > 0), $"nothing was seen of {t.Key}"));
         Assert.Contains(told["the process list"], line => Encoding.UTF8.GetString(line).Contains("Lathe.Coordinator", StringComparison.Ordinal));
-        Assert.Contains(told["messages"], body => Encoding.UTF8.GetString(body).Contains("StageCompleted", StringComparison.Ordinal));
+        Assert.Contains(told["messages"], body => Encoding.UTF8.GetString(body).Contains("executionId", StringComparison.Ordinal));
         foreach (var (what, bodies) in told)
         {
             foreach (var (name, secret) in Secrets) Assert.False(bodies.Exists(b => b.AsSpan().IndexOf(Encoding.UTF8.GetBytes(secret)) >= 0), $"{name} is in {what}");

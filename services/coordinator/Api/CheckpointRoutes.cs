@@ -15,6 +15,8 @@ internal sealed class CheckpointRoutes(CheckpointStore store, HostingSettings se
     public const string MediaType = "application/octet-stream";
 
     private const int LengthBytes = 8;
+    private const int DigestLength = 64;
+    private const int LeastOfDigest = 4;
     private const int BufferBytes = 1 << 17;
     private const int UploadsAtATime = 4;
 
@@ -46,14 +48,21 @@ internal sealed class CheckpointRoutes(CheckpointStore store, HostingSettings se
         }
     }
 
-    /// <summary>Sends a checkpoint, verified; parts of it on request. For HEAD says whether it is there.</summary>
+    /// <summary>Sends a checkpoint, verified; parts of it on request. For HEAD says whether it is there. The ETag is its whole digest.</summary>
+    /// <param name="sha256">Its digest, or a unique start of it.</param>
+    /// <param name="stop">Gives up.</param>
     public async Task<IResult> GetAsync(string sha256, CancellationToken stop)
     {
-        CheckDigest(sha256);
-        var found = await FindAsync(sha256, stop) ?? throw ApiFault.NotFound($"checkpoint {sha256} is not in the store");
-        // It may have been taken away since.
-        var path = await Task.Run(() => store.PathOf(found), stop);
-        return TypedResults.PhysicalFile(path, MediaType, enableRangeProcessing: true, entityTag: new EntityTagHeaderValue($"\"{sha256}\""));
+        if (sha256.Length is < LeastOfDigest or > DigestLength || !sha256.All(char.IsAsciiHexDigitLower))
+            throw new ApiFault(StatusCodes.Status400BadRequest, $"'{sha256}' is no digest; expected {DigestLength} lower-case hexadecimal characters, or the first {LeastOfDigest} of them or more");
+        var found = await Task.Run(() => store.StartingWith(sha256), stop) switch
+        {
+            [var only] => only,
+            [] => throw ApiFault.NotFound($"checkpoint {sha256} is not in the store"),
+            var several => throw new ApiFault(StatusCodes.Status409Conflict, CheckpointStore.Several(sha256, several)),
+        };
+        var path = await Task.Run(() => store.TryPathOf(found, out var file, out _) ? file : throw ApiFault.NotFound($"checkpoint {found.Sha256} is not in the store"), stop);
+        return TypedResults.PhysicalFile(path, MediaType, enableRangeProcessing: true, entityTag: new EntityTagHeaderValue($"\"{found.Sha256}\""));
     }
 
     public void Dispose() => _uploads.Dispose();

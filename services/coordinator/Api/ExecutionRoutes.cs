@@ -1,5 +1,4 @@
 using System.Text;
-using Lathe.Contracts;
 using Lathe.Contracts.Panels;
 using Lathe.Hosting;
 using Lathe.Reports.Drawings;

@@ -1,4 +1,3 @@
-using Lathe.Contracts;
 using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace Lathe.Coordinator;

@@ -36,6 +36,7 @@ public static class RestApi
     {
         app.UseApiProblems();
         app.UseRouting();
+        app.UseSlashesInNames();
         app.UseApiGuard(settings);
         app.Use((context, next) =>
         {
@@ -120,7 +121,7 @@ public static class RestApi
             .Accepts<Stream>(CheckpointRoutes.MediaType).Produces<CheckpointRef>(StatusCodes.Status201Created).Produces<CheckpointRef>()
             .Fails(StatusCodes.Status422UnprocessableEntity).WithSummary("Takes a safetensors file with that SHA-256 into the store.");
         read.MapMethods("/checkpoints/{sha256}", ["GET", "HEAD"], (string sha256, CheckpointRoutes checkpoints, CancellationToken stop) => checkpoints.GetAsync(sha256, stop))
-            .Named().Produces<Stream>(contentType: CheckpointRoutes.MediaType).WithSummary("A checkpoint of the store; for HEAD, whether it is there.");
+            .Named().Produces<Stream>(contentType: CheckpointRoutes.MediaType).WithSummary("A checkpoint of the store, by its digest or a unique start of it; for HEAD, whether it is there.");
     }
 
     private static readonly TakesHeader Idempotency = new(

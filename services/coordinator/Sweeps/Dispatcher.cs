@@ -1,3 +1,4 @@
+using System.Globalization;
 using Lathe.Contracts.Messages;
 using Lathe.Hosting;
 using Microsoft.EntityFrameworkCore;
@@ -155,7 +156,7 @@ internal sealed class Dispatcher(
         catch (Exception e) when (e is not OutOfMemoryException && !stop.IsCancellationRequested)
         {
             // Its row stays, and is sent once its claim is over.
-            log.LogWarning("Could not send {Stage} {Key}: {Reason}; trying again", command.Stage, command.Key, e.Message);
+            log.LogWarning("Could not send {Stage} {Key}: {Reason}; trying again", command.Stage, command.Key, Reason(e));
             return null;
         }
     }
@@ -172,8 +173,12 @@ internal sealed class Dispatcher(
         }
         catch (Exception e) when (e is not OutOfMemoryException && !stop.IsCancellationRequested)
         {
-            log.LogWarning("Could not cancel {Count} executions: {Reason}; trying again", rows.Count, e.Message);
+            log.LogWarning("Could not cancel {Count} executions: {Reason}; trying again", rows.Count, Reason(e));
             return [];
         }
     }
+
+    /// <summary>Why the bus did not take a message. With a broker that is away, a send waits until it is called off.</summary>
+    private string Reason(Exception e) =>
+        e is OperationCanceledException ? string.Create(CultureInfo.InvariantCulture, $"the broker did not answer for {(options.OutboxPatience / 2).TotalSeconds:0} s") : e.Message;
 }

@@ -96,6 +96,11 @@ public sealed class ProgramTests : IDisposable
         { ["gc", "--keep-days", "-1"], "lathe: --keep-days is '-1', expected a whole number, 0 or more" },
         { ["gc", "--keep-last", "many"], "lathe: --keep-last many: expected a whole number" },
         { ["coordinator"], "lathe coordinator: a coordinator needs a broker" },
+        { ["priority", "sweep", "high"], "lathe: N is 'high', expected a whole number" },
+        { ["pause", "", "--coordinator", "http://127.0.0.1:1"], "lathe: SWEEP is empty; expected: Id, start of an id, or name" },
+        { ["status", "sweep", "--after", "-1"], "lathe: --after is -1, expected the number of an execution, 0 or more" },
+        { ["worker", "train", "--data", "none", "--broker", "amqp://guest:guest@127.0.0.1:1"], "lathe worker train: --data or LATHE_DATA is '" },
+        { ["inspect", "abcdef", "--coordinator", "http://127.0.0.1:1"], "lathe: the coordinator at http://127.0.0.1:1/ does not answer" },
     };
 
     [Theory]
@@ -199,6 +204,22 @@ public sealed class ProgramTests : IDisposable
         Assert.Contains("and densenetL-K for any depth L", (await RunAsync("models")).Output);
         Assert.DoesNotContain("densenet40-12", (await RunAsync("models", "--json")).Output);
     }
+
+    [Fact]
+    public async Task An_output_that_takes_nothing_is_no_bug_of_Lathe()
+    {
+        using var bash = Process.Start(new ProcessStartInfo("bash", ["-c", "dotnet \"$0\" models > /dev/full", typeof(Lathe.Cli.Output.Terminal).Assembly.Location])
+        {
+            WorkingDirectory = _folder, RedirectStandardError = true,
+        })!;
+        var errors = await bash.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
+        await bash.WaitForExitAsync(TestContext.Current.CancellationToken);
+        Assert.Equal("lathe: standard output cannot be written: No space left on device\n", errors);
+        Assert.Equal(2, bash.ExitCode);
+    }
+
+    [Fact]
+    public async Task Defaults_are_shown_as_they_are_typed() => Assert.Contains("[default: submit]", (await RunAsync("keys", "create", "--help")).Output);
 
     [Fact]
     public async Task A_home_without_sweeps_says_so_and_makes_nothing()

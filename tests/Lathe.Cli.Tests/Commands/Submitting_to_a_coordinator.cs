@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Lathe.Cli.Embedded;
 using Lathe.Coordinator;
 using Lathe.Hosting;
@@ -51,6 +52,19 @@ public sealed class Submitting_to_a_coordinator : IDisposable
         Assert.StartsWith($"sweep {sweep} is cancelled: ", await OrderAsync("cancel", sweep, "--coordinator", url));
         Assert.Contains(": cancelled, ", await OrderAsync("status", sweep, "--coordinator", url));
         Assert.Contains("cancelled", await OrderAsync("results", sweep, "--coordinator", url));
+        Assert.Equal("cancelled", JsonElement.Parse(await OrderAsync("status", sweep, "--json", "--coordinator", url)).GetProperty("state").GetString());
+        Assert.Equal(sweep, JsonElement.Parse(await OrderAsync("status", "--json", "--coordinator", url))[0].GetProperty("id").GetString());
+        Assert.Equal(0, JsonElement.Parse(await OrderAsync("status", sweep, "--json", "--state", "failed", "--coordinator", url)).GetProperty("executions").GetArrayLength());
+
+        // The network was uploaded; a home that never had it finds it.
+        var digest = Path.GetFileNameWithoutExtension(network);
+        var told = $"lathe: checkpoint {digest[..12]} (";
+        Assert.StartsWith(told, await OrderAsync("inspect", digest[..6], "--coordinator", url, "--home", "elsewhere"));
+        Assert.DoesNotContain(told, await OrderAsync("inspect", digest[..6], "--coordinator", url, "--home", "elsewhere"));
+        Assert.Contains(told, await OrderAsync("export", digest, "--out", "weights.safetensors", "--coordinator", url, "--home", "another"));
+        await using var unknown = CliProcess.Start(_folder, "inspect", "0123456789", "--coordinator", url);
+        Assert.Equal(2, await unknown.EndAsync());
+        Assert.StartsWith($"lathe: the coordinator at {url}/ has no checkpoint 0123456789, and here no checkpoint in ", unknown.Text);
         await using var again = CliProcess.Start(_folder, "pause", sweep, "--coordinator", url);
         Assert.Equal(2, await again.EndAsync());
         Assert.Equal("lathe: sweep s is cancelled; there is nothing to pause\n", again.Text);

@@ -1,8 +1,10 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Lathe.Cli.Commands;
 using Lathe.Cli.Embedded;
 using Lathe.Cli.Output;
 using Lathe.Contracts;
+using Lathe.Hosting;
 using Lathe.Reports.Terminals;
 
 namespace Lathe.Cli.Tests.Output;
@@ -107,6 +109,48 @@ public sealed class OutputTests
                 "4 of 9 finished, 1 failed, 2:10 so far",
             ],
             Samples.Draw(ExecutionTable.Render(Samples.Running, Samples.Start.AddSeconds(130)), 80));
+
+    [Theory]
+    [InlineData(80)]
+    [InlineData(160)]
+    public void Heads_stay_whole_beside_long_names(int width)
+    {
+        var far = "features.denseblock4.denselayer16.conv2=4, classifier.3=8";
+        var running = Samples.Running with
+        {
+            Executions = [.. Samples.Running.Executions.Select(e => e.Stage == "quantize" ? e with { Parameters = Samples.Json($$"""{"bits":"{{far}} {{e.Index}}"}""") } : e)],
+        };
+        var tree = Samples.Draw(ExecutionTable.Render(running, Samples.Start.AddSeconds(130), width: width), width);
+        Assert.Matches("^stage +state +epoch +loss +acc % +img/s +left$", tree[0]);
+        Assert.Equal(11, tree.Length);
+        Assert.Matches("^│ ├ quantize .*8 3 +training +3.4/6 +0.3123 +89.12 +12,345 +0:28$", tree[4]);
+
+        var summary = new SweepSummary(Guid.Parse("0e5e10ee-2bde-7000-8000-000000000000"), new string('n', 300), SweepState.Interrupted, Samples.Start, null, 1234, 4287, 1200, 1100);
+        var list = Samples.Draw(SweepList.Render([summary, summary with { Name = "short" }], Samples.Start.AddDays(3), width), width);
+        Assert.Matches("^id +name +state +finished +running +failed +prio(rity)? +submitted$", list[0]);
+        Assert.Equal(3, list.Length);
+        Assert.Matches("^0e5e10ee-2bde +n+… +interrupted +1234/4287 +1,200 +1,100 +3 +2026-01-0", list[1]);
+        Assert.All(tree.Concat(list), line => Assert.InRange(line.Length, 1, width));
+    }
+
+    [Fact]
+    public void Dead_letters_take_two_lines_each_at_most()
+    {
+        List<DeadLetter> letters =
+        [
+            new("0123456789ab", "lathe.coordinator", "it cannot be read: it has a value of another type than expected, at $.message.metrics and more that is long", Samples.Start, "", 12),
+            new("ba9876543210", "stage.train.3", "nobody here reads messages of type Boiled\u001b[2J", Samples.Start, "", 12),
+        ];
+        var narrow = DeadLettersCommand.Lines(letters, 80).ToList();
+        Assert.Equal(5, narrow.Count);
+        Assert.Matches("^id +since +queue$", narrow[0].TrimEnd());
+        Assert.StartsWith("  it cannot be read: it has a value of another type than expected", narrow[2]);
+        Assert.DoesNotContain(narrow, line => line.Any(char.IsControl) || line.Length > 80);
+        var wide = DeadLettersCommand.Lines([letters[0] with { Type = "StageFailed" }, letters[1]], 160).ToList();
+        Assert.Equal(3, wide.Count);
+        Assert.Matches("^id +since +queue +message +reason$", wide[0]);
+        Assert.Matches(@"^ba9876543210 .* stage\.train\.3 +nobody here reads messages of type Boiled", wide[2]);
+    }
 
     [Fact]
     public void A_sweep_that_is_over_says_how_long_it_took() =>

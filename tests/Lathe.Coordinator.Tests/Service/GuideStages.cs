@@ -30,11 +30,8 @@ public sealed class GuidePrune : IStage<GuidePrune.Parameters>
 
     public static StageManifest Manifest { get; } = new("prune", "1", "Prunes.", StageInput.Checkpoint, Contracts.StageOutput.Checkpoint, ReadsData: false);
 
-    public StageOutcome Run(StageRun run, Parameters parameters)
-    {
-        if (parameters.Multiplications < 0.1) throw new LatheException("the network cannot get that small");
-        return new StageOutcome(run.Write(to => to.Write(BitConverter.GetBytes(parameters.Multiplications))), new Dictionary<string, double>());
-    }
+    public StageOutcome Run(StageRun run, Parameters parameters) =>
+        new(run.Write(to => to.Write(BitConverter.GetBytes(parameters.Multiplications))), new Dictionary<string, double>());
 }
 
 public sealed class GuideEvaluate : IStage<GuideEvaluate.Parameters>

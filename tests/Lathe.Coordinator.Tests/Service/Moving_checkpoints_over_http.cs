@@ -30,6 +30,25 @@ public sealed class Moving_checkpoints_over_http
     }
 
     [Fact]
+    public async Task A_start_of_a_digest_is_enough_where_it_is_the_only_one()
+    {
+        await using var bench = await HttpBench.StartAsync();
+        var file = SafeTensors(1000);
+        var digest = Convert.ToHexStringLower(SHA256.HashData(file));
+        await PutAsync(bench, digest, file);
+
+        var found = await bench.Client.GetAsync($"/checkpoints/{digest[..6]}");
+        Assert.Equal($"\"{digest}\"", found.Headers.ETag?.Tag);
+        Assert.Equal(file, await found.Content.ReadAsByteArrayAsync());
+        Assert.Contains("expected 64 lower-case hexadecimal characters, or the first 4 of them or more", (await HttpBench.ProblemAsync(await bench.Client.GetAsync("/checkpoints/abc"), 400)).Detail);
+        var other = digest[5] == '0' ? '1' : '0';
+        Assert.Equal($"checkpoint {digest[..5]}{other} is not in the store", (await HttpBench.ProblemAsync(await bench.Client.GetAsync($"/checkpoints/{digest[..5]}{other}"), 404)).Detail);
+        var path = bench.Service<CheckpointStore>().PathOf(new CheckpointRef(digest, file.Length));
+        File.Copy(path, path.Replace(digest, digest[..5] + other + digest[6..], StringComparison.Ordinal));
+        Assert.Contains($"2 checkpoints start with {digest[..5]}: ", (await HttpBench.ProblemAsync(await bench.Client.GetAsync($"/checkpoints/{digest[..5]}"), 409)).Detail);
+    }
+
+    [Fact]
     public async Task What_does_not_have_the_digest_is_not_kept()
     {
         await using var bench = await HttpBench.StartAsync(api: a => a with { UploadBytes = 500_000 });

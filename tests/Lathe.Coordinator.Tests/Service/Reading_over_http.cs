@@ -35,6 +35,24 @@ public sealed class Reading_over_http
     }
 
     [Fact]
+    public async Task A_name_may_have_a_slash_or_what_looks_like_one()
+    {
+        await using var bench = await HttpBench.StartAsync();
+        foreach (var name in (string[])["team/exp", "team%2Fexp", "50% of/50%25"])
+        {
+            var id = await bench.SubmitAsync(HttpBench.Quick(name: name));
+            var place = $"/sweeps/{Uri.EscapeDataString(name)}";
+            Assert.Equal(id, (await bench.GetAsync<SweepStatus>(place)).Id);
+            await bench.EndedAsync(id);
+            Assert.Equal(0, (await bench.GetAsync<ExecutionDetail>($"{place}/executions/0")).Execution.Index);
+            Assert.Equal(System.Net.HttpStatusCode.NoContent, (await bench.SendAsync(HttpMethod.Put, $"{place}/pin")).StatusCode);
+            Assert.True((await bench.GetAsync<SweepStatus>($"/sweeps/{id}")).Pinned);
+        }
+
+        Assert.Contains("'team/none'", (await HttpBench.ProblemAsync(await bench.Client.GetAsync("/sweeps/team%2fnone"), 404)).Detail);
+    }
+
+    [Fact]
     public async Task Sweeps_are_found_by_state_and_by_what_is_in_their_names()
     {
         await using var bench = await HttpBench.StartAsync();

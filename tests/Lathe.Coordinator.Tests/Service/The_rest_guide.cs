@@ -41,7 +41,7 @@ public sealed class The_rest_guide
         var id = Assert.Single(await bench.GetAsync<List<SweepSummary>>("/sweeps")).Id;
         var status = await bench.EndedAsync(id);
         Assert.Equal(SweepState.Succeeded, status.State);
-        Assert.Equal([0.5, 0.25], status.Executions.Where(e => e.Stage == "prune").Select(e => e.Parameters.GetProperty("multiplications").GetDouble()));
+        Assert.Equal([0.25, 0.05], status.Executions.Where(e => e.Stage == "prune").Select(e => e.Parameters.GetProperty("multiplications").GetDouble()));
         Assert.Equal((5, true), (status.Priority, status.Pinned));
     }
 

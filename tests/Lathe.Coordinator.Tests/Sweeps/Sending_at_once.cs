@@ -43,14 +43,18 @@ public sealed class Sending_at_once
     public async Task Whoever_waits_for_the_queue_already_is_not_passed()
     {
         using var bench = await Workbench.StartAsync();
-        // Four places in each queue: the fifth and sixth prune of the first sweep wait.
+        // Four places in each queue. The second prune of the first sweep waits for its sweep's own limit, and three places are free.
         await bench.RestartAsync(new CoordinatorOptions());
-        await bench.SubmitAsync(Sweep(("train", "{}"), ("prune", """{"multiplications": [0.5, 0.4, 0.3, 0.2, 0.1, 0.05]}""")));
+        var limited = Sweep(("train", "{}"), ("prune", """{"multiplications": [0.5, 0.4]}"""));
+        await bench.SubmitAsync(new SweepSubmission(limited, Limits: new SweepLimits(ParallelOf: new Dictionary<string, int> { ["prune"] = 1 })));
         await bench.FinishAsync(bench.Bus.Take()[0]);
-        Assert.Equal(4, bench.Bus.Take().Count);
+        Assert.Single(bench.Bus.Take());
         await bench.SubmitAsync(Chain with { Name = "later", Seeds = [9] });
         await ReportAsync(bench, bench.Work(Assert.Single(bench.Bus.Take())));
         Assert.Empty(bench.Bus.Take());
+        // The dispatcher looks at both.
+        await bench.PumpAsync();
+        Assert.Equal(2, bench.Bus.Take().Count);
         await bench.AssertCountedAsync();
     }
 

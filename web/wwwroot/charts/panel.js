@@ -9,13 +9,13 @@ import { Chart, axis, dashes, legend, symbols, tooltip } from './chart.js';
 
 /**
  * A panel with its title and its words.
- * @param {{ panel: Panel, level?: 3 | 4 }} props
+ * @param {{ panel: Panel, of?: string }} props of: whose it is, where there are several of its kind
  */
-export function PanelView({ panel }) {
+export function PanelView({ panel, of = '' }) {
   const Body = /** @type {any} */ (kinds)[panel.kind];
   // Kinds that this page does not know are left out.
   if (!Body) return null;
-  return html`<figure class=${panel.kind === 'table' ? 'table' : ''}><h3>${panel.title}</h3><${Body} panel=${panel} />${panel.caption && html`<figcaption>${panel.caption}</figcaption>`}</figure>`;
+  return html`<figure class=${panel.kind === 'table' ? 'table' : ''}><h3>${panel.title}</h3><${Body} panel=${panel} of=${of} />${panel.caption && html`<figcaption>${panel.caption}</figcaption>`}</figure>`;
 }
 
 /**
@@ -141,8 +141,8 @@ function Heat({ panel }) {
     })} />`;
 }
 
-/** @param {{ panel: TablePanel }} props */
-const Table = ({ panel }) => html`<div class="wide" tabindex="0" role="region" aria-label=${panel.title}><table><caption class="unseen">${panel.title}</caption>
+/** @param {{ panel: TablePanel, of: string }} props */
+const Table = ({ panel, of }) => html`<div class="wide" tabindex="0" role="region" aria-label=${of ? `${panel.title}, ${of}` : panel.title}><table><caption class="unseen">${panel.title}</caption>
   <thead><tr>${panel.columns.map((c, i) => html`<th key=${i} scope="col" class=${c.isText ? 'text' : ''}>${c.title}</th>`)}</tr></thead>
   <tbody>${panel.rows.slice(0, 400).map((row, i) => html`<tr key=${i}>${row.map((cell, k) => html`<td key=${k} class=${panel.columns[k]?.isText ? 'text' : ''}>${cell.text ?? figure(cell.number, panel.columns[k]?.format)}</td>`)}</tr>`)}</tbody></table></div>
   ${panel.rows.length > 400 && html`<p class="soft">The first 400 of ${panel.rows.length} rows.</p>`}`;

@@ -82,7 +82,7 @@ function Side({ of, remove }) {
 
 /** @param {{ of: Comparison['panels'][number], names: string[] }} props one panel of each result */
 const PanelRow = ({ of, names }) => html`<h3 class="row-title">${of.title}</h3>${isSame(of.panels) ? html`<p class="soft">The same for all.</p><div class="cards"><${PanelView} panel=${of.panels[0]} /></div>`
-  : html`<div class="cards">${of.panels.map((panel, i) => panel && html`<div key=${i}><p class="soft">${names[i]}</p><${PanelView} panel=${panel} /></div>`)}</div>`}`;
+  : html`<div class="cards">${of.panels.map((panel, i) => panel && html`<div key=${i}><p class="soft">${names[i]}</p><${PanelView} panel=${panel} of=${names[i]} /></div>`)}</div>`}`;
 
 /** What they have in common on their way shows the same. @param {unknown[]} panels */
 const isSame = panels => panels[0] != null && panels.every(p => JSON.stringify(p) === JSON.stringify(panels[0]));
