@@ -2,6 +2,7 @@ using Google.Protobuf;
 using Lathe.Contracts;
 using Lathe.Graph.Checkpoints;
 using Lathe.Graph.Onnx.Format;
+using Lathe.Graph.TfLite;
 
 namespace Lathe.Graph.Onnx;
 
@@ -19,7 +20,7 @@ public sealed record ImportedNetwork(NetworkGraph Graph, IReadOnlyDictionary<str
 }
 
 /// <summary>
-/// Reads a classification network from an ONNX file, operator set 11 or newer, as PyTorch, timm and Keras (tf2onnx) export them. The whole
+/// Reads a classification network from an ONNX file, operator set 11 or newer, as PyTorch, timm and Keras (tf2onnx) export them, or from a float TFLite file. The whole
 /// network is taken or none of it. Reading takes time and memory in proportion to the file's length, whatever the file claims.
 /// </summary>
 public static class OnnxImport
@@ -66,6 +67,7 @@ public static class OnnxImport
         try
         {
             if (bytes.Length == 0) throw new LatheException("the file is empty. Get or export it again");
+            if (TfLiteGraph.IsOne(bytes)) return new GraphImport(TfLiteGraph.Read(bytes), TfLiteGraph.OperatorSet, new OnnxConstants(bytes.LongLength)).Run(name);
             var model = Parse(bytes);
             CheckVersion(model);
             if (model.Graph is not { Node.Count: > 0 and <= MostNodes } graph)

@@ -103,7 +103,7 @@ internal static class GraphExecution
             case GroupNorm norm:
                 return F.group_norm(x, norm.Groups, Value("weight"), Value("bias"), norm.Epsilon);
             case LeakyRelu leaky:
-                return F.leaky_relu(x, leaky.Slope);
+                return Leaky(x, leaky.Slope);
             case PRelu:
                 return F.prelu(x, Value("weight"));
             case Activation activation:
@@ -200,6 +200,14 @@ internal static class GraphExecution
             training,
             norm.Momentum,
             norm.Epsilon);
+    }
+
+    private static Tensor Leaky(Tensor x, double slope)
+    {
+        using var positive = F.relu(x);
+        using var negative = x - positive;
+        using var scaled = negative.Times(slope);
+        return positive.Plus(scaled);
     }
 
     private static Tensor Activate(Tensor x, ActivationKind kind) => kind switch
