@@ -100,7 +100,7 @@ internal sealed partial class GraphImport
         return Input(node, 0) switch
         {
             FeatureValue feature when to is TensorProto.Types.DataType.Float or TensorProto.Types.DataType.Float16 or TensorProto.Types.DataType.Double => feature,
-            PartialValue partial when to is TensorProto.Types.DataType.Float or TensorProto.Types.DataType.Float16 or TensorProto.Types.DataType.Double => partial,
+            PartialValue known when to is TensorProto.Types.DataType.Float or TensorProto.Types.DataType.Float16 or TensorProto.Types.DataType.Double => known,
             IntegerValue or ConstantValue when to is TensorProto.Types.DataType.Int64 or TensorProto.Types.DataType.Int32 => Integer(node, 0),
             _ => throw new LatheException($"it changes what it reads to {to}; expected floating numbers to stay floating, and whole ones whole"),
         };
