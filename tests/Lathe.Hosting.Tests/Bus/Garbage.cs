@@ -51,7 +51,7 @@ public sealed class Garbage(RabbitMqBroker broker) : IAsyncLifetime
             (Event(command).ToJsonString()[..^1], "it cannot be read: "),
             (Event(command, "strange.boil.v1").ToJsonString(), "nobody here reads messages of type strange.boil.v1"),
             (Event(command, "lathe.execute-stage.v2").ToJsonString(), "nobody here reads messages of type lathe.execute-stage.v2"),
-            (With("attempt", "many"), "it cannot be read: The JSON value could not be converted to Lathe.Contracts.Messages.ExecuteStage. Path: $.attempt"),
+            (With("attempt", "many"), "it cannot be read: it has a value of another type than expected, at $.attempt"),
             (With("device", "abacus"), "it cannot be read: "),
             (With("key", "../../etc/passwd"), "key is no SHA-256"),
             (With("executionId", null), "it cannot be read: "),
