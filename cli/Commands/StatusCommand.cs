@@ -5,7 +5,6 @@ using Lathe.Cli.Output;
 using Lathe.Cli.Sources;
 using Lathe.Contracts;
 using Lathe.Hosting;
-using Lathe.Reports.Terminals;
 
 namespace Lathe.Cli.Commands;
 
