@@ -123,6 +123,10 @@ internal sealed partial class FileRoutes(
         {
             throw new ApiFault(StatusCodes.Status504GatewayTimeout, $"{e.Message}; it goes on with the export, so ask again in a while") { RetryAfter = 30 };
         }
+        catch (LatheException e) when (e.Kind == FailureKind.Transient)
+        {
+            throw new ApiFault(StatusCodes.Status503ServiceUnavailable, e.Message) { RetryAfter = 30 };
+        }
     }
 
     private static Dictionary<string, string> Chosen(OfferedExport format, IReadOnlyDictionary<string, string> given)

@@ -107,7 +107,7 @@ public sealed class The_http_interface : IAsyncDisposable
         var refused = await PostAsync("1", dataset: "cifar-10");
 
         Assert.Equal(HttpStatusCode.UnprocessableEntity, refused.StatusCode);
-        Assert.Contains("cifar-10 is not here", await refused.Content.ReadAsStringAsync());
+        Assert.Contains("data set 'cifar-10' cannot be read where this coordinator looks for data", await refused.Content.ReadAsStringAsync());
     }
 
     [Fact]

@@ -163,6 +163,9 @@ public sealed class Any_history
                 {
                     // Nothing failed.
                 }
+
+                // A retry leaves alone what was paused as a part before.
+                await ReleaseAsync(bench, id);
             }
 
             // Longer than any wait before a retry, and than any silence.
