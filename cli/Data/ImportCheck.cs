@@ -44,7 +44,6 @@ internal static class ImportCheck
             var image = network.Graph.Input;
             Libtorch.EnsureLoaded();
             using var scope = NewDisposeScope();
-            using var noGradient = no_grad();
             var values = randn([shape[0], image.Channels, image.Height, image.Width], generator: new Generator(1));
             var usual = values.contiguous().data<float>().ToArray();
             // As Keras has images: [N, H, W, C], or sequences [N, W, C].
@@ -59,7 +58,7 @@ internal static class ImportCheck
             using var module = GraphModule.FromTensors(network.Graph, checkpoint.Tensors);
             var logits = module.Forward(image.IsFlat ? values.reshape(shape[0], image.Channels) : values, training: false);
             logits = network.End switch { "Softmax" => logits.softmax(1), "LogSoftmax" => logits.log_softmax(1), "Sigmoid" => logits.sigmoid(), null => logits, _ => null! };
-            return logits is null ? null : (logits.contiguous().data<float>().ToArray(), expected);
+            return logits is null ? null : (logits.detach().contiguous().data<float>().ToArray(), expected);
         }
         catch (OnnxRuntimeException)
         {

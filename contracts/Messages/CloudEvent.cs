@@ -44,7 +44,7 @@ public static class MessageTypes
     private static readonly Type[] Known =
     [
         typeof(ExecuteStage), typeof(CancelExecutions), typeof(CheckStage), typeof(StageChecked), typeof(AnnounceStages), typeof(StageAnnounced),
-        typeof(StageStarted), typeof(StageProgressed), typeof(StageCompleted), typeof(StageFailed), typeof(StageCancelled),
+        typeof(StageStarted), typeof(StageProgressed), typeof(StageCompleted), typeof(StageFailed), typeof(StageCancelled), typeof(ExportCheckpoint), typeof(CheckpointExported),
     ];
 
     private static readonly Dictionary<string, Type> ByName = Known.ToDictionary(NameOf, StringComparer.Ordinal);

@@ -39,10 +39,14 @@ public sealed class Five_processes_over_RabbitMQ(RabbitMqBroker broker) : IClass
     [InlineData("quantize")]
     public async Task Survive_the_death_of_a_worker_in_mid_training(string stage)
     {
+        // Long enough that a worker is still at it when its progress has come here.
+        var longer = Scene.Sweep.Replace("epochs: 4", "epochs: 10", StringComparison.Ordinal).Replace("bits: 2, epochs: 2", "bits: 2, epochs: 10", StringComparison.Ordinal);
         using var alone = new Scene();
+        await File.WriteAllTextAsync(alone.SweepFile, longer);
         var (_, undisturbed) = await alone.RunEmbeddedAsync();
 
         using var scene = new Scene();
+        await File.WriteAllTextAsync(scene.SweepFile, longer);
         await using var cluster = await Cluster.StartAsync(scene, broker);
         await using var submit = cluster.Submit(scene);
         await Eventually.True(

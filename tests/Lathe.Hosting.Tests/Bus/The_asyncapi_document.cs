@@ -17,7 +17,8 @@ public sealed class The_asyncapi_document
     [
         ("work", "stage.{stage}.{version}", "Executions of one version of a stage. A quorum queue; a worker takes one message at a time.", [typeof(ExecuteStage)], []),
         ("questions", "stage.{stage}.{version}.check", "Questions to one version of a stage, before a sweep runs.", [typeof(CheckStage)], []),
-        ("answers", "{replyQueue}", "Answers to questions, in the queue that the question's replyto names.", [], [typeof(StageChecked)]),
+        ("exports", "lathe.export.{format}", "Orders to export a checkpoint, for every worker that can.", [typeof(ExportCheckpoint)], []),
+        ("answers", "{replyQueue}", "Answers to questions and to orders to export, in the queue that the replyto names.", [], [typeof(StageChecked), typeof(CheckpointExported)]),
         ("cancellations", "Lathe.Contracts.Messages:CancelExecutions", "A fanout exchange that every worker listens to.", [typeof(CancelExecutions)], []),
         ("rollCall", "Lathe.Contracts.Messages:AnnounceStages", "A fanout exchange that every worker listens to.", [typeof(AnnounceStages)], []),
         ("announcements", Queues.Coordinator, "Which stages there are.", [], [typeof(StageAnnounced)]),
@@ -80,7 +81,7 @@ public sealed class The_asyncapi_document
         };
         (string Name, string Text)[] known =
         [
-            ("stage", "Name of the stage."), ("version", "Version of the stage."), ("replyQueue", "Last segment of the question's replyto."), ("replyTo", "The command's replyTo."),
+            ("stage", "Name of the stage."), ("version", "Version of the stage."), ("replyQueue", "Last segment of the question's replyto."), ("replyTo", "The command's replyTo."), ("format", "Name of the format."),
         ];
         var parameters = known.Where(name => channel.Address.Contains($"{{{name.Name}}}", StringComparison.Ordinal)).ToList();
         if (parameters.Count > 0)

@@ -114,6 +114,8 @@ public sealed class StageHostTests(RabbitMqBroker broker)
     {
         using var folder = new TemporaryFolder();
         var well = HostingSettings.In(folder.Path) with { Broker = BrokerAddress.Parse(broker.Address), Threads = 1 };
+        // What other tests left there.
+        await using (var client = new BrokerClient(well.Broker!)) await new DeadLetters(client).DropAsync(null);
         Assert.All(await Doctor.CheckAsync(well), check => Assert.True(check.Ok, check.Message));
         var file = Path.Combine(folder.Path, "file");
         File.WriteAllText(file, "");

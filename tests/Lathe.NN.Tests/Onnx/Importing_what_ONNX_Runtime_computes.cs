@@ -206,15 +206,28 @@ public sealed class Importing_what_ONNX_Runtime_computes
         if (way == "GroupNorm") Assert.Equal(["Conv2d", "GroupNorm", "Flatten", "Linear"], network.Graph.Nodes.Select(node => node.GetType().Name));
     }
 
-    /// <summary>Random graphs of a user's: chains and branches of everything that is read, in many spellings.</summary>
+    /// <summary>
+    /// Random graphs of a user's: chains and branches of everything that is read, in many spellings. Some have no network, such as one that reads a part of a hard
+    /// swish by itself: these are refused in words, and none is imported as something else.
+    /// </summary>
     [Fact]
-    public void Random_graphs_compute_what_they_do_in_ONNX_Runtime()
+    public void Random_graphs_compute_what_they_do_in_ONNX_Runtime_or_are_refused()
     {
+        var refused = new List<string>();
         for (var seed = 0; seed < 300; seed++)
         {
             var (net, shape) = RandomGraphs.Of(new Random(seed));
-            Compare(net, shape, $"seed {seed}: {string.Join(' ', net.Model.Graph.Node.Select(node => node.OpType))}");
+            try
+            {
+                Compare(net, shape, $"seed {seed}: {string.Join(' ', net.Model.Graph.Node.Select(node => node.OpType))}");
+            }
+            catch (LatheException e) when (e.Message.Contains("that a network here cannot have", StringComparison.Ordinal))
+            {
+                refused.Add(e.Message);
+            }
         }
+
+        Assert.True(refused.Count <= 15, $"{refused.Count} of 300: {string.Join('\n', refused)}");
     }
 
     [Fact]
