@@ -82,8 +82,8 @@ public sealed class SweepFileTests
         Assert.Equal(Text(new SweepTerms(sent.Priority, sent.Share, sent.Weight, sent.Limits)), Text(written.Terms));
         Assert.Equal(new SweepTerms(), Read(Good).Terms);
         Assert.Equal(5, Read(Limited("priority: 2"), "priority=5").Terms.Priority);
-        // A member that REST learns must be learned here too.
-        Assert.Equal(["Fresh", "Limits", "Priority", "RequestId", "Share", "Spec", "Weight"], typeof(SweepSubmission).GetProperties().Select(p => p.Name).Order());
+        // A member that REST learns must be learned here too. Yaml is the text of such a file.
+        Assert.Equal(["Fresh", "Limits", "Priority", "RequestId", "Share", "Spec", "Weight", "Yaml"], typeof(SweepSubmission).GetProperties().Select(p => p.Name).Order());
         Assert.Equal(["BudgetBytes", "ExecutionSeconds", "Failures", "KeepDays", "Parallel", "ParallelOf", "SweepSeconds"], typeof(SweepLimits).GetProperties().Select(p => p.Name).Order());
 
         static string Text(SweepTerms terms) => JsonSerializer.Serialize(terms, LatheJson.Options);
