@@ -86,7 +86,7 @@ public sealed class LatheProcess : IAsyncDisposable
         return _process.ExitCode;
     }
 
-    /// <summary>Waits for a line of output.</summary>
+    /// <summary>Waits for a line of output. A program that ends without it fails at once.</summary>
     public async Task<string> WaitForLineAsync(Func<string, bool> match, TimeSpan limit)
     {
         var found = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -98,7 +98,12 @@ public sealed class LatheProcess : IAsyncDisposable
 
         try
         {
-            return await found.Task.WaitAsync(limit);
+            // The end is complete only once all output was read.
+            using var end = new CancellationTokenSource(limit);
+            await Task.WhenAny(found.Task, _process.WaitForExitAsync(end.Token));
+            if (found.Task.IsCompletedSuccessfully) return await found.Task;
+            if (!end.IsCancellationRequested) throw new InvalidOperationException($"process {Id} ended without such a line; it printed:\n{Output}");
+            throw new TimeoutException();
         }
         catch (TimeoutException)
         {
