@@ -87,7 +87,7 @@ public sealed class Choosing_points
         double Reached(string name, long seed)
         {
             var history = new List<SearchTrial>();
-            for (var i = 0; i < 60; i++)
+            for (var i = 0; i < 80; i++)
             {
                 var point = SearchStrategies.Next(name, space, history, seed, 1)[0];
                 history.Add(new SearchTrial(point, TrialState.Done, Losses(point)));
