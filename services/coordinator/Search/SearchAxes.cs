@@ -14,7 +14,13 @@ internal sealed record SearchSetting(int? Stage, IReadOnlyList<string> Steps, IR
 /// <param name="Name">For people: <c>prune.multiplications</c>, <c>quantize.bits.features.0</c>.</param>
 /// <param name="Range">What may be chosen.</param>
 /// <param name="Settings">What the choice sets; several where axes advance together.</param>
-internal sealed record SearchAxis(string Name, SearchRange Range, IReadOnlyList<SearchSetting> Settings);
+internal sealed record SearchAxis(string Name, SearchRange Range, IReadOnlyList<SearchSetting> Settings)
+{
+    /// <summary>What may be chosen, as in a sweep file. Of axes that advance together it is a choice among lists.</summary>
+    public JsonElement Written() => Settings[0].Values is null
+        ? Range.Written()
+        : SearchRange.Of([.. Range.Choices.Select((_, level) => JsonSerializer.SerializeToElement(Settings.Select(s => s.Values![level])))]).Written();
+}
 
 /// <summary>Finds what a search may choose.</summary>
 internal static class SearchAxes

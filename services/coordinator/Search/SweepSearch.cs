@@ -19,6 +19,9 @@ internal sealed record SweepSearch(
     private const string Root = "search";
     private const int MostObjectives = 4;
 
+    /// <summary>What no stage lets run breaks the constraints more than anything that runs.</summary>
+    public const double Refused = 1e6;
+
     // Those of a plan: before the first results every strategy spreads its trials.
     private const int Planned = 10;
 
@@ -76,6 +79,32 @@ internal sealed record SweepSearch(
         }
 
         return new SweepPlan(executions, []) { Search = new PlannedSearch(this, trials) };
+    }
+
+    /// <summary>Why a trial need not be computed: a stage refuses it, or what is predicted breaks a constraint. Null: nothing is known against it.</summary>
+    /// <param name="executions">Of the trial.</param>
+    /// <param name="verdict">What the stages say of them.</param>
+    public (double Violation, string Reason)? Predict(IReadOnlyList<PlannedExecution> executions, SweepVerdict verdict)
+    {
+        foreach (var execution in executions)
+        {
+            if (verdict.Refused.TryGetValue(execution.Index, out var reason)) return (Refused, reason);
+        }
+
+        foreach (var constraint in Constraints)
+        {
+            var violation = executions.GroupBy(e => e.Seed).Max(way => Predicted(constraint, [.. way.OrderBy(e => e.Step)], verdict));
+            if (violation > 0) return (violation, $"is predicted to break {constraint.Text}");
+        }
+
+        return null;
+    }
+
+    /// <summary>How far the network that is predicted breaks a constraint; 0: it may keep it.</summary>
+    private static double Predicted(ConstraintTerm constraint, List<PlannedExecution> way, SweepVerdict verdict)
+    {
+        var makers = way.FindAll(e => e.Manifest.Output == StageOutput.Checkpoint);
+        return makers.Count > 0 && constraint.Figure.Of(verdict.Forms.GetValueOrDefault(makers[^1].Index), verdict.Forms.GetValueOrDefault(makers[0].Index)) is { } size ? constraint.Violation(size) : 0;
     }
 
     /// <summary>The sweep of one point.</summary>
@@ -214,4 +243,19 @@ internal sealed record PlannedTrial(double[] Point, IReadOnlyDictionary<string, 
 /// <summary>A search with its first trials.</summary>
 /// <param name="Search">The search.</param>
 /// <param name="Trials">In their order.</param>
-internal sealed record PlannedSearch(SweepSearch Search, IReadOnlyList<PlannedTrial> Trials);
+internal sealed record PlannedSearch(SweepSearch Search, IReadOnlyList<PlannedTrial> Trials)
+{
+    /// <summary>The search for people, with what is predicted of its first trials.</summary>
+    public SearchForecast Forecast(SweepPlan plan, SweepVerdict verdict) => new(
+        Search.Strategy, Search.Trials, Search.Parallel, [.. Search.Axes.Select(a => new AxisForecast(a.Name, a.Written()))],
+        [.. Trials.Select(t => new TrialForecast(t.Values, t.Executions, Search.Predict([.. t.Executions.Select(e => plan.Executions[e])], verdict)?.Reason))]);
+
+    /// <summary>What stages say against single trials does not stand against the search, unless it is all of them.</summary>
+    public SweepVerdict Judge(SweepVerdict verdict)
+    {
+        var refused = Trials.Where(t => t.Executions.Any(verdict.Refused.ContainsKey)).ToList();
+        if (refused.Count == 0 || refused.Count == Trials.Count) return verdict;
+        var why = refused[0].Executions.Where(verdict.Refused.ContainsKey).Select(e => verdict.Refused[e]).First();
+        return verdict with { Problems = [], Notes = [.. verdict.Notes, $"stages refuse {refused.Count} of the first {Trials.Count} trials; such trials are left out. The first: {why}"] };
+    }
+}

@@ -28,6 +28,7 @@ internal sealed class Submissions(
     private static readonly ActivitySource Source = new("Lathe.Coordinator");
 
     private readonly SweepCheck _check = new((request, stop) => bus.CheckAsync(request, options.CheckPatience, stop));
+    private readonly SearchRounds _searches = new(store, changes, (request, stop) => bus.CheckAsync(request, options.CheckPatience, stop), time, log);
     private readonly ConcurrentDictionary<string, Task<DataRef>> _fingerprints = new(StringComparer.Ordinal);
 
     /// <summary>The plan of a sweep with everything that is wrong with it; records nothing.</summary>
@@ -65,7 +66,8 @@ internal sealed class Submissions(
             Name = spec.Name,
             Spec = JsonSerializer.Serialize(spec, LatheJson.Options),
             State = data.Values.Any(d => d is null) ? SweepState.Preparing : SweepState.Running,
-            IsAdvancing = true,
+            IsAdvancing = plan.Search is null,
+            IsSearching = plan.Search is not null,
             SubmittedAt = now,
             Fresh = submission.Fresh,
             Threads = spec.Threads,
@@ -83,7 +85,7 @@ internal sealed class Submissions(
         span?.SetTag("lathe.sweep.id", id.ToString());
         try
         {
-            await RecordAsync(sweep, PlanRows.Of(id, plan, data), stop);
+            await RecordAsync(sweep, plan.Search is { } search ? PlanRows.Of(id, search.Search, data) : PlanRows.Of(id, plan, data), stop);
         }
         catch (DbUpdateException) when (submission.RequestId is not null)
         {
@@ -100,7 +102,7 @@ internal sealed class Submissions(
     /// <summary>Prepares and advances the sweeps that wait for it: new ones, resumed ones, and those that a coordinator left half-way.</summary>
     public async Task DoChoresAsync(CancellationToken stop)
     {
-        List<Guid> preparing, advancing;
+        List<Guid> preparing, advancing, searching;
         await using (var database = store.Open())
         {
             preparing = await database.Sweeps.Where(s => s.Owner == options.ReplyQueue && s.State == SweepState.Preparing).Select(s => s.Id).ToListAsync(stop);
@@ -117,6 +119,15 @@ internal sealed class Submissions(
         foreach (var (name, task) in _fingerprints.Where(f => f.Value.IsCompleted)) _fingerprints.TryRemove(new KeyValuePair<string, Task<DataRef>>(name, task));
 
         foreach (var id in advancing) await AdvanceAsync(id, stop);
+        await using (var database = store.Open())
+            searching = await database.Sweeps.Where(s => s.Owner == options.ReplyQueue && s.State == SweepState.Running && s.IsSearching).OrderBy(s => s.SubmittedAt).Select(s => s.Id).ToListAsync(stop);
+        foreach (var id in searching)
+        {
+            // What a search has chosen may be there already, and the next choice is then due.
+            while (await _searches.RoundAsync(id, stop))
+            {
+            }
+        }
     }
 
     /// <summary>Records the executions of all nodes of a sweep whose input exists, some at a time.</summary>
@@ -209,6 +220,7 @@ internal sealed class Submissions(
         database.Points.AddRange(rows.Points);
         database.Branches.AddRange(rows.Branches);
         database.StepCounts.AddRange(rows.Steps);
+        if (sweep.IsSearching) database.Searches.Add(new SearchRow { SweepId = sweep.Id });
         await database.SaveChangesAsync(stop);
         await BulkInsert.AddAsync(database, rows.Nodes, stop);
         await transaction.CommitAsync(stop);
