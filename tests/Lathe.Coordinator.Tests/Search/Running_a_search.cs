@@ -116,7 +116,8 @@ public sealed class Running_a_search
 
         bench.Bus.OnChecked = (_, _) => new StageForecast([ParameterProblem.Of("epochs", "no")], null);
         var outcome = await bench.Orchestrator.SubmitAsync(new SweepSubmission(Spec with { Search = Spec.Search! with { Seed = 9 } }));
-        Assert.Contains(outcome.Problems, p => p.Path == "/stages/0/train/epochs");
+        // What the training was asked before is remembered.
+        Assert.Contains(outcome.Problems, p => p.Path == "/stages/1/prune/epochs");
     }
 
     [Fact]
