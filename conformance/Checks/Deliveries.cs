@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Security.Cryptography;
 using System.Text;
 using Lathe.Conformance.Wire;
@@ -71,9 +72,7 @@ internal static class Deliveries
 
         await using var broker = new BrokerClient(runs.Options.Settings.Broker!);
         var letters = new DeadLetters(broker);
-        var found = (await letters.ListAsync(stop)).ToDictionary(l => l.Id);
-        var mine = buried.Where(b => found.ContainsKey(b.Id)).Select(b => b.Id).ToList();
-        if (mine.Count > 0) await letters.DropAsync(mine, stop);
+        var found = await LettersAsync(letters, [.. buried.Select(b => b.Id)], runs.Options.Limit, stop);
         foreach (var (words, id) in buried)
         {
             if (!found.TryGetValue(id, out var letter)) throw new RefutedException($"{words} is not among the dead letters ({Queues.Dead})");
@@ -81,6 +80,33 @@ internal static class Deliveries
         }
 
         return $"{buried.Count + (3 * Vague().Count())} messages";
+    }
+
+    /// <summary>The dead letters of these ids, which are deleted then. Others may look at them at the same time, so that some are out of sight for a moment.</summary>
+    private static async Task<IReadOnlyDictionary<string, DeadLetter>> LettersAsync(DeadLetters letters, IReadOnlyCollection<string> wanted, TimeSpan limit, CancellationToken stop)
+    {
+        var found = new Dictionary<string, DeadLetter>();
+        var began = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            foreach (var letter in await letters.ListAsync(stop)) found[letter.Id] = letter;
+            if (wanted.All(found.ContainsKey) || Stopwatch.GetElapsedTime(began) > limit) break;
+            await Task.Delay(TimeSpan.FromSeconds(0.5), stop);
+        }
+
+        foreach (var id in wanted.Where(found.ContainsKey))
+        {
+            try
+            {
+                await letters.DropAsync([id], stop);
+            }
+            catch (LatheException)
+            {
+                // Somebody else took it, or has it in hand: it is theirs to delete.
+            }
+        }
+
+        return found;
     }
 
     /// <summary>What may lie in the queue of a stage and is no execution.</summary>
