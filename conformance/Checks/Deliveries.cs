@@ -66,8 +66,9 @@ internal static class Deliveries
         if (completed.Output != plain.Output) throw new RefutedException("after them, the same message has another result");
         var good = await runs.ParametersAsync(isLong: false, stop);
         await Questions.AskAsync(runs, [good], stop);
+        var before = runs.Seat.Inbox.All.Count;
         await runs.Seat.AskForStagesAsync(stop);
-        if (await runs.Seat.Inbox.NextAsync(runs.Seat.Inbox.All.Count, h => h.Message is StageAnnounced a && a.Manifest.Name == command.Stage, runs.Options.Limit, stop) is null)
+        if (await runs.Seat.Inbox.NextAsync(before, h => h.Message is StageAnnounced a && a.Manifest.Name == command.Stage, runs.Options.Limit, stop) is null)
             throw new RefutedException("after them, it does not announce itself any more");
 
         await using var broker = new BrokerClient(runs.Options.Settings.Broker!);

@@ -49,7 +49,7 @@ public sealed class LowRankStage : IStage<LowRankParameters>
         }
 
         var squares = parts.ConvertAll(part => part.S.square().data<double>().ToArray());
-        var ranks = Ranks.Choose(checkpoint.Graph, factors, squares, Ranks.Budget(parameters, checkpoint.Graph));
+        var ranks = Ranks.Choose(Ranks.Whole(checkpoint.Graph), factors, squares, Ranks.Budget(parameters, checkpoint.Graph));
         var (graph, tensors) = Split(checkpoint, factors, parts, ranks);
 
         var left = squares.Zip(ranks, (square, rank) => rank is { } r ? square.Skip(r).Sum() : 0).Sum();

@@ -22,39 +22,50 @@ public static class Ranks
         static double Limit(double? target, long size) => target switch { null => double.PositiveInfinity, <= 1 => target.Value * size, _ => target.Value };
     }
 
-    /// <summary>Sizes of the network with layers at ranks; null: whole.</summary>
-    public static Sizes Of(NetworkGraph graph, IReadOnlyList<Factor> factors, IReadOnlyList<int?> ranks)
+    /// <summary>Sizes of a network with layers at ranks; null: whole.</summary>
+    /// <param name="whole">Its sizes with all layers whole.</param>
+    /// <param name="factors">Its layers.</param>
+    /// <param name="ranks">Rank of each.</param>
+    public static Sizes Of(Sizes whole, IReadOnlyList<Factor> factors, IReadOnlyList<int?> ranks)
     {
-        var whole = Complexity.Of(graph);
-        var saved = factors.Zip(ranks, (factor, rank) => (Weights: factor.Weights(null) - factor.Weights(rank), factor.Positions)).ToList();
-        return new Sizes(whole.Parameters - saved.Sum(s => s.Weights), whole.Multiplications - saved.Sum(s => s.Weights * s.Positions));
+        var (parameters, multiplications) = (whole.Parameters, whole.Multiplications);
+        for (var i = 0; i < factors.Count; i++)
+        {
+            var saved = factors[i].Weights(null) - factors[i].Weights(ranks[i]);
+            (parameters, multiplications) = (parameters - saved, multiplications - (saved * factors[i].Positions));
+        }
+
+        return new Sizes(parameters, multiplications);
     }
 
-    /// <summary>The smallest that the network can become: rank 1 everywhere.</summary>
-    public static Sizes Least(NetworkGraph graph, IReadOnlyList<Factor> factors) => Of(graph, factors, [.. factors.Select(_ => (int?)1)]);
+    /// <summary>Sizes of a network as it is.</summary>
+    public static Sizes Whole(NetworkGraph graph) => Complexity.Of(graph) is var size ? new Sizes(size.Parameters, size.Multiplications) : default;
+
+    /// <summary>The smallest that a network can become: rank 1 everywhere.</summary>
+    public static Sizes Least(NetworkGraph graph, IReadOnlyList<Factor> factors) => Of(Whole(graph), factors, [.. factors.Select(_ => (int?)1)]);
 
     /// <summary>
     /// Takes away one rank at a time, where it costs least for what it saves, until the network fits; then gives back what still fits, so that
     /// no layer could have one more rank. The cost is the square of a singular value over the sum of the layer's squares.
     /// </summary>
-    /// <param name="graph">The network.</param>
+    /// <param name="whole">Sizes of the network with all layers whole.</param>
     /// <param name="factors">Its layers.</param>
     /// <param name="squares">Squares of each layer's singular values, largest first.</param>
     /// <param name="limit">The budget; <see cref="Least"/> fits it.</param>
     /// <returns>Rank of each layer; null: it stays whole.</returns>
-    public static int?[] Choose(NetworkGraph graph, IReadOnlyList<Factor> factors, IReadOnlyList<double[]> squares, Sizes limit)
+    public static int?[] Choose(Sizes whole, IReadOnlyList<Factor> factors, IReadOnlyList<double[]> squares, Sizes limit)
     {
+        var left = squares.Select(Left).ToList();
         var ranks = new int?[factors.Count];
-        while (!Of(graph, factors, ranks).Fit(limit))
+        for (var now = whole; !now.Fit(limit); now = Of(whole, factors, ranks))
         {
-            var now = Of(graph, factors, ranks);
             var best = Enumerable.Range(0, ranks.Length).Where(i => ranks[i] != 1).MinBy(i => Cost(i, ranks[i], Smaller(i)) / Relief(i, now));
             ranks[best] = Smaller(best);
         }
 
         while (true)
         {
-            var room = Enumerable.Range(0, ranks.Length).Where(i => ranks[i] is not null && Of(graph, factors, With(i, Larger(i))).Fit(limit)).ToList();
+            var room = Enumerable.Range(0, ranks.Length).Where(i => ranks[i] is not null && Of(whole, factors, With(i, Larger(i))).Fit(limit)).ToList();
             if (room.Count == 0) return ranks;
             var best = room.MaxBy(i => Cost(i, Larger(i), ranks[i]) / (factors[i].Weights(Larger(i)) - factors[i].Weights(ranks[i])));
             ranks[best] = Larger(best);
@@ -65,7 +76,7 @@ public static class Ranks
         int?[] With(int i, int? rank) => [.. ranks.Select((r, j) => j == i ? rank : r)];
 
         // What goes from one rank to a smaller one, as a share of the layer.
-        double Cost(int i, int? from, int? to) => squares[i].Take(from ?? squares[i].Length).Skip(to ?? squares[i].Length).Sum() / Math.Max(squares[i].Sum(), double.Epsilon);
+        double Cost(int i, int? from, int? to) => left[i][to ?? squares[i].Length] - left[i][from ?? squares[i].Length];
 
         // What the step saves, as a share of what is too much.
         double Relief(int i, Sizes now)
@@ -76,5 +87,13 @@ public static class Ranks
         }
 
         static double Share(double saved, double excess) => excess > 0 ? Math.Min(1, saved / excess) : 0;
+    }
+
+    /// <summary>What each rank, from 0 on, leaves out of a layer: a share of the sum of its squares.</summary>
+    private static double[] Left(double[] squares)
+    {
+        var (left, sum) = (new double[squares.Length + 1], Math.Max(squares.Sum(), double.Epsilon));
+        for (var rank = squares.Length - 1; rank >= 0; rank--) left[rank] = left[rank + 1] + (squares[rank] / sum);
+        return left;
     }
 }
