@@ -32,9 +32,7 @@ public sealed class Keeping_to_the_protocol(RabbitMqBroker broker) : IClassFixtu
     [Fact]
     public async Task Is_asked_of_a_stage_in_Python_with_the_command_line()
     {
-        Assert.SkipUnless(
-            Directory.Exists("/usr/lib/python3/dist-packages/pika") && Directory.Exists("/usr/lib/python3/dist-packages/numpy"),
-            $"{Python} with pika and numpy is missing; ./test installs them where it may");
+        SkipWithoutPython();
         using var scene = new ProtocolScene(broker);
         var (pid, log) = (Path.Combine(scene.Root, "pid"), Path.Combine(scene.Root, "log"));
         var start = $"{Python} {Path.Combine(Checkout.Root, "examples/stages/clusterer/clusterer.py")} >>{log} 2>&1 & echo $! >{pid}";
@@ -59,6 +57,51 @@ public sealed class Keeping_to_the_protocol(RabbitMqBroker broker) : IClassFixtu
             Shell(scene, $"kill -9 $(cat {pid})");
         }
     }
+
+    [Fact]
+    public async Task Lets_the_examples_and_the_stages_of_Lathe_work_in_one_sweep()
+    {
+        SkipWithoutPython();
+        using var scene = new Scene();
+        await File.WriteAllTextAsync(scene.SweepFile, """
+            name: small
+            model: lenet5
+            dataset: fashion-mnist
+            stages:
+              - train: { epochs: 2 }
+              - lowrank: { parameters: 0.3 }
+              - distill: { epochs: 1 }
+              - cluster: { clusters: [2, 16] }
+              - evaluate
+            """);
+        await using var cluster = await Cluster.StartAsync(scene, broker);
+        var environment = scene.Environment;
+        environment["LATHE_BROKER"] = broker.Address;
+        environment["PYTHONPATH"] = Path.Combine(Checkout.Root, "sdk", "python");
+        await using var lowrank = LatheProcess.Start(ExampleStages.ProgramOf("lowrank"), [], environment);
+        await using var distiller = LatheProcess.Start(ExampleStages.ProgramOf("distill"), [], environment);
+        await using var clusterer = LatheProcess.Start(Python, ["-B", Path.Combine(Checkout.Root, "examples/stages/clusterer/clusterer.py")], environment);
+        foreach (var worker in (LatheProcess[])[lowrank, distiller, clusterer]) await worker.WaitForLineAsync(line => line.Contains("takes work", StringComparison.Ordinal), Scene.Limit);
+
+        await using var submit = cluster.Submit(scene);
+        Assert.True(await submit.WaitForExitAsync(Scene.Limit) == 0, submit.Output + cluster.Output + lowrank.Output + distiller.Output + clusterer.Output);
+
+        var leaves = await cluster.ResultsAsync("small");
+        Assert.Equal(2, leaves.Count);
+        foreach (var leaf in leaves) Assert.Equal(["train", "lowrank", "distill", "cluster", "evaluate"], leaf.Stages.Select(stage => stage.Stage));
+        // Both come from the same distilled network, and fewer values serve it worse.
+        Assert.Equal(leaves[0].Stages[2].Checkpoint, leaves[1].Stages[2].Checkpoint);
+        Assert.True(leaves[0].Figure("clusterError") > leaves[1].Figure("clusterError"));
+        Assert.InRange(leaves[1].Figure("lowRankError")!.Value, 0.01, 1);
+        Assert.InRange(leaves[1].Figure("top1")!.Value, 0.6, 1);
+        Assert.InRange(leaves[1].Figure("parametersRatio")!.Value, 0.2, 0.3);
+        Assert.Contains("rank err", submit.Output);
+        Assert.Contains("cluster err", submit.Output);
+    }
+
+    private static void SkipWithoutPython() => Assert.SkipUnless(
+        Directory.Exists("/usr/lib/python3/dist-packages/pika") && Directory.Exists("/usr/lib/python3/dist-packages/numpy"),
+        $"{Python} with pika and numpy is missing; ./test installs them where it may");
 
     /// <summary>All checks of one stage, a line each.</summary>
     private static async Task<IReadOnlyList<string>> AskAsync(ProtocolScene scene, string stage, string parameters, string longer)
