@@ -141,15 +141,23 @@ internal sealed class Housekeeping(
         var found = looked.Select(e => (Execution: e, Result: dispatcher.LookUp(e))).Where(f => f.Result is not null).ToDictionary(f => f.Execution.Id, f => f.Result!);
         var queues = await QueuesAsync(silent.Where(e => !found.ContainsKey(e.Id)).Select(e => (e.Stage, e.StageVersion)), stop);
         var lost = silent.Where(e => !found.ContainsKey(e.Id) && !IsInQueue(e, active, queues, heard, now)).Select(e => (e.Id, e.Attempt)).ToHashSet();
-        if (found.Count + lost.Count == 0) return;
+        // A broker or workers that are away are no fault of the stage.
+        var muted = silent.Where(e => lost.Contains((e.Id, e.Attempt)) && e.SilentSends + 1 >= options.SilentSends && queues.GetValueOrDefault((e.Stage, e.StageVersion)) is { Workers: > 0 })
+            .Select(e => (e.Id, e.Attempt)).ToHashSet();
+        lost.ExceptWith(muted);
+        if (found.Count + lost.Count + muted.Count == 0) return;
         await changes.MakeAsync(
             async change =>
             {
-                var ids = found.Keys.Concat(lost.Select(l => l.Id)).ToList();
+                var ids = found.Keys.Concat(lost.Select(l => l.Id)).Concat(muted.Select(m => m.Id)).ToList();
                 var executions = await change.Database.Executions.Where(e => ids.Contains(e.Id)).ToListAsync(stop);
                 await change.FindAsync([.. executions.Where(e => found.ContainsKey(e.Id)).Select(e => (e, found[e.Id]))], stop);
                 // A report may have come since.
                 await change.LoseAsync([.. executions.Where(e => lost.Contains((e.Id, e.Attempt)))], stop);
+                await change.FailAsync(
+                    [.. executions.Where(e => muted.Contains((e.Id, e.Attempt)))],
+                    $"its workers took it {options.SilentSends} times from their queue and were not heard of again: the stage hangs, or does not report. What its workers say is in their own logs",
+                    stop);
             },
             stop);
         foreach (var execution in looked)

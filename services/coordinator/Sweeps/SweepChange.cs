@@ -29,6 +29,7 @@ internal sealed partial class SweepChange(CoordinatorDatabase database, SweepFac
     private readonly Dictionary<Guid, SortedDictionary<int, string>> _moved = [];
     private readonly HashSet<Guid> _mayEnd = [];
     private readonly HashSet<Guid> _inputLost = [];
+    private readonly HashSet<(Guid ExecutionId, int Attempt)> _called = [];
     private readonly HashSet<string> _ended = [];
     private readonly Dictionary<Guid, Made> _made = [];
     private readonly List<EventRow> _events = [];
