@@ -156,13 +156,19 @@ internal sealed class ScalingCommand(ScalingOptions options) : IAsyncDisposable
                 var kept = isTold ? reached : Math.Floor(reached / epoch) * epoch;
                 _done[key] = kept;
                 lock (_lock) _repeated += reached - kept;
-                if (isTold) await channel.BasicNackAsync(delivery.DeliveryTag, false, requeue: true);
+                if (isTold)
+                {
+                    // First no more messages, or the broker gives it the same one again.
+                    await channel.BasicCancelAsync(consumer.ConsumerTags[0]);
+                    await channel.BasicNackAsync(delivery.DeliveryTag, false, requeue: true);
+                }
             }
             finally
             {
                 Interlocked.Decrement(ref _working);
                 lastWork = DateTime.UtcNow;
                 Interlocked.Decrement(ref isBusy);
+                // Whoever closes the channel waits for this.
                 if (preemption.IsCancellationRequested) ended.TrySetResult();
             }
         };

@@ -8,8 +8,7 @@ FROM ${SDK} AS build
 WORKDIR /source
 COPY . .
 RUN dotnet publish services/coordinator/Lathe.Coordinator.csproj -c Release -o /app --runtime linux-x64 --no-self-contained \
-      -p:ContinuousIntegrationBuild=true -p:DebugType=none -p:PublishDocumentationFiles=false -p:PublishReferencesDocumentationFiles=false -p:RunAnalyzersDuringBuild=false \
-    && mkdir -p /home/var/lib/lathe
+      -p:ContinuousIntegrationBuild=true -p:DebugType=none -p:PublishDocumentationFiles=false -p:PublishReferencesDocumentationFiles=false -p:RunAnalyzersDuringBuild=false
 
 FROM ${RUNTIME}
 ARG VERSION=0.1.0
@@ -20,7 +19,7 @@ LABEL org.opencontainers.image.title="lathe/coordinator" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.licenses="Apache-2.0"
 # Owned by root and read-only for the process; a folder that it writes is mounted on its home.
-COPY --from=build --chown=1654:1654 /home/var/lib/lathe /var/lib/lathe
+RUN mkdir -p /var/lib/lathe && chown 1654:1654 /var/lib/lathe
 COPY --from=build /app /app
 ENV LATHE_HOME=/var/lib/lathe LATHE_HTTP=http://0.0.0.0:5080 DOTNET_EnableDiagnostics=0
 USER 1654:1654

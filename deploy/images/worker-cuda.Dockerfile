@@ -17,8 +17,7 @@ COPY . .
 RUN for stage in trainer:Trainer pruner:Pruner quantizer:Quantizer evaluator:Evaluator; do \
       dotnet publish "services/${stage%%:*}/Lathe.${stage##*:}.csproj" -c Release -o /app --runtime linux-x64 --no-self-contained -p:LatheTorch=system \
         -p:ContinuousIntegrationBuild=true -p:DebugType=none -p:PublishDocumentationFiles=false -p:PublishReferencesDocumentationFiles=false -p:RunAnalyzersDuringBuild=false || exit 1; \
-    done \
-    && mkdir -p /home/var/lib/lathe
+    done
 
 FROM ${RUNTIME}
 ARG VERSION=0.1.0
@@ -28,7 +27,7 @@ LABEL org.opencontainers.image.title="lathe/worker-cuda" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.licenses="Apache-2.0"
-COPY --from=build --chown=1654:1654 /home/var/lib/lathe /var/lib/lathe
+RUN mkdir -p /var/lib/lathe && chown 1654:1654 /var/lib/lathe
 COPY --from=torch /torch /opt/torch
 COPY --from=build /app /app
 ENV LATHE_HOME=/var/lib/lathe DOTNET_EnableDiagnostics=0 LD_LIBRARY_PATH=/opt/torch \

@@ -12,7 +12,7 @@ RUN for stage in trainer:Trainer pruner:Pruner quantizer:Quantizer evaluator:Eva
       dotnet publish "services/${stage%%:*}/Lathe.${stage##*:}.csproj" -c Release -o /app --runtime linux-x64 --no-self-contained \
         -p:ContinuousIntegrationBuild=true -p:DebugType=none -p:PublishDocumentationFiles=false -p:PublishReferencesDocumentationFiles=false -p:RunAnalyzersDuringBuild=false || exit 1; \
     done \
-    && mkdir -p /torch /home/var/lib/lathe && mv /app/libtorch* /app/libc10* /app/libgomp* /torch/
+    && mkdir -p /torch && mv /app/libtorch* /app/libc10* /app/libgomp* /torch/
 
 FROM ${RUNTIME}
 ARG VERSION=0.1.0
@@ -22,7 +22,7 @@ LABEL org.opencontainers.image.title="lathe/worker" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.licenses="Apache-2.0"
-COPY --from=build --chown=1654:1654 /home/var/lib/lathe /var/lib/lathe
+RUN mkdir -p /var/lib/lathe && chown 1654:1654 /var/lib/lathe
 # The same layer in every release with the same libtorch: nodes fetch it once.
 COPY --from=build /torch /app
 COPY --from=build /app /app
