@@ -24,6 +24,9 @@ public sealed class StageRun
     /// <summary>Stage version.</summary>
     public required string Version { get; init; }
 
+    /// <summary>This run, as the history of the checkpoint that it writes names it.</summary>
+    public StageStep Step => new(Stage, Version, Parameters, Seed, Input, FoundData?.Data);
+
     /// <summary>Every parameter, defaults filled in, as it goes into the lineage.</summary>
     public required JsonElement Parameters { get; init; }
 
