@@ -9,7 +9,7 @@ using Microsoft.Extensions.Hosting;
 namespace Lathe.Hosting;
 
 /// <summary>Puts one bus into a process: RabbitMQ where the settings name a broker, in memory otherwise.</summary>
-public static class LatheBus
+internal static class LatheBus
 {
     /// <summary>Adds the bus with the stages and the coordinator that this process hosts, and <see cref="StageSender"/>.</summary>
     /// <param name="services">Services of a generic host. Its start fails with a LatheException where the broker does not answer.</param>

@@ -101,7 +101,7 @@ public sealed record HostingSettings
         Load(SettingsOptions.Parse(args), environment, cpus);
 
     /// <summary>The same for a command line that has been parsed, with any of <see cref="SettingsOptions"/>.</summary>
-    public static HostingSettings Load(ParseResult call, Func<string, string?>? environment = null, int? cpus = null)
+    internal static HostingSettings Load(ParseResult call, Func<string, string?>? environment = null, int? cpus = null)
     {
         environment ??= Environment.GetEnvironmentVariable;
         T Of<T>(Setting<T> setting, T absent) => setting.Of(call, environment, absent);
