@@ -71,6 +71,7 @@ public sealed class StageRun
     /// <summary>Takes reports as often as the stage likes; the host passes on what people can read.</summary>
     public required IProgress<StageProgress> Progress { get; init; }
 
+    /// <summary>The worker's log. What is written there while the stage runs is also the log of the execution.</summary>
     public required ILogger Logger { get; init; }
 
     /// <summary>Writes a checkpoint to the store, whole or not at all.</summary>

@@ -10,6 +10,7 @@ namespace Lathe.Hosting;
 /// <param name="settings">Where store and data lie.</param>
 public sealed class StageTrial(HostingSettings settings)
 {
+    /// <summary>Where inputs are put and outputs are found.</summary>
     public CheckpointStore Checkpoints { get; } = new(settings);
 
     /// <summary>Takes every report of progress.</summary>
@@ -18,6 +19,7 @@ public sealed class StageTrial(HostingSettings settings)
     /// <summary>Takes every count of images that went through the network: for most stages once in a training step.</summary>
     public Action<long> OnImages { get; init; } = _ => { };
 
+    /// <summary>Takes what the stage writes to its log.</summary>
     public ILogger Logger { get; init; } = NullLogger.Instance;
 
     /// <summary>Runs the stage on a thread of its own, and keeps its training state if it is interrupted.</summary>
