@@ -63,6 +63,7 @@ public sealed record Checkpoint(
     /// <exception cref="LatheException">The tensors are not those of the graph, or a weight is not exactly what its format says.</exception>
     public void WriteTo(Stream stream) => CheckpointFile.Write(stream, this);
 
+    /// <inheritdoc/>
     public void Dispose()
     {
         foreach (var tensor in Tensors.Values) tensor.Dispose();

@@ -1,5 +1,7 @@
 using System.Diagnostics;
+using System.IO.Compression;
 using System.Text.RegularExpressions;
+using System.Xml.Linq;
 using Lathe.Testing;
 
 namespace Lathe.EndToEnd.Tests;
@@ -37,11 +39,35 @@ public sealed class The_first_stage(RabbitMqBroker broker) : IClassFixture<Rabbi
         Assert.All(leaves, leaf => Assert.Equal(["train", "sparsify", "evaluate"], leaf.Stages.Select(stage => stage.Stage)));
         Assert.Contains("Zeros in each layer", await File.ReadAllTextAsync(Path.Combine(work, "sweep.html")), StringComparison.Ordinal);
         Assert.DoesNotMatch("Sample|sample-|AcmeNamespace|_VERSION", string.Concat(Directory.EnumerateFiles(work, "*", SearchOption.AllDirectories).Where(IsWritten).Select(file => file + File.ReadAllText(file))));
-        Refer_to_the_version_of_the_stage(work);
+        CheckRepeatedNames(work);
+        CheckPackages(Path.Combine(home, "lathe-packages"));
     }
 
-    /// <summary>What the manifest for Kubernetes repeats of the code.</summary>
-    private static void Refer_to_the_version_of_the_stage(string work)
+    /// <summary>What people find in each package, and what it asks for: no other room of Lathe, and those that it needs in its own version.</summary>
+    private static void CheckPackages(string folder)
+    {
+        string[] libraries = ["Lathe.Contracts", "Lathe.Graph", "Lathe.Hosting", "Lathe.NN"];
+        Assert.Equal([.. libraries, "Lathe.Templates"], Directory.GetFiles(folder, "*.nupkg").Select(file => Regex.Match(Path.GetFileName(file), @"^(\D+)\.\d").Groups[1].Value).Order(StringComparer.Ordinal));
+        foreach (var library in libraries)
+        {
+            using var package = ZipFile.OpenRead(Directory.GetFiles(folder, $"{library}.*.nupkg").Single());
+            using var symbols = ZipFile.OpenRead(Directory.GetFiles(folder, $"{library}.*.snupkg").Single());
+            Assert.NotNull(symbols.GetEntry($"lib/net10.0/{library}.pdb"));
+            var files = package.Entries.Select(entry => entry.FullName).ToList();
+            Assert.Superset(new HashSet<string> { "README.md", $"lib/net10.0/{library}.dll", $"lib/net10.0/{library}.xml" }, files.ToHashSet());
+            Assert.Equal(library == "Lathe.NN", files.Contains("buildTransitive/Lathe.NN.targets"));
+            var about = XDocument.Load(package.GetEntry($"{library}.nuspec")!.Open()).Root!.Elements().Single();
+            string? Text(string name) => about.Elements().SingleOrDefault(e => e.Name.LocalName == name)?.Value;
+            Assert.Equal("Apache-2.0", Text("license"));
+            Assert.False(string.IsNullOrWhiteSpace(Text("description")) || string.IsNullOrWhiteSpace(Text("tags")), library);
+            Assert.Matches("^[0-9a-f]{40}$", about.Elements().Single(e => e.Name.LocalName == "repository").Attribute("commit")!.Value);
+            var others = about.Descendants().Where(e => e.Name.LocalName == "dependency" && e.Attribute("id")!.Value.StartsWith("Lathe.", StringComparison.Ordinal)).ToList();
+            Assert.All(others, e => Assert.Equal((true, Text("version")), (libraries.Contains(e.Attribute("id")!.Value), e.Attribute("version")!.Value)));
+        }
+    }
+
+    /// <summary>What the manifest for Kubernetes and the Dockerfile repeat of the code.</summary>
+    private static void CheckRepeatedNames(string work)
     {
         var version = Regex.Match(File.ReadAllText(Path.Combine(work, "src", "SparsifyStage.cs")), "\"sparsify\", \"(\\w+)\"").Groups[1].Value;
         var manifest = File.ReadAllText(Path.Combine(work, "deploy", "stage.yaml"));
