@@ -60,7 +60,8 @@ public sealed class The_first_stage(RabbitMqBroker broker) : IClassFixture<Rabbi
             string? Text(string name) => about.Elements().SingleOrDefault(e => e.Name.LocalName == name)?.Value;
             Assert.Equal("Apache-2.0", Text("license"));
             Assert.False(string.IsNullOrWhiteSpace(Text("description")) || string.IsNullOrWhiteSpace(Text("tags")), library);
-            Assert.Matches("^[0-9a-f]{40}$", about.Elements().Single(e => e.Name.LocalName == "repository").Attribute("commit")!.Value);
+            if (Path.Exists(Path.Combine(Checkout.Root, ".git")))
+                Assert.Matches("^[0-9a-f]{40}$", about.Elements().Single(e => e.Name.LocalName == "repository").Attribute("commit")!.Value);
             var others = about.Descendants().Where(e => e.Name.LocalName == "dependency" && e.Attribute("id")!.Value.StartsWith("Lathe.", StringComparison.Ordinal)).ToList();
             Assert.All(others, e => Assert.Equal((true, Text("version")), (libraries.Contains(e.Attribute("id")!.Value), e.Attribute("version")!.Value)));
         }
