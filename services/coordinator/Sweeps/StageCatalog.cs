@@ -38,7 +38,7 @@ public sealed class StageCatalog(CoordinatorStore store, TimeProvider time)
     /// <param name="wanted">Names of stages; if all have announced themselves before, nobody is asked.</param>
     /// <param name="patience">Time for all of it.</param>
     /// <param name="stop">Calls it off.</param>
-    public async Task AskAsync(IStageBus bus, string replyTo, IReadOnlyCollection<string> wanted, TimeSpan patience, CancellationToken stop)
+    internal async Task AskAsync(IStageBus bus, string replyTo, IReadOnlyCollection<string> wanted, TimeSpan patience, CancellationToken stop)
     {
         if (wanted.All(HasHeard)) return;
         using var over = new CancellationTokenSource(patience, time);
