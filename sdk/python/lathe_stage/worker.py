@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 import traceback
+import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
@@ -21,7 +22,7 @@ from typing import Any
 import pika
 import pika.exceptions
 
-from lathe_stage import wire
+from lathe_stage import schema, wire
 from lathe_stage.checkpoint import CheckpointError
 from lathe_stage.manifest import Stage
 from lathe_stage.run import Cancelled, Outcome, StageCheck, StageError, StageRun
@@ -31,6 +32,7 @@ Json = Any
 
 _PACE = 2.0  # seconds between two reports of progress
 _HEARTBEAT = 4.0  # no worker that computes says nothing for longer
+_NOT_FOUND = 404  # what the broker answers where there is no such queue or exchange
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _REPORTS = re.compile(r"lathe\.[A-Za-z0-9._-]{1,249}")
 
@@ -73,6 +75,7 @@ class Worker:
         self._thread: threading.Thread | None = None
         self._connection: Any = None
         self._channel: Any = None
+        self._outbox: Any = None
 
     def stop(self) -> None:
         """Ends `run`: a running execution saves no more, and its message goes back to its queue."""
@@ -105,7 +108,6 @@ class Worker:
     def announce(self) -> None:
         """Says that the stage exists, and takes no work."""
         self._connection = pika.BlockingConnection(self._parameters)
-        self._channel = self._connection.channel()
         self._announce(wire.COORDINATOR)
         self._connection.close()
 
@@ -114,23 +116,36 @@ class Worker:
         self._channel = channel = self._connection.channel()
         queue = wire.stage_queue(self._stage.name, self._stage.version)
         check = wire.check_queue(self._stage.name, self._stage.version)
-        for name, arguments in ((wire.DEAD, wire.DEAD_ARGUMENTS), (queue, wire.STAGE_ARGUMENTS)):
-            channel.exchange_declare(name, "fanout", durable=True)
-            channel.queue_declare(name, durable=True, arguments=arguments)
-            channel.queue_bind(name, name)
+        self._ensure(wire.DEAD, wire.DEAD_ARGUMENTS)
+        self._ensure(wire.COORDINATOR, wire.COORDINATOR_ARGUMENTS)
+        _declare(channel, queue, wire.STAGE_ARGUMENTS)
         channel.exchange_declare(check, "fanout", durable=True, auto_delete=True)
         channel.queue_declare(check, durable=True, auto_delete=True)
         channel.queue_bind(check, check)
-        own = channel.queue_declare("", exclusive=True).method.queue
+        # Not a name of the broker's choice: the rights of a user name queues by how they begin.
+        own = f"lathe.worker.{socket.gethostname()}.{os.getpid()}.{uuid.uuid4().hex}"
+        channel.queue_declare(own, exclusive=True)
         for broadcast in wire.BROADCASTS:
             channel.exchange_declare(broadcast, "fanout", durable=True)
             channel.queue_bind(own, broadcast)
         channel.basic_qos(prefetch_count=1)
-        channel.confirm_delivery()
         channel.basic_consume(own, self._on_broadcast, auto_ack=True)
         channel.basic_consume(check, self._on_check, auto_ack=True)
         channel.basic_consume(queue, self._on_execute)
         self._announce(wire.COORDINATOR)
+
+    def _ensure(self, name: str, arguments: Mapping[str, Json]) -> None:
+        """Declares a queue that others read, unless it is there: the user of one stage has no right to declare it."""
+        channel = self._connection.channel()
+        try:
+            channel.queue_declare(name, passive=True)
+            channel.close()
+        except pika.exceptions.ChannelClosedByBroker as error:
+            if error.reply_code != _NOT_FOUND:
+                raise
+            channel = self._connection.channel()
+            _declare(channel, name, arguments)
+            channel.close()
 
     def _loop(self) -> None:
         heard = 0.0
@@ -161,36 +176,35 @@ class Worker:
     def _on_broadcast(self, _channel: Any, _method: Any, _properties: Any, body: bytes) -> None:
         try:
             event = wire.read(body)
-        except wire.Malformed as error:
-            self._log.warning("a broadcast cannot be read: %s", error)
+            orders = [(str(each["executionId"]), int(each["attempt"]), str(each["reason"])) for each in event.data["executions"]] if event.type == wire.CANCEL else []
+        except (wire.Malformed, LookupError, TypeError, ValueError) as error:
+            self._log.warning("a broadcast cannot be read: %r", error)
             return
         if event.type == wire.ANNOUNCE and _REPORTS.fullmatch(str(event.data.get("replyTo"))):
             self._announce(str(event.data["replyTo"]))
-        elif event.type == wire.CANCEL and self._execution is not None:
-            command = self._execution.command
-            for each in event.data.get("executions", []):
-                if each["executionId"] == command["executionId"] and command["attempt"] <= each["attempt"]:
-                    self._execution.stop(str(each["reason"]))
+        for identity, attempt, reason in orders:
+            if self._execution is not None and identity == self._execution.command["executionId"] and self._execution.command["attempt"] <= attempt:
+                self._execution.stop(reason)
 
     def _on_check(self, _channel: Any, _method: Any, _properties: Any, body: bytes) -> None:
         try:
             event = wire.read(body)
-        except wire.Malformed as error:
-            self._log.warning("a question cannot be read: %s", error)
+            if event.type != wire.CHECK or event.reply_queue is None:
+                return
+            inputs = event.data["inputs"]
+            asked = [(question["parameters"], question["dataset"], None if question["input"] is None else inputs[question["input"]]) for question in event.data["questions"]]
+        except (wire.Malformed, LookupError, TypeError) as error:
+            self._log.warning("a question cannot be read: %r", error)
             return
-        if event.type != wire.CHECK or event.reply_queue is None:
-            return
-        inputs = event.data["inputs"]
-        forecasts = [self._forecast(question, inputs) for question in event.data["questions"]]
+        forecasts = [self._forecast(*question) for question in asked]
         self._send(event.reply_queue, wire.write(wire.CHECKED, self._source, {"forecasts": forecasts}, requestid=event.requestid))
 
-    def _forecast(self, question: Mapping[str, Json], inputs: list[Mapping[str, Json]]) -> dict[str, Json]:
-        form = inputs[question["input"]] if question["input"] is not None else None
-        problems: list[dict[str, Json]] = []
-        if self._stage.check is not None:
+    def _forecast(self, parameters: Json, dataset: str, form: Mapping[str, Json] | None) -> dict[str, Json]:
+        problems = [{"pointer": pointer, "message": message} for pointer, message in schema.problems(self._stage.schema, parameters)]
+        if self._stage.check is not None and not problems:
             try:
-                check = StageCheck(question["dataset"], form["graph"] if form else None, bool(form["isExact"]) if form else True)
-                problems = [{"pointer": p.pointer, "message": p.message} for p in self._stage.check(self._stage.read(question["parameters"]), check)]
+                check = StageCheck(dataset, form["graph"] if form else None, bool(form["isExact"]) if form else True)
+                problems = [{"pointer": p.pointer, "message": p.message} for p in self._stage.check(self._stage.read(parameters), check)]
             except Exception:
                 # A check that breaks down says nothing about the parameters.
                 self._log.exception("the check of stage %s broke down", self._stage.name)
@@ -205,6 +219,9 @@ class Worker:
             _check(event.data, self._stage)
         except wire.Malformed as error:
             self._bury(method, properties, body, str(error))
+            return
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            self._bury(method, properties, body, f"it has a value of another type than expected: {error}")
             return
         execution = _Execution(event.data, event.traceparent, method.delivery_tag)
         found = self._store.find_result(event.data["key"])
@@ -244,6 +261,8 @@ class Worker:
 
     def _execute(self, execution: _Execution) -> dict[str, Json]:
         command = execution.command
+        for pointer, message in schema.problems(self._stage.schema, command["parameters"]):
+            raise StageError(f"{self._stage.name}{pointer.replace('/', '.')}: {message}")
         reference = CheckpointRef.of(command["input"]) if command["input"] else None
         slot = str(command["key"]) + (f"-{command['sweepId'].replace('-', '')}" if command["fresh"] else "")
 
@@ -295,17 +314,39 @@ class Worker:
         self._send(queue, wire.write(wire.ANNOUNCED, self._source, {"manifest": self._stage.manifest(), "worker": self._name}))
 
     def _send(self, queue: str, body: bytes) -> None:
+        properties = pika.BasicProperties(content_type=wire.MEDIA_TYPE, delivery_mode=2)
         try:
-            self._channel.basic_publish("", queue, body, pika.BasicProperties(content_type=wire.MEDIA_TYPE, delivery_mode=2), mandatory=True)
+            self._publish(queue, properties, body)
         except pika.exceptions.UnroutableError:
             self._log.warning("nobody reads queue %s; a message to it is lost", queue)
 
+    def _publish(self, queue: str, properties: Any, body: bytes) -> None:
+        """Through the exchange of the queue's name: a user with a right to the broker's default exchange could send to every queue.
+
+        On a channel of its own, since the broker closes the channel where there is no such exchange.
+        """
+        if self._outbox is None or not self._outbox.is_open or self._outbox.connection is not self._connection:
+            self._outbox = self._connection.channel()
+            self._outbox.confirm_delivery()
+        try:
+            self._outbox.basic_publish(queue, "", body, properties, mandatory=True)
+        except pika.exceptions.ChannelClosedByBroker as error:
+            if error.reply_code != _NOT_FOUND:
+                raise
+            raise pika.exceptions.UnroutableError([]) from error
+
     def _bury(self, method: Any, properties: Any, body: bytes, reason: str) -> None:
         """Moves a message that cannot be understood to the dead letters, as it came, with the reason."""
-        properties.headers = {**(properties.headers or {}), "lathe-queue": method.routing_key or wire.stage_queue(self._stage.name, self._stage.version), "lathe-reason": reason}
-        self._channel.basic_publish("", wire.DEAD, body, properties, mandatory=True)
+        properties.headers = {**(properties.headers or {}), "lathe-queue": wire.stage_queue(self._stage.name, self._stage.version), "lathe-reason": reason}
+        self._publish(wire.DEAD, properties, body)
         self._channel.basic_ack(method.delivery_tag)
         self._log.warning("moved a message to the dead letters: %s", reason)
+
+
+def _declare(channel: Any, name: str, arguments: Mapping[str, Json]) -> None:
+    channel.exchange_declare(name, "fanout", durable=True)
+    channel.queue_declare(name, durable=True, arguments=arguments)
+    channel.queue_bind(name, name)
 
 
 def serve(stage: Stage[Any]) -> None:
@@ -344,10 +385,14 @@ def _check(command: Mapping[str, Json], stage: Stage[Any]) -> None:
         else "parameters is no object" if not isinstance(command["parameters"], dict)
         else f"replyTo names no queue of reports" if not _REPORTS.fullmatch(str(command["replyTo"]))
         else "input is no reference to a checkpoint" if command["input"] is not None and not _DIGEST.fullmatch(str(command["input"].get("sha256")))
+        else "attempt is no number from 1 on" if not isinstance(command["attempt"], int) or command["attempt"] < 1
         else f"it is for {command['stage']} version {command['version']}" if (command["stage"], command["version"]) != (stage.name, stage.version)
         else None)
     if problem is not None:
         raise wire.Malformed(problem)
+    for name in ("executionId", "sweepId"):
+        uuid.UUID(command[name])
+    _moment(command["sentAt"])
 
 
 def _failure(error: Exception, stage: str) -> tuple[str | None, str]:
