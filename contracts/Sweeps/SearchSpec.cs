@@ -24,7 +24,7 @@ public sealed record SearchSpec(
     public const int DefaultParallel = 4;
 
     /// <summary>The most trials of a search.</summary>
-    public const int MostTrials = 10_000;
+    public const int MostTrials = 2_000;
 }
 
 /// <summary>What a search is to reach; one of the two names a metric of a stage.</summary>

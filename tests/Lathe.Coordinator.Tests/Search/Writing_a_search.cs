@@ -117,7 +117,7 @@ public sealed class Writing_a_search
 
     [Theory]
     [InlineData("strategy: tpe", "strategy: tpee", 10, 3, "did you mean 'tpe'")]
-    [InlineData("trials: 40", "trials: 0", 11, 3, "from 1 to 10000")]
+    [InlineData("trials: 40", "trials: 0", 11, 3, "from 1 to 2000")]
     [InlineData("  trials: 40\n", "", 9, 1, "the key trials is missing")]
     [InlineData("maximize: validationTop1", "maximize: top1", 12, 18, "test images, which decide nothing; name a figure of held-out training images: validationTop1")]
     [InlineData("minimize: bytes }]", "minimize: byte }]", 12, 48, "did you mean 'bytes'")]
