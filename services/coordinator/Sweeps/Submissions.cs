@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using System.Runtime.ExceptionServices;
 using System.Text.Json;
 using Lathe.Contracts;
 using Microsoft.EntityFrameworkCore;
@@ -124,13 +125,24 @@ internal sealed class Submissions(
         foreach (var id in advancing) await AdvanceAsync(id, stop);
         await using (var database = store.Open())
             searching = await database.Sweeps.Where(s => s.Owner == options.ReplyQueue && s.State == SweepState.Running && s.IsSearching).OrderBy(s => s.SubmittedAt).Select(s => s.Id).ToListAsync(stop);
+        Exception? fault = null;
         foreach (var id in searching)
         {
-            // What a search has chosen may be there already, and the next choice is then due.
-            while (await _searches.RoundAsync(id, stop))
+            try
             {
+                // What a search has chosen may be there already, and the next choice is then due.
+                while (await _searches.RoundAsync(id, stop))
+                {
+                }
+            }
+            catch (Exception e) when (e is not OutOfMemoryException && !stop.IsCancellationRequested)
+            {
+                // One that cannot go on keeps none of the others.
+                fault = e;
             }
         }
+
+        if (fault is not null) ExceptionDispatchInfo.Throw(fault);
     }
 
     /// <summary>Records the executions of all nodes of a sweep whose input exists, some at a time.</summary>
