@@ -20,7 +20,7 @@ internal static class Interruptions
     private static readonly TimeSpan Settled = TimeSpan.FromSeconds(5);
 
     // For stages that would be done with a small network before an order can reach them.
-    private static readonly string?[] Larger = [null, "resnet18", "resnet101"];
+    private static readonly string?[] Larger = [null, "resnet18", "resnet50"];
 
     public static IReadOnlyList<StageCheckOf> All { get; } =
     [
