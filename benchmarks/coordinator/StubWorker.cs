@@ -85,7 +85,8 @@ internal static class StubWorker
         File.WriteAllBytes(Path.Combine(store, output.Sha256[..2], output.Sha256 + CheckpointStore.Extension), new byte[output.Bytes]);
     }
 
-    private static ValueTask SendAsync<T>(IChannel channel, T message) =>
+    /// <summary>Reports to the coordinator.</summary>
+    internal static ValueTask SendAsync<T>(IChannel channel, T message) =>
         channel.BasicPublishAsync(Queues.Coordinator, "", false, new BasicProperties { ContentType = CloudEvent.MediaType, Persistent = true }, Event(message));
 
     private static byte[] Event<T>(T message) => JsonSerializer.SerializeToUtf8Bytes(

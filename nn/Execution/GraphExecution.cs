@@ -76,8 +76,9 @@ internal static class GraphExecution
         var (channels, height, width) = (input.shape[1], input.shape[2], input.shape[3]);
         using var permuted = input.permute(0, 2, 3, 1);
         using var pixels = permuted.contiguous();
+        // Without its offset a view of several images would begin at the first of them.
         // Strides are explicit, because with one channel the strides of permute would look like the usual order.
-        return pixels.as_strided(input.shape, [channels * height * width, 1, width * channels, channels]);
+        return pixels.as_strided(input.shape, [channels * height * width, 1, width * channels, channels], pixels.storage_offset());
     }
 
     private static Tensor Apply(
@@ -143,8 +144,11 @@ internal static class GraphExecution
                 throw new LatheException($"Layer '{node.Name}' is a {node.GetType().Name}, which this version of Lathe cannot run.");
         }
 
-        Tensor Convolve(Tensor image, Conv2d conv, long[] padding) =>
-            F.conv2d(image, Value("weight"), conv.Bias ? Value("bias") : null, Pair(conv.Stride), padding, Pair(conv.Dilation), conv.Groups);
+        Tensor Convolve(Tensor image, Conv2d conv, long[] padding)
+        {
+            using var plain = ReadsBeyond(image, conv, padding) ? PlainStrides(image) : null;
+            return F.conv2d(plain ?? image, Value("weight"), conv.Bias ? Value("bias") : null, Pair(conv.Stride), padding, Pair(conv.Dilation), conv.Groups);
+        }
 
         // Parameters are stored in float32 and converted to the type of the input.
         Tensor Value(string name)
@@ -157,6 +161,22 @@ internal static class GraphExecution
     private static long[] Pair(Extent extent) => [extent.Height, extent.Width];
 
     /// <summary>A border that libtorch's poolings have themselves.</summary>
+    /// <summary>
+    /// Whether libtorch's oneDNN would take values from beside a one-channel image in a batch. It does where the strides say channels last,
+    /// the convolution steps over pixels of a row, and a row has one window: it then takes the order of the values for another.
+    /// </summary>
+    private static bool ReadsBeyond(Tensor image, Conv2d conv, long[] padding) =>
+        image.shape[1] == 1 && conv.Stride.Width > 1
+        && image.shape[3] + (2 * padding[1]) < (conv.Dilation.Width * (conv.Kernel.Width - 1)) + 1 + conv.Stride.Width;
+
+    /// <summary>The same values of a one-channel image, [N, 1, H, W], under the strides of the usual order. Nothing is copied unless there are gaps.</summary>
+    private static Tensor PlainStrides(Tensor image)
+    {
+        var (height, width) = (image.shape[2], image.shape[3]);
+        using var pixels = image.contiguous();
+        return pixels.as_strided(image.shape, [height * width, height * width, width, 1], pixels.storage_offset());
+    }
+
     private static bool IsUsual(Extent kernel, Border padding) =>
         padding.IsSymmetric && padding.Top <= kernel.Height / 2 && padding.Left <= kernel.Width / 2;
 

@@ -34,8 +34,8 @@ public sealed class DependencyArrows
     }
 
     [Fact]
-    public void Contracts_reference_no_package_but_the_analyzers_of_the_sdk() =>
-        Assert.Empty(Repository.Packages("Lathe.Contracts"));
+    public void Contracts_reference_no_package_but_an_analyzer() =>
+        Assert.Equal(["Microsoft.CodeAnalysis.PublicApiAnalyzers"], Repository.Packages("Lathe.Contracts"));
 
     [Theory]
     [InlineData("Lathe.Contracts")]

@@ -27,6 +27,8 @@ _KEPT = {"x-queue-type": "quorum", "x-delivery-limit": 100, "x-dead-letter-excha
 STAGE_ARGUMENTS: dict[str, Json] = {**_KEPT, "x-consumer-timeout": 30 * 24 * 3600 * 1000}
 """Everyone who declares the queue of a stage declares it with the same arguments, or the broker refuses."""
 
+COORDINATOR_ARGUMENTS: dict[str, Json] = _KEPT
+
 DEAD_ARGUMENTS: dict[str, Json] = {"x-queue-type": "quorum"}
 
 

@@ -32,6 +32,7 @@ Json = Any
 
 _PACE = 2.0  # seconds between two reports of progress
 _HEARTBEAT = 4.0  # no worker that computes says nothing for longer
+_NOT_FOUND = 404  # what the broker answers where there is no such queue or exchange
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _REPORTS = re.compile(r"lathe\.[A-Za-z0-9._-]{1,249}")
 
@@ -74,6 +75,7 @@ class Worker:
         self._thread: threading.Thread | None = None
         self._connection: Any = None
         self._channel: Any = None
+        self._outbox: Any = None
 
     def stop(self) -> None:
         """Ends `run`: a running execution saves no more, and its message goes back to its queue."""
@@ -106,7 +108,6 @@ class Worker:
     def announce(self) -> None:
         """Says that the stage exists, and takes no work."""
         self._connection = pika.BlockingConnection(self._parameters)
-        self._channel = self._connection.channel()
         self._announce(wire.COORDINATOR)
         self._connection.close()
 
@@ -115,23 +116,36 @@ class Worker:
         self._channel = channel = self._connection.channel()
         queue = wire.stage_queue(self._stage.name, self._stage.version)
         check = wire.check_queue(self._stage.name, self._stage.version)
-        for name, arguments in ((wire.DEAD, wire.DEAD_ARGUMENTS), (queue, wire.STAGE_ARGUMENTS)):
-            channel.exchange_declare(name, "fanout", durable=True)
-            channel.queue_declare(name, durable=True, arguments=arguments)
-            channel.queue_bind(name, name)
+        self._ensure(wire.DEAD, wire.DEAD_ARGUMENTS)
+        self._ensure(wire.COORDINATOR, wire.COORDINATOR_ARGUMENTS)
+        _declare(channel, queue, wire.STAGE_ARGUMENTS)
         channel.exchange_declare(check, "fanout", durable=True, auto_delete=True)
         channel.queue_declare(check, durable=True, auto_delete=True)
         channel.queue_bind(check, check)
-        own = channel.queue_declare("", exclusive=True).method.queue
+        # Not a name of the broker's choice: the rights of a user name queues by how they begin.
+        own = f"lathe.worker.{socket.gethostname()}.{os.getpid()}.{uuid.uuid4().hex}"
+        channel.queue_declare(own, exclusive=True)
         for broadcast in wire.BROADCASTS:
             channel.exchange_declare(broadcast, "fanout", durable=True)
             channel.queue_bind(own, broadcast)
         channel.basic_qos(prefetch_count=1)
-        channel.confirm_delivery()
         channel.basic_consume(own, self._on_broadcast, auto_ack=True)
         channel.basic_consume(check, self._on_check, auto_ack=True)
         channel.basic_consume(queue, self._on_execute)
         self._announce(wire.COORDINATOR)
+
+    def _ensure(self, name: str, arguments: Mapping[str, Json]) -> None:
+        """Declares a queue that others read, unless it is there: the user of one stage has no right to declare it."""
+        channel = self._connection.channel()
+        try:
+            channel.queue_declare(name, passive=True)
+            channel.close()
+        except pika.exceptions.ChannelClosedByBroker as error:
+            if error.reply_code != _NOT_FOUND:
+                raise
+            channel = self._connection.channel()
+            _declare(channel, name, arguments)
+            channel.close()
 
     def _loop(self) -> None:
         heard = 0.0
@@ -300,17 +314,39 @@ class Worker:
         self._send(queue, wire.write(wire.ANNOUNCED, self._source, {"manifest": self._stage.manifest(), "worker": self._name}))
 
     def _send(self, queue: str, body: bytes) -> None:
+        properties = pika.BasicProperties(content_type=wire.MEDIA_TYPE, delivery_mode=2)
         try:
-            self._channel.basic_publish("", queue, body, pika.BasicProperties(content_type=wire.MEDIA_TYPE, delivery_mode=2), mandatory=True)
+            self._publish(queue, properties, body)
         except pika.exceptions.UnroutableError:
             self._log.warning("nobody reads queue %s; a message to it is lost", queue)
 
+    def _publish(self, queue: str, properties: Any, body: bytes) -> None:
+        """Through the exchange of the queue's name: a user with a right to the broker's default exchange could send to every queue.
+
+        On a channel of its own, since the broker closes the channel where there is no such exchange.
+        """
+        if self._outbox is None or not self._outbox.is_open or self._outbox.connection is not self._connection:
+            self._outbox = self._connection.channel()
+            self._outbox.confirm_delivery()
+        try:
+            self._outbox.basic_publish(queue, "", body, properties, mandatory=True)
+        except pika.exceptions.ChannelClosedByBroker as error:
+            if error.reply_code != _NOT_FOUND:
+                raise
+            raise pika.exceptions.UnroutableError([]) from error
+
     def _bury(self, method: Any, properties: Any, body: bytes, reason: str) -> None:
         """Moves a message that cannot be understood to the dead letters, as it came, with the reason."""
-        properties.headers = {**(properties.headers or {}), "lathe-queue": method.routing_key or wire.stage_queue(self._stage.name, self._stage.version), "lathe-reason": reason}
-        self._channel.basic_publish("", wire.DEAD, body, properties, mandatory=True)
+        properties.headers = {**(properties.headers or {}), "lathe-queue": wire.stage_queue(self._stage.name, self._stage.version), "lathe-reason": reason}
+        self._publish(wire.DEAD, properties, body)
         self._channel.basic_ack(method.delivery_tag)
         self._log.warning("moved a message to the dead letters: %s", reason)
+
+
+def _declare(channel: Any, name: str, arguments: Mapping[str, Json]) -> None:
+    channel.exchange_declare(name, "fanout", durable=True)
+    channel.queue_declare(name, durable=True, arguments=arguments)
+    channel.queue_bind(name, name)
 
 
 def serve(stage: Stage[Any]) -> None:

@@ -6,7 +6,7 @@ using Headers = Lathe.Contracts.Messages.Headers;
 namespace Lathe.Coordinator;
 
 /// <summary>Consumes the reports and announcements of workers from the bus.</summary>
-public sealed class ReportConsumer(ReportInbox inbox, StageCatalog stages, WorkerRoster workers, WorkerTruth truth) :
+internal sealed class ReportConsumer(ReportInbox inbox, StageCatalog stages, WorkerRoster workers, WorkerTruth truth) :
     IConsumer<StageAnnounced>, IConsumer<StageStarted>, IConsumer<StageProgressed>, IConsumer<StageCompleted>, IConsumer<StageFailed>, IConsumer<StageCancelled>
 {
     public async Task Consume(ConsumeContext<StageAnnounced> context)

@@ -16,12 +16,27 @@ internal sealed class Housekeeping(
     /// <param name="stop">Gives up.</param>
     public async Task RoundAsync(bool lookUpAll, CancellationToken stop)
     {
-        await BeatAsync(stop);
-        await dispatcher.FlushAsync(stop);
-        await EndOverdueAsync(stop);
-        await LookAfterSilentAsync(lookUpAll, stop);
-        await ForgetEventsAsync(stop);
-        await LookForWorkersAsync(stop);
+        // One that cannot be done keeps none of the others.
+        var faults = new List<Exception>();
+        foreach (var chore in (Func<Task>[])[
+            () => BeatAsync(stop), () => dispatcher.FlushAsync(stop), () => EndOverdueAsync(stop), () => LookAfterSilentAsync(lookUpAll, stop),
+            () => ForgetEventsAsync(stop), () => LookForWorkersAsync(stop), () => ObserveAsync(stop)])
+        {
+            try
+            {
+                await chore();
+            }
+            catch (Exception e) when (e is not OutOfMemoryException && !stop.IsCancellationRequested)
+            {
+                faults.Add(e);
+            }
+        }
+
+        if (faults.Count > 0) System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(faults[0]);
+    }
+
+    private async Task ObserveAsync(CancellationToken stop)
+    {
         await using var database = store.Open();
         await CoordinatorTelemetry.ObserveAsync(database, options, time.GetUtcNow(), stop);
     }
@@ -75,7 +90,7 @@ internal sealed class Housekeeping(
         {
             var limits = SweepRows.LimitsOf(sweep)!;
             var now = time.GetUtcNow();
-            if (limits.SweepSeconds is { } whole && now - sweep.SubmittedAt > TimeSpan.FromSeconds(whole))
+            if (limits.SweepSeconds is { } whole && (now - sweep.SubmittedAt).TotalSeconds > whole)
             {
                 await changes.MakeAsync(
                     async change =>
@@ -85,7 +100,8 @@ internal sealed class Housekeeping(
                     },
                     stop);
             }
-            else if (limits.ExecutionSeconds is { } most)
+            // A longer time than there is a calendar for has not passed. New submissions cannot ask for one.
+            else if (limits.ExecutionSeconds is { } most && most < (now - DateTimeOffset.UnixEpoch).TotalSeconds)
             {
                 var before = now - TimeSpan.FromSeconds(most);
                 await changes.MakeAsync(
@@ -202,10 +218,15 @@ internal sealed class Housekeeping(
     {
         IReadOnlyDictionary<(string Stage, string Version), QueueLoad> loads;
         await using (var database = store.Open()) loads = await QueueLoad.ReadAsync(database, options, stop);
-        foreach (var ((stage, version), queue) in await QueuesAsync(loads.Where(l => l.Value.IsOpen).Select(l => l.Key), stop))
+        var open = loads.Where(l => l.Value.IsOpen).Select(l => l.Key).ToList();
+        var queues = await QueuesAsync(open, stop);
+        foreach (var (stage, version) in open)
         {
-            if (queue is not null) stages.SetWorker(stage, version, queue.Workers > 0);
+            if (!queues.TryGetValue((stage, version), out var queue)) stages.SetWorker(stage, version, null);
+            else if (queue is not null) stages.SetWorker(stage, version, queue.Workers > 0);
         }
+
+        stages.BrokerAnswers(open.Count == 0 || queues.Count > 0, time.GetUtcNow());
     }
 
     private async Task ForgetEventsAsync(CancellationToken stop)

@@ -100,7 +100,7 @@ internal sealed partial class SweepChange(CoordinatorDatabase database, SweepFac
         var limit = SweepRows.LimitsOf(sweep)?.Failures;
         if (failures >= limit)
         {
-            await StopAsync(sweep, SweepState.Failed, $"stopped, because {failures} executions failed; the limit of failures is {limit}", stop);
+            await StopAsync(sweep, SweepState.Failed, $"stopped, because {(failures == 1 ? "1 execution" : $"{failures} executions")} failed; the limit of failures is {limit}", stop);
             return;
         }
 

@@ -48,6 +48,7 @@ public sealed class A_stage_in_Python(RabbitMqBroker broker) : IClassFixture<Rab
     private readonly string _folder = Directory.CreateTempSubdirectory("lathe-test-").FullName;
     private readonly List<IHost> _workers = [];
     private readonly List<Process> _pythons = [];
+    private readonly HashSet<string> _users = [];
     private readonly System.Text.StringBuilder _log = new();
     private WebApplication? _coordinator;
 
@@ -77,7 +78,7 @@ public sealed class A_stage_in_Python(RabbitMqBroker broker) : IClassFixture<Rab
     public async Task Runs_between_the_stages_of_Lathe_with_columns_and_a_panel_of_its_own()
     {
         await StartAsync();
-        Start("clusterer.py", await File.ReadAllTextAsync(Path.Combine(Checkout.Root, "examples", "stages", "clusterer", "clusterer.py")));
+        await StartAsync("cluster", "clusterer.py", await File.ReadAllTextAsync(Path.Combine(Checkout.Root, "examples", "stages", "clusterer", "clusterer.py")));
 
         var (code, output, errors) = await SubmitAsync("  - train: { epochs: 0 }\n  - cluster: { clusters: [2, 8] }\n  - evaluate\n", "--wait", "--json", "-");
 
@@ -116,7 +117,7 @@ public sealed class A_stage_in_Python(RabbitMqBroker broker) : IClassFixture<Rab
     {
         await StartAsync();
         await File.WriteAllTextAsync(Path.Combine(_folder, "hold"), "");
-        var first = Start("slow.py", Slow);
+        var first = await StartAsync("slow", "slow.py", Slow);
         var (code, output, errors) = await SubmitAsync("  - train: { epochs: 0 }\n  - slow: { steps: 6 }\n");
         Assert.True(code == 0, errors);
         using var http = new HttpClient { BaseAddress = new Uri(Url) };
@@ -132,7 +133,7 @@ public sealed class A_stage_in_Python(RabbitMqBroker broker) : IClassFixture<Rab
         first.Kill();
         await first.WaitForExitAsync();
         File.Delete(Path.Combine(_folder, "hold"));
-        Start("slow.py", Slow);
+        await StartAsync("slow", "slow.py", Slow);
         await Eventually.True(() => StateOf(http) == "completed", "it ends", seconds: 60);
         Assert.Equal(3, JsonElement.Parse(await http.GetStringAsync("/sweeps/s/executions?stage=slow")).GetProperty("executions")[0].GetProperty("metrics").GetProperty("began").GetDouble());
 
@@ -196,12 +197,19 @@ public sealed class A_stage_in_Python(RabbitMqBroker broker) : IClassFixture<Rab
         foreach (var worker in _workers) await worker.StartAsync();
     }
 
-    private Process Start(string name, string program)
+    /// <summary>A worker whose user of the broker has the rights of its stage alone.</summary>
+    private async Task<Process> StartAsync(string stage, string name, string program)
     {
+        if (_users.Add(stage))
+        {
+            await broker.ControlAsync("add_user", stage, "for-tests-only");
+            await broker.ControlAsync(["set_permissions", stage, .. RightsOfAStage.InTheGuide(stage)]);
+        }
+
         File.WriteAllText(Path.Combine(_folder, name), program);
         var start = new ProcessStartInfo(Python, [name]) { WorkingDirectory = _folder, RedirectStandardError = true, RedirectStandardOutput = true };
         Clean(start);
-        start.Environment["LATHE_BROKER"] = broker.Address;
+        start.Environment["LATHE_BROKER"] = broker.Address.Replace("guest:guest", $"{stage}:for-tests-only", StringComparison.Ordinal);
         start.Environment["LATHE_HOME"] = _folder;
         start.Environment["PYTHONPATH"] = Path.Combine(Checkout.Root, "sdk", "python");
         start.Environment["PYTHONDONTWRITEBYTECODE"] = "1";

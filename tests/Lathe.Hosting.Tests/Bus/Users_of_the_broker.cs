@@ -1,4 +1,3 @@
-using System.Text.RegularExpressions;
 using Lathe.Contracts;
 using Lathe.Contracts.Messages;
 using Lathe.Testing;
@@ -9,14 +8,14 @@ namespace Lathe.Hosting.Tests;
 
 /// <summary>The rights that docs/cluster.md gives to the workers of one stage, on a real broker.</summary>
 [Collection(BrokerTests.Name)]
-public sealed partial class Users_of_the_broker(RabbitMqBroker broker) : IAsyncLifetime
+public sealed class Users_of_the_broker(RabbitMqBroker broker) : IAsyncLifetime
 {
     private const string User = "toy-workers";
 
     public async ValueTask InitializeAsync()
     {
         await broker.ControlAsync("add_user", User, "for-tests-only");
-        await broker.ControlAsync(["set_permissions", User, .. Rights("toy")]);
+        await broker.ControlAsync(["set_permissions", User, .. RightsOfAStage.InTheGuide("toy")]);
         // The coordinator starts first: it makes its queue and that of the dead letters.
         await using var client = new BrokerClient(BrokerAddress.Parse(broker.Address));
         await client.DeclareCoordinatorAsync(default);
@@ -104,19 +103,6 @@ public sealed partial class Users_of_the_broker(RabbitMqBroker broker) : IAsyncL
         var refused = await Assert.ThrowsAnyAsync<Exception>(() => action(channel));
         Assert.Equal(Constants.AccessRefused, (refused as OperationInterruptedException)?.ShutdownReason?.ReplyCode ?? (refused as AlreadyClosedException)?.ShutdownReason?.ReplyCode ?? 0);
     }
-
-    /// <summary>The patterns that the guide shows for the workers of prune: configure, write, read.</summary>
-    private static string[] Rights(string stage)
-    {
-        var guide = File.ReadAllText(Path.Combine(Checkout.Root, "docs", "cluster.md"));
-        var line = SetPermissions().Match(guide);
-        Assert.True(line.Success, "docs/cluster.md shows no rabbitmqctl set_permissions for prune");
-        // Reports of these tests go to queues of another name than those of lathe run.
-        return [.. line.Groups.Values.Skip(1).Select(g => g.Value.Replace("prune", stage, StringComparison.Ordinal).Replace("lathe\\.run", "lathe\\.test", StringComparison.Ordinal))];
-    }
-
-    [GeneratedRegex(@"rabbitmqctl set_permissions prune '([^']+)' \\\s+'([^']+)' \\\s+'([^']+)'")]
-    private static partial Regex SetPermissions();
 
     private sealed class AsyncEventingBasicConsumerOfNothing(IChannel channel) : AsyncDefaultBasicConsumer(channel);
 }

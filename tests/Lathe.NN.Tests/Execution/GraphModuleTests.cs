@@ -53,6 +53,26 @@ public sealed class GraphModuleTests : IDisposable
         Assert.True(module.Buffers["bn1.running_mean"].allclose(bn1.running_mean!, 1e-5, 1e-7));
     }
 
+    public static TheoryData<int, int> Channels => new() { { 1, 1 }, { 1, 16 }, { 2, 1 }, { 2, 2 } };
+
+    [Theory]
+    [MemberData(nameof(Channels))]
+    public void A_convolution_of_a_batch_computes_what_it_does_of_each_image_alone(int channels, int outputs)
+    {
+        foreach (var (height, width) in ((int, int)[])[(6, 1), (1, 6), (7, 2), (5, 5)])
+        foreach (var (kernel, stride, padding) in ((Extent, Extent, Border)[])[
+            (new(1, 2), new(1, 2), 1), (new(2, 2), new(1, 3), 1), (new(3, 3), new(2, 2), 1), (new(3, 3), new(3, 1), 1), (new(1, 1), new(1, 2), 0), (new(2, 1), new(1, 3), 1)])
+        {
+            var conv = new Conv2d("conv", ["input"], channels, outputs, kernel, stride, padding, Bias: true);
+            var flat = new Flatten("flat", ["conv"]);
+            using var module = GraphModule.Create(new NetworkGraph("one", new TensorShape(channels, height, width), [conv, flat], "flat"), 3);
+            var images = randn([3, channels, height, width], generator: new Generator(1));
+            var batch = module.Forward(images, training: false);
+            var alone = cat([.. Enumerable.Range(0, 3).Select(i => module.Forward(images.narrow(0, i, 1), training: false))], 0);
+            Assert.True(batch.allclose(alone, 1e-4, 1e-5), $"{height} x {width}, {kernel}, {stride}, {padding}");
+        }
+    }
+
     [Fact]
     public void Every_kind_of_layer_runs()
     {
