@@ -155,7 +155,7 @@ public sealed class Keeping_to_the_protocol(RabbitMqBroker broker) : IClassFixtu
         public ProtocolScene(RabbitMqBroker broker)
         {
             _broker = broker;
-            SmallFashion.Write(Path.Combine(Root, "data"), train: 1024, test: 4000);
+            SmallFashion.Write(Path.Combine(Root, "data"), train: 1024, test: 10_000);
         }
 
         public string Root { get; } = Directory.CreateTempSubdirectory("lathe-protocol-").FullName;
