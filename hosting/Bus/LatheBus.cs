@@ -9,7 +9,7 @@ using Microsoft.Extensions.Hosting;
 namespace Lathe.Hosting;
 
 /// <summary>Puts one bus into a process: RabbitMQ where the settings name a broker, in memory otherwise.</summary>
-public static class LatheBus
+internal static class LatheBus
 {
     /// <summary>
     /// How long work that runs at SIGTERM has to reach the end of a batch and to save its state. Shorter than <see cref="HostStop"/>, so that the message is back in its queue

@@ -59,6 +59,7 @@ public static class CoordinatorHost
         services.AddSingleton<SweepQueries>();
         services.AddSingleton<StageCatalog>();
         services.AddSingleton<WorkerRoster>();
+        services.AddSingleton<WorkerTruth>();
         services.AddSingleton<IStageBus, SenderBus>();
         services.AddSingleton<Func<string, DataRef>>(name => DataFingerprint.Find(name, settings));
         services.AddSingleton<Orchestrator>();
