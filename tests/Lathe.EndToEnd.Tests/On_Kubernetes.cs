@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Lathe.Contracts;
 using Lathe.Contracts.Messages;
 using Lathe.Coordinator;
 using Lathe.Hosting;
@@ -153,6 +154,17 @@ public sealed class On_Kubernetes
         var pods = Manifests.Objects(Manifests.Text(place)).Where(o => o.Kind() == "ScaledJob" || o.Name() == "coordinator").SelectMany(ManifestRules.Pods).ToList();
         Assert.Equal(Stages.Length + 1, pods.Count);
         Assert.All(pods, pod => Assert.True(LatheBus.HostStop.TotalSeconds < long.Parse(pod.Word("spec.terminationGracePeriodSeconds")!, CultureInfo.InvariantCulture), "Kubernetes kills a process that still ends by itself"));
+    }
+
+    [Fact]
+    public async Task Migrations_prepare_the_database_without_a_broker_and_end()
+    {
+        using var folder = new RenderedFiles();
+        var home = Path.GetDirectoryName(folder.Write("mark", ""))!;
+        await Assert.ThrowsAsync<LatheException>(() => CoordinatorStore.ForReadingAsync(DatabaseAddress.In(home), TestContext.Current.CancellationToken));
+        Assert.Equal(0, await CoordinatorHost.RunAsync([CoordinatorHost.MigrateOption, "--home", home]));
+        await CoordinatorStore.ForReadingAsync(DatabaseAddress.In(home), TestContext.Current.CancellationToken);
+        Assert.Equal(StageHost.UserError, await CoordinatorHost.RunAsync([CoordinatorHost.MigrateOption, "--hoem", home]));
     }
 
     [Fact]
