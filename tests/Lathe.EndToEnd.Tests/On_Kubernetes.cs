@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
-using Lathe.Contracts;
 using Lathe.Contracts.Messages;
 using Lathe.Coordinator;
 using Lathe.Hosting;
@@ -161,9 +160,10 @@ public sealed class On_Kubernetes
     {
         using var folder = new RenderedFiles();
         var home = Path.GetDirectoryName(folder.Write("mark", ""))!;
-        await Assert.ThrowsAsync<LatheException>(() => CoordinatorStore.ForReadingAsync(DatabaseAddress.In(home), TestContext.Current.CancellationToken));
+        var store = new CoordinatorStore(DatabaseAddress.In(home));
+        Assert.False(await store.ExistsAsync(TestContext.Current.CancellationToken));
         Assert.Equal(0, await CoordinatorHost.RunAsync([CoordinatorHost.MigrateOption, "--home", home]));
-        await CoordinatorStore.ForReadingAsync(DatabaseAddress.In(home), TestContext.Current.CancellationToken);
+        Assert.True(await store.ExistsAsync(TestContext.Current.CancellationToken));
         Assert.Equal(StageHost.UserError, await CoordinatorHost.RunAsync([CoordinatorHost.MigrateOption, "--hoem", home]));
     }
 
