@@ -9,7 +9,7 @@ import { Crumbs, FaultNote, Loading, say, useTitle } from '../ui.js';
 
 /** @import { Problem, Schema, StageManifest, SweepCheck, SweepForecast, SweepSpec } from '../types' */
 
-/** @typedef {{ name: string, summary?: string, dataset?: string, parameters?: number, place?: string | null }} Named a model or a data set */
+/** @typedef {{ name: string, summary?: string, dataset?: string, parameters?: number, isHere?: boolean }} Named a model or a data set */
 /** @typedef {{ priority: number, fresh: boolean, parallel: string }} Options */
 /** @typedef {{ from: 'form', spec: SweepSpec } | { from: 'text', yaml: string }} Draft what was changed last */
 
@@ -48,9 +48,9 @@ function usual(stages, models, datasets) {
   const starts = stages.filter(s => s.input === 'model' && s.output === 'checkpoint').slice(0, 1);
   const measures = stages.filter(s => s.output === 'metrics');
   // The smallest model whose data set is there.
-  const isThere = (/** @type {string | undefined} */ name) => datasets.some(d => d.name === name && d.place != null);
+  const isThere = (/** @type {string | undefined} */ name) => datasets.some(d => d.name === name && d.isHere);
   const model = [...models].sort((a, b) => Number(isThere(b.dataset)) - Number(isThere(a.dataset)) || (a.parameters ?? 0) - (b.parameters ?? 0))[0];
-  const dataset = model && isThere(model.dataset) ? model.dataset : (datasets.find(d => d.place != null) ?? datasets[0])?.name;
+  const dataset = model && isThere(model.dataset) ? model.dataset : (datasets.find(d => d.isHere) ?? datasets[0])?.name;
   return {
     name: 'my-sweep', models: model ? [model.name] : [], datasets: dataset ? [dataset] : [], seeds: [1],
     stages: [...starts, ...measures].map(s => ({ stage: s.name, parameters: {} })),
