@@ -53,6 +53,7 @@ internal static class PlanCommand
         var forecast = await ForecastAsync(call, settings, store, submission, limit, why, stop);
         foreach (var note in forecast.Notes) terminal.Say($"note: {note}");
         if (forecast.Problems.Count > 0) throw document.Sources.Fault(forecast.Problems);
+        foreach (var line in ForecastText.Space(forecast)) terminal.Line(line);
         foreach (var content in ForecastText.Of(forecast, all ? int.MaxValue : SweepOverview.Many)) terminal.Write(content);
         foreach (var line in ForecastText.Rest(forecast, why, all ? int.MaxValue : SweepOverview.Many)) terminal.Line(line);
         terminal.Line(ForecastText.Summary(forecast));

@@ -42,7 +42,7 @@ internal static class SubmitCommand
 
     public static Option<string[]> Set() => new("--set")
     {
-        Description = "Set a parameter in every stage of a name, or seed=, model=, dataset=, threads=, device=, name=, priority=, share=, weight=. A list is an axis: prune.multiplications=[0.5,0.25]",
+        Description = "Set a parameter in every stage of a name, or seed=, model=, dataset=, threads=, device=, name=, priority=, share=, weight=, search.KEY=. A list is an axis: prune.multiplications=[0.5,0.25]",
         HelpName = "STAGE.PARAMETER=VALUE",
     };
 

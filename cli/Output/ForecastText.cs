@@ -30,6 +30,17 @@ internal static class ForecastText
         yield return Tree(forecast, sizes, most);
     }
 
+    /// <summary>What a search chooses from, and its first trials; nothing for a grid.</summary>
+    public static IEnumerable<string> Space(SweepForecast forecast)
+    {
+        if (forecast.Search is not { } search) yield break;
+        yield return $"search: {search.Strategy}, {Figures.Count(search.Trials)} trials, {search.Parallel} at a time, over";
+        foreach (var axis in search.Axes) yield return $"  {axis.Name}: {axis.Range.GetRawText()}";
+        yield return $"the first {search.First.Count} trials, whose executions are listed here; the others depend on their results:";
+        foreach (var (number, trial) in search.First.Index())
+            yield return $"  {number}: {string.Join(", ", trial.Values.Select(v => $"{v.Key} {v.Value.GetRawText()}"))}{(trial.Refused is { } refused ? $" (left out: {refused})" : "")}";
+    }
+
     /// <summary>How many are not listed; and what differs from the nearest earlier execution, one line for each execution that would be computed.</summary>
     public static IEnumerable<string> Rest(SweepForecast forecast, bool isAsked, int most)
     {

@@ -15,6 +15,18 @@ public enum Better
     Lower,
 }
 
+/// <summary>Images that a metric was measured on.</summary>
+public enum DataSplit
+{
+    Training,
+
+    /// <summary>Training images that were held out.</summary>
+    Validation,
+
+    /// <summary>Test images. They decide nothing: a search refuses such a metric as its objective.</summary>
+    Test,
+}
+
 /// <summary>How a metric's value is written for people.</summary>
 public enum MetricFormat
 {
@@ -78,4 +90,8 @@ public sealed record MetricDescriptor(
     /// <summary>Name of the metric that holds the upper end of it.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? HighName { get; init; }
+
+    /// <summary>Images that it was measured on; null: none, or its author does not say.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DataSplit? Split { get; init; }
 }

@@ -3,7 +3,7 @@ using System.Text.Json.Serialization;
 
 namespace Lathe.Contracts;
 
-/// <summary>A sweep as its author wrote it. Every list is an axis of the grid.</summary>
+/// <summary>A sweep as its author wrote it. Every list is an axis of the grid, or of the search.</summary>
 /// <param name="Name">Shown to people; need not be unique.</param>
 /// <param name="Models">Zoo names, or networks of the store (<see cref="StoredModel"/>).</param>
 /// <param name="Datasets">Data set names.</param>
@@ -16,6 +16,10 @@ namespace Lathe.Contracts;
 /// Kind of processor that computes, <see cref="DeviceKind.Cpu"/> or <see cref="DeviceKind.Cuda"/>: a worker of another kind refuses. Null: whichever
 /// the worker has.
 /// </param>
+/// <param name="Zip">
+/// Groups of axes that advance together instead of making a product, each named <c>STAGE.PARAMETER</c>; the second stage of a name is <c>STAGE#2</c>. Null: none.
+/// </param>
+/// <param name="Search">Chooses what runs, in place of the whole grid; null: all of it runs.</param>
 public sealed record SweepSpec(
     string Name,
     IReadOnlyList<string> Models,
@@ -23,7 +27,9 @@ public sealed record SweepSpec(
     IReadOnlyList<long> Seeds,
     IReadOnlyList<StageSpec> Stages,
     int? Threads = null,
-    DeviceKind? Device = null)
+    DeviceKind? Device = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<IReadOnlyList<string>>? Zip = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] SearchSpec? Search = null)
 {
     /// <summary>The most that <see cref="Threads"/> may be.</summary>
     public const int MostThreads = 1024;
@@ -31,12 +37,16 @@ public sealed record SweepSpec(
 
 /// <summary>One stage of a sweep.</summary>
 /// <param name="Stage">Name of a stage, as in its manifest.</param>
-/// <param name="Parameters">JSON object; where the schema has a scalar, a list of scalars is an axis. Left out: all have their defaults.</param>
+/// <param name="Parameters">
+/// JSON object; where the schema has a scalar, a list of scalars is an axis, and in a search a range such as <c>{ "uniform": [0, 1] }</c> may stand. Left out: all have their defaults.
+/// </param>
 public sealed record StageSpec(string Stage, JsonElement Parameters)
 {
     private static readonly JsonElement None = JsonElement.Parse("{}");
 
-    /// <summary>JSON object; where the schema has a scalar, a list of scalars is an axis. Left out: all have their defaults.</summary>
+    /// <summary>
+    /// JSON object; where the schema has a scalar, a list of scalars is an axis, and in a search a range such as <c>{ "uniform": [0, 1] }</c> may stand. Left out: all have their defaults.
+    /// </summary>
     public JsonElement Parameters { get; init; } = Parameters.ValueKind == JsonValueKind.Undefined ? None : Parameters;
 }
 

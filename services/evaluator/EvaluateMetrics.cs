@@ -12,19 +12,19 @@ public static class EvaluateMetrics
     [
         new("top1", "top-1", "%", MetricFormat.Percent, Better.Higher, IsColumn: true, DenseName: "top1Dense", Description: "test images classified right", Rank: 10)
         {
-            LongTitle = "top-1 %", LowName = "top1Low", HighName = "top1High",
+            LongTitle = "top-1 %", LowName = "top1Low", HighName = "top1High", Split = DataSplit.Test,
         },
-        new("top5", "top-5", "%", MetricFormat.Percent, Better.Higher, DenseName: "top5Dense", Description: "class among the five likeliest"),
-        new("changedPredictions", "changed", "%", MetricFormat.Percent, IsColumn: true, Description: "answers unlike the dense network's", Rank: 110),
-        new("loss", "loss", "", MetricFormat.Number, Better.Lower, DenseName: "lossDense", Description: "mean cross-entropy"),
+        new("top5", "top-5", "%", MetricFormat.Percent, Better.Higher, DenseName: "top5Dense", Description: "class among the five likeliest") { Split = DataSplit.Test },
+        new("changedPredictions", "changed", "%", MetricFormat.Percent, IsColumn: true, Description: "answers unlike the dense network's", Rank: 110) { Split = DataSplit.Test },
+        new("loss", "loss", "", MetricFormat.Number, Better.Lower, DenseName: "lossDense", Description: "mean cross-entropy") { Split = DataSplit.Test },
         .. SizeMetrics.All,
         new("peakActivationBytes", "peak KiB", "", MetricFormat.Bytes, Better.Lower, IsColumn: true, DenseName: "peakActivationBytesDense",
             Description: "activations of one image", Rank: 100)
         {
             LongTitle = "bytes of activations at the peak",
         },
-        new("top1FixedPoint", "fixed-point", "%", MetricFormat.Percent, Better.Higher, Description: "top-1 without floats"),
-        new("changedFixedPoint", "fixed-point changed", "%", MetricFormat.Percent, Description: "answers unlike the network's in floats"),
+        new("top1FixedPoint", "fixed-point", "%", MetricFormat.Percent, Better.Higher, Description: "top-1 without floats") { Split = DataSplit.Test },
+        new("changedFixedPoint", "fixed-point changed", "%", MetricFormat.Percent, Description: "answers unlike the network's in floats") { Split = DataSplit.Test },
         new("modelBytesFixedPoint", "engine KiB", "", MetricFormat.Bytes, Better.Lower, Description: "weights, maps and tables of the fixed-point engine"),
         new("workspaceBytesFixedPoint", "workspace KiB", "", MetricFormat.Bytes, Better.Lower, Description: "what the engine needs to work in"),
         .. LatencyComparison.BatchSizes.Select(batch => new MetricDescriptor(
@@ -44,7 +44,7 @@ public static class EvaluateMetrics
         Share("top1High", "top-1 to", "upper end of the 95% interval of top-1"),
         Share("top1Dense", "dense top-1", "top-1 of the dense network"),
         Share("top5Dense", "dense top-5", "top-5 of the dense network"),
-        new("lossDense", "dense loss", Description: "loss of the dense network"),
+        new("lossDense", "dense loss", Description: "loss of the dense network") { Split = DataSplit.Test },
         new("parametersRatio", "params left", Format: MetricFormat.Ratio, Description: "parameters over those of the dense network"),
         new("multiplicationsRatio", "mults left", Format: MetricFormat.Ratio, Description: "multiplications over those of the dense network"),
         new("bytesDense", "dense KiB", Format: MetricFormat.Bytes, Description: "stored tensors of the dense network"),
@@ -53,7 +53,7 @@ public static class EvaluateMetrics
         .. LatencyComparison.BatchSizes.SelectMany(Times),
     ];
 
-    private static MetricDescriptor Share(string name, string title, string description) => new(name, title, "%", MetricFormat.Percent, Description: description);
+    private static MetricDescriptor Share(string name, string title, string description) => new(name, title, "%", MetricFormat.Percent, Description: description) { Split = DataSplit.Test };
 
     private static IEnumerable<MetricDescriptor> Times(int batch)
     {

@@ -22,7 +22,7 @@ public sealed class PruneStage : IStage<PruneParameters>
             .. SizeMetrics.All,
             new("parametersRatio", "params left", Format: MetricFormat.Ratio, Better: Better.Lower, Description: "Parameters over those of the network that entered."),
             new("multiplicationsRatio", "mults left", Format: MetricFormat.Ratio, Better: Better.Lower, Description: "Multiplications over those of the network that entered."),
-            new("validationTop1", "validation top-1", "%", MetricFormat.Percent, Better.Higher, Description: "Accuracy on the held-out training images."),
+            new("validationTop1", "validation top-1", "%", MetricFormat.Percent, Better.Higher, Description: "Accuracy on the held-out training images.") { Split = DataSplit.Validation },
             new("gatesClosed", "gates closed", Format: MetricFormat.Count, Description: "Times that training closed a channel's gate."),
             new("gatesReopened", "gates reopened", Format: MetricFormat.Count, Description: "Times that training opened a closed gate again."),
             new("gatesClosedByFinish", "closed by finish", Format: MetricFormat.Count, Description: "Channels that the exact finish closed to meet the budget."),

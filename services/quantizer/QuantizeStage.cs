@@ -27,8 +27,8 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
         [
             .. SizeMetrics.All,
             new("residual", "residual", Better: Better.Lower, Description: "Root mean square distance of the weights from their modes before rounding, in steps."),
-            new("validationTop1Before", "validation top-1 before rounding", "%", MetricFormat.Percent, Better.Higher, Description: "Accuracy on the held-out training images before the weights are rounded."),
-            new("validationTop1After", "validation top-1", "%", MetricFormat.Percent, Better.Higher, Description: "Accuracy on the held-out training images with rounded weights."),
+            new("validationTop1Before", "validation top-1 before rounding", "%", MetricFormat.Percent, Better.Higher, Description: "Accuracy on the held-out training images before the weights are rounded.") { Split = DataSplit.Validation },
+            new("validationTop1After", "validation top-1", "%", MetricFormat.Percent, Better.Higher, Description: "Accuracy on the held-out training images with rounded weights.") { Split = DataSplit.Validation },
             new("movedFromTies", "moved from ties", Format: MetricFormat.Count, Description: "Biases moved so that no sum lies halfway between two whole numbers."),
         ]);
 

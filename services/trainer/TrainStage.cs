@@ -20,9 +20,9 @@ public sealed class TrainStage : IStage<TrainParameters>
         "train", "4", "Training from seeded weights, or from those of a file", StageInput.Model, StageOutput.Checkpoint, Metrics:
         [
             .. SizeMetrics.All,
-            new("trainingLoss", "training loss", Better: Better.Lower, Description: "Mean loss over the training images of the last epoch."),
-            new("trainingTop1", "training top-1", "%", MetricFormat.Percent, Better.Higher, Description: "Accuracy on the training images of the last epoch."),
-            new("validationTop1", "validation top-1", "%", MetricFormat.Percent, Better.Higher, Description: "Accuracy on the held-out training images."),
+            new("trainingLoss", "training loss", Better: Better.Lower, Description: "Mean loss over the training images of the last epoch.") { Split = DataSplit.Training },
+            new("trainingTop1", "training top-1", "%", MetricFormat.Percent, Better.Higher, Description: "Accuracy on the training images of the last epoch.") { Split = DataSplit.Training },
+            new("validationTop1", "validation top-1", "%", MetricFormat.Percent, Better.Higher, Description: "Accuracy on the held-out training images.") { Split = DataSplit.Validation },
         ]);
 
     public static IReadOnlyList<ParameterProblem> Check(TrainParameters parameters, StageCheck context)

@@ -41,7 +41,9 @@ internal static class Stages
     ];
 
     private static IReadOnlyList<MetricDescriptor> Measured =>
-        [new("top1", "top-1", "%", MetricFormat.Percent, Better.Higher, IsColumn: true, DenseName: "top1Dense", Rank: 10), new("loss", "loss", Better: Better.Lower)];
+        [new("top1", "top-1", "%", MetricFormat.Percent, Better.Higher, IsColumn: true, DenseName: "top1Dense", Rank: 10) { Split = DataSplit.Test }, new("loss", "loss", Better: Better.Lower)];
+
+    private static MetricDescriptor Validated => new("validationTop1", "validation top-1", "%", MetricFormat.Percent, Better.Higher) { Split = DataSplit.Validation };
 
     /// <param name="stages">Each as <c>train: {...}</c> in its JSON parts.</param>
     public static SweepSpec Sweep(params (string Stage, string Parameters)[] stages) =>
@@ -52,5 +54,5 @@ internal static class Stages
     public static SweepPlan Plan(SweepSpec sweep) => SweepPlanner.Plan(sweep, All);
 
     private static StageManifest Manifest(string name, StageInput input, StageOutput output, string schema) =>
-        new(name, "1", $"Test stage {name}.", input, output, Json(schema), Metrics: output == StageOutput.Metrics ? [.. Measured, .. Sizes] : Sizes);
+        new(name, "1", $"Test stage {name}.", input, output, Json(schema), Metrics: output == StageOutput.Metrics ? [.. Measured, .. Sizes] : [.. Sizes, Validated]);
 }

@@ -29,4 +29,8 @@ public sealed record PlannedExecution(
 /// <summary>The plan of a sweep: a tree, or its problems.</summary>
 /// <param name="Executions">Parents before children; empty if there are problems.</param>
 /// <param name="Problems">Empty if the sweep can run.</param>
-public sealed record SweepPlan(IReadOnlyList<PlannedExecution> Executions, IReadOnlyList<SweepProblem> Problems);
+public sealed record SweepPlan(IReadOnlyList<PlannedExecution> Executions, IReadOnlyList<SweepProblem> Problems)
+{
+    /// <summary>The search that the tree has the first trials of; null: the sweep is a grid, and the tree is all of it.</summary>
+    internal PlannedSearch? Search { get; init; }
+}

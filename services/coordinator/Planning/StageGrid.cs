@@ -6,7 +6,7 @@ using Lathe.Hosting;
 namespace Lathe.Coordinator;
 
 /// <summary>
-/// The points of one stage: the product of its list-valued parameters, in the order they were written, the last one fastest.
+/// The points of one stage: the product of its list-valued parameters, in the order they were written, the last one fastest. Those of a group advance together, here and in later stages.
 /// </summary>
 internal sealed class StageGrid
 {
@@ -14,11 +14,13 @@ internal sealed class StageGrid
     private readonly StageManifest _manifest;
     private readonly JsonElement _schema;
     private readonly string? _model;
+    private readonly IReadOnlyList<ZippedAxis> _zipped;
     private readonly List<Parameter> _parameters = [];
 
-    private StageGrid(string path, StageManifest manifest)
+    private StageGrid(string path, StageManifest manifest, IReadOnlyList<ZippedAxis> zipped)
     {
         _path = path;
+        _zipped = zipped;
         _manifest = manifest;
         _schema = manifest.ParametersSchema ?? JsonSerializer.SerializeToElement(new { type = "object" });
         _model = manifest.Input == StageInput.Model ? ParametersSchema.Marked(_schema, SweepModelAttribute.Keyword) : null;
@@ -28,18 +30,29 @@ internal sealed class StageGrid
     public bool TakesModel => _model is not null;
 
     /// <summary>How many points there are, in double so that no product overflows.</summary>
-    public double Count => _parameters.Aggregate(1.0, (product, parameter) => product * parameter.Values.Count);
+    /// <param name="chosen">Groups of which an earlier stage has chosen; receives those of this stage.</param>
+    public double Count(HashSet<int> chosen) =>
+        _parameters.Aggregate(1.0, (product, parameter) => parameter.Group is { } group && !chosen.Add(group) ? product : product * parameter.Values.Count);
+
+    /// <summary>True where the stage has the first axis of a group.</summary>
+    /// <param name="zipped">Groups of which an earlier stage has chosen.</param>
+    public bool Chooses(IReadOnlyDictionary<int, int> zipped) => _parameters.Exists(p => p.Group is { } group && !zipped.ContainsKey(group));
+
+    /// <summary>True for a list where the schema has a scalar.</summary>
+    public static bool IsAxis(StageManifest? manifest, string parameter, JsonElement value) =>
+        value.ValueKind == JsonValueKind.Array && manifest?.ParametersSchema is { } schema && Property(schema, parameter) is { } property && !TakesArray(property);
 
     /// <summary>Reads a stage's parameters and collects their problems.</summary>
     /// <param name="path">JSON pointer of the stage, <c>/stages/1/prune</c>.</param>
     /// <param name="manifest">The stage, with its schema.</param>
     /// <param name="parameters">As the author wrote them.</param>
     /// <param name="models">Models of the sweep.</param>
+    /// <param name="zipped">Axes of this stage that advance with others.</param>
     /// <param name="problems">Receives the problems.</param>
     public static StageGrid Read(
-        string path, StageManifest manifest, JsonElement parameters, IReadOnlyList<string> models, List<SweepProblem> problems)
+        string path, StageManifest manifest, JsonElement parameters, IReadOnlyList<string> models, IReadOnlyList<ZippedAxis> zipped, List<SweepProblem> problems)
     {
-        var grid = new StageGrid(path, manifest);
+        var grid = new StageGrid(path, manifest, zipped);
         var before = problems.Count;
         switch (parameters.ValueKind)
         {
@@ -60,24 +73,53 @@ internal sealed class StageGrid
     /// <summary>Every point with its defaults, in order, no two the same.</summary>
     /// <param name="models">Models of the sweep.</param>
     /// <param name="model">Index of the branch's model.</param>
-    public IReadOnlyList<GridPoint> Points(IReadOnlyList<string> models, int model)
+    /// <param name="zipped">Index of the value that earlier stages have chosen, by group.</param>
+    public IReadOnlyList<GridPoint> Points(IReadOnlyList<string> models, int model, IReadOnlyDictionary<int, int> zipped)
     {
         var points = new List<GridPoint>();
         var seen = new HashSet<string>(StringComparer.Ordinal);
-        var chosen = new int[_parameters.Count];
+        var axes = Axes(zipped);
+        var at = new int[axes.Count];
         do
         {
+            var chosen = new int[_parameters.Count];
+            var groups = new SortedDictionary<int, int>(zipped.ToDictionary());
+            foreach (var (axis, value) in axes.Zip(at))
+            {
+                foreach (var parameter in axis.Parameters) chosen[parameter] = axis.First + value;
+                if (axis.Group is { } group) groups[group] = axis.First + value;
+            }
+
             var point = ParametersSchema.WithDefaults(_schema, Point(chosen, models[model]));
-            if (seen.Add(CanonicalJson.Write(point))) points.Add(new GridPoint(point, Places(chosen, model)));
+            // The same point with other values of a group has other children.
+            if (seen.Add($"{string.Join(',', groups.Values)} {CanonicalJson.Write(point)}")) points.Add(new GridPoint(point, Places(chosen, model), groups));
         }
-        while (Next(chosen));
+        while (Next(at, axes));
         return points;
+    }
+
+    /// <summary>What varies by itself: a parameter, or all parameters of a group.</summary>
+    private List<Axis> Axes(IReadOnlyDictionary<int, int> zipped)
+    {
+        var axes = new List<Axis>();
+        for (var i = 0; i < _parameters.Count; i++)
+        {
+            var parameter = _parameters[i];
+            if (parameter.Group is { } group && axes.Find(a => a.Group == group) is { } known) known.Parameters.Add(i);
+            else if (parameter.Group is { } other && zipped.TryGetValue(other, out var chosen)) axes.Add(new Axis(other, [i], chosen, 1));
+            else axes.Add(new Axis(parameter.Group, [i], 0, parameter.Values.Count));
+        }
+
+        return axes;
     }
 
     private void Add(JsonProperty property, List<SweepProblem> problems)
     {
         var path = _path + JsonPointer.Of(property.Name);
-        var isAxis = property.Value.ValueKind == JsonValueKind.Array && Property(property.Name) is { } schema && !TakesArray(schema);
+        var isAxis = IsAxis(_manifest, property.Name, property.Value);
+        if (SearchRange.PlaceIn(property.Value) is { } range)
+            problems.Add(new SweepProblem(path + range, "is a range to search, and the sweep has no search; add 'search: { strategy: tpe, trials: 50, objectives: [...] }', or write a list of values"));
+        var zipped = _zipped.FirstOrDefault(z => z.Parameter == property.Name);
         var written = isAxis ? property.Value.EnumerateArray().ToList() : [property.Value];
         if (written.Count == 0) problems.Add(new SweepProblem(path, "an empty list leaves nothing to run; expected one value or more"));
         if (property.Name == _model)
@@ -91,7 +133,7 @@ internal sealed class StageGrid
             var place = isAxis ? $"{path}/{i}" : path;
             try
             {
-                if (seen.Add(CanonicalJson.Write(written[i]))) values.Add((written[i], place));
+                if (seen.Add(CanonicalJson.Write(written[i])) || zipped is not null) values.Add((written[i], place));
             }
             catch (ArgumentException e)
             {
@@ -99,7 +141,7 @@ internal sealed class StageGrid
             }
         }
 
-        _parameters.Add(new Parameter(property.Name, values));
+        _parameters.Add(new Parameter(property.Name, values, zipped?.Group));
     }
 
     /// <summary>Checks every value of every axis together with the first values of the other axes, and every model.</summary>
@@ -144,21 +186,21 @@ internal sealed class StageGrid
         return JsonSerializer.SerializeToElement(point);
     }
 
-    /// <summary>Counts up with the last parameter fastest; false after the last point.</summary>
-    private bool Next(int[] chosen)
+    /// <summary>Counts up with the last axis fastest; false after the last point.</summary>
+    private static bool Next(int[] at, List<Axis> axes)
     {
-        for (var i = chosen.Length - 1; i >= 0; i--)
+        for (var i = at.Length - 1; i >= 0; i--)
         {
-            if (++chosen[i] < _parameters[i].Values.Count) return true;
-            chosen[i] = 0;
+            if (++at[i] < axes[i].Count) return true;
+            at[i] = 0;
         }
 
         return false;
     }
 
-    private JsonElement? Property(string name) =>
-        _schema.ValueKind == JsonValueKind.Object
-        && _schema.TryGetProperty("properties", out var properties)
+    private static JsonElement? Property(JsonElement schema, string name) =>
+        schema.ValueKind == JsonValueKind.Object
+        && schema.TryGetProperty("properties", out var properties)
         && properties.TryGetProperty(name, out var property)
             ? property
             : null;
@@ -174,11 +216,19 @@ internal sealed class StageGrid
     }
 
     /// <param name="Name">As written.</param>
-    /// <param name="Values">Distinct values (one if the parameter is no axis), each with its place in the file.</param>
-    private sealed record Parameter(string Name, List<(JsonElement Value, string Path)> Values);
+    /// <param name="Values">Values (one if the parameter is no axis), each with its place in the file. Distinct, unless the axis advances with others.</param>
+    /// <param name="Group">Group of axes that it advances with; null: none.</param>
+    private sealed record Parameter(string Name, List<(JsonElement Value, string Path)> Values, int? Group);
+
+    /// <param name="Group">Number of the group; null: one parameter by itself.</param>
+    /// <param name="Parameters">Their numbers.</param>
+    /// <param name="First">Index of the first value.</param>
+    /// <param name="Count">Number of values.</param>
+    private sealed record Axis(int? Group, List<int> Parameters, int First, int Count);
 }
 
 /// <summary>One point of a stage's grid.</summary>
 /// <param name="Parameters">Every parameter, defaults and the model filled in.</param>
 /// <param name="Places">Where the author wrote them.</param>
-internal sealed record GridPoint(JsonElement Parameters, ParameterPlaces Places);
+/// <param name="Zipped">Index of the chosen value of each group of axes so far.</param>
+internal sealed record GridPoint(JsonElement Parameters, ParameterPlaces Places, IReadOnlyDictionary<int, int> Zipped);

@@ -13,6 +13,9 @@ public sealed record SweepVerdict(IReadOnlyList<SweepProblem> Problems, IReadOnl
 {
     /// <summary>The networks that would leave the executions, by index; one that is missing or null is unknown.</summary>
     public IReadOnlyDictionary<int, NetworkForm?> Forms { get; init; } = new Dictionary<int, NetworkForm?>();
+
+    /// <summary>What a stage first says against an execution, by index.</summary>
+    internal IReadOnlyDictionary<int, string> Refused { get; init; } = new Dictionary<int, string>();
 }
 
 /// <summary>
@@ -56,12 +59,16 @@ public sealed class SweepCheck(Func<CheckStage, CancellationToken, Task<StageChe
             }
         }
 
-        return new SweepVerdict(
+        var verdict = new SweepVerdict(
             [
                 .. problems.GroupBy(p => p.Problem, p => p.Where).Select(same => Named(same.Key, [.. same], spec))
                     .Distinct().OrderBy(p => p.Path, StringComparer.Ordinal),
             ],
-            [.. silent.Select(s => $"{s.Key} is not checked beforehand: {s.Value}")]) { Forms = forms };
+            [.. silent.Select(s => $"{s.Key} is not checked beforehand: {s.Value}")]) 
+        {
+            Forms = forms, Refused = problems.GroupBy(p => p.Where.Index).ToDictionary(p => p.Key, p => $"{p.First().Where.Manifest.Name}: {p.First().Problem.Message}"),
+        };
+        return plan.Search is { } search ? search.Judge(verdict) : verdict;
     }
 
     private static IEnumerable<List<PlannedExecution>> ByDepth(SweepPlan plan)

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Lathe.Contracts;
 
 namespace Lathe.Coordinator;
@@ -20,9 +21,32 @@ public sealed record SweepForecast(
     double? Seconds,
     bool IsPart)
 {
+    /// <summary>What a search chooses from, and its first trials, which the executions are of; null: the sweep is a grid, and the executions are all of it.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public SearchForecast? Search { get; init; }
+
     /// <summary>A sweep that cannot run.</summary>
     public static SweepForecast Refused(SweepVerdict verdict) => new(verdict.Problems, verdict.Notes, [], [], 0, null, false);
 }
+
+/// <summary>A search before it runs.</summary>
+/// <param name="Strategy">Name of the strategy.</param>
+/// <param name="Trials">Number of trials that are computed.</param>
+/// <param name="Parallel">Trials at one time.</param>
+/// <param name="Axes">What is chosen.</param>
+/// <param name="First">The first trials: those that are chosen before there is a result.</param>
+public sealed record SearchForecast(string Strategy, int Trials, int Parallel, IReadOnlyList<AxisForecast> Axes, IReadOnlyList<TrialForecast> First);
+
+/// <summary>One thing that a search chooses.</summary>
+/// <param name="Name"><c>prune.multiplications</c>.</param>
+/// <param name="Range">As it stands in the sweep: <c>{ "uniform": [0.2, 0.8] }</c>; a list is a choice.</param>
+public sealed record AxisForecast(string Name, JsonElement Range);
+
+/// <summary>One of the first trials.</summary>
+/// <param name="Values">By name of the axis.</param>
+/// <param name="Executions">Indices of its executions.</param>
+/// <param name="Refused">Why it would not be computed; null: nothing is known against it.</param>
+public sealed record TrialForecast(IReadOnlyDictionary<string, JsonElement> Values, IReadOnlyList<int> Executions, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Refused);
 
 /// <summary>One stage of a sweep before it runs.</summary>
 /// <param name="Step">Place in the sweep's list of stages.</param>

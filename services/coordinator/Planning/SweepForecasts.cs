@@ -45,7 +45,10 @@ internal sealed class SweepForecasts(CoordinatorStore? store, CheckpointStore ch
             ],
             plan.Executions.Count,
             runs.Exists(e => seconds[e.Index] is not null) ? runs.Sum(e => seconds[e.Index] ?? 0) : null,
-            runs.Exists(e => seconds[e.Index] is null));
+            runs.Exists(e => seconds[e.Index] is null))
+        {
+            Search = plan.Search?.Forecast(plan, verdict),
+        };
     }
 
     /// <summary>Keys along the tree: that of an execution is known once the digest of its input is.</summary>

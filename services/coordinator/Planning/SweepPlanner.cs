@@ -20,6 +20,7 @@ public static class SweepPlanner
     public static SweepPlan Plan(SweepSpec spec, IReadOnlyDictionary<string, StageManifest> manifests)
     {
         var problems = new List<SweepProblem>();
+        if (spec.Search is not null) return SweepSearch.Read(spec, manifests, problems) is { } search && problems.Count == 0 ? search.Plan() : new SweepPlan([], problems);
         var stages = Read(spec, manifests, problems);
         return problems.Count > 0 ? new SweepPlan([], problems) : new SweepPlan(Expand(spec, stages), []);
     }
@@ -28,7 +29,8 @@ public static class SweepPlanner
     public static IReadOnlyList<SweepProblem> Problems(SweepSpec spec, IReadOnlyDictionary<string, StageManifest> manifests)
     {
         var problems = new List<SweepProblem>();
-        Read(spec, manifests, problems);
+        if (spec.Search is not null) SweepSearch.Read(spec, manifests, problems);
+        else Read(spec, manifests, problems);
         return problems;
     }
 
@@ -67,6 +69,7 @@ public static class SweepPlanner
     private static List<Step> ReadStages(SweepSpec spec, IReadOnlyDictionary<string, StageManifest> manifests, List<SweepProblem> problems)
     {
         var steps = new List<Step>();
+        var zipped = ZippedAxes.Read(spec, manifests, problems);
         if (spec.Stages is not { Count: > 0 })
         {
             problems.Add(new SweepProblem("/stages", "no stage; expected one or more"));
@@ -97,7 +100,7 @@ public static class SweepPlanner
             hasCheckpoint |= manifest.Output == StageOutput.Checkpoint;
             // Report a problem with the list of models once, not for each stage.
             IReadOnlyList<string> models = spec.Models is { Count: > 0 } given ? [.. given.Select(m => m ?? "")] : [""];
-            steps.Add(new Step(manifest, StageGrid.Read(path, manifest, spec.Stages[i].Parameters, models, problems)));
+            steps.Add(new Step(manifest, StageGrid.Read(path, manifest, spec.Stages[i].Parameters, models, [.. zipped.Where(z => z.Stage == i)], problems)));
         }
 
         return steps;
@@ -123,9 +126,10 @@ public static class SweepPlanner
     {
         var makers = (double)spec.Models.Distinct().Count() * spec.Datasets.Distinct().Count() * spec.Seeds.Distinct().Count();
         var total = 0.0;
+        var chosen = new HashSet<int>();
         foreach (var stage in stages)
         {
-            var executions = makers * stage.Grid.Count;
+            var executions = makers * stage.Grid.Count(chosen);
             total += executions;
             if (stage.Manifest.Output == StageOutput.Checkpoint) makers = executions;
         }
@@ -160,10 +164,12 @@ public static class SweepPlanner
     private sealed class TreeBuilder(SweepSpec spec, List<Step> stages)
     {
         private readonly List<PlannedExecution> _executions = [];
-        private readonly Dictionary<(int Step, string Model), IReadOnlyList<GridPoint>> _points = [];
+        private static readonly IReadOnlyDictionary<int, int> NothingChosen = new Dictionary<int, int>();
+
+        private readonly Dictionary<(int Step, string Model, string Zipped), IReadOnlyList<GridPoint>> _points = [];
         private readonly Dictionary<(Branch Branch, int? Parent, string Stage, string Parameters), int> _known = [];
 
-        public void AddBranch(Branch branch) => Grow(branch, 0, null);
+        public void AddBranch(Branch branch) => Grow(branch, 0, null, NothingChosen);
 
         public List<PlannedExecution> Finish()
         {
@@ -176,17 +182,19 @@ public static class SweepPlanner
         /// <param name="branch">Model, data set and seed.</param>
         /// <param name="step">Place in the sweep's list of stages.</param>
         /// <param name="maker">Index of the execution whose checkpoint this step starts from.</param>
-        private void Grow(Branch branch, int step, int? maker)
+        /// <param name="zipped">What earlier steps have chosen of the axes that advance together.</param>
+        private void Grow(Branch branch, int step, int? maker, IReadOnlyDictionary<int, int> zipped)
         {
             if (step == stages.Count) return;
             var makesCheckpoint = stages[step].Manifest.Output == StageOutput.Checkpoint;
-            foreach (var point in PointsOf(step, branch.Model))
+            foreach (var point in PointsOf(step, branch.Model, zipped))
             {
                 var index = Add(branch, step, maker, point);
-                if (makesCheckpoint) Grow(branch, step + 1, index);
+                // A stage that measures has chosen for what follows only where it has a group's first axis.
+                if (makesCheckpoint || point.Zipped.Count > zipped.Count) Grow(branch, step + 1, makesCheckpoint ? index : maker, point.Zipped);
             }
 
-            if (!makesCheckpoint) Grow(branch, step + 1, maker);
+            if (!makesCheckpoint && !stages[step].Grid.Chooses(zipped)) Grow(branch, step + 1, maker, zipped);
         }
 
         private int Add(Branch branch, int step, int? parent, GridPoint point)
@@ -200,10 +208,10 @@ public static class SweepPlanner
             return index;
         }
 
-        private IReadOnlyList<GridPoint> PointsOf(int step, string model)
+        private IReadOnlyList<GridPoint> PointsOf(int step, string model, IReadOnlyDictionary<int, int> zipped)
         {
-            var key = (step, stages[step].Grid.TakesModel ? model : "");
-            if (!_points.TryGetValue(key, out var points)) _points.Add(key, points = stages[step].Grid.Points(spec.Models, IndexOf(model)));
+            var key = (step, stages[step].Grid.TakesModel ? model : "", string.Join(',', zipped.Select(z => $"{z.Key}:{z.Value}")));
+            if (!_points.TryGetValue(key, out var points)) _points.Add(key, points = stages[step].Grid.Points(spec.Models, IndexOf(model), zipped));
             return points;
         }
 

@@ -17,6 +17,10 @@ public abstract class CoordinatorDatabase(DbContextOptions options) : DbContext(
 
     public DbSet<NodeRow> Nodes => Set<NodeRow>();
 
+    public DbSet<SearchRow> Searches => Set<SearchRow>();
+
+    public DbSet<TrialRow> Trials => Set<TrialRow>();
+
     public DbSet<StepCountRow> StepCounts => Set<StepCountRow>();
 
     public DbSet<ExecutionRow> Executions => Set<ExecutionRow>();
@@ -73,6 +77,17 @@ public abstract class CoordinatorDatabase(DbContextOptions options) : DbContext(
         var count = modelBuilder.Entity<StepCountRow>().ToTable("step_counts");
         count.HasKey(c => new { c.SweepId, c.Step });
         count.HasOne<SweepRow>().WithMany().HasForeignKey(c => c.SweepId);
+
+        var search = modelBuilder.Entity<SearchRow>().ToTable("searches");
+        search.HasKey(s => s.SweepId);
+        search.Property(s => s.Version).IsConcurrencyToken();
+        search.HasOne<SweepRow>().WithMany().HasForeignKey(s => s.SweepId);
+
+        var trial = modelBuilder.Entity<TrialRow>().ToTable("trials");
+        trial.HasKey(t => new { t.SweepId, t.Number });
+        trial.Property(t => t.State).HasConversion<string>();
+        trial.HasOne<SweepRow>().WithMany().HasForeignKey(t => t.SweepId);
+        trial.HasIndex(t => new { t.SweepId, t.State });
 
         var execution = modelBuilder.Entity<ExecutionRow>().ToTable("executions");
         execution.HasKey(e => e.Id);

@@ -35,6 +35,13 @@ internal sealed class Counts
         moves.Seconds += seconds;
     }
 
+    /// <summary>Counts a new node.</summary>
+    public void Add(Guid sweep, int step, NodeState state)
+    {
+        if (!_changes.TryGetValue((sweep, step), out var moves)) _changes.Add((sweep, step), moves = new Moves(new int[States]));
+        moves.By[(int)state]++;
+    }
+
     /// <summary>
     /// Adds the changes to the stored counts, in one round trip. Relative, so that two coordinators may do it at once; in one order, so that neither waits for the
     /// other in a circle.

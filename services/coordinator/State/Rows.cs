@@ -64,6 +64,9 @@ public sealed class SweepRow
     /// </summary>
     public bool IsAdvancing { get; set; }
 
+    /// <summary>True while a search may still choose trials of it, or waits for those that it chose.</summary>
+    public bool IsSearching { get; set; }
+
     /// <summary>
     /// True if the database says that it runs, but the embedded coordinator that ran it is gone. A coordinator never regards its own sweep as abandoned: it
     /// may only have been suspended, for example together with the whole machine.
@@ -80,6 +83,44 @@ public sealed class SweepRow
         && (State is not (SweepState.Running or SweepState.Preparing or SweepState.Paused)
             || CoordinatorHost.IsOfGoneProcess(Owner)
             || OwnerSeenAt < now - options.AbandonedAfter);
+}
+
+/// <summary>The search of a sweep.</summary>
+public sealed class SearchRow
+{
+    public Guid SweepId { get; init; }
+
+    /// <summary>Row version: whoever closes or chooses trials must have seen all of them as they are.</summary>
+    public int Version { get; set; }
+}
+
+/// <summary>One point of a search, with what came of it.</summary>
+public sealed class TrialRow
+{
+    public Guid SweepId { get; init; }
+
+    /// <summary>Place in the search, from 0.</summary>
+    public int Number { get; init; }
+
+    /// <summary>JSON list of coordinates from 0 to 1.</summary>
+    public required string Point { get; init; }
+
+    /// <summary>JSON object of what the coordinates stand for, for people.</summary>
+    public required string Values { get; init; }
+
+    public TrialState State { get; set; }
+
+    /// <summary>JSON list of losses, one for each objective, less is better; null unless it is done.</summary>
+    public string? Losses { get; set; }
+
+    /// <summary>How far it breaks the constraints, as far as known; 0: it keeps them.</summary>
+    public double Violation { get; set; }
+
+    /// <summary>JSON list with the indices of its nodes from the first stage to the last, one list for each seed.</summary>
+    public required string Ways { get; init; }
+
+    /// <summary>Why it failed or was pruned; null: neither.</summary>
+    public string? Reason { get; set; }
 }
 
 /// <summary>A stage with its parameters, as the nodes of a sweep's grid share it.</summary>

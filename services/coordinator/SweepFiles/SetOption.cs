@@ -35,7 +35,7 @@ internal sealed record SetOption(string Text, string? Stage, string Name, YamlVa
 
     private static SetOption Parse(string text)
     {
-        const string Expected = "expected stage.parameter=value, for example --set prune.multiplications=0.25, or seed=, model=, dataset=, threads=, device=, name=";
+        const string Expected = "expected stage.parameter=value, for example --set prune.multiplications=0.25, search.KEY=value, or seed=, model=, dataset=, threads=, device=, name=";
         var equals = text.IndexOf('=', StringComparison.Ordinal);
         if (equals < 0) throw new LatheException($"--set {text}: has no \"=\"; {Expected}");
         var parts = text[..equals].Trim().Split('.');

@@ -35,7 +35,10 @@ internal sealed record SweepDocument(
 internal static class SweepText
 {
     private const long DefaultSeed = 1;
-    private static readonly string[] Keys = ["name", "model", "dataset", "seed", "threads", "device", "stages", "priority", "share", "weight", "limits"];
+    private const string EarlyStopping = "earlyStopping";
+    private const string SearchKey = "search";
+    private static readonly string[] Keys = ["name", "model", "dataset", "seed", "threads", "device", "stages", "priority", "share", "weight", "limits", "zip", "search"];
+    private static readonly string[] SearchKeys = ["strategy", "trials", "seed", "objectives", "constraints", "parallel"];
     private static readonly string[] LimitKeys = ["parallel", "parallelOf", "executionSeconds", "sweepSeconds", "failures", "keepDays", "budgetBytes"];
 
     /// <summary>Reads a text.</summary>
@@ -91,7 +94,8 @@ internal static class SweepText
             foreach (var entry in map.Entries)
             {
                 sources.Add(JsonPointer.Of(entry.Key), entry.Place);
-                if (!Keys.Contains(entry.Key)) Wrong(JsonPointer.Of(entry.Key), $"unknown key; expected one of {Words(Keys)}{Nearest.Hint(entry.Key, Keys)}");
+                if (entry.Key == EarlyStopping) Wrong(JsonPointer.Of(entry.Key), "trials of a search cannot be stopped early yet; leave this key out, and every trial is computed to its end");
+                else if (!Keys.Contains(entry.Key)) Wrong(JsonPointer.Of(entry.Key), $"unknown key; expected one of {Words(Keys)}{Nearest.Hint(entry.Key, Keys)}");
             }
 
             YamlValue? Value(string key) =>
@@ -108,14 +112,16 @@ internal static class SweepText
             var seeds = Value("seed") is { } seed ? Seeds(seed) : [DefaultSeed];
             var threads = Value("threads") is { } count ? Threads(count) : null;
             var device = Value("device") is { } kind ? Device(kind) : null;
-            var stages = Stages(Value("stages"), [.. sets.Where(s => s.Stage is not null)]);
+            var stages = Stages(Value("stages"), [.. sets.Where(s => s.Stage is not (null or SearchKey))]);
+            var zip = Value("zip") is { } groups ? Zip(groups) : null;
+            var search = Search(Value(SearchKey), [.. sets.Where(s => s.Stage == SearchKey)]);
 
             var terms = new SweepTerms(
                 Value("priority") is { } priority ? Whole("/priority", priority, $"from {SweepLimits.LowestPriority} to {SweepLimits.HighestPriority}") : null,
                 Value("share") is { } share ? Share(share) : null,
                 Value("weight") is { } weight ? Number("/weight", weight, "a number above 0") : null,
                 Value("limits") is { } limits ? Limits(limits) : null);
-            var spec = new SweepSpec(name, models, datasets, seeds, stages, threads, device);
+            var spec = new SweepSpec(name, models, datasets, seeds, stages, threads, device, zip, search);
             // Stages that could not be read would make those of parallelOf unknown.
             if (_problems.Count == 0) _problems.AddRange(SubmissionTerms.Problems(new SweepSubmission(spec, false, null, terms.Priority, terms.Share, terms.Weight, terms.Limits)));
             var document = new SweepDocument(spec, terms, sources, known, isBuiltIn);
@@ -140,6 +146,86 @@ internal static class SweepText
             if (value is YamlScalar scalar && scalar.ToJson() is JsonValue json && json.GetValueKind() == JsonValueKind.Number) return json.Deserialize<double>();
             Wrong(pointer, $"is {value.Describe()}, expected {expected}");
             return null;
+        }
+
+        private List<IReadOnlyList<string>> Zip(YamlValue value)
+        {
+            const string Expected = "a list of groups, each a list of axes that advance together: [[prune.multiplications, quantize.bits]]";
+            Locate("/zip", value);
+            var groups = new List<IReadOnlyList<string>>();
+            if (value is not YamlList list) Wrong("/zip", $"is {value.Describe()}, expected {Expected}");
+            else
+            {
+                foreach (var (i, group) in list.Items.Index())
+                {
+                    if (group is not YamlList names) Wrong($"/zip/{i}", $"is {group.Describe()}, expected {Expected}");
+                    else groups.Add([.. names.Items.Select((name, n) => Text($"/zip/{i}/{n}", name, "STAGE.PARAMETER") ?? "")]);
+                }
+            }
+
+            return groups;
+        }
+
+        private string? Text(string pointer, YamlValue value, string expected)
+        {
+            if (value is YamlScalar { IsNull: false } scalar) return scalar.Text;
+            Wrong(pointer, $"is {value.Describe()}, expected {expected}");
+            return null;
+        }
+
+        private SearchSpec? Search(YamlValue? value, IReadOnlyList<SetOption> sets)
+        {
+            if (value is null && sets.Count == 0) return null;
+            if (value is not (null or YamlMap))
+            {
+                Wrong($"/{SearchKey}", $"is {value.Describe()}, expected {{ strategy: tpe, trials: 50, objectives: [{{ minimize: bytes }}] }}, with the keys {Words(SearchKeys)}");
+                return null;
+            }
+
+            var map = value as YamlMap;
+            if (map is not null) Locate($"/{SearchKey}", map);
+            foreach (var key in (map?.Entries.Select(e => e.Key) ?? []).Concat(sets.Select(s => s.Name)).Except(SearchKeys).ToList())
+            {
+                if (sets.LastOrDefault(s => s.Name == key) is { } set) sources.AddOption(JsonPointer.Of(SearchKey, key), set.Text);
+                Wrong(JsonPointer.Of(SearchKey, key), $"unknown key; expected one of {Words(SearchKeys)}{Nearest.Hint(key, SearchKeys)}");
+            }
+
+            return new SearchSpec(
+                Of("strategy") is { } strategy ? Text($"/{SearchKey}/strategy", strategy, "a strategy") ?? "" : "",
+                Of("objectives") is { } objectives ? Objectives(objectives) : null!,
+                Of("trials") is { } trials ? Whole($"/{SearchKey}/trials", trials, "from 1 on") : null,
+                Of("seed") is { } seed ? Whole($"/{SearchKey}/seed", seed, "of any size") ?? DefaultSeed : DefaultSeed,
+                Of("constraints") is { } constraints ? Constraints(constraints) : null,
+                Of("parallel") is { } parallel ? Whole($"/{SearchKey}/parallel", parallel, "from 1 on") : null);
+
+            YamlValue? Of(string key) => sets.LastOrDefault(s => s.Name == key) is { } set ? FromOption(JsonPointer.Of(SearchKey, key), set) : map?.Entries.FirstOrDefault(e => e.Key == key)?.Value;
+        }
+
+        private List<SearchObjective> Objectives(YamlValue value)
+        {
+            const string Expected = "{ maximize: METRIC } or { minimize: METRIC }";
+            var objectives = new List<SearchObjective>();
+            if (value is not YamlList list) Wrong($"/{SearchKey}/objectives", $"is {value.Describe()}, expected a list of {Expected}");
+            else
+            {
+                foreach (var (i, item) in list.Items.Index())
+                {
+                    var path = $"/{SearchKey}/objectives/{i}";
+                    if (item is YamlMap { Entries: [{ Key: "maximize" or "minimize" } only] } && Text($"{path}/{only.Key}", only.Value, "a metric") is { } metric)
+                        objectives.Add(only.Key == "maximize" ? new SearchObjective(Maximize: metric) : new SearchObjective(Minimize: metric));
+                    else if (item is not YamlMap { Entries: [{ Key: "maximize" or "minimize" }] }) Wrong(path, $"is {item.Describe()}, expected {Expected}");
+                }
+            }
+
+            return objectives;
+        }
+
+        private List<string> Constraints(YamlValue value)
+        {
+            const string Expected = "a list of texts such as \"bytes <= 40 KiB\"";
+            if (value is YamlList list) return [.. list.Items.Select((item, i) => Text($"/{SearchKey}/constraints/{i}", item, "a text such as \"bytes <= 40 KiB\"") ?? "")];
+            Wrong($"/{SearchKey}/constraints", $"is {value.Describe()}, expected {Expected}");
+            return [];
         }
 
         private string? Share(YamlValue value)

@@ -31,7 +31,23 @@ internal static partial class SweepYaml
             foreach (var parameter in parameters) text.Append(CultureInfo.InvariantCulture, $"      {Word(parameter.Name)}: {Value(parameter.Value)}\n");
         }
 
+        if (spec.Zip is { } zip) text.Append(CultureInfo.InvariantCulture, $"zip: [{string.Join(", ", zip.Select(group => $"[{string.Join(", ", group.Select(Word))}]"))}]\n");
+        if (spec.Search is { } search) Append(text, search);
         return text.ToString();
+    }
+
+    private static void Append(StringBuilder text, SearchSpec search)
+    {
+        text.Append(CultureInfo.InvariantCulture, $"search:\n  strategy: {Word(search.Strategy ?? "")}\n");
+        if (search.Trials is { } trials) text.Append(CultureInfo.InvariantCulture, $"  trials: {trials}\n");
+        text.Append(CultureInfo.InvariantCulture, $"  seed: {search.Seed}\n");
+        if (search.Parallel is { } parallel) text.Append(CultureInfo.InvariantCulture, $"  parallel: {parallel}\n");
+        text.Append("  objectives:\n");
+        foreach (var objective in search.Objectives ?? [])
+            text.Append(CultureInfo.InvariantCulture, $"    - {{ {(objective.Maximize is null ? "minimize" : "maximize")}: {Word(objective.Maximize ?? objective.Minimize ?? "")} }}\n");
+        if (search.Constraints is not { Count: > 0 } constraints) return;
+        text.Append("  constraints:\n");
+        foreach (var constraint in constraints) text.Append(CultureInfo.InvariantCulture, $"    - {Word(constraint)}\n");
     }
 
     private static string Axis(IEnumerable<string> values) => values.ToList() is [var one] ? one : $"[{string.Join(", ", values)}]";

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using System.Runtime.ExceptionServices;
 using System.Text.Json;
 using Lathe.Contracts;
 using Microsoft.EntityFrameworkCore;
@@ -31,6 +32,7 @@ internal sealed class Submissions(
     private static readonly ActivitySource Source = new("Lathe.Coordinator");
 
     private readonly SweepCheck _check = new((request, stop) => bus.CheckAsync(request, options.CheckPatience, stop));
+    private readonly SearchRounds _searches = new(store, changes, (request, stop) => bus.CheckAsync(request, options.CheckPatience, stop), time, log);
     private readonly ConcurrentDictionary<string, Task<DataRef>> _fingerprints = new(StringComparer.Ordinal);
 
     /// <summary>The plan of a sweep with everything that is wrong with it; records nothing.</summary>
@@ -68,7 +70,8 @@ internal sealed class Submissions(
             Name = spec.Name,
             Spec = JsonSerializer.Serialize(spec, LatheJson.Options),
             State = data.Values.Any(d => d is null) ? SweepState.Preparing : SweepState.Running,
-            IsAdvancing = true,
+            IsAdvancing = plan.Search is null,
+            IsSearching = plan.Search is not null,
             SubmittedAt = now,
             Fresh = submission.Fresh,
             Threads = spec.Threads,
@@ -86,7 +89,7 @@ internal sealed class Submissions(
         span?.SetTag("lathe.sweep.id", id.ToString());
         try
         {
-            await RecordAsync(sweep, PlanRows.Of(id, plan, data), stop);
+            await RecordAsync(sweep, plan.Search is { } search ? PlanRows.Of(id, search.Search, data) : PlanRows.Of(id, plan, data), stop);
         }
         catch (DbUpdateException) when (submission.RequestId is not null)
         {
@@ -103,7 +106,7 @@ internal sealed class Submissions(
     /// <summary>Prepares and advances the sweeps that wait for it: new ones, resumed ones, and those that a coordinator left half-way.</summary>
     public async Task DoChoresAsync(CancellationToken stop)
     {
-        List<Guid> preparing, advancing;
+        List<Guid> preparing, advancing, searching;
         await using (var database = store.Open())
         {
             preparing = await database.Sweeps.Where(s => s.Owner == options.ReplyQueue && s.State == SweepState.Preparing).Select(s => s.Id).ToListAsync(stop);
@@ -120,6 +123,26 @@ internal sealed class Submissions(
         foreach (var (name, task) in _fingerprints.Where(f => f.Value.IsCompleted)) _fingerprints.TryRemove(new KeyValuePair<string, Task<DataRef>>(name, task));
 
         foreach (var id in advancing) await AdvanceAsync(id, stop);
+        await using (var database = store.Open())
+            searching = await database.Sweeps.Where(s => s.Owner == options.ReplyQueue && s.State == SweepState.Running && s.IsSearching).OrderBy(s => s.SubmittedAt).Select(s => s.Id).ToListAsync(stop);
+        Exception? fault = null;
+        foreach (var id in searching)
+        {
+            try
+            {
+                // What a search has chosen may be there already, and the next choice is then due.
+                while (await _searches.RoundAsync(id, stop))
+                {
+                }
+            }
+            catch (Exception e) when (e is not OutOfMemoryException && !stop.IsCancellationRequested)
+            {
+                // One that cannot go on keeps none of the others.
+                fault = e;
+            }
+        }
+
+        if (fault is not null) ExceptionDispatchInfo.Throw(fault);
     }
 
     /// <summary>Records the executions of all nodes of a sweep whose input exists, some at a time.</summary>
@@ -217,6 +240,7 @@ internal sealed class Submissions(
         database.Points.AddRange(rows.Points);
         database.Branches.AddRange(rows.Branches);
         database.StepCounts.AddRange(rows.Steps);
+        if (sweep.IsSearching) database.Searches.Add(new SearchRow { SweepId = sweep.Id });
         await database.SaveChangesAsync(stop);
         await BulkInsert.AddAsync(database, rows.Nodes, stop);
         await transaction.CommitAsync(stop);

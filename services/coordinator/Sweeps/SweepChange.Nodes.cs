@@ -19,7 +19,7 @@ internal sealed partial class SweepChange
         {
             var sweep = _sweeps[ofSweep.Key];
             if (sweep.State != SweepState.Running) continue;
-            var facts = await cache.OfAsync(database, sweep.Id, ofSweep.Select(n => n.Point), stop);
+            var facts = await FactsAsync(sweep.Id, ofSweep.Select(n => n.Point), stop);
             foreach (var node in ofSweep.Where(n => n is { ExecutionId: null, Hold: NodeHold.None, BlockedBy: null }))
             {
                 var input = node.Parent is { } parent ? inputs.GetValueOrDefault((sweep.Id, parent)) : null;

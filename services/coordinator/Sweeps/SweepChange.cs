@@ -33,6 +33,7 @@ internal sealed partial class SweepChange(CoordinatorDatabase database, SweepFac
     private readonly HashSet<string> _ended = [];
     private readonly Dictionary<Guid, Made> _made = [];
     private readonly List<EventRow> _events = [];
+    private readonly Dictionary<Guid, Dictionary<int, Point>> _grown = [];
     private bool _hasLinked;
 
     public CoordinatorDatabase Database => database;
@@ -44,6 +45,9 @@ internal sealed partial class SweepChange(CoordinatorDatabase database, SweepFac
 
     /// <summary>Executions that became ready or whose worker became free: there may be something to send.</summary>
     public bool MaySend { get; private set; }
+
+    /// <summary>True if a node of a search ended: a trial may be over.</summary>
+    public bool MaySearch { get; private set; }
 
     /// <summary>True if the outbox got a message to cancel something.</summary>
     public bool Cancels { get; private set; }
@@ -104,7 +108,7 @@ internal sealed partial class SweepChange(CoordinatorDatabase database, SweepFac
             return;
         }
 
-        if (sweep.IsAdvancing || steps.Any(s => s.Waiting + s.Ready + s.Queued + s.Running + s.Paused > 0)) return;
+        if (sweep.IsAdvancing || sweep.IsSearching || steps.Any(s => s.Waiting + s.Ready + s.Queued + s.Running + s.Paused > 0)) return;
         var cancelled = steps.Sum(s => s.Cancelled);
         sweep.State = failures > 0 ? SweepState.Failed : cancelled > 0 ? SweepState.Cancelled : SweepState.Succeeded;
         if (sweep.State == SweepState.Cancelled)
@@ -140,12 +144,27 @@ internal sealed partial class SweepChange(CoordinatorDatabase database, SweepFac
     private void Move(NodeRow node, int step, NodeState from, NodeState to, double seconds = 0)
     {
         if (from == to) return;
+        MaySearch |= to >= NodeState.Completed && _sweeps.TryGetValue(node.SweepId, out var sweep) && sweep.IsSearching;
         _counts.Move(node.SweepId, step, from, to, seconds);
+        Show(node, to);
+    }
+
+    /// <summary>Tells those who watch the state of a node.</summary>
+    private void Show(NodeRow node, NodeState to)
+    {
         if (!_moved.TryGetValue(node.SweepId, out var nodes)) _moved.Add(node.SweepId, nodes = []);
         nodes[node.Index] = JsonNamingPolicy.CamelCase.ConvertName(NodeStates.Shown(to, SweepState.Running).ToString());
     }
 
-    private async Task<int> StepAsync(NodeRow node, CancellationToken stop) => (await cache.OfAsync(database, node.SweepId, [node.Point], stop)).Points[node.Point].Step;
+    private async Task<int> StepAsync(NodeRow node, CancellationToken stop) => (await FactsAsync(node.SweepId, [node.Point], stop)).Points[node.Point].Step;
+
+    /// <summary>Facts of a sweep, with the points that this change added: nobody else may see those before the commit.</summary>
+    private async Task<SweepFacts> FactsAsync(Guid sweep, IEnumerable<int> points, CancellationToken stop)
+    {
+        if (!_grown.TryGetValue(sweep, out var grown)) return await cache.OfAsync(database, sweep, points, stop);
+        return (await cache.OfAsync(database, sweep, points.Where(p => !grown.ContainsKey(p)), stop)).With(grown.Values);
+    }
+
 
     private async Task<bool> IsRunningAsync(Guid sweep, CancellationToken stop) => (await SweepAsync(sweep, stop)).State == SweepState.Running;
 

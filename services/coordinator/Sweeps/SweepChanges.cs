@@ -71,6 +71,7 @@ internal sealed class SweepChanges(CoordinatorStore store, CoordinatorOptions op
         }
 
         if (made.MaySend || made.Cancels) MaySend.Set();
+        if (made.MaySearch) HasChores.Set();
         Happened?.Invoke();
         return made;
     }

@@ -63,6 +63,8 @@ internal sealed class SweepControl(SweepChanges changes, CoordinatorOptions opti
                 var keys = await database.Executions.Where(e => unused.Contains(e.Id)).Select(e => e.Key).Distinct().ToListAsync(stop);
                 await database.Executions.Where(e => unused.Contains(e.Id)).ExecuteDeleteAsync(stop);
                 forgotten.UnionWith(keys.Except(await database.Executions.Where(e => keys.Contains(e.Key)).Select(e => e.Key).ToListAsync(stop)));
+                await database.Trials.Where(t => t.SweepId == id).ExecuteDeleteAsync(stop);
+                await database.Searches.Where(s => s.SweepId == id).ExecuteDeleteAsync(stop);
                 await database.Nodes.Where(n => n.SweepId == id).ExecuteDeleteAsync(stop);
                 await database.StepCounts.Where(c => c.SweepId == id).ExecuteDeleteAsync(stop);
                 await database.Points.Where(p => p.SweepId == id).ExecuteDeleteAsync(stop);
@@ -122,6 +124,7 @@ internal sealed class SweepControl(SweepChanges changes, CoordinatorOptions opti
                 if (effect == OrderEffect.Cancels) await change.ReleaseAsync(await target.Nodes(change.Database).Where(n => n.Hold == NodeHold.Paused && n.ExecutionId == null).ToListAsync(stop), stop);
                 if (effect is OrderEffect.Pauses or OrderEffect.Cancels) await change.StopAsync(sweep, effect == OrderEffect.Pauses ? SweepState.Paused : SweepState.Cancelled, null, stop);
                 if (effect == OrderEffect.Runs) moved += open.Sum(Going);
+                if (order == Order.Retry || effect is OrderEffect.Runs or OrderEffect.RunsPart) await SearchAgainAsync(change, sweep, stop);
                 if (effect is OrderEffect.Runs or OrderEffect.RunsPart) await StartAsync(change, sweep, stop);
                 // What is released is recorded anew; of a sweep that stands still, once it goes on.
                 else if (effect == OrderEffect.Executions && moved > 0 && sweep.State == SweepState.Running) sweep.IsAdvancing = true;
@@ -211,6 +214,16 @@ internal sealed class SweepControl(SweepChanges changes, CoordinatorOptions opti
             },
             stop);
         log.LogInformation("Sweep {Name} ({Id}): {What}", name, id, what);
+    }
+
+    /// <summary>Has a search look again at the trials that failed: what is retried may give them figures.</summary>
+    private static async Task SearchAgainAsync(SweepChange change, SweepRow sweep, CancellationToken stop)
+    {
+        if (await change.Database.Searches.FirstOrDefaultAsync(s => s.SweepId == sweep.Id, stop) is not { } search) return;
+        search.Version++;
+        sweep.IsSearching = true;
+        foreach (var trial in await change.Database.Trials.Where(t => t.SweepId == sweep.Id && t.State == TrialState.Failed).ToListAsync(stop))
+            (trial.State, trial.Reason) = (TrialState.Open, null);
     }
 
     private static async Task StartAsync(SweepChange change, SweepRow sweep, CancellationToken stop)

@@ -34,6 +34,14 @@ internal sealed class SweepFacts
         return ExecutionKey.Compute(stage, point.Parameters, input, DataOf(point, branch), branch.Seed, Sweep.Threads, Sweep.Device);
     }
 
+    /// <summary>The same with further points.</summary>
+    public SweepFacts With(IEnumerable<Point> more)
+    {
+        var points = new Dictionary<int, Point>(Points);
+        foreach (var point in more) points[point.Number] = point;
+        return new SweepFacts(Sweep, points, Branches);
+    }
+
     public static async Task<SweepFacts> ReadAsync(CoordinatorDatabase database, Guid id, CancellationToken stop)
     {
         var sweep = await database.Sweeps.AsNoTracking().SingleAsync(s => s.Id == id, stop);
@@ -58,12 +66,22 @@ internal sealed class SweepFactsCache
     /// <summary>The facts of a sweep.</summary>
     /// <param name="database">Where they are read.</param>
     /// <param name="id">The sweep.</param>
-    /// <param name="points">Points that must be among them; where one is missing, it was added since, and all are read again.</param>
+    /// <param name="points">Points that must be among them; one that is missing was added since, and is read.</param>
     /// <param name="stop">Gives up.</param>
     public async Task<SweepFacts> OfAsync(CoordinatorDatabase database, Guid id, IEnumerable<int> points, CancellationToken stop)
     {
-        if (_facts.TryGetValue(id, out var known) && points.All(known.Points.ContainsKey)) return known;
-        var facts = await SweepFacts.ReadAsync(database, id, stop);
+        SweepFacts facts;
+        if (_facts.TryGetValue(id, out var known))
+        {
+            var missing = points.Where(p => !known.Points.ContainsKey(p)).Distinct().ToList();
+            if (missing.Count == 0) return known;
+            facts = known.With((await database.Points.AsNoTracking().Where(p => p.SweepId == id && missing.Contains(p.Number)).ToListAsync(stop)).Select(SweepFacts.Read));
+        }
+        else
+        {
+            facts = await SweepFacts.ReadAsync(database, id, stop);
+        }
+
         if (_facts.Count >= Most) _facts.Clear();
         if (facts.Sweep.State != SweepState.Preparing) _facts[id] = facts;
         return facts;

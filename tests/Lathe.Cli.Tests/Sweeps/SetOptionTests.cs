@@ -48,9 +48,9 @@ public sealed class SetOptionTests
 
     [Theory]
     [InlineData("prnue.multiplications=0.1", "--set prnue.multiplications=0.1: the sweep has no stage prnue; it has train, evaluate, prune (did you mean 'prune'?)")]
-    [InlineData("seeds=2", "--set seeds=2: seeds is no key that can be set; expected stage.parameter=value, for example --set prune.multiplications=0.25, or seed=, model=, dataset=, threads=, device=, name= (did you mean 'seed'?)")]
-    [InlineData("train.epochs", "--set train.epochs: has no \"=\"; expected stage.parameter=value, for example --set prune.multiplications=0.25, or seed=, model=, dataset=, threads=, device=, name=")]
-    [InlineData("a.b.c=1", "--set a.b.c=1: expected stage.parameter=value, for example --set prune.multiplications=0.25, or seed=, model=, dataset=, threads=, device=, name=")]
+    [InlineData("seeds=2", "--set seeds=2: seeds is no key that can be set; expected stage.parameter=value, for example --set prune.multiplications=0.25, search.KEY=value, or seed=, model=, dataset=, threads=, device=, name= (did you mean 'seed'?)")]
+    [InlineData("train.epochs", "--set train.epochs: has no \"=\"; expected stage.parameter=value, for example --set prune.multiplications=0.25, search.KEY=value, or seed=, model=, dataset=, threads=, device=, name=")]
+    [InlineData("a.b.c=1", "--set a.b.c=1: expected stage.parameter=value, for example --set prune.multiplications=0.25, search.KEY=value, or seed=, model=, dataset=, threads=, device=, name=")]
     [InlineData("train.epochs=", "--set train.epochs=: has no value after \"=\"")]
     [InlineData("device=gpu", "--set device=gpu: is gpu, expected cpu or cuda; without the key every worker computes on what it has")]
     [InlineData("seed=x", "--set seed=x: is x, expected a whole number or a list of them")]

@@ -382,6 +382,20 @@ namespace Lathe.Coordinator.Migrations.PostgreSql
                     b.ToTable("progress_points", (string)null);
                 });
 
+            modelBuilder.Entity("Lathe.Coordinator.SearchRow", b =>
+                {
+                    b.Property<Guid>("SweepId")
+                        .HasColumnType("uuid");
+
+                    b.Property<int>("Version")
+                        .IsConcurrencyToken()
+                        .HasColumnType("integer");
+
+                    b.HasKey("SweepId");
+
+                    b.ToTable("searches", (string)null);
+                });
+
             modelBuilder.Entity("Lathe.Coordinator.SessionRow", b =>
                 {
                     b.Property<string>("Sha256")
@@ -491,6 +505,9 @@ namespace Lathe.Coordinator.Migrations.PostgreSql
                     b.Property<bool>("IsAdvancing")
                         .HasColumnType("boolean");
 
+                    b.Property<bool>("IsSearching")
+                        .HasColumnType("boolean");
+
                     b.Property<string>("Limits")
                         .HasColumnType("text");
 
@@ -554,6 +571,46 @@ namespace Lathe.Coordinator.Migrations.PostgreSql
                     b.ToTable("sweeps", (string)null);
                 });
 
+            modelBuilder.Entity("Lathe.Coordinator.TrialRow", b =>
+                {
+                    b.Property<Guid>("SweepId")
+                        .HasColumnType("uuid");
+
+                    b.Property<int>("Number")
+                        .HasColumnType("integer");
+
+                    b.Property<string>("Losses")
+                        .HasColumnType("text");
+
+                    b.Property<string>("Point")
+                        .IsRequired()
+                        .HasColumnType("text");
+
+                    b.Property<string>("Reason")
+                        .HasColumnType("text");
+
+                    b.Property<string>("State")
+                        .IsRequired()
+                        .HasColumnType("text");
+
+                    b.Property<string>("Values")
+                        .IsRequired()
+                        .HasColumnType("text");
+
+                    b.Property<double>("Violation")
+                        .HasColumnType("double precision");
+
+                    b.Property<string>("Ways")
+                        .IsRequired()
+                        .HasColumnType("text");
+
+                    b.HasKey("SweepId", "Number");
+
+                    b.HasIndex("SweepId", "State");
+
+                    b.ToTable("trials", (string)null);
+                });
+
             modelBuilder.Entity("Lathe.Coordinator.WorkerRow", b =>
                 {
                     b.Property<string>("Name")
@@ -605,7 +662,25 @@ namespace Lathe.Coordinator.Migrations.PostgreSql
                         .IsRequired();
                 });
 
+            modelBuilder.Entity("Lathe.Coordinator.SearchRow", b =>
+                {
+                    b.HasOne("Lathe.Coordinator.SweepRow", null)
+                        .WithMany()
+                        .HasForeignKey("SweepId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+                });
+
             modelBuilder.Entity("Lathe.Coordinator.StepCountRow", b =>
+                {
+                    b.HasOne("Lathe.Coordinator.SweepRow", null)
+                        .WithMany()
+                        .HasForeignKey("SweepId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+                });
+
+            modelBuilder.Entity("Lathe.Coordinator.TrialRow", b =>
                 {
                     b.HasOne("Lathe.Coordinator.SweepRow", null)
                         .WithMany()

@@ -373,6 +373,20 @@ namespace Lathe.Coordinator.Migrations.Sqlite
                     b.ToTable("progress_points", (string)null);
                 });
 
+            modelBuilder.Entity("Lathe.Coordinator.SearchRow", b =>
+                {
+                    b.Property<Guid>("SweepId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<int>("Version")
+                        .IsConcurrencyToken()
+                        .HasColumnType("INTEGER");
+
+                    b.HasKey("SweepId");
+
+                    b.ToTable("searches", (string)null);
+                });
+
             modelBuilder.Entity("Lathe.Coordinator.SessionRow", b =>
                 {
                     b.Property<string>("Sha256")
@@ -482,6 +496,9 @@ namespace Lathe.Coordinator.Migrations.Sqlite
                     b.Property<bool>("IsAdvancing")
                         .HasColumnType("INTEGER");
 
+                    b.Property<bool>("IsSearching")
+                        .HasColumnType("INTEGER");
+
                     b.Property<string>("Limits")
                         .HasColumnType("TEXT");
 
@@ -545,6 +562,46 @@ namespace Lathe.Coordinator.Migrations.Sqlite
                     b.ToTable("sweeps", (string)null);
                 });
 
+            modelBuilder.Entity("Lathe.Coordinator.TrialRow", b =>
+                {
+                    b.Property<Guid>("SweepId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<int>("Number")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("Losses")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Point")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Reason")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("State")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Values")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<double>("Violation")
+                        .HasColumnType("REAL");
+
+                    b.Property<string>("Ways")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("SweepId", "Number");
+
+                    b.HasIndex("SweepId", "State");
+
+                    b.ToTable("trials", (string)null);
+                });
+
             modelBuilder.Entity("Lathe.Coordinator.WorkerRow", b =>
                 {
                     b.Property<string>("Name")
@@ -596,7 +653,25 @@ namespace Lathe.Coordinator.Migrations.Sqlite
                         .IsRequired();
                 });
 
+            modelBuilder.Entity("Lathe.Coordinator.SearchRow", b =>
+                {
+                    b.HasOne("Lathe.Coordinator.SweepRow", null)
+                        .WithMany()
+                        .HasForeignKey("SweepId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+                });
+
             modelBuilder.Entity("Lathe.Coordinator.StepCountRow", b =>
+                {
+                    b.HasOne("Lathe.Coordinator.SweepRow", null)
+                        .WithMany()
+                        .HasForeignKey("SweepId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+                });
+
+            modelBuilder.Entity("Lathe.Coordinator.TrialRow", b =>
                 {
                     b.HasOne("Lathe.Coordinator.SweepRow", null)
                         .WithMany()

@@ -1,0 +1,75 @@
+namespace Lathe.Coordinator;
+
+/// <summary>One coordinate of a search space. Every coordinate is a number from 0 to 1, whatever it stands for.</summary>
+/// <param name="Levels">Number of values, which stand in the middle of as many equal parts of 0 to 1; 0: any number from 0 to 1 is a value.</param>
+/// <param name="IsOrdered">True: neighbouring values are alike. False: the values are names.</param>
+public sealed record SearchDimension(int Levels, bool IsOrdered)
+{
+    /// <summary>Any number from 0 to 1.</summary>
+    public static SearchDimension Continuous { get; } = new(0, true);
+
+    /// <summary>The nearest value.</summary>
+    public double Snap(double coordinate) => Levels == 0 ? Math.Clamp(coordinate, 0, 1) : At(LevelOf(coordinate));
+
+    /// <summary>Number of the nearest value, from 0.</summary>
+    public int LevelOf(double coordinate) => Math.Clamp((int)Math.Floor(coordinate * Levels), 0, Levels - 1);
+
+    /// <summary>Coordinate of a value.</summary>
+    public double At(int level) => (level + 0.5) / Levels;
+}
+
+/// <summary>What a search may choose from.</summary>
+/// <param name="Dimensions">In the order of a point's coordinates.</param>
+public sealed record SearchSpace(IReadOnlyList<SearchDimension> Dimensions)
+{
+    /// <summary>Number of different points; infinite where a coordinate may be any number.</summary>
+    public double Size => Dimensions.Aggregate(1.0, (size, d) => size * (d.Levels == 0 ? double.PositiveInfinity : d.Levels));
+
+    /// <summary>The point of a finite space with this number; the last coordinate changes fastest.</summary>
+    public double[] PointOf(long number)
+    {
+        var point = new double[Dimensions.Count];
+        for (var d = point.Length - 1; d >= 0; d--)
+        {
+            point[d] = Dimensions[d].At((int)(number % Dimensions[d].Levels));
+            number /= Dimensions[d].Levels;
+        }
+
+        return point;
+    }
+
+    /// <summary>Number of a point of a finite space, as in <see cref="PointOf"/>.</summary>
+    public long NumberOf(IReadOnlyList<double> point)
+    {
+        var number = 0L;
+        for (var d = 0; d < point.Count; d++) number = (number * Dimensions[d].Levels) + Dimensions[d].LevelOf(point[d]);
+        return number;
+    }
+}
+
+/// <summary>Where a trial stands.</summary>
+public enum TrialState
+{
+    /// <summary>Chosen, and not finished.</summary>
+    Open,
+
+    /// <summary>Its figures are known.</summary>
+    Done,
+
+    /// <summary>It ended without figures.</summary>
+    Failed,
+
+    /// <summary>Never computed: what was predicted of it breaks a constraint, or a stage refuses it.</summary>
+    Pruned,
+}
+
+/// <summary>A point that was chosen, with what came of it.</summary>
+/// <param name="Point">Its coordinates.</param>
+/// <param name="State">Where it stands.</param>
+/// <param name="Losses">One for each objective, less is better; empty unless it is done.</param>
+/// <param name="Violation">How far it breaks the constraints, as far as known: 0 where it keeps all of them.</param>
+public sealed record SearchTrial(IReadOnlyList<double> Point, TrialState State, IReadOnlyList<double> Losses, double Violation = 0)
+{
+    /// <summary>True: it has figures and keeps the constraints.</summary>
+    public bool IsFeasible => State == TrialState.Done && Violation <= 0;
+}
