@@ -26,7 +26,7 @@ export default function Compare({ query }) {
     ${!isEnough && html`<div class="empty"><p>${references.length > most ? `At most ${most} results can be compared.` : references.length === 1 ? 'One result is chosen; add another one.' : 'Choose two to six results in the table of a sweep, then "Compare".'}</p>
       <p><a class="button" href=${to([])}>To the sweeps</a></p></div>`}
     <${FaultNote} fault=${fault} />
-    ${isEnough && !compared && !fault && html`<${Loading} what="Comparing" />`}
+    ${isEnough && !compared && (!fault || fault.status === 0) && html`<${Loading} what="Comparing" />`}
     ${compared && html`<${Side} of=${compared} remove=${(/** @type {number} */ i) => change(references.filter((_, k) => k !== i))} />`}`;
 }
 
@@ -39,7 +39,7 @@ function Add({ references, change }) {
     if (found && !references.includes(found)) change([...references, found]);
     set('');
   };
-  return html`<form class="row filters" onSubmit=${add}><label for="reference">Add a result</label><input id="reference" class="grow" placeholder="SWEEP:INDEX, or an execution's key" value=${text} onInput=${(/** @type {any} */ e) => set(e.target.value)} /><button disabled=${references.length >= most}>Add</button></form>`;
+  return html`<form class="row filters" onSubmit=${add}><label for="reference">Add a result</label><input id="reference" class="grow" placeholder="a sweep's id, a colon and a number, or an execution's key" value=${text} onInput=${(/** @type {any} */ e) => set(e.target.value)} /><button disabled=${references.length >= most}>Add</button></form>`;
 }
 
 /** @param {{ of: Comparison, remove: (i: number) => void }} props */
