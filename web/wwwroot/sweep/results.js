@@ -75,7 +75,10 @@ export function Results({ sweep, query }) {
 /** @param {{ id: string, rows: Row[], columns: Column[], sort: string, chosen: ReadonlySet<number>, choose: (c: ReadonlySet<number>) => void, goal: Column | undefined }} props */
 function Rows({ id, rows, columns, sort, chosen, choose, goal }) {
   const { box, first, last, before, after } = useWindow(rows.length, rowHeight);
-  const best = useMemo(() => goal && rows.length > 1 ? rows.reduce((a, b) => (numberOf(b, goal) || -Infinity) > (numberOf(a, goal) || -Infinity) ? b : a).index : -1, [rows, goal]);
+  const best = useMemo(() => {
+    const known = goal ? rows.filter(r => !Number.isNaN(numberOf(r, goal))) : [];
+    return goal && known.length > 1 ? known.reduce((a, b) => numberOf(b, goal) > numberOf(a, goal) ? b : a).index : -1;
+  }, [rows, goal]);
   return html`<div class="scroll" ref=${box} tabindex="0" role="region" aria-label="Table of results"><table class="full" aria-rowcount=${rows.length + 1}><thead><tr aria-rowindex="1"><th scope="col"><span class="unseen">Choose</span></th>
       <${Head} name="" title="#" sort=${sort} isText=${true} /><th scope="col" class="text">state</th>${columns.map(c => html`<${Head} key=${c.name} name=${c.name} title=${c.title} sort=${sort} about=${c.metric?.description} isText=${!isNumeric(c)} falls=${c.metric?.better === 'higher'} />`)}</tr></thead>
     <tbody>${before > 0 && html`<tr class="spacer" key="before"><td colspan=${columns.length + 3} style=${{ height: `${before}px` }} /></tr>`}
