@@ -189,7 +189,7 @@ function Writing({ stages, models, datasets, first, priority }) {
         <div class="fields filters"><div class="field"><label for="priority">Priority</label><select id="priority" value=${options.priority} onChange=${(/** @type {any} */ e) => setOptions({ ...options, priority: Number(e.target.value) })}>${[5, 4, 3, 2, 1].map(n => html`<option key=${n} value=${n}>${n}${n === 3 ? ', usual' : ''}</option>`)}</select></div>
           <div class="field"><label for="parallel">At most at one time</label><input id="parallel" type="number" min="1" value=${options.parallel} aria-invalid=${limits.length > 0 ? 'true' : undefined} aria-describedby="parallel-about" onInput=${(/** @type {any} */ e) => setOptions({ ...options, parallel: e.target.value })} /><${Notes} id="parallel-about" problems=${limits} about="Executions of this sweep with workers. Empty: no limit." /></div>
           <div class="field"><label class="check"><input type="checkbox" checked=${options.fresh} onChange=${(/** @type {any} */ e) => setOptions({ ...options, fresh: e.target.checked })} />Run everything again</label><small>Otherwise results that are there are reused.</small></div></div>
-        <p><button type="button" class="main" disabled=${isChecking || isSending || problems.length > 0 || fault !== undefined || Object.keys(wrong).length > 0} onClick=${send}>${isSending ? 'Submitting …' : 'Start the sweep'}</button></p></section></div></div>`;
+        <p class="start"><button type="button" class="main" disabled=${isChecking || isSending || problems.length > 0 || fault !== undefined || Object.keys(wrong).length > 0} onClick=${send}>${isSending ? 'Submitting …' : 'Start the sweep'}</button></p></section></div></div>`;
 }
 
 /** @param {{ plan: SweepForecast }} props */

@@ -54,9 +54,9 @@ export function Results({ sweep, query }) {
   return html`<${FaultNote} fault=${fault} />
     ${goal && cost && html`<section aria-labelledby="plots"><h2 id="plots">Plot</h2>
       <div class="row filters"><label class="check">Plot <select value=${view} onChange=${(/** @type {any} */ e) => { setMarked(null); setQuery({ plot: e.target.value }); }}><option value="plane">plane with Pareto front</option><option value="parallel">parallel coordinates</option></select></label>
-        ${view === 'plane' && html`<label class="check">Upwards <select value=${goal.name} onChange=${(/** @type {any} */ e) => setQuery({ y: e.target.value })}>${figures.map(c => html`<option key=${c.name} value=${c.name}>${c.title}</option>`)}</select></label>
+        ${view === 'plane' && figures.length > 0 && html`<label class="check">Upwards <select value=${goal.name} onChange=${(/** @type {any} */ e) => setQuery({ y: e.target.value })}>${figures.map(c => html`<option key=${c.name} value=${c.name}>${c.title}</option>`)}</select></label>
         <label class="check">Across <select value=${cost.name} onChange=${(/** @type {any} */ e) => setQuery({ x: e.target.value })}>${figures.map(c => html`<option key=${c.name} value=${c.name}>${longTitle(c, figures)}</option>`)}</select></label>`}
-        <span class="soft">${view === 'plane' ? 'Drag over points to see them alone in the table.' : 'Drag along an axis to choose.'}</span></div>
+        <span class="soft">${figures.length === 0 ? '' : view === 'plane' ? 'Drag over points to see them alone in the table.' : 'Drag along an axis to choose.'}</span></div>
       <figure>${view === 'plane' ? html`<${CostPlot} rows=${plotted} x=${cost} y=${goal} bits=${columns.find(c => c.metric?.format === 'bits')} marked=${marked} mark=${setMarked} id=${sweep.id} />`
         : html`<${Parallel} rows=${plotted} columns=${shown} goal=${goal} mark=${setMarked} />`}</figure></section>`}
     <section aria-labelledby="table"><h2 id="table">Results</h2>
