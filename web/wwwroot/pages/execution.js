@@ -24,7 +24,10 @@ export default function Execution({ parts }) {
   const wanted = isOver ? 10000 : 1500;
   if (wanted !== rest) setRest(wanted);
   useEvents(detail && !isOver ? detail.sweep?.id ?? sweep : null, again, 500);
-  useTitle(detail ? `${label(detail.execution)}, ${detail.sweep?.name ?? ''}` : 'Execution');
+  // What only measures has no parameters of its own that tell it from its like.
+  const before = (detail?.ancestors ?? []).filter(a => a.varied.length > 0).map(label).join(', ');
+  const title = detail ? `${label(detail.execution)}${before && ` after ${before}`}` : '';
+  useTitle(detail ? `${title}, ${detail.sweep?.name ?? ''}` : 'Execution');
 
   if (!detail) return html`${fault && html`<h1>Execution ${index}</h1>`}<${Pending} fault=${fault} />`;
   const { execution } = detail;
@@ -33,7 +36,7 @@ export default function Execution({ parts }) {
   const parent = detail.ancestors?.at(-1);
 
   return html`<${Crumbs} items=${[{ title: 'Sweeps', href: to([]) }, { title: name, href: to(['sweeps', sweep]) }, ...(detail.ancestors ?? []).map(a => ({ title: label(a), href: to(['sweeps', sweep, 'executions', a.index]) })), { title: label(execution) }]} />
-    <div class="head"><div><h1>${label(execution)}</h1><p class="soft way">Execution ${index} of <a href=${to(['sweeps', sweep])}>${name}</a>: ${execution.model} on ${execution.dataset}, seed ${execution.seed}${[...detail.ancestors ?? []].map(a => html` → ${label(a)}`)}${(detail.ancestors?.length ?? 0) > 0 && html` → ${label(execution)}`}</p><div class="row"><${State} state=${execution.state} word=${restOf(execution)} />
+    <div class="head"><div><h1>${title}</h1><p class="soft way">Execution ${index} of <a href=${to(['sweeps', sweep])}>${name}</a>: ${execution.model} on ${execution.dataset}, seed ${execution.seed}</p><div class="row"><${State} state=${execution.state} word=${restOf(execution)} />
       <span class="soft">${execution.seconds != null && `${execution.state === 'cached' ? 'took, when it was computed,' : 'took'} ${clock(execution.seconds)}`}${execution.worker && ` on ${execution.worker}`}</span></div></div>
       <${Orders} detail=${detail} sweep=${sweep} isOver=${isOver} again=${again} /></div>
     <${FaultNote} fault=${fault} />
