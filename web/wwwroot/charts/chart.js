@@ -55,11 +55,13 @@ export function room(values, isPercent) {
   const isWhole = values.every(Number.isInteger);
   // A single value would get an axis half as large again.
   const margin = greatest > least ? (greatest - least) * 0.06 : isPercent ? 2 : isWhole ? 1 : Math.abs(greatest) * 0.1 || 1;
+  // A tick may lie this far beyond the outermost value.
+  const reach = greatest > least ? (greatest - least) * 0.4 : margin;
   const isBound = isPercent && least >= 0 && greatest <= 100;
   const ends = greatest === least ? { min: nice(least - margin), max: nice(greatest + margin) } : { min: undefined, max: undefined };
   return {
     ...isWhole && !isPercent ? { minInterval: 1 } : {}, ...isWhole && greatest - least <= 12 && !isPercent ? { min: least - 1, max: greatest + 1, interval: 1 }
-      : { boundaryGap: ['6%', '6%'], min: isBound && (ends.min ?? least - margin) <= 0 ? 0 : ends.min, max: isBound && (ends.max ?? greatest + margin) >= 100 ? 100 : ends.max },
+      : { boundaryGap: ['6%', '6%'], min: isBound && least - reach <= 0 ? 0 : ends.min, max: isBound && greatest + reach >= 100 ? 100 : ends.max },
   };
 }
 
