@@ -22,8 +22,13 @@ public enum FailureKind
 /// </summary>
 public sealed class LatheException : Exception
 {
+    /// <summary>Makes it.</summary>
+    /// <param name="message">What was wrong, where, what was expected and what to do, in words for the person who can act.</param>
+    /// <param name="kind">Whether another try could help.</param>
+    /// <param name="inner">What led to it; null: nothing.</param>
     public LatheException(string message, FailureKind kind = FailureKind.Permanent, Exception? inner = null)
         : base(message, inner) => Kind = kind;
 
+    /// <summary>Whether another try could help.</summary>
     public FailureKind Kind { get; }
 }

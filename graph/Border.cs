@@ -13,6 +13,7 @@ namespace Lathe.Graph;
 [JsonConverter(typeof(BorderJson))]
 public readonly record struct Border(int Top, int Left, int Bottom, int Right)
 {
+    /// <summary>The same above and below, and the same at both sides.</summary>
     public Border(int rows, int columns)
         : this(rows, columns, rows, columns)
     {
@@ -30,6 +31,7 @@ public readonly record struct Border(int Top, int Left, int Bottom, int Right)
     /// <summary>The narrowest side.</summary>
     public int Least => Math.Min(Math.Min(Top, Left), Math.Min(Bottom, Right));
 
+    /// <summary>The same at all four sides.</summary>
     public static implicit operator Border(int side) => FromInt32(side);
 
     /// <summary>The same on all sides.</summary>
@@ -42,6 +44,7 @@ public readonly record struct Border(int Top, int Left, int Bottom, int Right)
     public static Border Add(Border left, Border right) =>
         new(left.Top + right.Top, left.Left + right.Left, left.Bottom + right.Bottom, left.Right + right.Right);
 
+    /// <summary>As messages show it.</summary>
     public override string ToString() => IsSymmetric ? Top == Left ? $"{Top}" : $"{Top} x {Left}" : $"[{Top}, {Left}, {Bottom}, {Right}]";
 }
 

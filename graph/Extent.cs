@@ -11,6 +11,7 @@ public readonly record struct Extent
     private readonly int _rows;
     private readonly int _columns;
 
+    /// <summary>Height and width.</summary>
     public Extent(int height, int width) => (_rows, _columns) = (height - 1, width - 1);
 
     /// <summary>Of rows.</summary>
@@ -28,11 +29,13 @@ public readonly record struct Extent
     /// <summary>1 x 1.</summary>
     public bool IsOne => this == default;
 
+    /// <summary>A square.</summary>
     public static implicit operator Extent(int side) => FromInt32(side);
 
     /// <summary>The same for both.</summary>
     public static Extent FromInt32(int side) => new(side, side);
 
+    /// <summary>As messages show it.</summary>
     public override string ToString() => IsSquare ? $"{Height}" : $"{Height} x {Width}";
 }
 

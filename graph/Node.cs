@@ -71,10 +71,19 @@ public sealed record PRelu(string Name, IReadOnlyList<string> Inputs, int Channe
 /// <summary>Element-wise functions. All but the sigmoids take 0 to 0, so a channel that is zero stays zero.</summary>
 public enum ActivationKind
 {
+    /// <summary>max(x, 0).</summary>
     Relu,
+
+    /// <summary>min(max(x, 0), 6).</summary>
     Relu6,
+
+    /// <summary>x min(max(x + 3, 0), 6) / 6.</summary>
     HardSwish,
+
+    /// <summary>x / (1 + exp(-x)).</summary>
     Silu,
+
+    /// <summary>1 / (1 + exp(-x)).</summary>
     Sigmoid,
 
     /// <summary>min(max(x / 6 + 1/2, 0), 1).</summary>

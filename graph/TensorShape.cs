@@ -7,5 +7,6 @@ namespace Lathe.Graph;
 /// <param name="IsFlat">True after <see cref="Flatten"/> or <see cref="Linear"/>.</param>
 public readonly record struct TensorShape(int Channels, int Height = 1, int Width = 1, bool IsFlat = false)
 {
+    /// <summary>As messages show it.</summary>
     public override string ToString() => IsFlat ? $"[{Channels}]" : $"[{Channels}, {Height}, {Width}]";
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Lathe.Contracts;
+using Lathe.Hosting;
 using Lathe.Testing;
 
 namespace Lathe.Benchmarks.Coordinator;
@@ -18,7 +19,7 @@ internal static class FairnessCommand
         var http = $"http://127.0.0.1:{PrivateServer.FreePort()}";
         using var coordinator = await Part.StartAsync(["coordinator", cluster.Broker.Address, cluster.Home, http], new() { ["LATHE_DATABASE"] = cluster.Database });
         var workers = new List<Part>();
-        for (var i = 0; i < Workers; i++) workers.Add(await Part.StartAsync(["worker", cluster.Broker.Address, "1", "0.1"], []));
+        for (var i = 0; i < Workers; i++) workers.Add(await Part.StartAsync(["worker", cluster.Broker.Address, "1", "0.1"], new() { [HostingSettings.HomeVariable] = cluster.Home }));
         var client = cluster.Client(http);
         var next = Large;
         // The first one pays for everything that is made once.

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using Lathe.Contracts;
+using Lathe.Hosting;
 using Lathe.Testing;
 
 namespace Lathe.Benchmarks.Coordinator;
@@ -13,7 +14,7 @@ internal static class LatencyCommand
         await using var cluster = await Cluster.StartAsync();
         var http = $"http://127.0.0.1:{PrivateServer.FreePort()}";
         using var coordinator = await Part.StartAsync(["coordinator", cluster.Broker.Address, cluster.Home, http], new() { ["LATHE_DATABASE"] = cluster.Database });
-        using var worker = await Part.StartAsync(["worker", cluster.Broker.Address, "1"], []);
+        using var worker = await Part.StartAsync(["worker", cluster.Broker.Address, "1"], new() { [HostingSettings.HomeVariable] = cluster.Home });
         var client = cluster.Client(http);
         // A sweep of its own for each pair, so that nothing else is under way. The first ones pay for everything that is made once.
         for (var i = 0; i < pairs + 20; i++)

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Net.Http.Json;
 using System.Text.Json;
 using Lathe.Contracts;
+using Lathe.Hosting;
 using Lathe.Testing;
 using Npgsql;
 
@@ -27,7 +28,7 @@ internal static class LoadCommand
         var database = await server.CreateDatabaseAsync();
         var http = $"http://127.0.0.1:{PrivateServer.FreePort()}";
         using var coordinator = await Part.StartAsync(["coordinator", broker.Address, home, http], new() { ["LATHE_DATABASE"] = database });
-        using var worker = await Part.StartAsync(["worker", broker.Address, $"{Prefetch}"], []);
+        using var worker = await Part.StartAsync(["worker", broker.Address, $"{Prefetch}"], new() { [HostingSettings.HomeVariable] = home });
         using var client = new HttpClient { BaseAddress = new Uri(http + "/"), Timeout = TimeSpan.FromMinutes(10) };
         Console.WriteLine("executions  answered s  finished/s  median ms  p99 ms  coordinator CPU ms/exec.  memory MiB  kept MiB  KiB/exec.  status ms  list ms  results ms");
         foreach (var size in sizes.Count > 0 ? sizes : [1000, 10_000, 100_000]) await MeasureAsync(size, client, coordinator, worker, database);

@@ -37,6 +37,11 @@ try
             return await ChaosCommand.RunAsync(Option(options, "--minutes", 10), (int)Option(options, "--executions", 5000), (int)Option(options, "--seed", 1));
         case ["soak", .. var options]:
             return await ChaosCommand.RunAsync(Option(options, "--minutes", 60), (int)Option(options, "--executions", 1000), (int)Option(options, "--seed", 1), isSoak: true);
+        case ["scaling", .. var options]:
+            await ScalingCommand.RunAsync(new ScalingOptions(
+                (int)Option(options, "--executions", 1000), Option(options, "--seconds", 20), (int)Option(options, "--replicas", 24), TimeSpan.FromSeconds(Option(options, "--life", 300)),
+                (int)Option(options, "--seed", 1), "scaling"));
+            return 0;
         case ["faults", "bucket", .. var options]:
             return await FaultsCommand.BucketAsync((int)Option(options, "--executions", 400), (int)Option(options, "--seed", 1), Option(options, "--share", 0.2));
         case ["faults", "disk", .. var options]:
@@ -55,6 +60,8 @@ try
                 rivals TASKS FEWER SCRIPTS                      the same fan-out through Celery, Snakemake and Optuna (rivals.sh)
                 chaos [--minutes M] [--executions N] [--seed S] two coordinators and three workers, killed one after the other
                 soak [--minutes M] [--executions N] [--seed S]  sweeps of N executions one after the other, with faults; memory of each process over time
+                scaling [--executions N] [--seconds S] [--replicas R] [--life L] [--seed S]
+                                                                a burst that KEDA's formula scales, with preemptions every L seconds of a worker's life; writes scaling.csv and scaling.svg
                 faults bucket|disk|upgrade|clock [--executions N] [--seed S] [--share P]
                                                                 a sweep with a bucket that fails, a full disk (as root), two versions of a stage, wrong clocks
                 """);

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using Lathe.Contracts;
+using Lathe.Hosting;
 using Lathe.Testing;
 using Npgsql;
 
@@ -71,7 +72,7 @@ internal static class RivalsCommand
     {
         var http = $"http://127.0.0.1:{PrivateServer.FreePort()}";
         using var coordinator = await Part.StartAsync(["coordinator", cluster.Broker.Address, cluster.Home, http], new() { ["LATHE_DATABASE"] = cluster.Database });
-        using var worker = await Part.StartAsync(["worker", cluster.Broker.Address, "64"], []);
+        using var worker = await Part.StartAsync(["worker", cluster.Broker.Address, "64"], new() { [HostingSettings.HomeVariable] = cluster.Home });
         var client = cluster.Client(http);
         // The first sweep waits for the stages' announcements.
         await Sweeps.EndAsync(client, await Sweeps.SubmitAsync(client, new SweepSubmission(Sweeps.Of("first", tasks, 1, hasSecond: false), Fresh: true)));

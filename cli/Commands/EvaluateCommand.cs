@@ -53,7 +53,7 @@ internal static class EvaluateCommand
     {
         var compute = ComputeSetup.Of(settings.Threads, settings.Device);
         using var checkpoint = ImportedModels.IsOne(path) ? ImportedModels.Read(path).ToCheckpoint() : CheckpointFile.Read(path);
-        var wanted = dataset ?? (checkpoint.Lineage.Steps is [.., var last] ? last.Data.Name : null)
+        var wanted = dataset ?? (checkpoint.Lineage.Steps is [.., var last] ? last.Data?.Name : null)
             ?? throw new LatheException($"{path} does not say what it was trained on; name the data set with --dataset");
         var place = DataPlaces.Find(wanted, settings);
         if (DataPlaces.Elsewhere(wanted, place, settings) is { } elsewhere) terminal.Say(elsewhere);

@@ -78,7 +78,7 @@ internal static class ExportCommand
         OutputFile.WriteAll("--out", file, [.. exported.Files.Select(written => (written.Path, written.Content))]);
         var terminal = new Terminal();
         foreach (var line in exported.Lines) terminal.Line(line);
-        if (images.Normalization is not null && MadeOn.Warning(checkpoint.Lineage, checkpoint.Lineage.Steps[^1].Data.Name, settings) is { } other)
+        if (images.Normalization is not null && checkpoint.Lineage.Steps[^1].Data is { } data && MadeOn.Warning(checkpoint.Lineage, data.Name, settings) is { } other)
             terminal.Say($"warning: {other}. Export it with --data for the files that it was trained on");
     }
 

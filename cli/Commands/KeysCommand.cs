@@ -85,7 +85,15 @@ internal static class KeysCommand
 
     private static async Task<ApiKeys> OpenAsync(ParseResult call, bool isNew, CancellationToken stop)
     {
-        var store = new CoordinatorStore(DatabaseAddress.Load(CommonOptions.Settings(call)));
+        var settings = CommonOptions.Settings(call);
+        // A key is of use to the coordinators of its database alone, and another's cannot be reached from here.
+        if (CommonOptions.CoordinatorAddress(call) is { } address && string.IsNullOrEmpty(Environment.GetEnvironmentVariable(DatabaseAddress.Variable)))
+        {
+            throw new LatheException(
+                $"keys are kept in the coordinator's database, not behind its address {address}: run this command where LATHE_DATABASE is that of the coordinator (postgres://...), or without --coordinator and LATHE_COORDINATOR for a database of this machine");
+        }
+
+        var store = new CoordinatorStore(DatabaseAddress.Load(settings));
         // The first key may be made before the coordinator first starts.
         if (isNew) await store.PrepareAsync(stop);
         else if (!await store.ExistsAsync(stop)) throw new LatheException($"there is no database {store.Address} yet, and so no key; 'lathe keys create NAME' makes both");

@@ -88,7 +88,7 @@ internal static partial class LatheCommand
             [
                 RunCommand.Create(), PlanCommand.Create(), SubmitCommand.Create(), StatusCommand.Create(), ResultsCommand.Create(), LogsCommand.Create(), .. ControlCommands.Create(), ModelsCommand.Create(),
                 InspectCommand.Create(), EvaluateCommand.Create(), ExportCommand.Create(), ReportCommand.Create(), UiCommand.Create(),
-                CoordinatorCommand.Create(), WorkerCommand.Create(), KeysCommand.Create(), GcCommand.Create(), DeadLettersCommand.Create(), DoctorCommand.Create(),
+                CoordinatorCommand.Create(), WorkerCommand.Create(), KeysCommand.Create(), GcCommand.Create(), DeadLettersCommand.Create(), ConformanceCommand.Create(), DoctorCommand.Create(),
             ]) root.Subcommands.Add(command);
         return root;
     }

@@ -15,7 +15,7 @@ internal static class MadeOn
     /// <param name="settings">Its location.</param>
     public static string? Warning(Lineage lineage, string name, HostingSettings settings)
     {
-        if (lineage.Steps is not [.., { Data: var made }]) return null;
+        if (lineage.Steps is not [.., { Data: { } made }]) return null;
         if (made.Name != name) return $"the checkpoint was made with {made.Name}, not with {name}";
         return DataFingerprint.Find(name, settings).Fingerprint == made.Fingerprint
             ? null

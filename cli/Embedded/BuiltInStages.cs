@@ -94,7 +94,7 @@ internal static class BuiltInStages
 
     /// <summary>Pictures and tables of a step in a lineage; of a stage from outside those that every stage that trains has.</summary>
     public static IReadOnlyList<Panel> PanelsOf(LineageStep step) => ByName.TryGetValue(step.Stage, out var stage)
-        ? stage.PanelsOf(new StageNotes(step, step.Data.Name, step.Facts, step.Records))
+        ? stage.PanelsOf(new StageNotes(step, step.Data?.Name ?? "", step.Facts, step.Records))
         : TrainingPanels.Of(TrainingRecord.TryRead(step.Records)?.Training, step.Stage, "", step.Parameters);
 
     /// <summary>Pictures and tables of a stage that only measured.</summary>

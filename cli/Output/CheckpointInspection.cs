@@ -99,7 +99,7 @@ internal sealed record CheckpointInspection(
     {
         foreach (var step in Lineage.Steps)
         {
-            terminal.Line($"{step.Stage} (version {step.Version}) on {step.Data.Name}, seed {step.Seed}{(step.Input is null ? "" : $", from {Figures.Digest(step.Input.Sha256)}")}");
+            terminal.Line($"{step.Stage} (version {step.Version}){(step.Data is { } data ? $" on {data.Name}" : "")}, seed {step.Seed}{(step.Input is null ? "" : $", from {Figures.Digest(step.Input.Sha256)}")}");
             terminal.Write(Indented(step.Parameters.EnumerateObject().Select(p => $"{p.Name}={Ways.Value(p.Value)}")));
             if (step.Facts.Count > 0) terminal.Write(Indented(step.Facts.Select(f => $"{f.Key}={Figures.Fact(f.Value)}")));
             terminal.Write(Indented(step.Versions.Select(v => $"{v.Key}={v.Value}")));

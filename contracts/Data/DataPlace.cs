@@ -5,5 +5,6 @@ namespace Lathe.Contracts;
 /// <param name="Remote">Photographs in tars that are on no disk of this machine, or null.</param>
 public sealed record DataPlace(string Folder, ImageSetFiles? Remote = null)
 {
+    /// <summary>The folder or bucket, for messages.</summary>
     public override string ToString() => Folder;
 }

@@ -44,7 +44,10 @@ public record Panel(string Id, string Title)
 /// <summary>How an axis is scaled.</summary>
 public enum AxisScale
 {
+    /// <summary>Equal steps add.</summary>
     Linear,
+
+    /// <summary>Equal steps multiply; values are above 0.</summary>
     Logarithmic,
 }
 
@@ -185,7 +188,9 @@ public sealed record TableCell(
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Text = null,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] double? Number = null)
 {
+    /// <summary>A text.</summary>
     public static implicit operator TableCell(string? text) => new(text);
 
+    /// <summary>A number; null: nothing is known.</summary>
     public static implicit operator TableCell(double? number) => new(null, number);
 }

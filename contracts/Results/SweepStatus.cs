@@ -40,8 +40,13 @@ public enum SweepState
     /// <summary>Recorded; its data sets are being read for their fingerprints, and nothing is sent yet.</summary>
     Preparing,
 
+    /// <summary>Some executions are still to end.</summary>
     Running,
+
+    /// <summary>All ended, each with a result.</summary>
     Succeeded,
+
+    /// <summary>All ended, at least one without a result.</summary>
     Failed,
 
     /// <summary>A person paused it: nothing runs until it is resumed, and nothing is lost.</summary>

@@ -8,6 +8,7 @@ public enum DeviceKind
     /// <summary>A GPU where there is one that can be used, else the CPU.</summary>
     Auto,
 
+    /// <summary>The CPU.</summary>
     Cpu,
 
     /// <summary>A CUDA GPU.</summary>
@@ -43,6 +44,7 @@ public readonly record struct ComputeDevice(DeviceKind Kind, int Index = 0)
     public ComputeDevice? Fit(DeviceKind? asked) =>
         asked is not { } kind || kind == Kind ? this : Kind == DeviceKind.Auto ? new ComputeDevice(kind) : null;
 
+    /// <summary>As a setting says it: <c>auto</c>, <c>cpu</c>, <c>cuda:0</c>.</summary>
     public override string ToString() => Kind == DeviceKind.Cuda
         ? string.Create(CultureInfo.InvariantCulture, $"{Cuda}:{Index}")
         : Kind.ToString().ToLowerInvariant();

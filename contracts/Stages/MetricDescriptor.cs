@@ -8,8 +8,10 @@ public enum Better
     /// <summary>Neither: the metric describes and does not judge.</summary>
     Neither,
 
+    /// <summary>More is better: an accuracy.</summary>
     Higher,
 
+    /// <summary>Less is better: a size, an error.</summary>
     Lower,
 }
 

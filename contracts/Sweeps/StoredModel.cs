@@ -28,5 +28,6 @@ public readonly record struct StoredModel(string Name, string Sha256)
     /// <summary>The model that the first stage gets.</summary>
     public static string Parameter(string model) => TryParse(model)?.Sha256 ?? model;
 
+    /// <summary>As a sweep names it: <c>NAME:DIGEST</c>.</summary>
     public override string ToString() => $"{Name}:{Sha256}";
 }

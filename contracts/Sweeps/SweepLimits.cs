@@ -20,7 +20,9 @@ public sealed record SweepLimits(
     /// <summary>Priority of a sweep that names none, from 1 to 5.</summary>
     public const int DefaultPriority = 3;
 
+    /// <summary>Least of a priority.</summary>
     public const int LowestPriority = 1;
 
+    /// <summary>Most of a priority.</summary>
     public const int HighestPriority = 5;
 }

@@ -31,8 +31,14 @@ public sealed record SweepSpec(
 
 /// <summary>One stage of a sweep.</summary>
 /// <param name="Stage">Name of a stage, as in its manifest.</param>
-/// <param name="Parameters">JSON object; where the schema has a scalar, a list of scalars is an axis.</param>
-public sealed record StageSpec(string Stage, JsonElement Parameters);
+/// <param name="Parameters">JSON object; where the schema has a scalar, a list of scalars is an axis. Left out: all have their defaults.</param>
+public sealed record StageSpec(string Stage, JsonElement Parameters)
+{
+    private static readonly JsonElement None = JsonElement.Parse("{}");
+
+    /// <summary>JSON object; where the schema has a scalar, a list of scalars is an axis. Left out: all have their defaults.</summary>
+    public JsonElement Parameters { get; init; } = Parameters.ValueKind == JsonValueKind.Undefined ? None : Parameters;
+}
 
 /// <summary>One thing wrong with a sweep.</summary>
 /// <param name="Path">JSON pointer into <see cref="SweepSpec"/> as its author wrote it: <c>/stages/1/prune/multiplications</c>.</param>

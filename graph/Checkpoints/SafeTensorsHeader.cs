@@ -7,15 +7,34 @@ namespace Lathe.Graph.Checkpoints;
 /// <summary>Element types of the safetensors format that Lathe reads and writes.</summary>
 public enum SafeTensorType
 {
+    /// <summary>64-bit floating point.</summary>
     F64,
+
+    /// <summary>32-bit floating point.</summary>
     F32,
+
+    /// <summary>16-bit floating point, IEEE.</summary>
     F16,
+
+    /// <summary>16-bit floating point with the exponent of 32 bits.</summary>
     BF16,
+
+    /// <summary>64-bit integer.</summary>
     I64,
+
+    /// <summary>32-bit integer.</summary>
     I32,
+
+    /// <summary>16-bit integer.</summary>
     I16,
+
+    /// <summary>8-bit integer.</summary>
     I8,
+
+    /// <summary>8-bit integer without a sign.</summary>
     U8,
+
+    /// <summary>One byte, 0 or 1.</summary>
     BOOL,
 }
 

@@ -10,11 +10,22 @@ namespace Lathe.Hosting;
 /// </summary>
 public sealed class BucketAccess
 {
+    /// <summary>Server of all AWS services.</summary>
     public const string EndpointVariable = "AWS_ENDPOINT_URL";
+
+    /// <summary>Server of buckets; it wins over the one of all services.</summary>
     public const string S3EndpointVariable = "AWS_ENDPOINT_URL_S3";
+
+    /// <summary>Region of the server.</summary>
     public const string RegionVariable = "AWS_REGION";
+
+    /// <summary>Name of the key.</summary>
     public const string KeyVariable = "AWS_ACCESS_KEY_ID";
+
+    /// <summary>The key itself.</summary>
     public const string SecretVariable = "AWS_SECRET_ACCESS_KEY";
+
+    /// <summary>Token of a key that lasts for a session.</summary>
     public const string SessionVariable = "AWS_SESSION_TOKEN";
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
@@ -51,6 +62,7 @@ public sealed class BucketAccess
     /// <param name="stall">How long an answer may send nothing before it counts as broken; by default a minute.</param>
     public static BucketAccess From(Func<string, string?> environment, TimeSpan? stall = null) => new(environment, stall);
 
+    /// <summary>The server, without credentials.</summary>
     public override string ToString() => Server;
 
     private string? Endpoint => Setting(S3EndpointVariable) ?? Setting(EndpointVariable);

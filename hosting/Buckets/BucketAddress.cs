@@ -34,5 +34,6 @@ public sealed record BucketAddress(string Bucket, string Prefix)
     /// <summary>Key of a name under the prefix.</summary>
     public string KeyOf(string name) => Prefix.Length == 0 ? name : $"{Prefix}/{name}";
 
+    /// <summary>As a setting says it: <c>s3://BUCKET/PREFIX</c>.</summary>
     public override string ToString() => Prefix.Length == 0 ? Scheme + Bucket : $"{Scheme}{Bucket}/{Prefix}";
 }

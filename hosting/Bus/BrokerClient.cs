@@ -13,7 +13,7 @@ namespace Lathe.Hosting;
 
 /// <summary>Calls that the bus library lacks: whether the broker answers, and the arguments and depths of its queues.</summary>
 /// <param name="address">The broker.</param>
-public sealed class BrokerClient(BrokerAddress address) : IAsyncDisposable
+internal sealed class BrokerClient(BrokerAddress address) : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
     private static readonly CreateChannelOptions Confirmed = new(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true);

@@ -9,8 +9,17 @@ using Microsoft.Extensions.Hosting;
 namespace Lathe.Hosting;
 
 /// <summary>Puts one bus into a process: RabbitMQ where the settings name a broker, in memory otherwise.</summary>
-public static class LatheBus
+internal static class LatheBus
 {
+    /// <summary>
+    /// How long work that runs at SIGTERM has to reach the end of a batch and to save its state. Shorter than <see cref="HostStop"/>, so that the message is back in its queue
+    /// before the process ends.
+    /// </summary>
+    public static readonly TimeSpan StageStop = TimeSpan.FromSeconds(90);
+
+    /// <summary>How long the process has for its end. An orchestrator that kills after a time has to wait longer: <c>terminationGracePeriodSeconds</c> of the manifests is 120.</summary>
+    public static readonly TimeSpan HostStop = TimeSpan.FromSeconds(105);
+
     /// <summary>Adds the bus with the stages and the coordinator that this process hosts, and <see cref="StageSender"/>.</summary>
     /// <param name="services">Services of a generic host. Its start fails with a LatheException where the broker does not answer.</param>
     /// <param name="settings">The process's settings.</param>
@@ -48,12 +57,12 @@ public static class LatheBus
             services.AddHostedService<BrokerPreparation>();
         }
 
-        services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromMinutes(2));
+        services.Configure<HostOptions>(options => options.ShutdownTimeout = HostStop);
         services.AddOptions<MassTransitHostOptions>().Configure(options =>
         {
             options.WaitUntilStarted = true;
             options.StartTimeout = TimeSpan.FromSeconds(30);
-            options.StopTimeout = TimeSpan.FromMinutes(2);
+            options.StopTimeout = StageStop;
         });
         services.AddMassTransit(bus =>
         {

@@ -65,7 +65,7 @@ public sealed class LatheBusBuilder
     /// Messages that the consumer gets at the same time, at least 1. With 1 it gets them in order; with more it may commit many together, and a
     /// message is acknowledged as soon as its own call returns.
     /// </param>
-    public LatheBusBuilder AddReports<TConsumer>(string queue = Queues.Coordinator, int atATime = 1)
+    internal LatheBusBuilder AddReports<TConsumer>(string queue = Queues.Coordinator, int atATime = 1)
         where TConsumer : class, IConsumer
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(atATime, 1);

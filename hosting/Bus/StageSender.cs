@@ -10,10 +10,10 @@ namespace Lathe.Hosting;
 /// <summary>The queue of a stage, as the broker sees it.</summary>
 /// <param name="Waiting">Messages that no worker has taken.</param>
 /// <param name="Workers">Workers that take messages from it, busy or not.</param>
-public sealed record StageQueue(long Waiting, long Workers);
+internal sealed record StageQueue(long Waiting, long Workers);
 
 /// <summary>A coordinator's way to the stages.</summary>
-public sealed class StageSender
+internal sealed class StageSender
 {
     // Keeps messages short: a sweep may have a hundred thousand executions.
     private const int CancelledAtOnce = 1000;

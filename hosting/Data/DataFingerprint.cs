@@ -6,7 +6,7 @@ using Lathe.Contracts;
 namespace Lathe.Hosting;
 
 /// <summary>Identifies a data set by content: the same for plain and compressed files in any folder.</summary>
-public static class DataFingerprint
+internal static class DataFingerprint
 {
     /// <summary>
     /// SHA-256 over each file's name and the SHA-256 of its decompressed content, in the order of <see cref="DataSetFiles"/>; for photographs

@@ -4,7 +4,7 @@ using Lathe.Contracts;
 namespace Lathe.Hosting;
 
 /// <summary>Finds the folder of a data set on this machine.</summary>
-public static class DataFolders
+internal static class DataFolders
 {
     private const string System = "/usr/share/datasets";
 

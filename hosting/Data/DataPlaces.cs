@@ -3,7 +3,7 @@ using Lathe.Contracts;
 namespace Lathe.Hosting;
 
 /// <summary>Finds a data set in the folder or the bucket that the settings name, else in the usual folders of this machine.</summary>
-public static class DataPlaces
+internal static class DataPlaces
 {
     /// <summary>Where a data set lies, ready to be read: in a folder, or as shards in a bucket.</summary>
     /// <exception cref="LatheException">No such data set: says where it looked, for what, and what to do.</exception>

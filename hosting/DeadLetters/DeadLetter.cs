@@ -12,7 +12,7 @@ namespace Lathe.Hosting;
 /// <param name="At">Since when; null: unknown.</param>
 /// <param name="Type">Its type, for example <c>ExecuteStage</c>; empty: unknown.</param>
 /// <param name="Bytes">Length of its body.</param>
-public sealed record DeadLetter(string Id, string Queue, string Reason, DateTimeOffset? At, string Type, int Bytes)
+internal sealed record DeadLetter(string Id, string Queue, string Reason, DateTimeOffset? At, string Type, int Bytes)
 {
     // Written by whoever moves a message here; the broker writes x-death where it does so itself.
     private const string QueueHeader = "lathe-queue";

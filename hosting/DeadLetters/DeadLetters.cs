@@ -11,7 +11,7 @@ namespace Lathe.Hosting;
 /// the end of the queue again before it is taken from its beginning. What goes wrong between the two leaves it there twice, never lost.
 /// </remarks>
 /// <param name="broker">Not disposed here.</param>
-public sealed class DeadLetters(BrokerClient broker)
+internal sealed class DeadLetters(BrokerClient broker)
 {
     private enum Fate
     {

@@ -93,4 +93,4 @@ internal sealed class PoisonMessages(string queue, BrokerClient broker, Func<Exc
 }
 
 /// <summary>A message that is of the right type and cannot be what its sender meant. It goes to the dead letters at once.</summary>
-public sealed class MalformedMessageException(string message) : Exception(message);
+internal sealed class MalformedMessageException(string message) : Exception(message);

@@ -10,7 +10,7 @@ namespace Lathe.Hosting;
 /// <summary>
 /// What the broker's management interface says of the stages' queues. AMQP has no call for arguments and policies, and not everybody runs the plug-in: without its address the doctor does without.
 /// </summary>
-public static class BrokerManagement
+internal static class BrokerManagement
 {
     /// <summary>Address with user and password, <c>http://user:password@host:15672/</c>. KEDA reads the same variable.</summary>
     public const string Variable = "RABBITMQ_HTTP";
@@ -66,7 +66,7 @@ public static class BrokerManagement
 /// <param name="Argument">What its argument says; null: nothing.</param>
 /// <param name="Policy">What the broker's policies say; null: nothing.</param>
 /// <param name="PolicyName">Their names.</param>
-public sealed record QueueTimeout(string Queue, TimeSpan? Argument, TimeSpan? Policy, string PolicyName)
+internal sealed record QueueTimeout(string Queue, TimeSpan? Argument, TimeSpan? Policy, string PolicyName)
 {
     /// <summary>The smaller of both, which the broker heeds from 3.12 on.</summary>
     public TimeSpan? Least => Argument < Policy || Policy is null ? Argument : Policy;

@@ -7,10 +7,10 @@ namespace Lathe.Hosting;
 /// <param name="Name">What.</param>
 /// <param name="Ok">Whether it is as it should be.</param>
 /// <param name="Message">What was found, and what to do where it is not as it should be.</param>
-public sealed record DoctorCheck(string Name, bool Ok, string Message);
+internal sealed record DoctorCheck(string Name, bool Ok, string Message);
 
 /// <summary>Looks at everything around Lathe that can be wrong on a machine.</summary>
-public static class Doctor
+internal static class Doctor
 {
     private const long LowBytes = 1L << 30;
     private const string Timeout = "broker's timeout";

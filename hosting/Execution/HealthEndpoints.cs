@@ -9,7 +9,7 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 namespace Lathe.Hosting;
 
 /// <summary>What orchestrators of containers ask a Lathe process.</summary>
-public static class HealthEndpoints
+internal static class HealthEndpoints
 {
     /// <summary>
     /// <c>/health/live</c>: the process answers. <c>/health/ready</c>: every health check passes, MassTransit's of the bus among them, so that

@@ -1,7 +1,7 @@
 namespace Lathe.Hosting;
 
 /// <summary>Exceptions that speak of a disk, a right or a library of this machine, and not of the work.</summary>
-public static class MachineFault
+internal static class MachineFault
 {
     // Numbers of errno, which .NET hands on as they are.
     private const int InputOutputError = 5;

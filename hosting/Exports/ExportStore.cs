@@ -7,7 +7,7 @@ namespace Lathe.Hosting;
 
 /// <summary>Exports in the store, <c>exports/&lt;digest of the checkpoint&gt;/&lt;format&gt;/&lt;file&gt;</c>, and beside them what they are, written last: <c>&lt;format&gt;.json</c>.</summary>
 /// <param name="blobs">Folder or bucket that holds them.</param>
-public sealed class ExportStore(IBlobs blobs)
+internal sealed class ExportStore(IBlobs blobs)
 {
     private const string Extension = ".json";
 

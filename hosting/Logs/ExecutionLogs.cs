@@ -5,7 +5,7 @@ namespace Lathe.Hosting;
 
 /// <summary>Logs of executions in the store, <c>logs/&lt;key&gt;.jsonl</c>: a line of JSON for each line of the log.</summary>
 /// <param name="blobs">Folder or bucket that holds them.</param>
-public sealed class ExecutionLogs(IBlobs blobs)
+internal sealed class ExecutionLogs(IBlobs blobs)
 {
     /// <summary>Lines that are kept of an execution: the last ones.</summary>
     public const int MostLines = 1000;

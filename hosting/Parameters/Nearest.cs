@@ -1,7 +1,7 @@
 namespace Lathe.Hosting;
 
 /// <summary>Suggestions for misspelt names.</summary>
-public static class Nearest
+internal static class Nearest
 {
     /// <summary>The known name that a misspelt one most likely meant, or null where none is near.</summary>
     public static string? Find(string name, IEnumerable<string> known)

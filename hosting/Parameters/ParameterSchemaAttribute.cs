@@ -5,6 +5,7 @@ namespace Lathe.Hosting;
 [AttributeUsage(AttributeTargets.Property | AttributeTargets.Parameter)]
 public sealed class ParameterSchemaAttribute(string json) : Attribute
 {
+    /// <summary>JSON Schema of the parameter.</summary>
     public string Json { get; } = json;
 }
 
@@ -15,6 +16,7 @@ public sealed class ParameterSchemaAttribute(string json) : Attribute
 [AttributeUsage(AttributeTargets.Property | AttributeTargets.Parameter)]
 public sealed class SweepModelAttribute : Attribute
 {
+    /// <summary>Keyword of the schema that marks such a parameter.</summary>
     public const string Keyword = "x-lathe-model";
 }
 
@@ -25,5 +27,6 @@ public sealed class SweepModelAttribute : Attribute
 [AttributeUsage(AttributeTargets.Property | AttributeTargets.Parameter)]
 public sealed class WeightsFileAttribute : Attribute
 {
+    /// <summary>Keyword of the schema that marks such a parameter.</summary>
     public const string Keyword = "x-lathe-weights";
 }

@@ -18,15 +18,19 @@ public sealed class BrokerAddress
 
     internal string Password { get; }
 
+    /// <summary>Name that is logged in with.</summary>
     public string User { get; }
 
+    /// <summary>Virtual host, <c>/</c> by default.</summary>
     public string VirtualHost { get; }
 
+    /// <summary>Name or address of the machine.</summary>
     public string Host => Uri.Host;
 
     /// <summary>TCP port; 5672, or 5671 for amqps, where the address names none.</summary>
     public int Port => Uri.Port > 0 ? Uri.Port : Tls ? 5671 : 5672;
 
+    /// <summary>True: the connection is encrypted.</summary>
     public bool Tls => Uri.Scheme == "amqps";
 
     /// <summary>Reads <c>amqp://user:password@host:port/vhost</c> or amqps.</summary>

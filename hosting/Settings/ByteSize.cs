@@ -5,7 +5,7 @@ using Lathe.Contracts;
 namespace Lathe.Hosting;
 
 /// <summary>Numbers of bytes as people write them.</summary>
-public static partial class ByteSize
+internal static partial class ByteSize
 {
     /// <summary>What is expected, for messages.</summary>
     public const string Expected = "a number of bytes such as 500GiB, 20GB or 1073741824";

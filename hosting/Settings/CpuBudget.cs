@@ -6,7 +6,7 @@ namespace Lathe.Hosting;
 /// How many CPUs this process may really use: the smaller of its affinity and its control groups' quota, rounded down, at least 1.
 /// One thread more than that and libtorch's threads wait for one another: OpenMP spins, and a step takes several times as long.
 /// </summary>
-public static class CpuBudget
+internal static class CpuBudget
 {
     /// <summary>The budget of this process, read once.</summary>
     public static int OfProcess { get; } = OperatingSystem.IsLinux() ? Read("/") : Environment.ProcessorCount;

@@ -9,16 +9,37 @@ namespace Lathe.Hosting;
 /// </summary>
 public sealed record HostingSettings
 {
+    /// <summary>Environment variable of <see cref="Home"/>.</summary>
     public const string HomeVariable = "LATHE_HOME";
+
+    /// <summary>Environment variable of <see cref="Broker"/>.</summary>
     public const string BrokerVariable = "LATHE_BROKER";
+
+    /// <summary>Environment variable of <see cref="Store"/>.</summary>
     public const string StoreVariable = "LATHE_STORE";
+
+    /// <summary>Environment variable of <see cref="Data"/>.</summary>
     public const string DataVariable = "LATHE_DATA";
+
+    /// <summary>Environment variable of <see cref="Threads"/>.</summary>
     public const string ThreadsVariable = "LATHE_THREADS";
+
+    /// <summary>Environment variable of <see cref="Device"/>.</summary>
     public const string DeviceVariable = "LATHE_DEVICE";
+
+    /// <summary>Environment variable of <see cref="ComputeSlots"/>.</summary>
     public const string ComputeSlotsVariable = "LATHE_COMPUTE_SLOTS";
+
+    /// <summary>Environment variable of <see cref="Drain"/>.</summary>
     public const string DrainVariable = "LATHE_DRAIN";
+
+    /// <summary>Environment variable that says whether oneDNN may convolve: <c>auto</c> or <c>off</c>.</summary>
     public const string OneDnnVariable = "LATHE_ONEDNN";
+
+    /// <summary>Environment variable of <see cref="HealthPort"/>.</summary>
     public const string HealthPortVariable = "LATHE_HEALTH_PORT";
+
+    /// <summary>Environment variable of <see cref="CacheBytes"/>.</summary>
     public const string CacheVariable = "LATHE_CACHE_BYTES";
 
     /// <summary>Bytes of <see cref="CacheBytes"/> where nobody says.</summary>
@@ -101,7 +122,7 @@ public sealed record HostingSettings
         Load(SettingsOptions.Parse(args), environment, cpus);
 
     /// <summary>The same for a command line that has been parsed, with any of <see cref="SettingsOptions"/>.</summary>
-    public static HostingSettings Load(ParseResult call, Func<string, string?>? environment = null, int? cpus = null)
+    internal static HostingSettings Load(ParseResult call, Func<string, string?>? environment = null, int? cpus = null)
     {
         environment ??= Environment.GetEnvironmentVariable;
         T Of<T>(Setting<T> setting, T absent) => setting.Of(call, environment, absent);

@@ -5,7 +5,7 @@ namespace Lathe.Hosting;
 
 /// <summary>A setting of a Lathe process: an option of its command line and a variable of its environment. The option wins.</summary>
 /// <typeparam name="T">What its text stands for.</typeparam>
-public sealed class Setting<T> : Option<string?>
+internal sealed class Setting<T> : Option<string?>
 {
     private readonly string _variable;
     private readonly Func<string, string, T> _read;

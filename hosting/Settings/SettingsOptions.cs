@@ -6,7 +6,7 @@ using Lathe.Contracts;
 namespace Lathe.Hosting;
 
 /// <summary>Every setting as an option, with its variable, its help and its range.</summary>
-public static class SettingsOptions
+internal static class SettingsOptions
 {
     public static readonly Setting<string?> Home = new(
         "--home", HostingSettings.HomeVariable, "FOLDER",

@@ -58,6 +58,7 @@ public sealed record StageOutcome(
 /// <summary>A stage's manifest with the schema that its parameters record gives.</summary>
 public static class Manifests
 {
+    /// <summary>The manifest of a stage, its schema filled in.</summary>
     public static StageManifest Of<TStage, TParameters>()
         where TStage : IStage<TParameters> =>
         TStage.Manifest with { ParametersSchema = ParametersSchema.For<TParameters>() };

@@ -24,6 +24,9 @@ public sealed class StageRun
     /// <summary>Stage version.</summary>
     public required string Version { get; init; }
 
+    /// <summary>This run, as the history of the checkpoint that it writes names it.</summary>
+    public StageStep Step => new(Stage, Version, Parameters, Seed, Input, FoundData?.Data);
+
     /// <summary>Every parameter, defaults filled in, as it goes into the lineage.</summary>
     public required JsonElement Parameters { get; init; }
 
@@ -68,6 +71,7 @@ public sealed class StageRun
     /// <summary>Takes reports as often as the stage likes; the host passes on what people can read.</summary>
     public required IProgress<StageProgress> Progress { get; init; }
 
+    /// <summary>The worker's log. What is written there while the stage runs is also the log of the execution.</summary>
     public required ILogger Logger { get; init; }
 
     /// <summary>Writes a checkpoint to the store, whole or not at all.</summary>

@@ -10,6 +10,7 @@ namespace Lathe.Hosting;
 /// <param name="settings">Where store and data lie.</param>
 public sealed class StageTrial(HostingSettings settings)
 {
+    /// <summary>Where inputs are put and outputs are found.</summary>
     public CheckpointStore Checkpoints { get; } = new(settings);
 
     /// <summary>Takes every report of progress.</summary>
@@ -18,6 +19,7 @@ public sealed class StageTrial(HostingSettings settings)
     /// <summary>Takes every count of images that went through the network: for most stages once in a training step.</summary>
     public Action<long> OnImages { get; init; } = _ => { };
 
+    /// <summary>Takes what the stage writes to its log.</summary>
     public ILogger Logger { get; init; } = NullLogger.Instance;
 
     /// <summary>Runs the stage on a thread of its own, and keeps its training state if it is interrupted.</summary>
@@ -69,13 +71,34 @@ public sealed class StageTrial(HostingSettings settings)
         }
     }
 
+    /// <summary>The same with the parameters record; what is not set has its default.</summary>
+    /// <param name="parameters">Parameters.</param>
+    /// <param name="input">Checkpoint to start from, or null.</param>
+    /// <param name="data">Data set name; not looked for where the stage reads no data.</param>
+    /// <param name="seed">Seed of every random draw.</param>
+    /// <param name="stop">Interrupts the stage, as the end of a worker does.</param>
+    public StageOutcome Run<TStage, TParameters>(
+        TParameters parameters, CheckpointRef? input = null, string data = "", long seed = 1, CancellationToken stop = default)
+        where TStage : class, IStage<TParameters>, new() =>
+        Run<TStage, TParameters>(ToJson(parameters), data, input, seed, stop);
+
     /// <summary>Asks the stage about parameters, as a coordinator does before a sweep runs.</summary>
+    /// <param name="parameters">Parameters; what is not set has its default.</param>
+    /// <param name="input">The network that enters; null: unknown, or there is none.</param>
+    /// <param name="data">Data set name.</param>
+    public StageForecast Check<TStage, TParameters>(TParameters parameters, NetworkForm? input = null, string data = "")
+        where TStage : class, IStage<TParameters>, new() =>
+        Check<TStage, TParameters>(ToJson(parameters), data, input);
+
+    /// <summary>The same with parameters as JSON.</summary>
     /// <param name="parameters">Parameters as JSON; defaults are filled in.</param>
     /// <param name="data">Data set name.</param>
     /// <param name="input">The network that enters; null: unknown, or there is none.</param>
     public StageForecast Check<TStage, TParameters>(JsonElement parameters, string data, NetworkForm? input = null)
         where TStage : class, IStage<TParameters>, new() =>
         StageCheck.Ask<TStage, TParameters>(parameters, new StageCheck(data, input, settings));
+
+    private static JsonElement ToJson<TParameters>(TParameters parameters) => JsonSerializer.SerializeToElement(parameters, LatheJson.Options);
 
     private (DataRef, DataPlace) FindData(string name)
     {

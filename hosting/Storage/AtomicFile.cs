@@ -4,7 +4,7 @@ using Microsoft.Win32.SafeHandles;
 namespace Lathe.Hosting;
 
 /// <summary>Files that are there whole or not at all: written aside, flushed to the disk, then renamed, and the new name flushed.</summary>
-public static partial class AtomicFile
+internal static partial class AtomicFile
 {
     /// <summary>Ending of the name of a file that is being written.</summary>
     public const string Aside = ".writing";

@@ -12,7 +12,7 @@ namespace Lathe.Hosting;
 /// <param name="address">Names are relative to it.</param>
 /// <param name="cache">Folder for files on their way and for copies. May be emptied while nothing runs.</param>
 /// <param name="cacheBytes">Bytes that the copies may take.</param>
-public sealed class BucketBlobs(BucketAccess access, BucketAddress address, string cache, long cacheBytes = HostingSettings.UsualCacheBytes) : IBlobs
+internal sealed class BucketBlobs(BucketAccess access, BucketAddress address, string cache, long cacheBytes = HostingSettings.UsualCacheBytes) : IBlobs
 {
     // An upload in parts that is not complete is listed as NAME?upload=ID.writing, like a file that is being written to a folder.
     private const string Upload = "?upload=";

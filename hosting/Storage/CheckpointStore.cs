@@ -7,27 +7,32 @@ namespace Lathe.Hosting;
 /// <summary>
 /// Checkpoints, each named by the SHA-256 of its content: <c>ab/abcdef….safetensors</c>. Every read is verified.
 /// </summary>
-/// <param name="blobs">Folder or bucket that holds them.</param>
-public sealed class CheckpointStore(IBlobs blobs)
+public sealed class CheckpointStore
 {
     /// <summary>Ending of a checkpoint's name.</summary>
     public const string Extension = ".safetensors";
     private const string DamagedExtension = ".damaged";
 
+    private readonly IBlobs _blobs;
+
+    /// <param name="blobs">Folder or bucket that holds them.</param>
+    internal CheckpointStore(IBlobs blobs) => _blobs = blobs;
+
+    /// <summary>The store that settings name.</summary>
     public CheckpointStore(HostingSettings settings)
         : this(Blobs.Of(settings))
     {
     }
 
     /// <summary>The store's folder or bucket, for messages.</summary>
-    public string Place => blobs.Place;
+    public string Place => _blobs.Place;
 
     /// <summary>Writes a checkpoint, whole or not at all.</summary>
     /// <param name="write">Writes the file to a stream that can only be written forward.</param>
     public CheckpointRef Write(Action<Stream> write)
     {
         CheckpointRef? written = null;
-        blobs.Write(file =>
+        _blobs.Write(file =>
         {
             using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
             var digesting = new DigestingStream(file, hash);
@@ -70,11 +75,11 @@ public sealed class CheckpointStore(IBlobs blobs)
     /// transfer. Whoever reads it verifies it.
     /// </summary>
     /// <exception cref="LatheException">The store cannot be reached.</exception>
-    public bool Exists(CheckpointRef checkpoint) => blobs.IsRemote ? IsThere(checkpoint) : Has(checkpoint);
+    public bool Exists(CheckpointRef checkpoint) => _blobs.IsRemote ? IsThere(checkpoint) : Has(checkpoint);
 
     /// <summary>True if the checkpoint is there with its length. Nothing is read of it.</summary>
     /// <exception cref="LatheException">The store cannot be reached.</exception>
-    public bool IsThere(CheckpointRef checkpoint) => blobs.Find(NameOf(checkpoint.Sha256))?.Bytes == checkpoint.Bytes;
+    public bool IsThere(CheckpointRef checkpoint) => _blobs.Find(NameOf(checkpoint.Sha256))?.Bytes == checkpoint.Bytes;
 
     /// <summary>The checkpoint whose digest starts so.</summary>
     /// <param name="prefix">4 to 64 hexadecimal characters.</param>
@@ -99,7 +104,7 @@ public sealed class CheckpointStore(IBlobs blobs)
     /// <exception cref="LatheException">The store cannot be reached.</exception>
     public IReadOnlyList<CheckpointRef> StartingWith(string start) =>
     [
-        .. blobs.List($"{start[..2]}/{start}").Where(blob => blob.Name.EndsWith(Extension, StringComparison.Ordinal))
+        .. _blobs.List($"{start[..2]}/{start}").Where(blob => blob.Name.EndsWith(Extension, StringComparison.Ordinal))
             .Select(blob => new CheckpointRef(Path.GetFileNameWithoutExtension(blob.Name), blob.Bytes)),
     ];
 
@@ -111,7 +116,7 @@ public sealed class CheckpointStore(IBlobs blobs)
     private bool TryVerify(CheckpointRef checkpoint, [NotNullWhen(true)] out string? path, [NotNullWhen(false)] out string? problem)
     {
         var name = NameOf(checkpoint.Sha256);
-        path = blobs.FileOf(name);
+        path = _blobs.FileOf(name);
         if (path is null)
         {
             problem = $"checkpoint {checkpoint.Sha256} is not in the store {Place}; whoever made it must have used the same store "
@@ -121,12 +126,12 @@ public sealed class CheckpointStore(IBlobs blobs)
 
         var (found, bytes) = Digest(path);
         // The local copy may be damaged although the object in the bucket is not.
-        if (found != checkpoint.Sha256 && blobs.FileOf(name, again: true) is { } anew) (found, bytes) = Digest(path = anew);
+        if (found != checkpoint.Sha256 && _blobs.FileOf(name, again: true) is { } anew) (found, bytes) = Digest(path = anew);
         problem = null;
         if (found != checkpoint.Sha256)
         {
-            blobs.SetAside(name, name + DamagedExtension);
-            problem = $"checkpoint {blobs.PlaceOf(name)} is damaged: expected SHA-256 {checkpoint.Sha256} of {checkpoint.Bytes} bytes, found {found} of {bytes}; "
+            _blobs.SetAside(name, name + DamagedExtension);
+            problem = $"checkpoint {_blobs.PlaceOf(name)} is damaged: expected SHA-256 {checkpoint.Sha256} of {checkpoint.Bytes} bytes, found {found} of {bytes}; "
                 + $"it is set aside as {Path.GetFileName(name)}{DamagedExtension} and will be computed again when a sweep needs it";
         }
         else if (bytes != checkpoint.Bytes)

@@ -2,7 +2,7 @@ namespace Lathe.Hosting;
 
 /// <summary>Files of a folder, written aside and renamed.</summary>
 /// <param name="folder">Made at the first write.</param>
-public sealed class FolderBlobs(string folder) : IBlobs
+internal sealed class FolderBlobs(string folder) : IBlobs
 {
     public string Place { get; } = Path.GetFullPath(folder);
 

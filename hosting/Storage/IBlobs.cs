@@ -4,7 +4,7 @@ namespace Lathe.Hosting;
 /// Named contents in a folder or in a bucket. Every store of Lathe uses them. Names are relative paths with <c>/</c>. A content exists
 /// completely or not at all. Safe for many threads and processes at once.
 /// </summary>
-public interface IBlobs
+internal interface IBlobs
 {
     /// <summary>The folder or the bucket, for messages.</summary>
     string Place { get; }
@@ -44,7 +44,7 @@ public interface IBlobs
 }
 
 /// <summary>Opens the store that the settings name.</summary>
-public static class Blobs
+internal static class Blobs
 {
     /// <param name="settings">Their <see cref="HostingSettings.Store"/> is a folder or a bucket.</param>
     /// <param name="below">A part of the store, or empty for all of it.</param>

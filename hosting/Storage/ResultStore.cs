@@ -15,7 +15,7 @@ namespace Lathe.Hosting;
 /// <param name="TraceParent">W3C trace context of the execution's span, or null where none was recorded.</param>
 /// <param name="Records">More than figures can say, in the stage's own form; null: nothing.</param>
 /// <param name="Panels">Pictures and tables of the result; null: none.</param>
-public sealed record StoredResult(
+internal sealed record StoredResult(
     string Key,
     string Stage,
     CheckpointRef Output,
@@ -28,7 +28,7 @@ public sealed record StoredResult(
 
 /// <summary>Results by execution key, <c>results/&lt;key&gt;.json</c>. A result is written before its message is acknowledged.</summary>
 /// <param name="blobs">Folder or bucket that holds them.</param>
-public sealed class ResultStore(IBlobs blobs)
+internal sealed class ResultStore(IBlobs blobs)
 {
     public ResultStore(HostingSettings settings)
         : this(Blobs.Of(settings, "results"))

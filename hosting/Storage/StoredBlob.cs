@@ -4,4 +4,4 @@ namespace Lathe.Hosting;
 /// <param name="Name">Relative path with <c>/</c>.</param>
 /// <param name="Bytes">Length.</param>
 /// <param name="WrittenAt">When it was last written.</param>
-public sealed record StoredBlob(string Name, long Bytes, DateTimeOffset WrittenAt);
+internal sealed record StoredBlob(string Name, long Bytes, DateTimeOffset WrittenAt);

@@ -10,7 +10,7 @@ namespace Lathe.Hosting;
 /// A fresh execution uses a slot of its own sweep, so it never resumes from the state of another sweep.
 /// </summary>
 /// <param name="blobs">Folder or bucket that holds them.</param>
-public sealed class TrainingStateStore(IBlobs blobs)
+internal sealed class TrainingStateStore(IBlobs blobs)
 {
     /// <summary>Attempts in a row that may end without progress; the next one is refused.</summary>
     public const int AttemptsWithoutProgress = 5;
@@ -47,7 +47,7 @@ public sealed class TrainingStateStore(IBlobs blobs)
 }
 
 /// <summary>One attempt at an execution: its training state, and the time and tries spent on it so far.</summary>
-public sealed class TrainingAttempt : ITrainingState
+internal sealed class TrainingAttempt : ITrainingState
 {
     private readonly IBlobs _blobs;
     private readonly string _state;

@@ -4,7 +4,7 @@ using System.Diagnostics.Metrics;
 namespace Lathe.Hosting;
 
 /// <summary>Sources, instruments and names of Lathe's telemetry. telemetry-schema.yaml describes each.</summary>
-public static class LatheTelemetry
+internal static class LatheTelemetry
 {
     /// <summary>Name of the activity source and of the meter of stages.</summary>
     public const string Stages = "Lathe.Stages";

@@ -11,7 +11,7 @@ using OpenTelemetry.Trace;
 namespace Lathe.Hosting;
 
 /// <summary>Logs, traces and metrics of a Lathe process.</summary>
-public static class TelemetrySetup
+internal static class TelemetrySetup
 {
     public const string EndpointVariable = "OTEL_EXPORTER_OTLP_ENDPOINT";
 

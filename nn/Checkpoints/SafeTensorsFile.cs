@@ -68,6 +68,7 @@ public sealed record SafeTensorsFile(IReadOnlyDictionary<string, Tensor> Tensors
         }
     }
 
+    /// <inheritdoc/>
     public void Dispose()
     {
         foreach (var tensor in Tensors.Values) tensor.Dispose();

@@ -16,6 +16,7 @@ public sealed record Batch(Tensor Images, Tensor Labels, MixedLabels? Mixed = nu
     /// <summary>N.</summary>
     public int Count => (int)Labels.shape[0];
 
+    /// <inheritdoc/>
     public void Dispose()
     {
         Images.Dispose();
@@ -29,6 +30,7 @@ public sealed record Batch(Tensor Images, Tensor Labels, MixedLabels? Mixed = nu
 /// <param name="Shares">Float32 [N], of each image's first class, in [0, 1]; the rest is the second one's.</param>
 public sealed record MixedLabels(Tensor Labels, Tensor Shares) : IDisposable
 {
+    /// <inheritdoc/>
     public void Dispose()
     {
         Labels.Dispose();

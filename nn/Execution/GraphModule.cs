@@ -140,6 +140,7 @@ public sealed class GraphModule : IDisposable
         }
     }
 
+    /// <inheritdoc/>
     public void Dispose()
     {
         foreach (var parameter in _parameters.Values)

@@ -30,6 +30,7 @@ public sealed class FixedPointClassifier(FixedPointNetwork network, int threads 
         return [.. Enumerable.Range(0, count).Select(i => IndexOfLargest(_logits.AsSpan(i * network.Classes, network.Classes)))];
     }
 
+    /// <inheritdoc/>
     public void Dispose() => Engine.Dispose();
 
     private static int IndexOfLargest(ReadOnlySpan<int> logits)

@@ -82,6 +82,7 @@ public sealed unsafe class FixedPointEngine : IDisposable
         }
     }
 
+    /// <inheritdoc/>
     public void Dispose()
     {
         _team.Dispose();

@@ -20,7 +20,10 @@ public enum PrecisionChoice
 /// <summary>Numbers that layers compute with.</summary>
 public enum Precision
 {
+    /// <summary>32-bit floating point.</summary>
     Float32,
+
+    /// <summary>16-bit floating point with the exponent of 32 bits.</summary>
     Bfloat16,
 }
 

@@ -36,6 +36,7 @@ public sealed class Distillation : IDisposable
         NetworkGraph graph, IReadOnlyDictionary<string, Tensor> tensors, double share, double temperature, Precision precision, Device device) =>
         share > 0 ? new Distillation(GraphModule.FromTensors(graph, tensors, device), share, temperature, precision) : null;
 
+    /// <inheritdoc/>
     public void Dispose() => _teacher.Dispose();
 
     /// <summary>The whole loss. Belongs to the current dispose scope.</summary>

@@ -103,6 +103,7 @@ public sealed class TrainingLoop : IDisposable
             throw new LatheException($"{name}: {fault}");
     }
 
+    /// <inheritdoc/>
     public void Dispose()
     {
         ClearGradients();

@@ -35,8 +35,12 @@ internal static class LineageSection
         if (story?.Input is not null) yield return ", from ";
         if (story?.Input is { } from) yield return Code(Figures.Digest(from.Sha256));
         if (story is null) yield break;
-        yield return $", {story.Data.Name} ";
-        yield return Code(Figures.Digest(story.Data.Fingerprint));
+        if (story.Data is { } data)
+        {
+            yield return $", {data.Name} ";
+            yield return Code(Figures.Digest(data.Fingerprint));
+        }
+
         yield return $", seed {story.Seed}, stage version {story.Version}";
     }
 

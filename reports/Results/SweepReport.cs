@@ -9,12 +9,12 @@ namespace Lathe.Reports.Results;
 /// <param name="Parameters">Its parameters, defaults included.</param>
 /// <param name="Seed">Seed it ran with.</param>
 /// <param name="Input">Checkpoint it started from; null for a first stage.</param>
-/// <param name="Data">Data set it used.</param>
+/// <param name="Data">Data set it used; null: none.</param>
 /// <param name="Versions">What it ran on.</param>
 /// <param name="Facts">What it measured.</param>
 /// <param name="Panels">Its pictures and tables.</param>
 public sealed record CheckpointStory(
-    string Version, JsonElement Parameters, long Seed, CheckpointRef? Input, DataRef Data, IReadOnlyDictionary<string, string> Versions,
+    string Version, JsonElement Parameters, long Seed, CheckpointRef? Input, DataRef? Data, IReadOnlyDictionary<string, string> Versions,
     IReadOnlyDictionary<string, double> Facts, IReadOnlyList<Panel> Panels);
 
 /// <summary>One stage's work in a sweep, however many results go on from it.</summary>

@@ -20,6 +20,12 @@ public sealed record CoordinatorOptions
     /// <summary>Longest time between two sendings of one execution.</summary>
     public TimeSpan LongestSilence { get; init; } = TimeSpan.FromMinutes(10);
 
+    /// <summary>
+    /// An execution fails for good after it was sent this many times in vain: workers read its queue, took it, and were not heard of for as long as the limits above. With
+    /// the defaults that is after a quarter of an hour.
+    /// </summary>
+    public int SilentSends { get; init; } = 5;
+
     /// <summary>An execution fails for good after this number of transient failures.</summary>
     public int Attempts { get; init; } = 3;
 

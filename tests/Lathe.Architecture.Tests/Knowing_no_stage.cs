@@ -12,7 +12,7 @@ public sealed partial class Knowing_no_stage
 
     public static TheoryData<string> Sources =>
     [
-        .. new[] { "contracts", "graph", "nn", "hosting", "exports", "reports", "services", "cli" }
+        .. new[] { "contracts", "graph", "nn", "hosting", "conformance", "exports", "reports", "services", "cli" }
             .SelectMany(room => Directory.EnumerateFiles(Path.Combine(Repository.Root, room), "*.cs", SearchOption.AllDirectories))
             .Select(file => Path.GetRelativePath(Repository.Root, file).Replace('\\', '/'))
             .Where(file => !file.Contains("/obj/", StringComparison.Ordinal) && !file.Contains("/bin/", StringComparison.Ordinal)),

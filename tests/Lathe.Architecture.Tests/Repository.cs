@@ -12,7 +12,7 @@ public static class Repository
 
     /// <summary>Project files under top-level folders that hold the product, by project name.</summary>
     public static IReadOnlyDictionary<string, string> Rooms { get; } =
-        new[] { "contracts", "graph", "nn", "hosting", "exports", "reports", "web", "services", "cli" }
+        new[] { "contracts", "graph", "nn", "hosting", "conformance", "exports", "reports", "web", "services", "cli" }
             .SelectMany(folder => Directory.EnumerateFiles(Path.Combine(Root, folder), "*.csproj", SearchOption.AllDirectories))
             .ToDictionary(file => Path.GetFileNameWithoutExtension(file)!, file => file, StringComparer.Ordinal);
 

@@ -56,7 +56,8 @@ internal sealed class RecordingBus : IStageBus
         return Task.CompletedTask;
     }
 
-    public Task<StageQueue?> QueueAsync(string stage, string version, CancellationToken stop) => Task.FromResult(Depth is { } waiting ? new StageQueue(waiting, Workers) : null);
+    public Task<StageQueue?> QueueAsync(string stage, string version, CancellationToken stop) =>
+        IsDown ? throw new IOException("the broker is away") : Task.FromResult(Depth is { } waiting ? new StageQueue(waiting, Workers) : null);
 
     /// <summary>What a stage says to a question; by default nothing.</summary>
     public Func<CheckStage, StageQuestion, StageForecast> OnChecked { get; set; } = (_, _) => StageForecast.Unknown;

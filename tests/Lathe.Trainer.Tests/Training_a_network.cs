@@ -117,7 +117,7 @@ public sealed class Training_a_network : IDisposable
         var step = Assert.Single(checkpoint.Lineage.Steps);
         Assert.Equal((TrainStage.Manifest.Name, TrainStage.Manifest.Version, 1L), (step.Stage, step.Version, step.Seed));
         Assert.Equal(3, step.Parameters.GetProperty("epochs").GetInt32());
-        Assert.Equal("mnist", step.Data.Name);
+        Assert.Equal("mnist", step.Data!.Name);
         Assert.Equal("1", step.Versions["threads"]);
         Assert.Null(checkpoint.Lineage.Dense);
         var course = NN.Training.TrainingRecord.TryRead(step.Records)!.Training;

@@ -22,7 +22,7 @@ from typing import Any
 import pika
 import pika.exceptions
 
-from lathe_stage import wire
+from lathe_stage import schema, wire
 from lathe_stage.checkpoint import CheckpointError
 from lathe_stage.manifest import Stage
 from lathe_stage.run import Cancelled, Outcome, StageCheck, StageError, StageRun
@@ -176,36 +176,35 @@ class Worker:
     def _on_broadcast(self, _channel: Any, _method: Any, _properties: Any, body: bytes) -> None:
         try:
             event = wire.read(body)
-        except wire.Malformed as error:
-            self._log.warning("a broadcast cannot be read: %s", error)
+            orders = [(str(each["executionId"]), int(each["attempt"]), str(each["reason"])) for each in event.data["executions"]] if event.type == wire.CANCEL else []
+        except (wire.Malformed, LookupError, TypeError, ValueError) as error:
+            self._log.warning("a broadcast cannot be read: %r", error)
             return
         if event.type == wire.ANNOUNCE and _REPORTS.fullmatch(str(event.data.get("replyTo"))):
             self._announce(str(event.data["replyTo"]))
-        elif event.type == wire.CANCEL and self._execution is not None:
-            command = self._execution.command
-            for each in event.data.get("executions", []):
-                if each["executionId"] == command["executionId"] and command["attempt"] <= each["attempt"]:
-                    self._execution.stop(str(each["reason"]))
+        for identity, attempt, reason in orders:
+            if self._execution is not None and identity == self._execution.command["executionId"] and self._execution.command["attempt"] <= attempt:
+                self._execution.stop(reason)
 
     def _on_check(self, _channel: Any, _method: Any, _properties: Any, body: bytes) -> None:
         try:
             event = wire.read(body)
-        except wire.Malformed as error:
-            self._log.warning("a question cannot be read: %s", error)
+            if event.type != wire.CHECK or event.reply_queue is None:
+                return
+            inputs = event.data["inputs"]
+            asked = [(question["parameters"], question["dataset"], None if question["input"] is None else inputs[question["input"]]) for question in event.data["questions"]]
+        except (wire.Malformed, LookupError, TypeError) as error:
+            self._log.warning("a question cannot be read: %r", error)
             return
-        if event.type != wire.CHECK or event.reply_queue is None:
-            return
-        inputs = event.data["inputs"]
-        forecasts = [self._forecast(question, inputs) for question in event.data["questions"]]
+        forecasts = [self._forecast(*question) for question in asked]
         self._send(event.reply_queue, wire.write(wire.CHECKED, self._source, {"forecasts": forecasts}, requestid=event.requestid))
 
-    def _forecast(self, question: Mapping[str, Json], inputs: list[Mapping[str, Json]]) -> dict[str, Json]:
-        form = inputs[question["input"]] if question["input"] is not None else None
-        problems: list[dict[str, Json]] = []
-        if self._stage.check is not None:
+    def _forecast(self, parameters: Json, dataset: str, form: Mapping[str, Json] | None) -> dict[str, Json]:
+        problems = [{"pointer": pointer, "message": message} for pointer, message in schema.problems(self._stage.schema, parameters)]
+        if self._stage.check is not None and not problems:
             try:
-                check = StageCheck(question["dataset"], form["graph"] if form else None, bool(form["isExact"]) if form else True)
-                problems = [{"pointer": p.pointer, "message": p.message} for p in self._stage.check(self._stage.read(question["parameters"]), check)]
+                check = StageCheck(dataset, form["graph"] if form else None, bool(form["isExact"]) if form else True)
+                problems = [{"pointer": p.pointer, "message": p.message} for p in self._stage.check(self._stage.read(parameters), check)]
             except Exception:
                 # A check that breaks down says nothing about the parameters.
                 self._log.exception("the check of stage %s broke down", self._stage.name)
@@ -220,6 +219,9 @@ class Worker:
             _check(event.data, self._stage)
         except wire.Malformed as error:
             self._bury(method, properties, body, str(error))
+            return
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            self._bury(method, properties, body, f"it has a value of another type than expected: {error}")
             return
         execution = _Execution(event.data, event.traceparent, method.delivery_tag)
         found = self._store.find_result(event.data["key"])
@@ -259,6 +261,8 @@ class Worker:
 
     def _execute(self, execution: _Execution) -> dict[str, Json]:
         command = execution.command
+        for pointer, message in schema.problems(self._stage.schema, command["parameters"]):
+            raise StageError(f"{self._stage.name}{pointer.replace('/', '.')}: {message}")
         reference = CheckpointRef.of(command["input"]) if command["input"] else None
         slot = str(command["key"]) + (f"-{command['sweepId'].replace('-', '')}" if command["fresh"] else "")
 
@@ -381,10 +385,14 @@ def _check(command: Mapping[str, Json], stage: Stage[Any]) -> None:
         else "parameters is no object" if not isinstance(command["parameters"], dict)
         else f"replyTo names no queue of reports" if not _REPORTS.fullmatch(str(command["replyTo"]))
         else "input is no reference to a checkpoint" if command["input"] is not None and not _DIGEST.fullmatch(str(command["input"].get("sha256")))
+        else "attempt is no number from 1 on" if not isinstance(command["attempt"], int) or command["attempt"] < 1
         else f"it is for {command['stage']} version {command['version']}" if (command["stage"], command["version"]) != (stage.name, stage.version)
         else None)
     if problem is not None:
         raise wire.Malformed(problem)
+    for name in ("executionId", "sweepId"):
+        uuid.UUID(command[name])
+    _moment(command["sentAt"])
 
 
 def _failure(error: Exception, stage: str) -> tuple[str | None, str]:

@@ -14,6 +14,7 @@ import numpy
 from lathe_stage import Checkpoint, Choice, Doc, Metric, Outcome, Range, StageRun, stage, wire
 from lathe_stage.checkpoint import CheckpointError
 from lathe_stage.manifest import schema_of
+from lathe_stage.schema import problems
 from lathe_stage.store import CheckpointRef, FolderBlobs, InputLost, Store
 
 
@@ -51,6 +52,22 @@ class Describing(unittest.TestCase):
         self.assertEqual(Parameters("a", share=1.0, steps=2), made.read({"layerName": "a", "share": 1, "steps": 2}))
         with self.assertRaisesRegex(ValueError, "shares: unknown parameter; expected one of layerName, share"):
             made.read({"layerName": "a", "shares": 1})
+
+    def test_parameters_that_the_schema_forbids_are_refused_with_a_pointer(self) -> None:
+        schema = schema_of(Parameters)
+
+        def refused(**parameters: object) -> list[tuple[str, str]]:
+            return list(problems(schema, {"layerName": "a", **parameters}))
+
+        self.assertEqual([], refused(share=1, steps=2, mode="soft", skip=["b"], limit=None))
+        self.assertEqual([("/share", "is 2, expected a number at least 0 and at most 1")], refused(share=2))
+        self.assertEqual([("/steps", "is 1.5, expected a whole number at least 1")], refused(steps=1.5))
+        self.assertEqual([("/steps", "is true, expected a whole number at least 1")], refused(steps=True))
+        self.assertEqual([("/mode", "is the text 'loose', expected one of hard, soft")], refused(mode="loose"))
+        self.assertEqual([("/skip/1", "is 3, expected a text")], refused(skip=["b", 3]))
+        self.assertEqual([("/limit", "is the text 'x', expected a whole number or null")], refused(limit="x"))
+        self.assertEqual(["/a~1b"], [pointer for pointer, _ in refused(**{"a/b": 1})])
+        self.assertEqual([("/layerName", "is missing")], list(problems(schema, {})))
 
     def test_a_name_that_cannot_be_a_queue_is_refused(self) -> None:
         with self.assertRaisesRegex(ValueError, "'My Stage' is not"):

@@ -26,8 +26,11 @@ internal static class LogRoutes
             join found in database.Executions on node.ExecutionId equals (Guid?)found.Id
             where node.SweepId == sweep && node.Index == index
             select new { found.Key, found.State }).FirstOrDefaultAsync(stop);
-        if (run is null) return new LogPage([], after, IsOpen: true);
-        var lines = await Task.Run(() => logs.Read(run.Key).Where(l => l.Line > after).Take(limit).ToList(), stop);
-        return new LogPage(lines, lines is [.., var last] ? last.Line : after, !RunLife.IsOver(run.State) || lines.Count == limit);
+        // What was paused or cancelled has no execution until it goes on; the last one that began left its lines.
+        var key = run?.Key ?? await database.Executions.Where(e => e.SweepId == sweep && e.NodeIndex == index)
+            .OrderByDescending(e => e.ReadyAt).Select(e => e.Key).FirstOrDefaultAsync(stop);
+        if (key is null) return new LogPage([], after, IsOpen: true);
+        var lines = await Task.Run(() => logs.Read(key).Where(l => l.Line > after).Take(limit).ToList(), stop);
+        return new LogPage(lines, lines is [.., var last] ? last.Line : after, run is null || !RunLife.IsOver(run.State) || lines.Count == limit);
     }
 }

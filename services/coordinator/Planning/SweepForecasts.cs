@@ -8,7 +8,7 @@ namespace Lathe.Coordinator;
 /// <param name="checkpoints">The store that the sweep would use.</param>
 /// <param name="results">Results in it.</param>
 /// <param name="lookUps">Results that are looked up at one time.</param>
-public sealed class SweepForecasts(CoordinatorStore? store, CheckpointStore checkpoints, ResultStore results, int lookUps)
+internal sealed class SweepForecasts(CoordinatorStore? store, CheckpointStore checkpoints, ResultStore results, int lookUps)
 {
     private static readonly IReadOnlyDictionary<string, SizeRange> Unknown = new Dictionary<string, SizeRange>();
 

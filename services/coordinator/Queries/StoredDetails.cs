@@ -4,7 +4,7 @@ using Lathe.Hosting;
 namespace Lathe.Coordinator;
 
 /// <summary>What stages kept beside their figures. It lies in the store, not in the database, and is read where somebody asks for it.</summary>
-public static class StoredDetails
+internal static class StoredDetails
 {
     /// <summary>Adds records and panels of every stage that has some; without a store that has them the results stay as they are.</summary>
     /// <param name="results">Of one sweep.</param>

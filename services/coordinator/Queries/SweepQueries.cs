@@ -332,6 +332,8 @@ public sealed partial class SweepQueries(CoordinatorStore store, TimeProvider ti
             return "its workers have not been told yet, as no coordinator is up or the broker is away: what runs goes on until then";
         if (!_isCoordinator && sweep.State != SweepState.Cancelled && sweep.Row.Owner == Queues.Coordinator && sweep.Row.OwnerSeenAt < now - _options.AbandonedAfter)
             return string.Create(CultureInfo.InvariantCulture, $"no coordinator was heard since {sweep.Row.OwnerSeenAt:yyyy-MM-dd HH:mm:ss} UTC: until one is up, nothing is sent, and what runs goes on");
+        if (stages?.BrokerSilentSince is { } broken && sweep.State is SweepState.Running or SweepState.Preparing)
+            return string.Create(CultureInfo.InvariantCulture, $"the broker has not answered since {broken:yyyy-MM-dd HH:mm:ss} UTC: until it does, nothing is sent, and what runs goes on");
         var isHeld = sweep is { State: SweepState.Running, Row.IsAdvancing: false } && sweep.Steps.All(s => s.Ready + s.Queued + s.Running == 0) && sweep.Steps.Any(s => s.Paused > 0);
         return isHeld && await PausedParts.WordsAsync(database, sweep.Row, stop) is { Count: > 0 } paused ? string.Join("; ", paused) : null;
     }

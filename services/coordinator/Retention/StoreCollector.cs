@@ -31,7 +31,7 @@ public sealed record CollectionLine(string What, string Why, bool Goes, int Coun
 /// <param name="store">The database.</param>
 /// <param name="blobs">The whole store.</param>
 /// <param name="time">Clock.</param>
-public sealed class StoreCollector(CoordinatorStore store, IBlobs blobs, TimeProvider time)
+internal sealed class StoreCollector(CoordinatorStore store, IBlobs blobs, TimeProvider time)
 {
     // The database is read again before each so many deletions.
     private const int AtATime = 1000;

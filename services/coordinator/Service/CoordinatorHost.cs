@@ -21,6 +21,9 @@ public static class CoordinatorHost
 
     public const string DefaultHttp = "http://127.0.0.1:5080";
 
+    /// <summary>The only argument of a coordinator that brings the tables of its database up to date and ends.</summary>
+    public const string MigrateOption = "--migrate";
+
     /// <summary>A reply queue of this process, so that it never consumes the reports of the cluster's coordinator.</summary>
     public static string OwnQueue() => $"lathe.run.{Environment.MachineName}.{Environment.ProcessId}.{Guid.NewGuid():N}";
 
@@ -56,6 +59,7 @@ public static class CoordinatorHost
         services.AddSingleton<SweepQueries>();
         services.AddSingleton<StageCatalog>();
         services.AddSingleton<WorkerRoster>();
+        services.AddSingleton<WorkerTruth>();
         services.AddSingleton<IStageBus, SenderBus>();
         services.AddSingleton<Func<string, DataRef>>(name => DataFingerprint.Find(name, settings));
         services.AddSingleton<Orchestrator>();
@@ -133,9 +137,11 @@ public static class CoordinatorHost
     }
 
     /// <summary>Runs the coordinator until the process is stopped.</summary>
-    /// <param name="args">See <see cref="SettingsOptions"/>.</param>
+    /// <param name="args">See <see cref="SettingsOptions"/>; with <see cref="MigrateOption"/> among them, only the database is prepared.</param>
     /// <returns>Exit code: 0, or 2 with one line on standard error.</returns>
-    public static Task<int> RunAsync(string[] args) => GuardAsync(() => ServeAsync(HostingSettings.Load(args), default));
+    public static Task<int> RunAsync(string[] args) => args.Contains(MigrateOption)
+        ? GuardAsync(() => MigrateAsync(HostingSettings.Load([.. args.Where(a => a != MigrateOption)])))
+        : GuardAsync(() => ServeAsync(HostingSettings.Load(args), default));
 
     /// <summary>The same with given settings; database and HTTP address come from the environment.</summary>
     public static Task<int> RunAsync(HostingSettings settings, CancellationToken stop = default) =>
@@ -157,6 +163,19 @@ public static class CoordinatorHost
 
         app.Logger.LogInformation("Coordinator on {Http}, broker {Broker}, database {Database}", string.Join(", ", app.Urls), settings.Broker, database);
         await app.WaitForShutdownAsync(stop);
+    }
+
+    /// <summary>What every coordinator does at its start, for a release that does it once before its coordinators start. Needs no broker.</summary>
+    private static async Task MigrateAsync(HostingSettings settings)
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
+        builder.AddLatheTelemetry("lathe-migrations");
+        using var host = builder.Build();
+        var logs = host.Services.GetRequiredService<ILoggerFactory>();
+        var database = DatabaseAddress.Load(settings);
+        await new DatabasePreparation(new CoordinatorStore(database), new CoordinatorOptions(), TimeProvider.System, logs.CreateLogger<DatabasePreparation>())
+            .StartingAsync(default);
+        logs.CreateLogger("Lathe.Coordinator.Migrations").LogInformation("The tables of {Database} are up to date", database);
     }
 
     private static string CheckedHttp(string http) =>

@@ -57,7 +57,7 @@ public abstract class Loop(IHostApplicationLifetime lifetime, TimeProvider time,
 }
 
 /// <summary>Sends executions as soon as there are some to send.</summary>
-public sealed class DispatchLoop(Orchestrator orchestrator, CoordinatorOptions options, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<DispatchLoop> log)
+internal sealed class DispatchLoop(Orchestrator orchestrator, CoordinatorOptions options, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<DispatchLoop> log)
     : Loop(lifetime, time, log)
 {
     private readonly TimeProvider _time = time;
@@ -72,7 +72,7 @@ public sealed class DispatchLoop(Orchestrator orchestrator, CoordinatorOptions o
 }
 
 /// <summary>Prepares and advances sweeps.</summary>
-public sealed class ChoresLoop(Orchestrator orchestrator, CoordinatorOptions options, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<ChoresLoop> log)
+internal sealed class ChoresLoop(Orchestrator orchestrator, CoordinatorOptions options, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<ChoresLoop> log)
     : Loop(lifetime, time, log)
 {
     private readonly TimeProvider _time = time;
@@ -87,7 +87,7 @@ public sealed class ChoresLoop(Orchestrator orchestrator, CoordinatorOptions opt
 }
 
 /// <summary>Compares database, bus and clock: at the start and at intervals.</summary>
-public sealed class Reconciler(Orchestrator orchestrator, CoordinatorOptions options, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<Reconciler> log)
+internal sealed class Reconciler(Orchestrator orchestrator, CoordinatorOptions options, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<Reconciler> log)
     : Loop(lifetime, time, log)
 {
     private readonly TimeProvider _time = time;

@@ -6,7 +6,7 @@ using Headers = Lathe.Contracts.Messages.Headers;
 namespace Lathe.Coordinator;
 
 /// <summary>Consumes the reports and announcements of workers from the bus.</summary>
-public sealed class ReportConsumer(ReportInbox inbox, StageCatalog stages, WorkerRoster workers) :
+internal sealed class ReportConsumer(ReportInbox inbox, StageCatalog stages, WorkerRoster workers, WorkerTruth truth) :
     IConsumer<StageAnnounced>, IConsumer<StageStarted>, IConsumer<StageProgressed>, IConsumer<StageCompleted>, IConsumer<StageFailed>, IConsumer<StageCancelled>
 {
     public async Task Consume(ConsumeContext<StageAnnounced> context)
@@ -26,11 +26,12 @@ public sealed class ReportConsumer(ReportInbox inbox, StageCatalog stages, Worke
 
     public Task Consume(ConsumeContext<StageCancelled> context) => TakeAsync(context);
 
-    private Task TakeAsync<T>(ConsumeContext<T> context)
+    private async Task TakeAsync<T>(ConsumeContext<T> context)
         where T : class, IStageReport
     {
         if (ReportCheck.Problem(context.Message) is { } problem) throw new MalformedMessageException(problem);
+        if (await truth.JudgeAsync(context.Message, context.SentTime, context.CancellationToken) is not { } report) return;
         // A connection that is lost is replaced once its handlers have returned; the message comes again.
-        return inbox.AddAsync(context.Message, ReportCheck.TraceParent(context.Headers.Get<string>(Headers.TraceParent))).WaitAsync(context.CancellationToken);
+        await inbox.AddAsync(report, ReportCheck.TraceParent(context.Headers.Get<string>(Headers.TraceParent))).WaitAsync(context.CancellationToken);
     }
 }

@@ -8,7 +8,7 @@ namespace Lathe.Coordinator;
 /// acknowledged only when the database has it. A database or store that is away is waited for: a report that went back to its queue each time would be a dead
 /// letter after a hundred times. What the reports made ready is sent while the next ones are taken.
 /// </summary>
-public sealed class ReportInbox(Orchestrator orchestrator, CoordinatorOptions options, TimeProvider time, ILogger<ReportInbox> log, IHostApplicationLifetime? lifetime = null) : BackgroundService
+internal sealed class ReportInbox(Orchestrator orchestrator, CoordinatorOptions options, TimeProvider time, ILogger<ReportInbox> log, IHostApplicationLifetime? lifetime = null) : BackgroundService
 {
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
 

@@ -9,7 +9,7 @@ namespace Lathe.Coordinator;
 /// Workers that announced themselves. They are asked when somebody wants to know who is up, and not otherwise: a worker without work says nothing by itself.
 /// They are kept in the database, since of several coordinators any one may get the answer.
 /// </summary>
-public sealed class WorkerRoster(CoordinatorStore store, IStageBus bus, CoordinatorOptions options, TimeProvider time) : IDisposable
+internal sealed class WorkerRoster(CoordinatorStore store, IStageBus bus, CoordinatorOptions options, TimeProvider time) : IDisposable
 {
     // Somebody who looks on asks every second or two.
     private static readonly TimeSpan AskedAgain = TimeSpan.FromSeconds(10);

@@ -16,12 +16,27 @@ internal sealed class Housekeeping(
     /// <param name="stop">Gives up.</param>
     public async Task RoundAsync(bool lookUpAll, CancellationToken stop)
     {
-        await BeatAsync(stop);
-        await dispatcher.FlushAsync(stop);
-        await EndOverdueAsync(stop);
-        await LookAfterSilentAsync(lookUpAll, stop);
-        await ForgetEventsAsync(stop);
-        await LookForWorkersAsync(stop);
+        // One that cannot be done keeps none of the others.
+        var faults = new List<Exception>();
+        foreach (var chore in (Func<Task>[])[
+            () => BeatAsync(stop), () => dispatcher.FlushAsync(stop), () => EndOverdueAsync(stop), () => LookAfterSilentAsync(lookUpAll, stop),
+            () => ForgetEventsAsync(stop), () => LookForWorkersAsync(stop), () => ObserveAsync(stop)])
+        {
+            try
+            {
+                await chore();
+            }
+            catch (Exception e) when (e is not OutOfMemoryException && !stop.IsCancellationRequested)
+            {
+                faults.Add(e);
+            }
+        }
+
+        if (faults.Count > 0) System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(faults[0]);
+    }
+
+    private async Task ObserveAsync(CancellationToken stop)
+    {
         await using var database = store.Open();
         await CoordinatorTelemetry.ObserveAsync(database, options, time.GetUtcNow(), stop);
     }
@@ -75,7 +90,7 @@ internal sealed class Housekeeping(
         {
             var limits = SweepRows.LimitsOf(sweep)!;
             var now = time.GetUtcNow();
-            if (limits.SweepSeconds is { } whole && now - sweep.SubmittedAt > TimeSpan.FromSeconds(whole))
+            if (limits.SweepSeconds is { } whole && (now - sweep.SubmittedAt).TotalSeconds > whole)
             {
                 await changes.MakeAsync(
                     async change =>
@@ -85,7 +100,8 @@ internal sealed class Housekeeping(
                     },
                     stop);
             }
-            else if (limits.ExecutionSeconds is { } most)
+            // A longer time than there is a calendar for has not passed. New submissions cannot ask for one.
+            else if (limits.ExecutionSeconds is { } most && most < (now - DateTimeOffset.UnixEpoch).TotalSeconds)
             {
                 var before = now - TimeSpan.FromSeconds(most);
                 await changes.MakeAsync(
@@ -125,15 +141,23 @@ internal sealed class Housekeeping(
         var found = looked.Select(e => (Execution: e, Result: dispatcher.LookUp(e))).Where(f => f.Result is not null).ToDictionary(f => f.Execution.Id, f => f.Result!);
         var queues = await QueuesAsync(silent.Where(e => !found.ContainsKey(e.Id)).Select(e => (e.Stage, e.StageVersion)), stop);
         var lost = silent.Where(e => !found.ContainsKey(e.Id) && !IsInQueue(e, active, queues, heard, now)).Select(e => (e.Id, e.Attempt)).ToHashSet();
-        if (found.Count + lost.Count == 0) return;
+        // A broker or workers that are away are no fault of the stage.
+        var muted = silent.Where(e => lost.Contains((e.Id, e.Attempt)) && e.SilentSends + 1 >= options.SilentSends && queues.GetValueOrDefault((e.Stage, e.StageVersion)) is { Workers: > 0 })
+            .Select(e => (e.Id, e.Attempt)).ToHashSet();
+        lost.ExceptWith(muted);
+        if (found.Count + lost.Count + muted.Count == 0) return;
         await changes.MakeAsync(
             async change =>
             {
-                var ids = found.Keys.Concat(lost.Select(l => l.Id)).ToList();
+                var ids = found.Keys.Concat(lost.Select(l => l.Id)).Concat(muted.Select(m => m.Id)).ToList();
                 var executions = await change.Database.Executions.Where(e => ids.Contains(e.Id)).ToListAsync(stop);
                 await change.FindAsync([.. executions.Where(e => found.ContainsKey(e.Id)).Select(e => (e, found[e.Id]))], stop);
                 // A report may have come since.
                 await change.LoseAsync([.. executions.Where(e => lost.Contains((e.Id, e.Attempt)))], stop);
+                await change.FailAsync(
+                    [.. executions.Where(e => muted.Contains((e.Id, e.Attempt)))],
+                    $"its workers took it {options.SilentSends} times from their queue and were not heard of again: the stage hangs, or does not report. What its workers say is in their own logs",
+                    stop);
             },
             stop);
         foreach (var execution in looked)
@@ -194,10 +218,15 @@ internal sealed class Housekeeping(
     {
         IReadOnlyDictionary<(string Stage, string Version), QueueLoad> loads;
         await using (var database = store.Open()) loads = await QueueLoad.ReadAsync(database, options, stop);
-        foreach (var ((stage, version), queue) in await QueuesAsync(loads.Where(l => l.Value.IsOpen).Select(l => l.Key), stop))
+        var open = loads.Where(l => l.Value.IsOpen).Select(l => l.Key).ToList();
+        var queues = await QueuesAsync(open, stop);
+        foreach (var (stage, version) in open)
         {
-            if (queue is not null) stages.SetWorker(stage, version, queue.Workers > 0);
+            if (!queues.TryGetValue((stage, version), out var queue)) stages.SetWorker(stage, version, null);
+            else if (queue is not null) stages.SetWorker(stage, version, queue.Workers > 0);
         }
+
+        stages.BrokerAnswers(open.Count == 0 || queues.Count > 0, time.GetUtcNow());
     }
 
     private async Task ForgetEventsAsync(CancellationToken stop)

@@ -4,7 +4,7 @@ using Lathe.Hosting;
 namespace Lathe.Coordinator;
 
 /// <summary>The calls that the coordinator makes to the bus.</summary>
-public interface IStageBus
+internal interface IStageBus
 {
     /// <summary>Sends a command to its stage's queue.</summary>
     /// <param name="command">The command.</param>

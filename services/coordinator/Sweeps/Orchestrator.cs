@@ -3,7 +3,7 @@ using Lathe.Contracts;
 namespace Lathe.Coordinator;
 
 /// <summary>Runs sweeps. Everything that changes their state goes through here.</summary>
-public sealed class Orchestrator : IDisposable
+internal sealed class Orchestrator : IDisposable
 {
     private readonly SweepChanges _changes;
     private readonly Submissions _submissions;

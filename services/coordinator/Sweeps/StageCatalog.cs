@@ -9,7 +9,7 @@ namespace Lathe.Coordinator;
 public sealed class StageCatalog(CoordinatorStore store, TimeProvider time)
 {
     private readonly ConcurrentDictionary<string, StageManifest> _manifests = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<(string Stage, string Version), bool> _workers = new();
+    private readonly ConcurrentDictionary<(string Stage, string Version), bool?> _workers = new();
     private readonly ConcurrentDictionary<string, TaskCompletionSource> _heardHere = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<(string Stage, string Version), DateTimeOffset> _seen = new();
 
@@ -20,8 +20,14 @@ public sealed class StageCatalog(CoordinatorStore store, TimeProvider time)
     public bool? HasWorker(string stage, string version) =>
         _workers.TryGetValue((stage, version), out var isUp) ? isUp : HasHeard(stage) ? false : null;
 
-    /// <summary>Takes note of what the broker says: workers come and announce themselves, and nobody tells when the last one goes.</summary>
-    public void SetWorker(string stage, string version, bool isUp) => _workers[(stage, version)] = isUp;
+    /// <summary>Takes note of what the broker says: workers come and announce themselves, and nobody tells when the last one goes. Null: it does not say.</summary>
+    public void SetWorker(string stage, string version, bool? isUp) => _workers[(stage, version)] = isUp;
+
+    /// <summary>Since when the broker has not answered when it was asked for queues; null: it did the last time.</summary>
+    public DateTimeOffset? BrokerSilentSince { get; private set; }
+
+    /// <summary>Takes note of whether the broker answered.</summary>
+    public void BrokerAnswers(bool answers, DateTimeOffset now) => BrokerSilentSince = answers ? null : BrokerSilentSince ?? now;
 
     /// <summary>True if the stage announced itself to this process, so that its version is current.</summary>
     public bool HasHeard(string stage) => _heardHere.TryGetValue(stage, out var heard) && heard.Task.IsCompleted;
@@ -32,7 +38,7 @@ public sealed class StageCatalog(CoordinatorStore store, TimeProvider time)
     /// <param name="wanted">Names of stages; if all have announced themselves before, nobody is asked.</param>
     /// <param name="patience">Time for all of it.</param>
     /// <param name="stop">Calls it off.</param>
-    public async Task AskAsync(IStageBus bus, string replyTo, IReadOnlyCollection<string> wanted, TimeSpan patience, CancellationToken stop)
+    internal async Task AskAsync(IStageBus bus, string replyTo, IReadOnlyCollection<string> wanted, TimeSpan patience, CancellationToken stop)
     {
         if (wanted.All(HasHeard)) return;
         using var over = new CancellationTokenSource(patience, time);

@@ -25,6 +25,9 @@ internal sealed class Submissions(
 {
     private const int AtATime = 500;
 
+    // Fewer change no plan of the database.
+    private const int ManyNodes = 1000;
+
     private static readonly ActivitySource Source = new("Lathe.Coordinator");
 
     private readonly SweepCheck _check = new((request, stop) => bus.CheckAsync(request, options.CheckPatience, stop));
@@ -122,7 +125,7 @@ internal sealed class Submissions(
     /// <summary>Records the executions of all nodes of a sweep whose input exists, some at a time.</summary>
     private async Task AdvanceAsync(Guid id, CancellationToken stop)
     {
-        var after = -1;
+        var (after, recorded) = (-1, 0);
         while (true)
         {
             var last = after;
@@ -152,6 +155,7 @@ internal sealed class Submissions(
                     }
 
                     last = some[^1].Index;
+                    recorded += some.Count;
                     var parents = some.Select(n => n.Parent).OfType<int>().ToHashSet();
                     var inputs = await (
                         from parent in database.Nodes.AsNoTracking()
@@ -161,9 +165,13 @@ internal sealed class Submissions(
                     await change.AdvanceAsync(some, inputs, stop);
                 },
                 stop);
-            if (last == after) return;
+            if (last == after) break;
             after = last;
         }
+
+        if (recorded < ManyNodes) return;
+        await using var counted = store.Open();
+        await BulkInsert.AnalyzeAsync(counted, stop);
     }
 
     /// <summary>Takes the fingerprints that are ready. True once the sweep has all of them and runs.</summary>
@@ -212,6 +220,7 @@ internal sealed class Submissions(
         await database.SaveChangesAsync(stop);
         await BulkInsert.AddAsync(database, rows.Nodes, stop);
         await transaction.CommitAsync(stop);
+        if (rows.Nodes.Count >= ManyNodes) await BulkInsert.AnalyzeAsync(database, stop);
     }
 
     private async Task<SubmissionOutcome?> EarlierAsync(SweepSubmission submission, CancellationToken stop)

@@ -189,10 +189,13 @@ internal sealed partial class SweepChange
         void Hear(string worker, StageProgress? progress)
         {
             if (RunLife.Next(execution.State, RunEvent.Hear) is not { } next) return;
-            if (execution.State != next || execution.Worker != worker || execution.SilentSends > 0)
+            // One that is taken, and then never heard of, comes to an end only if its first words do not count.
+            var isAlive = execution.SilentSends > 0 && execution.State == next && now - execution.StartedAt >= options.QueuedSilence;
+            if (execution.State != next || execution.Worker != worker || isAlive)
             {
                 execution.StartedAt = execution.State == next ? execution.StartedAt ?? now : now;
-                (execution.State, execution.Worker, execution.SilentSends, execution.Error) = (next, worker, 0, null);
+                (execution.State, execution.Worker, execution.Error) = (next, worker, null);
+                if (isAlive) execution.SilentSends = 0;
                 execution.Version++;
             }
 
@@ -274,8 +277,8 @@ internal sealed partial class SweepChange
 
     private void Cancel(ExecutionRow execution, int attempt, string reason)
     {
-        // Workers of an embedded coordinator that is gone are gone too.
-        if (execution.Owner != options.ReplyQueue) return;
+        // Workers of an embedded coordinator that is gone are gone too. One order is enough for all that a worker reported meanwhile.
+        if (execution.Owner != options.ReplyQueue || !_called.Add((execution.Id, attempt))) return;
         database.Outbox.Add(new OutboxRow { Owner = execution.Owner, ExecutionId = execution.Id, Attempt = attempt, CancelReason = reason, ClaimedUntil = now });
         Cancels = true;
     }

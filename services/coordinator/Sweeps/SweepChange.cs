@@ -29,6 +29,7 @@ internal sealed partial class SweepChange(CoordinatorDatabase database, SweepFac
     private readonly Dictionary<Guid, SortedDictionary<int, string>> _moved = [];
     private readonly HashSet<Guid> _mayEnd = [];
     private readonly HashSet<Guid> _inputLost = [];
+    private readonly HashSet<(Guid ExecutionId, int Attempt)> _called = [];
     private readonly HashSet<string> _ended = [];
     private readonly Dictionary<Guid, Made> _made = [];
     private readonly List<EventRow> _events = [];
@@ -99,7 +100,7 @@ internal sealed partial class SweepChange(CoordinatorDatabase database, SweepFac
         var limit = SweepRows.LimitsOf(sweep)?.Failures;
         if (failures >= limit)
         {
-            await StopAsync(sweep, SweepState.Failed, $"stopped, because {failures} executions failed; the limit of failures is {limit}", stop);
+            await StopAsync(sweep, SweepState.Failed, $"stopped, because {(failures == 1 ? "1 execution" : $"{failures} executions")} failed; the limit of failures is {limit}", stop);
             return;
         }
 

@@ -60,13 +60,10 @@ public sealed class NoiseStage : IStage<NoiseParameters>
         var noise = randn(weight.shape, generator: new Generator((ulong)run.Seed)).Times(deviation);
         var metrics = new Dictionary<string, double> { ["deviation"] = deviation, ["largest"] = noise.abs().max().item<float>() };
 
-        var step = new LineageStep(
-            run.Stage, run.Version, run.Parameters, run.Seed, run.Input, checkpoint.Lineage.Steps[^1].Data, new Dictionary<string, string>(), metrics);
-        var tensors = new Dictionary<string, Tensor>(checkpoint.Tensors) { [$"{parameters.Layer}.weight"] = weight.Plus(noise) };
-        var noisy = checkpoint with { Tensors = tensors, Lineage = checkpoint.Lineage.Then(step, compresses: false) };
+        var changed = new Dictionary<string, Tensor> { [$"{parameters.Layer}.weight"] = weight.Plus(noise) };
+        var noisy = checkpoint.With(changed).After(run.Step, metrics, compresses: false);
         var panel = new BarChart("change", "Change of a weight", "", [parameters.Layer], [new BarSeries("deviation", [deviation]), new BarSeries("largest", [metrics["largest"]])]);
-        return new StageOutcome(
-            run.Write(stream => CheckpointFile.Write(stream, noisy)), metrics.With(noisy.Graph, noisy.Formats), Panels: [panel]);
+        return new StageOutcome(run.Write(noisy.WriteTo), metrics.With(noisy), Panels: [panel]);
     }
 }
 

@@ -89,7 +89,7 @@ internal sealed class HttpBench : IAsyncDisposable
         return (await answer.Content.ReadFromJsonAsync<T>(LatheJson.Options))!;
     }
 
-    public async Task<SweepStatus> ReachedAsync(Guid id, Func<SweepStatus, bool> condition, string what)
+    public async Task<SweepStatus> ReachedAsync(Guid id, Func<SweepStatus, bool> condition, string what, double seconds = 30)
     {
         var status = await GetAsync<SweepStatus>($"/sweeps/{id}");
         await Eventually.True(
@@ -98,7 +98,8 @@ internal sealed class HttpBench : IAsyncDisposable
                 status = GetAsync<SweepStatus>($"/sweeps/{id}").GetAwaiter().GetResult();
                 return condition(status);
             },
-            what);
+            what,
+            seconds);
         return status;
     }
 

@@ -36,6 +36,22 @@ public sealed class Logs_and_files
     }
 
     [Fact]
+    public async Task The_log_of_what_was_paused_is_still_there()
+    {
+        await using var bench = await HttpBench.StartAsync();
+        var id = await bench.SubmitAsync(HttpBench.Held("paused"));
+        await bench.RunsAsync(id);
+        LogPage Page() => bench.GetAsync<LogPage>($"/executions/{id}:0/logs").GetAwaiter().GetResult();
+        await Eventually.True(() => Page().Lines.Any(l => l.Text == "holding"), "the running execution's log is in the store");
+
+        Assert.True((await bench.PostAsync($"/sweeps/{id}/pause")).IsSuccessStatusCode);
+        await Eventually.True(() => bench.GetAsync<SweepStatus>($"/sweeps/{id}").GetAwaiter().GetResult().State == SweepState.Paused, "it is paused");
+        var page = Page();
+        Assert.Contains("holding", page.Lines.Select(l => l.Text));
+        Assert.True(page.IsOpen);
+    }
+
+    [Fact]
     public async Task Exports_are_made_once_by_whoever_can_and_then_downloaded()
     {
         var exporter = new TextExporter();

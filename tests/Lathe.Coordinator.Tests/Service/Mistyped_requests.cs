@@ -20,6 +20,14 @@ public sealed class Mistyped_requests
             foreach (var order in (string[])["pause", "resume", "cancel", "retry"]) await HttpBench.ProblemAsync(await bench.PostAsync($"/sweeps/{id}/{order}?{query}"), 400);
         }
 
+        // In the body instead of the query.
+        foreach (var order in (string[])["pause", "resume", "cancel"])
+        {
+            problem = await HttpBench.ProblemAsync(await bench.PostAsync($"/sweeps/{id}/{order}", """{"execution": 0}"""), 400);
+            Assert.Equal("this address takes no body; stage and execution stand in the query, as in ?execution=3", problem.Detail);
+        }
+
+        await HttpBench.ProblemAsync(await bench.SendAsync(HttpMethod.Put, $"/sweeps/{id}/pin", """{"execution": 1}"""), 400);
         Assert.Contains("takes no query", (await HttpBench.ProblemAsync(await bench.PostAsync($"/sweeps/{id}/priority?priority=5", """{"priority": 5}"""), 400)).Detail);
         await HttpBench.ProblemAsync(await bench.SendAsync(HttpMethod.Put, $"/sweeps/{id}/pin?execution=1"), 400);
         await HttpBench.ProblemAsync(await bench.SendAsync(HttpMethod.Delete, $"/sweeps/{id}?dryRun=true"), 400);
@@ -34,6 +42,7 @@ public sealed class Mistyped_requests
 
     [Theory]
     [InlineData("/sweeps?bogus=1")]
+    [InlineData("/sweeps?search=%00")]
     [InlineData("/sweeps?limit=ten")]
     [InlineData("/sweeps?limit=")]
     [InlineData("/sweeps?state=lost")]
@@ -58,6 +67,15 @@ public sealed class Mistyped_requests
 
         await HttpBench.ProblemAsync(await bench.Client.GetAsync(path.Replace("SWEEP", id.ToString(), StringComparison.Ordinal)), 400);
         await HttpBench.ProblemAsync(await bench.Client.GetAsync("/sweeps?before=x"), 404);
+    }
+
+    [Fact]
+    public async Task A_stage_without_parameters_has_its_defaults()
+    {
+        await using var bench = await HttpBench.StartAsync();
+        var submission = HttpBench.Quick().Replace(""", "parameters": {}""", "", StringComparison.Ordinal);
+        Assert.NotEqual(HttpBench.Quick(), submission);
+        await bench.EndedAsync(await bench.SubmitAsync(submission));
     }
 
     [Theory]

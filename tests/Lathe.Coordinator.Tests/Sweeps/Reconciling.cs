@@ -26,6 +26,16 @@ public sealed class Reconciling
         bench.Bus.Depth = null;
         await bench.ReconcileAsync();
         Assert.True(await HasWorkerAsync());
+        // A broker that is away says nothing about workers, and is what the sweep waits for.
+        bench.Bus.IsDown = true;
+        await bench.ReconcileAsync();
+        Assert.Null(await HasWorkerAsync());
+        Assert.StartsWith("the broker has not answered since ", (await new SweepQueries(bench.Store, bench.Time, bench.Options, bench.Catalog).StatusAsync(id.ToString())).Reason);
+        bench.Bus.IsDown = false;
+        (bench.Bus.Depth, bench.Bus.Workers) = (1, 1);
+        await bench.ReconcileAsync();
+        Assert.True(await HasWorkerAsync());
+        Assert.Null((await new SweepQueries(bench.Store, bench.Time, bench.Options, bench.Catalog).StatusAsync(id.ToString())).Reason);
 
         async Task<bool?> HasWorkerAsync() => (await new SweepQueries(bench.Store, bench.Time, bench.Options, bench.Catalog).StatusAsync(id.ToString())).Steps![0].HasWorker;
     }

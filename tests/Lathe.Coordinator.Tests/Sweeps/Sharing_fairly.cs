@@ -1,6 +1,8 @@
+using System.Text.Json;
 using CsCheck;
 using Lathe.Contracts;
 using Lathe.Contracts.Messages;
+using Microsoft.EntityFrameworkCore;
 using static Lathe.Coordinator.Tests.Stages;
 
 namespace Lathe.Coordinator.Tests;
@@ -187,6 +189,28 @@ public sealed class Sharing_fairly
         await bench.ReconcileAsync();
         var status = await bench.StatusAsync(id);
         Assert.Equal((SweepState.Failed, "stopped, because it took longer than 60 min"), (status.State, status.Reason));
+    }
+
+    [Fact]
+    public async Task A_limit_that_is_no_time_keeps_nobody_else_s_from_being_heeded()
+    {
+        using var bench = await Workbench.StartAsync();
+        var problems = SubmissionTerms.Problems(new SweepSubmission(Many(1), Limits: new SweepLimits(ExecutionSeconds: 1e-9, SweepSeconds: 1e12)));
+        Assert.Equal(["/limits/executionSeconds", "/limits/sweepSeconds"], problems.Select(p => p.Path));
+        Assert.Equal("is 1000000000000, expected a number of seconds from 1 to 3155760000", problems[1].Message);
+
+        // As an earlier Lathe recorded them.
+        foreach (var limits in (SweepLimits[])[new(SweepSeconds: 1e300), new(ExecutionSeconds: 1e300)])
+        {
+            var endless = await bench.SubmitAsync(new SweepSubmission(Many(1)));
+            await using var database = bench.Store.Open();
+            await database.Sweeps.Where(s => s.Id == endless).ExecuteUpdateAsync(s => s.SetProperty(r => r.Limits, JsonSerializer.Serialize(limits, LatheJson.Options)));
+        }
+
+        var id = await bench.SubmitAsync(new SweepSubmission(Many(2), Limits: new SweepLimits(SweepSeconds: 3600)));
+        bench.Time.Advance(TimeSpan.FromMinutes(61));
+        await bench.ReconcileAsync();
+        Assert.Equal(SweepState.Failed, (await bench.StatusAsync(id)).State);
     }
 
     private static SweepSpec Many(int executions) => Sweep(("train", $$"""{"epochs": [{{string.Join(", ", Enumerable.Range(1, executions))}}]}"""));

@@ -38,7 +38,7 @@ public sealed class Workshop : IAsyncDisposable
     /// <summary>Queue of the reports; each test has its own.</summary>
     public string Queue { get; } = $"lathe.test.{Guid.NewGuid():N}";
 
-    public StageSender Sender => _coordinator!.Services.GetRequiredService<StageSender>();
+    internal StageSender Sender => _coordinator!.Services.GetRequiredService<StageSender>();
 
     public CheckpointStore Checkpoints => new(Settings);
 

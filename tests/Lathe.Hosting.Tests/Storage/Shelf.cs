@@ -32,7 +32,7 @@ public sealed class Shelf : IDisposable
 
     public HostingSettings Settings { get; }
 
-    public IBlobs Blobs => Hosting.Blobs.Of(Settings);
+    internal IBlobs Blobs => Hosting.Blobs.Of(Settings);
 
     /// <summary>Files of this machine below its home, the copies of a bucket among them.</summary>
     public IReadOnlyList<string> Files => Directory.GetFiles(_folder.Path, "*", SearchOption.AllDirectories);

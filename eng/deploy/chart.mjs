@@ -1,0 +1,270 @@
+// Makes the Helm chart from the manifests of deploy/k8s: node artifacts/deploy-types/chart.mjs KUBECTL deploy/k8s TARGET
+// The base is rendered alone and with each component. What a component adds or changes stands in the chart under a condition, and the four stages, which come from one
+// template, become one loop. Values are what the manifests say. A test compares TARGET with deploy/helm/lathe, and what the chart renders with what kustomize renders.
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, relative, resolve } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import { parseAllDocuments, stringify } from "yaml";
+
+const [kubectl, sourceFolder, target] = process.argv.slice(2);
+const source = resolve(sourceFolder);
+
+/** Components with the condition under which the chart has them. */
+const components = {
+  "s3": 'eq $.Values.store.kind "s3"',
+  "shared-volume": 'eq $.Values.store.kind "volume"',
+  "tls": "$.Values.tls.enabled",
+  "ingress": "$.Values.ingress.enabled",
+  "gpu": "and $.Values.gpu.enabled $stage.gpu",
+  "kueue": "$.Values.kueue.enabled",
+};
+const example = "prune"; // the stage that the loop's body is made from; it has everything that a stage can have
+
+function render(names) {
+  const folder = mkdtempSync(join(tmpdir(), "lathe-chart-"));
+  try {
+    writeFileSync(join(folder, "kustomization.yaml"), stringify({
+      apiVersion: "kustomize.config.k8s.io/v1beta1", kind: "Kustomization",
+      resources: [relative(folder, join(source, "base"))], components: names.map(name => relative(folder, join(source, "components", name))),
+    }));
+    const text = execFileSync(kubectl, ["kustomize", folder], { encoding: "utf8", maxBuffer: 1 << 26 });
+    const objects = new Map();
+    for (const document of parseAllDocuments(text)) {
+      const object = document.toJS();
+      if (object.kind === "Namespace") continue; // helm install --create-namespace
+      delete object.metadata.namespace;
+      objects.set(`${object.kind}/${object.metadata.name}`, object);
+    }
+    return objects;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+// A node of a tree with conditions: { entries: [{ key, node, when }] }, { items: [{ node, when }] }, { value, others: [{ when, value }] } or { template }.
+function nodeOf(raw) {
+  if (Array.isArray(raw)) return { items: raw.map(item => ({ node: nodeOf(item) })) };
+  if (raw !== null && typeof raw === "object") return { entries: Object.entries(raw).map(([key, value]) => ({ key, node: nodeOf(value) })) };
+  if (typeof raw === "string" && raw.includes("{{")) throw new Error(`a template within a value: ${raw}`);
+  return { value: raw, others: [] };
+}
+
+/** Adds to a node what differs between the base and the base with a component. */
+function add(node, base, changed, when) {
+  if (isDeepStrictEqual(base, changed)) return;
+  if (node.items && Array.isArray(changed)) {
+    if (changed.length < base.length) {
+      const isLeft = item => changed.some(other => isDeepStrictEqual(item, other));
+      if (base.filter(isLeft).length !== changed.length) throw new Error(`a component takes items away from ${JSON.stringify(base)} and changes others`);
+      base.forEach((item, i) => { if (!isLeft(item)) node.items[i].when = `not (${when})`; });
+      return;
+    }
+    base.forEach((item, i) => add(node.items[i].node, item, changed[i], when));
+    for (const item of changed.slice(base.length)) node.items.push({ node: nodeOf(item), when });
+  } else if (node.entries && changed !== null && typeof changed === "object") {
+    for (const [key, value] of Object.entries(changed)) {
+      const entry = node.entries.find(e => e.key === key && e.when === undefined);
+      if (entry && key in base) add(entry.node, base[key], value, when);
+      else node.entries.push({ key, node: nodeOf(value), when });
+    }
+    for (const key of Object.keys(base).filter(k => !(k in changed))) throw new Error(`a component takes ${key} away`);
+  } else if ("value" in node) {
+    node.others.push({ when, value: changed });
+  } else {
+    throw new Error(`a component makes something else of ${JSON.stringify(base)}`);
+  }
+}
+
+function at(node, path) {
+  return path.reduce((here, step) => {
+    const found = typeof step === "number" ? here.items?.[step]?.node : here.entries?.find(e => e.key === step)?.node;
+    if (!found) throw new Error(`there is no ${path.join(".")}`);
+    return found;
+  }, node);
+}
+
+/** Puts a template in the place of a node: `{{ expression }}` of a scalar, or YAML of a map. */
+function put(node, path, template) {
+  const parent = at(node, path.slice(0, -1));
+  const step = path.at(-1);
+  const slot = typeof step === "number" ? parent.items[step] : parent.entries.find(e => e.key === step && e.when === undefined);
+  if (!slot) throw new Error(`there is no ${path.join(".")}`);
+  slot.node = { template };
+}
+
+const quoted = value => JSON.stringify(value);
+
+function emit(node, indent) {
+  const pad = " ".repeat(indent);
+  if (node.entries) {
+    if (node.entries.length === 0) return [`${pad}{}`];
+    return node.entries.flatMap(({ key, node: child, when }) => conditional(when, keyed(`${pad}${/^[\w./-]+$/.test(key) ? key : quoted(key)}:`, child, indent + 2)));
+  }
+  return node.items.flatMap(({ node: child, when }) => {
+    const lines = scalar(child) !== null ? [`${pad}- ${scalar(child)}`] : emit(child, indent + 2);
+    if (scalar(child) === null) lines[0] = `${pad}- ${lines[0].slice(indent + 2)}`;
+    return conditional(when, lines);
+  });
+}
+
+function keyed(head, child, indent) {
+  if (child.template?.isMap) return [head, `{{- toYaml ${child.template.isMap} | nindent ${indent} }}`];
+  const text = scalar(child);
+  return text !== null ? [`${head} ${text}`] : child.items?.length === 0 ? [`${head} []`] : child.entries?.length === 0 ? [`${head} {}`] : [head, ...emit(child, indent)];
+}
+
+function scalar(node) {
+  if (node.template) return node.template.isMap ? null : node.template;
+  if (!("value" in node)) return null;
+  const last = quoted(node.value);
+  return node.others.length === 0 ? last
+    : node.others.map(({ when, value }, i) => `{{ ${i > 0 ? "else " : ""}if ${when} }}${quoted(value)}`).join("") + `{{ else }}${last}{{ end }}`;
+}
+
+const conditional = (when, lines) => when === undefined ? lines : [`{{- if ${when} }}`, ...lines, "{{- end }}"];
+
+/** Replaces a text that must be there. */
+function replaced(text, from, to) {
+  if (!(from instanceof RegExp ? from.test(text) : text.includes(from))) throw new Error(`nothing to replace: ${from}`);
+  return text.replaceAll(from, to);
+}
+
+const base = render([]);
+const trees = new Map([...base].map(([name, object]) => [name, { node: nodeOf(object) }]));
+for (const [component, when] of Object.entries(components)) {
+  for (const [name, object] of render([component])) {
+    if (base.has(name)) add(trees.get(name).node, base.get(name), object, when);
+    else trees.set(name, { node: nodeOf(object), when });
+  }
+}
+
+// What the values decide.
+const coordinator = trees.get("Deployment/coordinator").node;
+const pod = ["spec", "template", "spec", "containers", 0];
+put(coordinator, ["spec", "replicas"], "{{ $.Values.coordinator.replicas }}");
+put(coordinator, [...pod, "image"], "{{ $.Values.images.coordinator | quote }}");
+put(coordinator, [...pod, "resources"], { isMap: "$.Values.coordinator.resources" });
+put(trees.get("Job/migrations").node, [...pod, "image"], "{{ $.Values.images.coordinator | quote }}");
+put(trees.get("Job/announce-" + example).node, [...pod, "image"], "{{ $.Values.images.worker | quote }}");
+put(trees.get("ClusterQueue/lathe").node, ["spec", "resourceGroups"], { isMap: "$.Values.kueue.resourceGroups" });
+put(trees.get("ClusterQueue/lathe").node, ["spec", "cohort"], "{{ $.Values.kueue.cohort | quote }}");
+const settings = trees.get("ConfigMap/lathe-settings").node;
+at(settings, ["data"]).entries.push({ key: "OTEL_EXPORTER_OTLP_ENDPOINT", node: { template: "{{ $.Values.telemetry.endpoint | quote }}" }, when: "$.Values.telemetry.endpoint" });
+put(settings, ["data", "LATHE_DRAIN"], "{{ $.Values.drainSeconds | quote }}");
+
+const stages = [...base.keys()].filter(name => name.startsWith("Job/announce-")).map(name => name.slice("Job/announce-".length)).sort();
+const scaledJob = stage => [...base.values()].find(o => o.kind === "ScaledJob" && o.metadata.labels["lathe/stage"] === stage);
+const values = { stages: {} };
+for (const stage of stages) {
+  const { metadata, spec } = scaledJob(stage);
+  const container = spec.jobTargetRef.template.spec.containers[0];
+  const { cpu, memory, "ephemeral-storage": scratch } = container.resources.requests;
+  const gpu = !isDeepStrictEqual(scaledJob(stage), render(["gpu"]).get(`ScaledJob/${metadata.name}`));
+  values.stages[stage] = { version: metadata.labels["app.kubernetes.io/version"], executable: container.command[0], maxReplicas: spec.maxReplicaCount, cpu, memory, scratch, gpu };
+}
+
+const shown = values.stages[example];
+function looped(name) {
+  let text = emit(trees.get(name).node, 0).join("\n");
+  text = replaced(text, quoted(shown.executable), "{{ $stage.executable | quote }}");
+  text = replaced(text, `lathe/stage: "${example}"`, "lathe/stage: {{ $name | quote }}");
+  if (name.startsWith("Job/")) {
+    text = replaced(text, `"announce-${example}"`, '"announce-{{ $name }}"');
+  } else {
+    text = replaced(text, `"stage-${example}-${shown.version}"`, '"stage-{{ $name }}-{{ $stage.version }}"');
+    text = replaced(text, `"stage.${example}.${shown.version}"`, '"stage.{{ $name }}.{{ $stage.version }}"');
+    text = replaced(text, `app.kubernetes.io/version: "${shown.version}"`, "app.kubernetes.io/version: {{ $stage.version | quote }}");
+    text = replaced(text, `maxReplicaCount: ${shown.maxReplicas}`, "maxReplicaCount: {{ $stage.maxReplicas }}");
+    text = replaced(text, `cpu: "${shown.cpu}"`, "cpu: {{ $stage.cpu | quote }}");
+    text = replaced(text, `memory: "${shown.memory}"`, "memory: {{ $stage.memory | quote }}");
+    text = replaced(text, `ephemeral-storage: "${shown.scratch}"`, "ephemeral-storage: {{ $stage.scratch | quote }}");
+    text = replaced(text, `sizeLimit: "${shown.scratch}"`, "sizeLimit: {{ $stage.scratch | quote }}");
+    text = replaced(text, '"lathe/worker-cuda:0.1.0"', "{{ $.Values.images.workerCuda | quote }}");
+    text = replaced(text, '"lathe/worker:0.1.0"', "{{ $.Values.images.worker | quote }}");
+  }
+  return text;
+}
+
+/** The texts that stand for values wherever they are. */
+function valued(text) {
+  for (const [from, to] of [
+    [/"lathe-secrets"/g, "{{ $.Values.secrets.name | quote }}"],
+    ['"s3://lathe/store"', "{{ $.Values.store.s3.checkpoints | quote }}"],
+    ['"s3://lathe/data"', "{{ $.Values.store.s3.data | quote }}"],
+    ['"us-east-1"', "{{ $.Values.store.s3.region | quote }}"],
+    ['"lathe-bucket"', "{{ $.Values.store.s3.secret | quote }}"],
+    ['storage: "100Gi"', "storage: {{ $.Values.store.volume.checkpoints | quote }}"],
+    ['storage: "300Gi"', "storage: {{ $.Values.store.volume.data | quote }}"],
+    ['"lathe-ca"', "{{ $.Values.tls.authority | quote }}"],
+    ['"lathe-tls"', "{{ $.Values.ingress.tlsSecret | quote }}"],
+    ['ingressClassName: "nginx"', "ingressClassName: {{ $.Values.ingress.className | quote }}"],
+    ['"lathe.example.org"', "{{ $.Values.ingress.host | quote }}"],
+    ["lathe.example.org,", "{{ $.Values.ingress.host }},"],
+    ['kubernetes.io/metadata.name: "lathe"', "kubernetes.io/metadata.name: {{ $.Release.Namespace | quote }}"],
+    ["coordinator.lathe.svc", "coordinator.{{ $.Release.Namespace }}.svc"],
+    ["coordinator.lathe,", "coordinator.{{ $.Release.Namespace }},"],
+  ]) text = text.replaceAll(from, to);
+  return text;
+}
+
+const files = new Map();
+const put1 = (file, text, when) => files.set(file, [...(files.get(file) ?? []), conditional(when, ["---", ...text.split("\n")]).join("\n")]);
+for (const [name, { node, when }] of trees) {
+  const [kind, title] = name.split("/");
+  if (kind === "ScaledJob" || name.startsWith("Job/announce-")) continue;
+  const file = kind === "NetworkPolicy" ? "network" : title === "coordinator" && kind !== "Ingress" ? "coordinator" : kind === "ServiceAccount" ? "service-accounts"
+    : kind === "PersistentVolumeClaim" ? "volumes" : ["ClusterQueue", "LocalQueue", "ResourceFlavor"].includes(kind) ? "kueue" : `${kind}-${title}`.toLowerCase();
+  put1(file, emit(node, 0).join("\n"), when);
+}
+files.set("stages", ["{{- range $name, $stage := $.Values.stages }}", "---", looped(`ScaledJob/stage-${example}-${shown.version}`), "---", looped(`Job/announce-${example}`), "{{- end }}"]);
+files.set("secrets", [`{{- if $.Values.secrets.create }}
+---
+apiVersion: v1
+kind: Secret
+metadata:
+  name: {{ $.Values.secrets.name | quote }}
+  labels:
+    app.kubernetes.io/part-of: lathe
+stringData:
+  LATHE_BROKER: {{ required "broker.address is missing: amqp://user:password@host:5672/" $.Values.broker.address | quote }}
+  RABBITMQ_HTTP: {{ required "broker.management is missing: http://user:password@host:15672/" $.Values.broker.management | quote }}
+  LATHE_DATABASE: {{ required "database.address is missing: postgres://user:password@host/lathe" $.Values.database.address | quote }}
+  LATHE_API_KEY: {{ required "apiKey is missing: openssl rand -hex 32" $.Values.apiKey | quote }}
+{{- end }}`]);
+
+const { resources } = base.get("Deployment/coordinator").spec.template.spec.containers[0];
+const { resourceGroups, cohort } = render(["kueue"]).get("ClusterQueue/lathe").spec;
+const part = (comment, object) => `${comment.split("\n").map(line => `# ${line}`).join("\n")}\n${stringify(object, { lineWidth: 0 })}\n`;
+const valuesText = [
+  "# Made by eng/deploy/chart.mjs from deploy/k8s.\n\n",
+  part("Images, in your registry, best with a digest: registry.example.org/lathe/worker@sha256:...", { images: { coordinator: "lathe/coordinator:0.1.0", worker: "lathe/worker:0.1.0", workerCuda: "lathe/worker-cuda:0.1.0" } }),
+  part("The secret with LATHE_BROKER, RABBITMQ_HTTP, LATHE_DATABASE and LATHE_API_KEY. With create: true the chart makes it of the three parts below; otherwise it must be there.", { secrets: { name: "lathe-secrets", create: false } }),
+  part("amqp://user:password@rabbitmq:5672/, and for KEDA http://user:password@rabbitmq.NAMESPACE:15672/", { broker: { address: "", management: "" } }),
+  part("postgres://user:password@postgresql/lathe", { database: { address: "" } }),
+  part("Key of the HTTP interface with every right, 32 characters or more.", { apiKey: "" }),
+  part("Two coordinators share a database; either does all the work where the other is gone.", { coordinator: { replicas: base.get("Deployment/coordinator").spec.replicas, resources } }),
+  part("A worker ends when its queue was empty for so long.", { drainSeconds: Number(base.get("ConfigMap/lathe-settings").data.LATHE_DRAIN) }),
+  part("One ScaledJob for each. version is that of the stage in the image. A stage from outside is one entry more. gpu: it uses a GPU where gpu.enabled is true.", values),
+  part("Where checkpoints and data sets are: kind s3 (a bucket), volume (one that several nodes can write), or none.", {
+    store: {
+      kind: "s3",
+      s3: { checkpoints: "s3://lathe/store", data: "s3://lathe/data", region: "us-east-1", secret: "lathe-bucket" },
+      volume: { checkpoints: "100Gi", data: "300Gi" },
+    },
+  }),
+  part("One GPU for each worker of the stages that have gpu: true.", { gpu: { enabled: false } }),
+  part("The web page and the HTTP interface from outside.", { ingress: { enabled: false, host: "lathe.example.org", className: "nginx", tlsSecret: "lathe-tls" } }),
+  part("An authority of your own signed the certificates of broker, database or bucket: ConfigMap with root.pem.", { tls: { enabled: false, authority: "lathe-ca" } }),
+  part("One quota over all stages, with Kueue.", { kueue: { enabled: false, cohort, resourceGroups } }),
+  part("Address of an OpenTelemetry Collector, http://otel-collector:4317; empty: telemetry goes nowhere.", { telemetry: { endpoint: "" } }),
+].join("").trimEnd() + "\n";
+
+mkdirSync(join(target, "templates"), { recursive: true });
+writeFileSync(join(target, "Chart.yaml"), stringify({
+  apiVersion: "v2", name: "lathe", version: "0.1.0", appVersion: "0.1.0", type: "application", kubeVersion: ">=1.29.0-0",
+  description: "Sweeps of training, pruning and fixed-point quantization, each stage scaled by itself. Needs KEDA, RabbitMQ and PostgreSQL.",
+}));
+writeFileSync(join(target, "values.yaml"), valuesText);
+for (const [file, texts] of files) writeFileSync(join(target, "templates", `${file}.yaml`), `# Made by eng/deploy/chart.mjs from deploy/k8s.\n${valued(texts.join("\n"))}\n`);

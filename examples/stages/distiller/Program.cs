@@ -1,0 +1,4 @@
+using Lathe.Examples.Distiller;
+using Lathe.Hosting;
+
+return await StageHost.RunAsync<DistillStage, DistillParameters>(args);

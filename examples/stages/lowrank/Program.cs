@@ -1,0 +1,4 @@
+using Lathe.Examples.LowRank;
+using Lathe.Hosting;
+
+return await StageHost.RunAsync<LowRankStage, LowRankParameters>(args);

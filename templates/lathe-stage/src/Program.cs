@@ -1,0 +1,4 @@
+using AcmeNamespace;
+using Lathe.Hosting;
+
+return await StageHost.RunAsync<SampleStage, SampleParameters>(args);
