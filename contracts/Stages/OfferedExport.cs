@@ -4,8 +4,11 @@ namespace Lathe.Contracts;
 /// <param name="Name">Lower-case word with dashes, for example <c>onnx-qdq</c>.</param>
 /// <param name="Summary">One line for a person.</param>
 /// <param name="Options">What can be chosen; empty: nothing.</param>
-/// <param name="Needs">What a network must have for it; null: nothing.</param>
-public sealed record OfferedExport(string Name, string Summary, IReadOnlyList<ExportOption> Options, ExportNeeds? Needs = null);
+public sealed record OfferedExport(string Name, string Summary, IReadOnlyList<ExportOption> Options)
+{
+    /// <summary>What a network must have for it; null: nothing.</summary>
+    public ExportNeeds? Needs { get; init; }
+}
 
 /// <summary>What a network must have for an export. A coordinator tells by it, without computing, which networks cannot have the export.</summary>
 /// <param name="WholeWeights">Every convolution and fully connected layer has weights of whole numbers.</param>
