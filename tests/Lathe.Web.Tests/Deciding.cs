@@ -50,6 +50,21 @@ public sealed class Deciding(Browser browser) : IClassFixture<Browser>
         await Expect(tab.Page.Locator("main h1")).ToHaveTextAsync("Compare");
         await Expect(tab.Page.Locator("#figures + .wide tbody tr").First.Locator("td")).ToHaveCountAsync(3);
         await Expect(tab.Page.Locator("#figures + .wide tbody tr").First.Locator("td b")).ToHaveCountAsync(1);
+
+        await tab.Page.GoBackAsync();
+        await Expect(tab.Page.GetByRole(AriaRole.Link, new() { Name = "Compare 3" })).ToBeVisibleAsync();
+        await tab.Page.GetByLabel("Value").FillAsync("small");
+        await tab.Page.Keyboard.PressAsync("Enter");
+        await Expect(tab.Page.GetByRole(AriaRole.Alert)).ToContainTextAsync("is no number");
+
+        // Room around points: percent end at 100, and whole numbers have whole ticks.
+        const string Room = """
+            async () => {
+              const { room } = await import(new URL('charts/chart.js', document.baseURI));
+              return [room([86, 98.9], true).max, room([96.5], true).max, room([99.5], true).max, room([2, 3, 4], false).interval];
+            }
+            """;
+        Assert.Equal([100, 98.5, 100, 1], await tab.Page.EvaluateAsync<double[]>(Room));
         Assert.Empty(tab.Wrong);
     }
 
