@@ -18,6 +18,7 @@ public enum Better
 /// <summary>Images that a metric was measured on.</summary>
 public enum DataSplit
 {
+    /// <summary>Training images that were learned from.</summary>
     Training,
 
     /// <summary>Training images that were held out.</summary>
