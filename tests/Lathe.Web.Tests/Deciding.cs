@@ -64,7 +64,8 @@ public sealed class Deciding(Browser browser) : IClassFixture<Browser>
               return [room([86, 98.9], true).max, room([96.5], true).max, room([99.5], true).max, room([2, 3, 4], false).interval];
             }
             """;
-        Assert.Equal([100, 98.5, 100, 1], await tab.Page.EvaluateAsync<double[]>(Room));
+        var room = await tab.Page.EvaluateAsync<double[]>(Room);
+        Assert.Equal([100, 98.5, 100, 1], room);
         Assert.Empty(tab.Wrong);
     }
 
