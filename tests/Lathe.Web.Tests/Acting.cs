@@ -60,7 +60,7 @@ public sealed class Acting(Browser browser) : IClassFixture<Browser>
         await tab.GoAsync($"/sweeps/{id}");
         await tab.Page.RouteAsync(url => !url.Contains("/ui/", StringComparison.Ordinal), route => route.AbortAsync());
         await PressAsync(tab, "Pin");
-        await Expect(tab.Page.Locator(".message")).ToContainTextAsync("That was not done");
+        await Expect(tab.Page.Locator(".message.bad")).ToContainTextAsync("That was not done");
         await PressAsync(tab, "Pin");
         await tab.GoAsync("/workers");
         await Expect(tab.Page.Locator("main")).ToContainTextAsync("Not known until the coordinator answers");

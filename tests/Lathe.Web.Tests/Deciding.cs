@@ -33,7 +33,7 @@ public sealed class Deciding(Browser browser) : IClassFixture<Browser>
         var canvas = tab.Page.Locator(".chart canvas").First;
         await canvas.ScrollIntoViewIfNeededAsync();
         var box = (await canvas.BoundingBoxAsync())!;
-        await tab.Page.Mouse.MoveAsync(box.X + 60, box.Y + 40);
+        await tab.Page.Mouse.MoveAsync(box.X + 60, box.Y + 50);
         await tab.Page.Mouse.DownAsync();
         await tab.Page.Mouse.MoveAsync(box.X + (box.Width / 2), box.Y + 330, new() { Steps = 5 });
         await tab.Page.Mouse.UpAsync();

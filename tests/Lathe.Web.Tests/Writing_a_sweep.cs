@@ -91,6 +91,7 @@ public sealed class Writing_a_sweep(Browser browser) : IClassFixture<Browser>
 
         // What is no number is said at its field, and stays there.
         var seed = tab.Page.GetByLabel("Seed");
+        await seed.PressAsync("End");
         await seed.PressSequentiallyAsync(", two");
         await Expect(seed).ToHaveAttributeAsync("aria-invalid", "true");
         await Expect(tab.Page.Locator(".notes .problem")).ToContainTextAsync("\"two\" is no whole number");
