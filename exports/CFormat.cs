@@ -9,7 +9,10 @@ namespace Lathe.Exports;
 /// <summary>Fixed-point inference as C.</summary>
 internal static class CFormat
 {
-    public static ExportFormat Format { get; } = new("c", ".c", "C99 source and header of inference on whole numbers, without dependencies or heap", Make);
+    public static ExportFormat Format { get; } = new("c", ".c", "C99 source and header of inference on whole numbers, without dependencies or heap", Make)
+    {
+        Needs = new ExportNeeds(WholeWeights: true, WholeActivations: true, QuantizedOnnxFormat.Remedy),
+    };
 
     private static Exported Make(ExportJob job)
     {

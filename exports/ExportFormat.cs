@@ -12,6 +12,9 @@ namespace Lathe.Exports;
 /// </param>
 internal sealed record ExportFormat(string Name, string Ending, string Summary, Func<ExportJob, Exported> Make)
 {
+    /// <summary>What a network must have for it; null: nothing.</summary>
+    public ExportNeeds? Needs { get; init; }
+
     /// <summary>Every format. A new format is added only here.</summary>
     public static IReadOnlyList<ExportFormat> All { get; } = [OnnxFormat.Format, QuantizedOnnxFormat.Format, CFormat.Format, SafeTensorsFormat.Format];
 

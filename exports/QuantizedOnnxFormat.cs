@@ -9,8 +9,14 @@ namespace Lathe.Exports;
 /// <summary>An ONNX model of whole-number weights and 8-bit activations.</summary>
 internal static class QuantizedOnnxFormat
 {
+    /// <summary>What in a sweep makes networks that compute on whole numbers.</summary>
+    public const string Remedy = "quantize.activations=8";
+
     public static ExportFormat Format { get; } = new(
-        "onnx-qdq", ".onnx", "ONNX model of whole-number weights and 8-bit activations (QuantizeLinear, DequantizeLinear), batch norm folded", Make);
+        "onnx-qdq", ".onnx", "ONNX model of whole-number weights and 8-bit activations (QuantizeLinear, DequantizeLinear), batch norm folded", Make)
+    {
+        Needs = new ExportNeeds(WholeWeights: false, WholeActivations: true, Remedy),
+    };
 
     private static Exported Make(ExportJob job)
     {

@@ -4,7 +4,7 @@
 set -euo pipefail
 root=$(dirname "$(readlink -f "$0")")/../..
 work=$1 files=$root/deploy/k8s/components/observability
-mkdir -p "$work/prometheus"
+rm -rf "$work/prometheus" && mkdir -p "$work/prometheus"
 free() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 otlp=$(free) server=$(free) began=$(date +%s)
 # The rules are those of the manifests; asked is where this machine has it, and more often than on a cluster, since the sweep is short.

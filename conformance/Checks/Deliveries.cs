@@ -11,6 +11,8 @@ namespace Lathe.Conformance.Checks;
 /// <summary>Messages that come twice, and messages that nobody can read.</summary>
 internal static class Deliveries
 {
+    private static readonly SemaphoreSlim Looking = new(1);
+
     public static IReadOnlyList<StageCheckOf> All { get; } =
     [
         new("repeats", "answers a message that comes again with the same result, and computes nothing again", RepeatsAsync),
@@ -83,31 +85,28 @@ internal static class Deliveries
         return $"{buried.Count + (3 * Vague().Count())} messages";
     }
 
-    /// <summary>The dead letters of these ids, which are deleted then. Others may look at them at the same time, so that some are out of sight for a moment.</summary>
+    /// <summary>The dead letters of these ids, which are deleted then.</summary>
     private static async Task<IReadOnlyDictionary<string, DeadLetter>> LettersAsync(DeadLetters letters, IReadOnlyCollection<string> wanted, TimeSpan limit, CancellationToken stop)
     {
-        var found = new Dictionary<string, DeadLetter>();
-        var began = Stopwatch.GetTimestamp();
-        while (true)
+        // Whoever looks at them takes each from its queue for a moment: two at a time would miss what the other one has in hand.
+        await Looking.WaitAsync(stop);
+        try
         {
-            foreach (var letter in await letters.ListAsync(stop)) found[letter.Id] = letter;
-            if (wanted.All(found.ContainsKey) || Stopwatch.GetElapsedTime(began) > limit) break;
-            await Task.Delay(TimeSpan.FromSeconds(0.5), stop);
-        }
+            var found = new Dictionary<string, DeadLetter>();
+            for (var began = Stopwatch.GetTimestamp(); ; await Task.Delay(TimeSpan.FromSeconds(0.5), stop))
+            {
+                foreach (var letter in await letters.ListAsync(stop)) found[letter.Id] = letter;
+                if (wanted.All(found.ContainsKey) || Stopwatch.GetElapsedTime(began) > limit) break;
+            }
 
-        foreach (var id in wanted.Where(found.ContainsKey))
+            var mine = wanted.Where(found.ContainsKey).ToList();
+            if (mine.Count > 0) await letters.DropAsync(mine, stop);
+            return found;
+        }
+        finally
         {
-            try
-            {
-                await letters.DropAsync([id], stop);
-            }
-            catch (LatheException)
-            {
-                // Somebody else took it, or has it in hand: it is theirs to delete.
-            }
+            Looking.Release();
         }
-
-        return found;
     }
 
     /// <summary>What may lie in the queue of a stage and is no execution.</summary>
@@ -120,7 +119,7 @@ internal static class Deliveries
         yield return ("an execution whose key names a path", CoordinatorSeat.Write(command with { Key = "../../../etc/passwd" }));
         yield return ("an execution with a text as parameters", CoordinatorSeat.Write(command with { Parameters = System.Text.Json.JsonElement.Parse("\"text\"") }));
         yield return ("an execution whose input names a path", CoordinatorSeat.Write(command with { Input = new CheckpointRef("../../x", 1) }));
-        yield return ("a message of five megabytes", [.. "{\"a\": \""u8, .. Enumerable.Repeat((byte)'a', 5 << 20), .. "\"}"u8]);
+        yield return ("a message of more than four megabytes", [.. "{\"a\": \""u8, .. Enumerable.Repeat((byte)'a', 4 << 20), .. "\"}"u8]);
     }
 
     /// <summary>What may come by the other ways.</summary>

@@ -17,10 +17,10 @@ internal static class Interruptions
 {
     // Whoever ends within this time had nothing left to stop.
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(2);
-    private static readonly TimeSpan Settled = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan Settled = TimeSpan.FromSeconds(2.5);
 
     // For stages that would be done with a small network before an order can reach them.
-    private static readonly string?[] Larger = [null, "resnet18", "resnet101"];
+    private static readonly string?[] Larger = [null, "resnet18", "resnet50"];
 
     public static IReadOnlyList<StageCheckOf> All { get; } =
     [

@@ -1,4 +1,3 @@
-using Lathe.Conformance.Wire;
 using Lathe.Contracts.Messages;
 
 namespace Lathe.Conformance.Checks;

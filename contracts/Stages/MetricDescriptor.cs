@@ -18,7 +18,7 @@ public enum Better
 /// <summary>Images that a metric was measured on.</summary>
 public enum DataSplit
 {
-    /// <summary>Images that the network was trained on.</summary>
+    /// <summary>Training images that were learned from.</summary>
     Training,
 
     /// <summary>Training images that were held out.</summary>

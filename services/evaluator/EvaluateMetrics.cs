@@ -19,9 +19,9 @@ public static class EvaluateMetrics
         new("loss", "loss", "", MetricFormat.Number, Better.Lower, DenseName: "lossDense", Description: "mean cross-entropy") { Split = DataSplit.Test },
         .. SizeMetrics.All,
         new("peakActivationBytes", "peak KiB", "", MetricFormat.Bytes, Better.Lower, IsColumn: true, DenseName: "peakActivationBytesDense",
-            Description: "activations of one image", Rank: 100)
+            Description: "activations of one image as float32", Rank: 100)
         {
-            LongTitle = "bytes of activations at the peak",
+            LongTitle = "bytes of activations at the peak, as float32",
         },
         new("top1FixedPoint", "fixed-point", "%", MetricFormat.Percent, Better.Higher, Description: "top-1 without floats") { Split = DataSplit.Test },
         new("changedFixedPoint", "fixed-point changed", "%", MetricFormat.Percent, Description: "answers unlike the network's in floats") { Split = DataSplit.Test },
@@ -48,7 +48,7 @@ public static class EvaluateMetrics
         new("parametersRatio", "params left", Format: MetricFormat.Ratio, Description: "parameters over those of the dense network"),
         new("multiplicationsRatio", "mults left", Format: MetricFormat.Ratio, Description: "multiplications over those of the dense network"),
         new("bytesDense", "dense KiB", Format: MetricFormat.Bytes, Description: "stored tensors of the dense network"),
-        new("peakActivationBytesDense", "dense peak KiB", Format: MetricFormat.Bytes, Description: "activations of one image in the dense network"),
+        new("peakActivationBytesDense", "dense peak KiB", Format: MetricFormat.Bytes, Description: "activations of one image as float32 in the dense network"),
         new("latencyThreads", "threads", Format: MetricFormat.Count, Description: "CPU threads that times were taken with"),
         .. LatencyComparison.BatchSizes.SelectMany(Times),
     ];

@@ -15,7 +15,7 @@ public sealed record TrainParameters : TrainingParameters
     [SweepModel]
     public required string Model { get; init; }
 
-    [Description("Weights to start from: a safetensors file or .pth with torchvision's names, or its http address. Enters the key by its content. Empty: from the seed.")]
+    [Description("Weights to start from: a safetensors file or .pth with torchvision's names, or its http address. A changed file gives a new result, also under the same name. Empty: from the seed.")]
     [WeightsFile]
     public string Init { get; init; } = "";
 

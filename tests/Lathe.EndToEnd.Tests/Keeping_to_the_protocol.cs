@@ -95,8 +95,10 @@ public sealed class Keeping_to_the_protocol(RabbitMqBroker broker) : IClassFixtu
         Assert.InRange(leaves[1].Figure("lowRankError")!.Value, 0.01, 1);
         Assert.InRange(leaves[1].Figure("top1")!.Value, 0.6, 1);
         Assert.InRange(leaves[1].Figure("parametersRatio")!.Value, 0.2, 0.3);
-        Assert.Contains("rank err", submit.Output);
-        Assert.Contains("cluster err", submit.Output);
+        using var http = new HttpClient { BaseAddress = new Uri(cluster.Url) };
+        var results = JsonSerializer.Deserialize<SweepResults>(await http.GetStringAsync("/sweeps/small/results?details=true"), LatheJson.Options)!;
+        Assert.Superset(new HashSet<string> { "lowRankError", "clusterError", "top1" }, results.Metrics.Where(m => m.IsColumn).Select(m => m.Name).ToHashSet());
+        Assert.Equal(["ranks", "training", "error"], results.Leaves[0].Stages.Skip(1).Take(3).Select(stage => stage.Panels![0].Id));
     }
 
     private static void SkipWithoutPython() => Assert.SkipUnless(

@@ -29,7 +29,7 @@ public sealed class On_Kubernetes
     [Theory]
     [MemberData(nameof(Components))]
     public void A_component_alone_keeps_every_rule(string component) =>
-        Assert.Empty(ManifestRules.Problems(Manifests.Objects(Manifests.WithComponents(component))).Where(p => !p.Contains("NetworkPolicy/prometheus", StringComparison.Ordinal)));
+        Assert.DoesNotContain(ManifestRules.Problems(Manifests.Objects(Manifests.WithComponents(component))), p => !p.Contains("NetworkPolicy/prometheus", StringComparison.Ordinal));
 
     [Theory]
     [InlineData("image: lathe/coordinator:0.1.0", "image: lathe/coordinator:latest", "without a version")]
@@ -153,6 +153,18 @@ public sealed class On_Kubernetes
         var pods = Manifests.Objects(Manifests.Text(place)).Where(o => o.Kind() == "ScaledJob" || o.Name() == "coordinator").SelectMany(ManifestRules.Pods).ToList();
         Assert.Equal(Stages.Length + 1, pods.Count);
         Assert.All(pods, pod => Assert.True(LatheBus.HostStop.TotalSeconds < long.Parse(pod.Word("spec.terminationGracePeriodSeconds")!, CultureInfo.InvariantCulture), "Kubernetes kills a process that still ends by itself"));
+    }
+
+    [Fact]
+    public async Task Migrations_prepare_the_database_without_a_broker_and_end()
+    {
+        using var folder = new RenderedFiles();
+        var home = Path.GetDirectoryName(folder.Write("mark", ""))!;
+        var store = new CoordinatorStore(DatabaseAddress.In(home));
+        Assert.False(await store.ExistsAsync(TestContext.Current.CancellationToken));
+        Assert.Equal(0, await CoordinatorHost.RunAsync([CoordinatorHost.MigrateOption, "--home", home]));
+        Assert.True(await store.ExistsAsync(TestContext.Current.CancellationToken));
+        Assert.Equal(StageHost.UserError, await CoordinatorHost.RunAsync([CoordinatorHost.MigrateOption, "--hoem", home]));
     }
 
     [Fact]

@@ -55,6 +55,20 @@ public sealed class Acting(Browser browser) : IClassFixture<Browser>
         await PressAsync(tab, "Run again with these");
         await Expect(tab.Page.Locator("main .head .state")).ToHaveTextAsync("done");
         await Eventually.TrueAsync(async () => (await bench.StatusAsync(id)).State == SweepState.Succeeded, "the sweep goes on to its end");
+
+        // While the coordinator is away, that is said once, and no longer than it is true.
+        await tab.GoAsync($"/sweeps/{id}");
+        await tab.Page.RouteAsync(url => !url.Contains("/ui/", StringComparison.Ordinal), route => route.AbortAsync());
+        await PressAsync(tab, "Pin");
+        await Expect(tab.Page.Locator(".message.bad")).ToContainTextAsync("That was not done");
+        await PressAsync(tab, "Pin");
+        await tab.GoAsync("/workers");
+        await Expect(tab.Page.Locator("main")).ToContainTextAsync("Not known until the coordinator answers");
+        await Expect(tab.Page.Locator("main")).Not.ToContainTextAsync("Loading");
+        await Expect(tab.Page.GetByText("does not answer")).ToHaveCountAsync(2);
+        await tab.Page.UnrouteAllAsync();
+        await Expect(tab.Page.Locator("main")).ToContainTextAsync("waits for work");
+        await Expect(tab.Page.GetByText("does not answer")).ToHaveCountAsync(0);
     }
 
     [Fact]

@@ -33,7 +33,7 @@ public sealed class Deciding(Browser browser) : IClassFixture<Browser>
         var canvas = tab.Page.Locator(".chart canvas").First;
         await canvas.ScrollIntoViewIfNeededAsync();
         var box = (await canvas.BoundingBoxAsync())!;
-        await tab.Page.Mouse.MoveAsync(box.X + 60, box.Y + 40);
+        await tab.Page.Mouse.MoveAsync(box.X + 60, box.Y + 50);
         await tab.Page.Mouse.DownAsync();
         await tab.Page.Mouse.MoveAsync(box.X + (box.Width / 2), box.Y + 330, new() { Steps = 5 });
         await tab.Page.Mouse.UpAsync();
@@ -50,6 +50,22 @@ public sealed class Deciding(Browser browser) : IClassFixture<Browser>
         await Expect(tab.Page.Locator("main h1")).ToHaveTextAsync("Compare");
         await Expect(tab.Page.Locator("#figures + .wide tbody tr").First.Locator("td")).ToHaveCountAsync(3);
         await Expect(tab.Page.Locator("#figures + .wide tbody tr").First.Locator("td b")).ToHaveCountAsync(1);
+
+        await tab.Page.GoBackAsync();
+        await Expect(tab.Page.GetByRole(AriaRole.Link, new() { Name = "Compare 3" })).ToBeVisibleAsync();
+        await tab.Page.GetByLabel("Value").FillAsync("small");
+        await tab.Page.Keyboard.PressAsync("Enter");
+        await Expect(tab.Page.GetByRole(AriaRole.Alert)).ToContainTextAsync("is no number");
+
+        // Room around points: percent end at 100, and whole numbers have whole ticks.
+        const string Room = """
+            async () => {
+              const { room } = await import(new URL('charts/chart.js', document.baseURI));
+              return [room([86, 98.9], true).max, room([96.5], true).max, room([99.5], true).max, room([2, 3, 4], false).interval];
+            }
+            """;
+        var room = await tab.Page.EvaluateAsync<double[]>(Room);
+        Assert.Equal([100, 98.5, 100, 1], room);
         Assert.Empty(tab.Wrong);
     }
 

@@ -10,6 +10,13 @@ public sealed class Every_page(Browser browser, Every_page.Scene scene) : IClass
 {
     private static readonly string[] Serious = ["serious", "critical"];
 
+    // What can be scrolled by itself may be wider than the screen.
+    private const string SticksOut = """
+        () => [...document.querySelectorAll('main *')]
+          .filter(e => e.checkVisibility() && e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.wide, .scroll, .flow, pre, svg, textarea'))
+          .slice(0, 3).map(e => e.outerHTML.slice(0, 150))
+        """;
+
     /// <summary>A coordinator with sweeps in every state.</summary>
     public sealed class Scene : IAsyncLifetime
     {
@@ -65,6 +72,7 @@ public sealed class Every_page(Browser browser, Every_page.Scene scene) : IClass
             await Assertions.Expect(tab.Page.Locator(".loading, .checking, .chart > div:not(:has(canvas))")).ToHaveCountAsync(0);
             await tab.Page.ScreenshotAsync(new PageScreenshotOptions { Path = Path.Combine(Browser.Pictures, $"{name}-{width}-{(colours == ColorScheme.Dark ? "dark" : "light")}.png"), FullPage = true });
             if (await tab.Page.EvaluateAsync<int>("document.documentElement.scrollWidth") is var wide && wide > width) found.AppendLine($"{name}: is {wide} pixels wide on a screen of {width}");
+            if (width == 390 && await tab.Page.EvaluateAsync<string[]>(SticksOut) is { Length: > 0 } outside) found.AppendLine($"{name}: sticks out: {string.Join("; ", outside)}");
             // Between these two widths, and beyond them, the same elements only have more room.
             if (width is not (390 or 1280)) continue;
             var axe = await tab.Page.RunAxe();

@@ -71,6 +71,13 @@ public sealed partial class From_a_network_to_C(Browser browser) : IClassFixture
         await tab.GoAsync(new Uri(tab.Page.Url).Fragment[1..].Replace("/files", "", StringComparison.Ordinal));
         await tab.Page.Locator("figure").First.WaitForAsync();
         await KeepAsync("real-execution");
+
+        // The dense network cannot be had as C, and the page says why before anybody asks.
+        await tab.GoAsync(Regex.Replace(new Uri(tab.Page.Url).Fragment[1..], @"executions/\d+.*", "executions/0/files"));
+        await Expect(tab.Page.GetByRole(AriaRole.Button, new() { Name = "Export c", Exact = true })).ToBeDisabledAsync();
+        await Expect(tab.Page.Locator("#no-c")).ToContainTextAsync("and its activations are floats");
+        await tab.Page.Locator("#no-c").GetByRole(AriaRole.Link).ClickAsync();
+        await Expect(tab.Page.GetByLabel("Sweep file, YAML")).ToHaveValueAsync(new Regex("activations: 8"));
         Assert.Empty(tab.Wrong);
 
         Task KeepAsync(string name) => tab.Page.ScreenshotAsync(new() { Path = Path.Combine(Browser.Pictures, name + ".png"), FullPage = true });

@@ -106,7 +106,7 @@ internal static class Figures
     [
         new("weights", "weights", Format: MetricFormat.Count, Better: Better.Lower, IsColumn: true, Rank: 20) { LongTitle = "weights of the network" },
         new("width", "bits", Format: MetricFormat.Bits, IsColumn: true, Rank: 30),
-        new("space", "KiB", Format: MetricFormat.Bytes, Better: Better.Lower, IsColumn: true, Rank: 40) { LongTitle = "bytes of the network" },
+        new("space", "KiB", Format: MetricFormat.Bytes, Better: Better.Lower, IsColumn: true, Rank: 40) { LongTitle = "bytes of the network as a device would have to store it, without the header" },
     ];
 
     public static IReadOnlyList<MetricDescriptor> Judged { get; } =

@@ -86,6 +86,13 @@ const places = [
 function Frame() {
   const page = pageOf(route.value.parts);
   const who = session.value;
+  // Where no part of the page asks again by itself, this does.
+  const away = isAway.value;
+  useEffect(() => {
+    if (!away) return;
+    const timer = setInterval(() => document.hidden || readSession().catch(() => {}), 2000);
+    return () => clearInterval(timer);
+  }, [away]);
   const current = page === 'sweep' || page === 'execution' ? 'sweeps' : page;
   return html`<${Fragment}>
     <a class="skip" href="#main" onClick=${(/** @type {Event} */ e) => { e.preventDefault(); document.getElementById('main')?.focus(); }}>Skip to content</a>

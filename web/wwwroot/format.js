@@ -31,8 +31,8 @@ export function number(value) {
  * @returns {string}
  */
 export function figure(value, form) {
-  if (form === 'bits' && (value == null || value === 0)) return 'float';
   if (value == null || !Number.isFinite(value)) return NONE;
+  if (form === 'bits' && value === 0) return 'float';
   switch (form) {
     case 'count': return value >= 1e10 ? fixed(value / 1e9, 1) + 'G' : value >= 1e7 ? fixed(value / 1e6, 1) + 'M' : fixed(value, 0);
     case 'percent': return fixed(value * 100, 2);

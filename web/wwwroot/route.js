@@ -11,8 +11,26 @@ function read() {
 }
 
 export const route = signal(read());
-addEventListener('hashchange', () => {
-  route.value = read();
+
+/** Asks whether the present page may be left. @type {(() => boolean | Promise<boolean>) | null} */
+let holds = null;
+
+/**
+ * Asks before another page is shown.
+ * @param {() => boolean | Promise<boolean>} may false: the page stays
+ * @returns {() => void} ends it
+ */
+export function hold(may) {
+  holds = may;
+  return () => {
+    if (holds === may) holds = null;
+  };
+}
+
+addEventListener('hashchange', async e => {
+  // The page stays as it is while somebody is asked.
+  if (holds && !await holds()) history.pushState(null, '', e.oldURL);
+  else route.value = read();
 });
 
 /**

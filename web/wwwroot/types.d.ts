@@ -89,7 +89,7 @@ export interface Worker {
 export interface Queue { stage: string; version: string; isCurrent: boolean; workers: number; backlog?: number | null; ready: number; queued: number; running: number; waiting: number; }
 
 export interface StoredFile { name: string; bytes: number; sha256?: string | null; url: string; kind: 'checkpoint' | 'graph' | 'lineage' | 'export'; format?: string | null; }
-export interface FileList { files: StoredFile[]; formats: { name: string; summary: string; options: { name: string; values: string[]; summary: string }[] }[]; notes: string[]; }
+export interface FileList { files: StoredFile[]; formats: { name: string; summary: string; options: { name: string; values: string[]; summary: string }[] }[]; notes: string[]; refused?: { format: string; why: string; set?: string | null }[] | null; }
 export interface ExportAnswer { format: string; files: StoredFile[]; lines: string[]; }
 
 export interface Comparison {

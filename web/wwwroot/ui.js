@@ -1,7 +1,7 @@
 // Small parts of every page.
 
-import { Component, html, signal, useEffect, useId, useLayoutEffect, useRef, useState } from './vendor/preact.js';
-import { Fault } from './api.js';
+import { Component, effect, html, signal, useEffect, useId, useLayoutEffect, useRef, useState } from './vendor/preact.js';
+import { Fault, isAway } from './api.js';
 import { ago, counted, date, stateWord } from './format.js';
 import { useNow } from './live.js';
 import { route, to } from './route.js';
@@ -32,11 +32,11 @@ shapes.interrupted = shapes.skipped ?? '';
 
 /**
  * A state as shape and colour, with its word beside it or for a screen reader.
- * @param {{ state: ExecutionState | SweepState, hasWord?: boolean }} props
+ * @param {{ state: ExecutionState | SweepState, hasWord?: boolean, word?: string }} props word: where another one says more
  */
-export const State = ({ state, hasWord = true }) => html`<span class="state s-${state}">
+export const State = ({ state, hasWord = true, word = stateWord(state) }) => html`<span class="state s-${state}">
   <svg viewBox="0 0 16 16" aria-hidden="true"><path d=${shapes[state]} fill-rule="evenodd" /></svg>
-  <span class=${hasWord ? '' : 'unseen'}>${stateWord(state)}</span></span>`;
+  <span class=${hasWord ? '' : 'unseen'}>${word}</span></span>`;
 
 /**
  * How many executions are in each state, as a bar.
@@ -65,12 +65,24 @@ export function Ago({ at }) {
   return html`<time datetime=${at} title=${date(at)}>${ago(at, now)}</time>`;
 }
 
-/** @param {{ fault: Fault | undefined }} props what went wrong, for a person */
-export const FaultNote = ({ fault }) => fault && html`<div class="note bad" role="alert"><p>${fault.message}</p>
+/** @param {{ fault: Fault | undefined }} props what went wrong, for a person. That the coordinator is away stands once, at the top of the page */
+export const FaultNote = ({ fault }) => fault && !(fault.status === 0 && isAway.value) && html`<div class="note bad" role="alert"><p>${fault.message}</p>
   ${fault.problems.length > 1 && html`<ul>${fault.problems.map(p => html`<li>${p.path && html`<code>${p.path}</code> `}${p.message}</li>`)}</ul>`}</div>`;
 
 /** @param {{ what?: string }} props */
-export const Loading = ({ what = 'Loading' }) => html`<p class="soft loading" role="status">${what} …</p>`;
+export const Loading = ({ what = 'Loading' }) => html`<p class="soft loading" role="status">${isAway.value ? 'Not known until the coordinator answers.' : `${what} …`}</p>`;
+
+/** @param {{ fault: Fault | undefined, what?: string }} props what stands in the place of an answer that is not there yet */
+export const Pending = ({ fault, what }) => fault && fault.status !== 0 ? html`<${FaultNote} fault=${fault} />` : html`<${Loading} what=${what} />`;
+
+/** Why a worker that has an execution does not compute yet, in the words of the interface. @type {ReadonlySet<string | undefined>} */
+const resting = new Set(['waiting for CPU', 'waiting for another sweep']);
+
+/**
+ * The phase of an execution that runs by name but does not compute yet.
+ * @param {{ state: string, progress?: { phase: string } | null }} execution
+ */
+export const restOf = execution => execution.state === 'running' && resting.has(execution.progress?.phase) ? execution.progress?.phase : undefined;
 
 /**
  * Links between the parts of a page.
@@ -122,20 +134,34 @@ export function Fold({ title, isOpen = false, children }) {
 
 // Messages and questions
 
-/** @typedef {{ id: number, text: string, isBad: boolean }} Message */
+/** @typedef {{ id: number, text: string, isBad: boolean, isAway: boolean }} Message */
 const messages = signal(/** @type {Message[]} */ ([]));
 let nextMessage = 1;
 
 /**
- * Says what happened, for some seconds; what went wrong stays until it is read.
+ * Says what happened, for some seconds; what went wrong stays until it is read. The same sentence stands once.
  * @param {string} text
  * @param {boolean} [isBad]
+ * @param {boolean} [whileAway] it is true only until the coordinator answers again
  */
-export function say(text, isBad = false) {
-  const message = { id: nextMessage++, text, isBad };
-  messages.value = [...messages.value.slice(-3), message];
+export function say(text, isBad = false, whileAway = false) {
+  const message = { id: nextMessage++, text, isBad, isAway: whileAway };
+  messages.value = [...messages.value.filter(m => m.text !== text).slice(-3), message];
   if (!isBad) setTimeout(() => forget(message.id), 6000);
 }
+
+/**
+ * Says what went wrong with an order.
+ * @param {unknown} error
+ */
+export function sayFault(error) {
+  const wasAway = error instanceof Fault && error.status === 0;
+  say(wasAway ? 'That was not done: the coordinator does not answer.' : error instanceof Error ? error.message : String(error), true, wasAway);
+}
+
+effect(() => {
+  if (!isAway.value) messages.value = messages.peek().filter(m => !m.isAway);
+});
 
 /** @param {number} id */
 const forget = id => {
@@ -146,7 +172,7 @@ export const Messages = () => html`<div class="messages" role="status" aria-live
   html`<div key=${m.id} class=${m.isBad ? 'message bad' : 'message'}><span>${m.text}</span>
     <button class="quiet small" type="button" aria-label="Close message" onClick=${() => forget(m.id)}>✕</button></div>`)}</div>`;
 
-/** @typedef {{ title: string, text: string, yes: string, isBad?: boolean, body?: any, answer: (isYes: boolean) => void }} Question */
+/** @typedef {{ title: string, text: string, yes: string, no?: string, isBad?: boolean, body?: any, answer: (isYes: boolean) => void }} Question */
 const question = signal(/** @type {Question | null} */ (null));
 
 /**
@@ -173,7 +199,7 @@ export function Questions() {
   };
   return html`<dialog ref=${dialog} aria-labelledby=${id} onCancel=${() => end(false)}>
     <h2 id=${id}>${asked.title}</h2><p>${asked.text}</p>${asked.body}
-    <div class="row end"><button type="button" onClick=${() => end(false)}>Keep as it is</button>
+    <div class="row end"><button type="button" onClick=${() => end(false)}>${asked.no ?? 'Keep as it is'}</button>
     <button type="button" class=${asked.isBad ? 'main bad' : 'main'} onClick=${() => end(true)}>${asked.yes}</button></div></dialog>`;
 }
 
@@ -190,7 +216,7 @@ export async function act(work, done) {
     return true;
   } catch (e) {
     if (!(e instanceof Fault)) throw e;
-    say(e.message, true);
+    sayFault(e);
     return false;
   }
 }

@@ -76,6 +76,7 @@ class Worker:
         self._connection: Any = None
         self._channel: Any = None
         self._outbox: Any = None
+        self._consumer = ""
 
     def stop(self) -> None:
         """Ends `run`: a running execution saves no more, and its message goes back to its queue."""
@@ -131,7 +132,7 @@ class Worker:
         channel.basic_qos(prefetch_count=1)
         channel.basic_consume(own, self._on_broadcast, auto_ack=True)
         channel.basic_consume(check, self._on_check, auto_ack=True)
-        channel.basic_consume(queue, self._on_execute)
+        self._consumer = channel.basic_consume(queue, self._on_execute)
         self._announce(wire.COORDINATOR)
 
     def _ensure(self, name: str, arguments: Mapping[str, Json]) -> None:
@@ -300,6 +301,9 @@ class Worker:
         self._execution = None
 
     def _give_back(self, execution: _Execution) -> None:
+        if self._going.is_set():
+            # First: the broker would give the message to this worker again at once.
+            self._channel.basic_cancel(self._consumer)
         self._channel.basic_nack(execution.tag, requeue=True)
         self._execution = None
 

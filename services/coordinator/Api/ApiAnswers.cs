@@ -41,8 +41,8 @@ public sealed record ModelAnswer(string Name, string Summary, string Dataset, lo
 
 /// <summary>A data set with a name of its own.</summary>
 /// <param name="Name">As a sweep names it.</param>
-/// <param name="Place">Where this coordinator finds it; null: it does not, and workers may.</param>
-public sealed record DatasetAnswer(string Name, string? Place);
+/// <param name="IsHere">False: this coordinator does not find it, and workers may.</param>
+public sealed record DatasetAnswer(string Name, bool IsHere);
 
 /// <summary>Answer to an order.</summary>
 /// <param name="Executions">Number of executions that it changed; what is skipped because of them, or follows by itself, is not counted.</param>

@@ -20,7 +20,14 @@ public sealed record ExportOrder(string Format, IReadOnlyDictionary<string, stri
 /// <param name="Files">Those that can be downloaded now.</param>
 /// <param name="Formats">Forms in which workers that are up export it.</param>
 /// <param name="Notes">Why something is missing, one sentence each.</param>
-public sealed record FilesAnswer(IReadOnlyList<FileAnswer> Files, IReadOnlyList<OfferedExport> Formats, IReadOnlyList<string> Notes);
+/// <param name="Refused">Those of the forms that this network cannot have.</param>
+public sealed record FilesAnswer(IReadOnlyList<FileAnswer> Files, IReadOnlyList<OfferedExport> Formats, IReadOnlyList<string> Notes, IReadOnlyList<RefusedExport> Refused);
+
+/// <summary>A form that a network cannot have.</summary>
+/// <param name="Format">Name of the format.</param>
+/// <param name="Why">What the network does not have, for a person.</param>
+/// <param name="Set">What in a sweep makes networks that can have it, as with <c>--set</c>.</param>
+public sealed record RefusedExport(string Format, string Why, string Set);
 
 /// <summary>A file that can be downloaded.</summary>
 /// <param name="Name">Its name.</param>
@@ -49,17 +56,20 @@ internal sealed partial class FileRoutes(
     private const string GraphName = "graph.json";
     private const string LineageName = "lineage.json";
     private const int ShownDigits = 8;
+    private const int ShownLayers = 5;
 
     /// <summary>What there is.</summary>
     public async Task<Ok<FilesAnswer>> ListAsync(string execution, CancellationToken stop)
     {
-        if (await OutputAsync(execution, stop) is not { } output) return TypedResults.Ok(new FilesAnswer([], [], ["the execution has no checkpoint yet"]));
+        if (await OutputAsync(execution, stop) is not { } output) return TypedResults.Ok(new FilesAnswer([], [], ["the execution has no checkpoint yet"], []));
         if (!await Task.Run(() => checkpoints.IsThere(output), stop))
-            return TypedResults.Ok(new FilesAnswer([], [], [$"checkpoint {output.Sha256} is no longer in the store; the sweep's next run computes it again"]));
+            return TypedResults.Ok(new FilesAnswer([], [], [$"checkpoint {output.Sha256} is no longer in the store; the sweep's next run computes it again"], []));
         var (files, notes) = (new List<FileAnswer> { new(CheckpointName, "checkpoint", output.Bytes, output.Sha256, null, Url(execution, CheckpointName)) }, new List<string>());
+        CheckpointHeader? header = null;
         try
         {
-            var (graph, lineage) = await Task.Run(() => Texts(output), stop);
+            header = await Task.Run(() => CheckpointHeader.Read(PathOf(output)), stop);
+            var (graph, lineage) = Texts(header);
             files.Add(new FileAnswer(GraphName, "graph", graph.Length, null, null, Url(execution, GraphName)));
             files.Add(new FileAnswer(LineageName, "lineage", lineage.Length, null, null, Url(execution, LineageName)));
         }
@@ -71,7 +81,7 @@ internal sealed partial class FileRoutes(
         files.AddRange((await Task.Run(() => exports.List(output.Sha256), stop)).SelectMany(e => Files(execution, e)));
         var formats = await FormatsAsync(stop);
         if (formats.Count == 0) notes.Add("no worker that exports checkpoints is up");
-        return TypedResults.Ok(new FilesAnswer(files, formats, notes));
+        return TypedResults.Ok(new FilesAnswer(files, formats, notes, header is null ? [] : [.. formats.Select(f => Refused(f, header)).OfType<RefusedExport>()]));
     }
 
     /// <summary>One of the files.</summary>
@@ -83,7 +93,7 @@ internal sealed partial class FileRoutes(
             case CheckpointName:
                 return TypedResults.PhysicalFile(await Task.Run(() => PathOf(output), stop), Bytes, $"{output.Sha256[..ShownDigits]}.safetensors", enableRangeProcessing: true);
             case GraphName or LineageName:
-                var (graph, lineage) = await Task.Run(() => Texts(output), stop);
+                var (graph, lineage) = await Task.Run(() => Texts(CheckpointHeader.Read(PathOf(output))), stop);
                 return TypedResults.File(name == GraphName ? graph : lineage, Json, name);
         }
 
@@ -162,10 +172,19 @@ internal sealed partial class FileRoutes(
 
     private string PathOf(CheckpointRef output) => checkpoints.TryPathOf(output, out var path, out var problem) ? path : throw ApiFault.NotFound(problem);
 
-    private (byte[] Graph, byte[] Lineage) Texts(CheckpointRef output)
+    private static (byte[] Graph, byte[] Lineage) Texts(CheckpointHeader header) =>
+        (Encoding.UTF8.GetBytes(GraphJson.Write(header.Graph)), JsonSerializer.SerializeToUtf8Bytes(header.Lineage, LatheJson.Indented));
+
+    /// <summary>Why a network cannot have an export, from its header alone; null: nothing is known against it.</summary>
+    private static RefusedExport? Refused(OfferedExport format, CheckpointHeader network)
     {
-        var header = CheckpointHeader.Read(PathOf(output));
-        return (Encoding.UTF8.GetBytes(GraphJson.Write(header.Graph)), JsonSerializer.SerializeToUtf8Bytes(header.Lineage, LatheJson.Indented));
+        if (format.Needs is not { } needs) return null;
+        var missing = new List<string>();
+        var floats = network.Graph.Nodes.Where(n => n is Conv2d or Linear && !network.Formats.ContainsKey($"{n.Name}.weight")).Select(n => n.Name).ToList();
+        if (needs.WholeWeights && floats.Count > 0)
+            missing.Add($"the weights of {string.Join(", ", floats.Take(ShownLayers))}{(floats.Count > ShownLayers ? $" and {floats.Count - ShownLayers} more layers" : "")} are floats");
+        if (needs.WholeActivations && !network.Graph.Nodes.Any(n => n is Quantize)) missing.Add("its activations are floats");
+        return missing.Count == 0 ? null : new RefusedExport(format.Name, string.Join(", and ", missing), needs.Set);
     }
 
     /// <summary>Of the network, the start of the checkpoint's digest, and what the ending does not say: <c>lenet5-3f9a1c2d-qdq-int8</c>.</summary>

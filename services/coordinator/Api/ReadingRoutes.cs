@@ -109,7 +109,7 @@ internal static class ReadingRoutes
 
     /// <summary>Data sets with names of their own.</summary>
     public static Ok<List<DatasetAnswer>> Datasets(HostingSettings settings) =>
-        TypedResults.Ok(DataSetFiles.ByName.Keys.Order(StringComparer.Ordinal).Select(name => new DatasetAnswer(name, DataPlaces.Locate(name, settings))).ToList());
+        TypedResults.Ok(DataSetFiles.ByName.Keys.Order(StringComparer.Ordinal).Select(name => new DatasetAnswer(name, DataPlaces.Locate(name, settings) is not null)).ToList());
 
     /// <summary>Stages that workers have announced.</summary>
     public static Ok<List<StageManifest>> Stages(StageCatalog stages) =>

@@ -35,7 +35,7 @@ internal sealed class SweepForecasts(CoordinatorStore? store, CheckpointStore ch
         var runs = plan.Executions.Where(e => !known[e.Index].IsCached).ToList();
         return new SweepForecast(
             [],
-            [.. verdict.Notes, .. notes, .. Unread(plan, data, notes)],
+            [.. verdict.Notes, .. notes, .. Unread(plan, data, notes), .. Rough(plan, known, times)],
             steps,
             [
                 .. plan.Executions.Take(limit).Select(e => new ExecutionForecast(
@@ -84,6 +84,10 @@ internal sealed class SweepForecasts(CoordinatorStore? store, CheckpointStore ch
         execution.Manifest.Version, KeyParts.Of(execution.Parameters), execution.Model, execution.Manifest.ReadsData ? execution.Dataset : null,
         execution.Manifest.ReadsData ? data.GetValueOrDefault(execution.Dataset)?.Fingerprint : null, execution.Seed, spec.Threads, spec.Device,
         known[execution.Index].Input?.Sha256 ?? (execution.Parent is null ? null : KeyParts.NotComputed));
+
+    private static IEnumerable<string> Rough(SweepPlan plan, Known[] known, EarlierTimes times) =>
+        plan.Executions.Where(e => !known[e.Index].IsCached && times.IsRough(e)).Select(e => e.Manifest.Name).Distinct()
+            .Select(stage => $"the time of {stage} is the mean of executions with other parameters; with another number of epochs it is far off");
 
     private static IEnumerable<string> Unread(SweepPlan plan, IReadOnlyDictionary<string, DataRef?> data, IReadOnlyList<string> notes) => notes.Count > 0 ? []
         : plan.Executions.Where(e => e.Manifest.ReadsData && data.GetValueOrDefault(e.Dataset) is null).Select(e => e.Dataset).Distinct()

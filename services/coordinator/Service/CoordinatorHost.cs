@@ -151,6 +151,7 @@ public static class CoordinatorHost
     {
         var http = Environment.GetEnvironmentVariable(HttpVariable) is { Length: > 0 } given ? given.Trim() : DefaultHttp;
         var database = DatabaseAddress.Load(settings);
+        CheckHome(settings.Home);
         await using var app = Build(settings, database, http);
         try
         {
@@ -163,6 +164,22 @@ public static class CoordinatorHost
 
         app.Logger.LogInformation("Coordinator on {Http}, broker {Broker}, database {Database}", string.Join(", ", app.Urls), settings.Broker, database);
         await app.WaitForShutdownAsync(stop);
+    }
+
+    /// <summary>Says at the start what would otherwise fail every submission.</summary>
+    /// <exception cref="LatheException">The home cannot be written.</exception>
+    private static void CheckHome(string home)
+    {
+        try
+        {
+            Directory.CreateDirectory(home);
+            using var probe = File.Create(Path.Combine(home, $".{Guid.NewGuid():N}"), 1, FileOptions.DeleteOnClose);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new LatheException(
+                $"the home {home} cannot be written ({e.Message}); a coordinator keeps the fingerprints of data sets there: set {HostingSettings.HomeVariable} to a folder that it may write");
+        }
     }
 
     /// <summary>What every coordinator does at its start, for a release that does it once before its coordinators start. Needs no broker.</summary>

@@ -1,5 +1,3 @@
-using System.Text.Json;
-using Lathe.Contracts;
 using Microsoft.EntityFrameworkCore;
 
 namespace Lathe.Coordinator;

@@ -100,6 +100,7 @@ public sealed class Forecasting_a_sweep
 
         Assert.Equal([10, 30, 20], forecast.Executions.Select(e => e.Seconds));
         Assert.Equal(60, forecast.Seconds);
+        Assert.Contains(forecast.Notes, note => note.StartsWith("the time of train is the mean of executions with other parameters", StringComparison.Ordinal));
     }
 
     [Fact]

@@ -78,7 +78,7 @@ public sealed class Sending_a_sweep_as_text
     {
         await using var bench = await HttpBench.StartAsync();
         Assert.Contains(await bench.GetAsync<List<ModelAnswer>>("/models"), m => m is { Name: "lenet5", Parameters: > 0, Multiplications: > 0 });
-        Assert.NotNull(Assert.Single(await bench.GetAsync<List<DatasetAnswer>>("/datasets"), d => d.Name == "mnist").Place);
+        Assert.True(Assert.Single(await bench.GetAsync<List<DatasetAnswer>>("/datasets"), d => d.Name == "mnist").IsHere);
     }
 
     private static async Task<T> ReadAsync<T>(HttpResponseMessage answer)

@@ -31,7 +31,7 @@ export const axis = (c, name, { isLog = false, isX = false, type = 'value', from
   type: isLog ? 'log' : type,
   name,
   nameLocation: isX ? 'middle' : 'end',
-  nameGap: isX ? 26 : 10,
+  nameGap: isX ? 26 : 14,
   nameTextStyle: { color: c.ink, fontSize: 12, align: isX ? 'center' : 'left', padding: isX ? 0 : [0, 0, 0, -14] },
   scale: !fromZero,
   axisLine: { show: isX, onZero: false, lineStyle: { color: c.soft } },
@@ -41,6 +41,37 @@ export const axis = (c, name, { isLog = false, isX = false, type = 'value', from
   minorTick: { show: false },
   ...more,
 });
+
+/**
+ * Room around points on a linear axis. Percent end at 100, and whole numbers have whole ticks.
+ * @param {number[]} values in the unit of the axis
+ * @param {boolean} isPercent
+ * @returns {Record<string, unknown>}
+ */
+export function room(values, isPercent) {
+  if (values.length === 0) return {};
+  const least = values.reduce((a, b) => Math.min(a, b));
+  const greatest = values.reduce((a, b) => Math.max(a, b));
+  const isWhole = values.every(Number.isInteger);
+  // A single value would get an axis half as large again.
+  const margin = greatest > least ? (greatest - least) * 0.06 : isPercent ? 2 : isWhole ? 1 : Math.abs(greatest) * 0.1 || 1;
+  // A tick may lie this far beyond the outermost value.
+  const reach = greatest > least ? (greatest - least) * 0.4 : margin;
+  const isBound = isPercent && least >= 0 && greatest <= 100;
+  const ends = greatest === least ? { min: nice(least - margin), max: nice(greatest + margin) } : { min: undefined, max: undefined };
+  return {
+    ...isWhole && !isPercent ? { minInterval: 1 } : {}, ...isWhole && greatest - least <= 12 && !isPercent ? { min: least - 1, max: greatest + 1, interval: 1 }
+      : { boundaryGap: ['6%', '6%'], min: isBound && least - reach <= 0 ? 0 : ends.min, max: isBound && greatest + reach >= 100 ? 100 : ends.max },
+  };
+}
+
+/** @param {number} value an end of an axis that is short to read */
+const nice = value => Number(value.toPrecision(3));
+
+/** The same on a logarithmic axis. */
+export const roomLog = {
+  min: (/** @type {{ min: number }} */ v) => Number((v.min * 0.85).toPrecision(2)), max: (/** @type {{ max: number }} */ v) => Number((v.max * 1.18).toPrecision(2)),
+};
 
 /** @param {number} value a number on an axis: 200k */
 export function short(value) {
@@ -107,3 +138,6 @@ export const tooltip = (c, more) => ({
 
 /** @param {Colours} c */
 export const legend = c => ({ bottom: 0, left: 0, type: 'scroll', textStyle: { color: c.ink, fontSize: 12 }, itemWidth: 22, pageIconColor: c.ink, pageIconInactiveColor: c.grid, pageTextStyle: { color: c.ink } });
+
+/** A legend of marks, which keep their shapes. @param {Colours} c */
+export const marks = c => ({ ...legend(c), itemWidth: 12, itemHeight: 12, itemGap: 14 });

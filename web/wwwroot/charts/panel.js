@@ -3,7 +3,7 @@
 import { html } from '../vendor/preact.js';
 import { figure, number } from '../format.js';
 import { Fold } from '../ui.js';
-import { Chart, axis, dashes, legend, symbols, tooltip } from './chart.js';
+import { Chart, axis, dashes, legend, marks, room, roomLog, symbols, tooltip } from './chart.js';
 
 /** @import { BarPanel, HeatPanel, LinePanel, Panel, RidgePanel, ScatterPanel, TablePanel } from '../types' */
 
@@ -63,9 +63,9 @@ function Scatter({ panel }) {
   const best = panel.points.filter(p => p.onFront).sort((a, b) => a.x - b.x);
   return html`<${Chart} of=${[panel]} height=${340} label=${`${panel.title}: ${panel.points.length} points, ${panel.y.title} against ${panel.x.title}. ${best.length ? `On the front: ${best.map(p => p.name).slice(0, 6).join(', ')}` : ''}`}
     option=${(/** @type {any} */ c) => ({
-      grid: { left: 8, right: 24, top: 34, bottom: 66, containLabel: true },
-      xAxis: axis(c, panel.x.title, { isX: true, isLog: panel.x.scale === 'logarithmic' }), yAxis: axis(c, panel.y.title, { isLog: panel.y.scale === 'logarithmic' }),
-      tooltip: tooltip(c, { formatter: (/** @type {any} */ p) => p.data?.name ? `${p.data.name}\n${panel.x.title}: ${number(p.value[0])}\n${panel.y.title}: ${number(p.value[1])}` : '' }), legend: legend(c),
+      grid: { left: 8, right: 24, top: 38, bottom: 66, containLabel: true },
+      xAxis: axis(c, panel.x.title, { isX: true, isLog: panel.x.scale === 'logarithmic', more: panel.x.scale === 'logarithmic' ? roomLog : room(panel.points.map(p => p.x), panel.x.title.includes('%')) }), yAxis: axis(c, panel.y.title, { isLog: panel.y.scale === 'logarithmic', more: panel.y.scale === 'logarithmic' ? {} : room(panel.points.map(p => p.y), panel.y.title.includes('%')) }),
+      tooltip: tooltip(c, { formatter: (/** @type {any} */ p) => p.data?.name ? `${p.data.name}\n${panel.x.title}: ${number(p.value[0])}\n${panel.y.title}: ${number(p.value[1])}` : '' }), legend: marks(c),
       series: [
         ...groups.map((name, n) => ({
           type: 'scatter', name, symbol: symbols[n % 8], symbolSize: 11,
@@ -144,7 +144,7 @@ function Heat({ panel }) {
 /** @param {{ panel: TablePanel, of: string }} props */
 const Table = ({ panel, of }) => html`<div class="wide" tabindex="0" role="region" aria-label=${of ? `${panel.title}, ${of}` : panel.title}><table><caption class="unseen">${panel.title}</caption>
   <thead><tr>${panel.columns.map((c, i) => html`<th key=${i} scope="col" class=${c.isText ? 'text' : ''}>${c.title}</th>`)}</tr></thead>
-  <tbody>${panel.rows.slice(0, 400).map((row, i) => html`<tr key=${i}>${row.map((cell, k) => html`<td key=${k} class=${panel.columns[k]?.isText ? 'text' : ''}>${cell.text ?? figure(cell.number, panel.columns[k]?.format)}</td>`)}</tr>`)}</tbody></table></div>
+  <tbody>${panel.rows.slice(0, 400).map((row, i) => html`<tr key=${i}>${row.map((cell, k) => html`<td key=${k} class=${panel.columns[k]?.isText ? 'text' : ''}>${cell.text ?? figure(cell.number ?? (panel.columns[k]?.format === 'bits' ? 0 : null), panel.columns[k]?.format)}</td>`)}</tr>`)}</tbody></table></div>
   ${panel.rows.length > 400 && html`<p class="soft">The first 400 of ${panel.rows.length} rows.</p>`}`;
 
 const kinds = { lines: Lines, scatter: Scatter, bars: Bars, ridges: Ridges, heat: Heat, table: Table };

@@ -26,7 +26,7 @@ export default function Compare({ query }) {
     ${!isEnough && html`<div class="empty"><p>${references.length > most ? `At most ${most} results can be compared.` : references.length === 1 ? 'One result is chosen; add another one.' : 'Choose two to six results in the table of a sweep, then "Compare".'}</p>
       <p><a class="button" href=${to([])}>To the sweeps</a></p></div>`}
     <${FaultNote} fault=${fault} />
-    ${isEnough && !compared && !fault && html`<${Loading} what="Comparing" />`}
+    ${isEnough && !compared && (!fault || fault.status === 0) && html`<${Loading} what="Comparing" />`}
     ${compared && html`<${Side} of=${compared} remove=${(/** @type {number} */ i) => change(references.filter((_, k) => k !== i))} />`}`;
 }
 
@@ -39,7 +39,7 @@ function Add({ references, change }) {
     if (found && !references.includes(found)) change([...references, found]);
     set('');
   };
-  return html`<form class="row filters" onSubmit=${add}><label for="reference">Add a result</label><input id="reference" class="grow" placeholder="SWEEP:INDEX, or an execution's key" value=${text} onInput=${(/** @type {any} */ e) => set(e.target.value)} /><button disabled=${references.length >= most}>Add</button></form>`;
+  return html`<form class="row filters" onSubmit=${add}><label for="reference">Add a result</label><input id="reference" class="grow" placeholder="a sweep's id, a colon and a number, or an execution's key" value=${text} onInput=${(/** @type {any} */ e) => set(e.target.value)} /><button disabled=${references.length >= most}>Add</button></form>`;
 }
 
 /** @param {{ of: Comparison, remove: (i: number) => void }} props */
@@ -64,8 +64,8 @@ function Side({ of, remove }) {
   const others = metrics.filter(m => !m.isColumn);
   return html`<section aria-labelledby="figures"><h2 id="figures">Figures</h2><div class="wide" tabindex="0" role="region" aria-label="Table of figures"><table class="full heads"><thead><tr><th scope="col" class="text">figure</th>${executions.map((e, i) =>
         html`<th key=${e.reference} scope="col"><a href=${to(['sweeps', e.sweep.id, 'executions', e.index])}>${names[i]}</a> <button type="button" class="small" aria-label=${`Remove ${names[i]}`} onClick=${() => remove(i)}>✕</button></th>`)}</tr></thead>
-      <tbody>${shown.map(m => html`<${FigureRow} key=${m.name} metric=${m} values=${executions.map(e => e.figures[m.name])} />`)}</tbody></table></div>
-      ${others.length > 0 && html`<details><summary>${others.length} more figures</summary><div class="wide" tabindex="0" role="region" aria-label="Table of more figures"><table class="full"><tbody>${others.map(m => html`<${FigureRow} key=${m.name} metric=${m} values=${executions.map(e => e.figures[m.name])} />`)}</tbody></table></div></details>`}
+      <tbody>${shown.map(m => html`<${FigureRow} key=${m.name} metric=${m} values=${executions.map(e => e.figures[m.name] ?? (m.format === 'bits' && metrics.some(o => o.format === 'bytes' && e.figures[o.name] != null) ? 0 : undefined))} />`)}</tbody></table></div>
+      ${others.length > 0 && html`<details><summary>${others.length} more figures</summary><div class="wide" tabindex="0" role="region" aria-label="Table of more figures"><table class="full"><tbody>${others.map(m => html`<${FigureRow} key=${m.name} metric=${m} values=${executions.map(e => e.figures[m.name] ?? (m.format === 'bits' && metrics.some(o => o.format === 'bytes' && e.figures[o.name] != null) ? 0 : undefined))} />`)}</tbody></table></div></details>`}
       <p class="soft">Below a figure: its difference to the first result. The best of a row is bold.</p></section>
     ${of.notes.map((n, i) => html`<p class="soft" key=${i}>${n}</p>`)}
     ${of.layers.length > 0 && html`<section aria-labelledby="widths"><h2 id="widths">Width of each layer</h2><${Widths} of=${of} names=${names} /></section>`}
@@ -92,7 +92,7 @@ function FigureRow({ metric, values }) {
   const known = values.filter(v => v != null);
   const best = metric.better === 'higher' ? Math.max(...known) : metric.better === 'lower' ? Math.min(...known) : NaN;
   const first = values[0];
-  return html`<tr><th scope="row" class="text" title=${metric.description}>${head(metric)}${metric.title === metric.name ? '' : html` <small>${metric.name}</small>`}</th>${values.map((v, i) => html`<td key=${i}>${v === best && known.length > 1 && new Set(known).size > 1 ? html`<b>${figure(v, metric.format)}</b>` : figure(v, metric.format)}
+  return html`<tr><th scope="row" class="text" title=${metric.description}>${head(metric)}${metric.description && metric.description !== metric.title ? html` <small>${metric.description}</small>` : ''}</th>${values.map((v, i) => html`<td key=${i}>${v === best && known.length > 1 && new Set(known).size > 1 ? html`<b>${figure(v, metric.format)}</b>` : figure(v, metric.format)}
     ${i > 0 && v != null && first != null && v !== first && html`<small>${difference(v, first, metric)}</small>`}</td>`)}</tr>`;
 }
 

@@ -1,15 +1,16 @@
 // An execution: what it does, what it made, and where it comes from.
 
-import { html, useEffect, useState } from '../vendor/preact.js';
+import { html, useEffect, useRef, useState } from '../vendor/preact.js';
 import { Fault, get, may, post, url } from '../api.js';
 import { bytes, capital, clock, date, digest, figure, head, label, number, parameter } from '../format.js';
 import { useEvents, usePolled } from '../live.js';
 import { to } from '../route.js';
-import { Copy, Crumbs, Facts, FaultNote, Loading, Progress, State, Tabs, act, ask, moved, useTitle } from '../ui.js';
+import { Parameter } from '../form/parameter.js';
+import { Copy, Crumbs, Facts, FaultNote, Pending, Progress, State, Tabs, act, ask, moved, restOf, useTitle } from '../ui.js';
 import { Panels } from '../charts/panel.js';
 import { CurveChart } from '../sweep/curves.js';
 
-/** @import { ExecutionDetail, ExportAnswer, FileList, Panel, Relative, Schema, StageManifest } from '../types' */
+/** @import { ExecutionDetail, ExportAnswer, FileList, Panel, Relative, StageManifest } from '../types' */
 
 /** @param {{ parts: string[], query: URLSearchParams }} props */
 export default function Execution({ parts }) {
@@ -23,28 +24,31 @@ export default function Execution({ parts }) {
   const wanted = isOver ? 10000 : 1500;
   if (wanted !== rest) setRest(wanted);
   useEvents(detail && !isOver ? detail.sweep?.id ?? sweep : null, again, 500);
-  useTitle(detail ? `${label(detail.execution)}, ${detail.sweep?.name ?? ''}` : 'Execution');
+  // What only measures has no parameters of its own that tell it from its like.
+  const before = (detail?.ancestors ?? []).filter(a => a.varied.length > 0).map(label).join(', ');
+  const title = detail ? `${label(detail.execution)}${before && ` after ${before}`}` : '';
+  useTitle(detail ? `${title}, ${detail.sweep?.name ?? ''}` : 'Execution');
 
-  if (!detail) return fault ? html`<h1>Execution ${index}</h1><${FaultNote} fault=${fault} />` : html`<${Loading} />`;
+  if (!detail) return html`${fault && html`<h1>Execution ${index}</h1>`}<${Pending} fault=${fault} />`;
   const { execution } = detail;
   const name = detail.sweep?.name ?? sweep;
   const place = ['sweeps', sweep, 'executions', index];
   const parent = detail.ancestors?.at(-1);
 
   return html`<${Crumbs} items=${[{ title: 'Sweeps', href: to([]) }, { title: name, href: to(['sweeps', sweep]) }, ...(detail.ancestors ?? []).map(a => ({ title: label(a), href: to(['sweeps', sweep, 'executions', a.index]) })), { title: label(execution) }]} />
-    <div class="head"><div><h1>${label(execution)}</h1><div class="row"><${State} state=${execution.state} />
+    <div class="head"><div><h1>${title}</h1><p class="soft way">Execution ${index} of <a href=${to(['sweeps', sweep])}>${name}</a>: ${execution.model} on ${execution.dataset}, seed ${execution.seed}</p><div class="row"><${State} state=${execution.state} word=${restOf(execution)} />
       <span class="soft">${execution.seconds != null && `${execution.state === 'cached' ? 'took, when it was computed,' : 'took'} ${clock(execution.seconds)}`}${execution.worker && ` on ${execution.worker}`}</span></div></div>
       <${Orders} detail=${detail} sweep=${sweep} isOver=${isOver} again=${again} /></div>
     <${FaultNote} fault=${fault} />
-    ${execution.state === 'running' && execution.progress && html`<div class="card"><b>${capital(execution.progress.phase)}</b>
+    ${execution.state === 'running' && execution.progress && !restOf(execution) && html`<div class="card"><b>${capital(execution.progress.phase)}</b>
       <${Progress} value=${execution.progress.epoch ?? 0} all=${execution.progress.epochs ?? 1} label=${`${label(execution)}: ${execution.progress.phase}`} />
-      <span class="soft">${[execution.progress.epochs && `epoch ${number(execution.progress.epoch)} of ${execution.progress.epochs}`, execution.progress.loss != null && `loss ${number(execution.progress.loss)}`, execution.progress.accuracy != null && `accuracy ${figure(execution.progress.accuracy, 'percent')}%`,
+      <span class="soft">${[execution.progress.epochs && `epoch ${(execution.progress.epoch ?? 0).toFixed(1)} of ${execution.progress.epochs}`, execution.progress.loss != null && `loss ${number(execution.progress.loss)}`, execution.progress.accuracy != null && `accuracy ${figure(execution.progress.accuracy, 'percent')}%`,
         execution.progress.imagesPerSecond != null && `${number(Math.round(execution.progress.imagesPerSecond))} images/s`, execution.progress.secondsLeft != null && `about ${clock(execution.progress.secondsLeft)} left`].filter(t => t).join(', ')}</span></div>`}
-    ${execution.error && html`<div class="note bad"><p>${execution.error}</p>${execution.state === 'failed' && html`<p class="soft">Mend its parameters and go on, or retry it as it is. ${(detail.failures ?? 0) > 1 && `It failed ${detail.failures} times.`}</p>`}</div>`}
+    ${execution.error && html`<div class="note bad"><p>${execution.error}</p>${execution.state === 'failed' && html`<p class="soft">Mend its parameters and go on. Retry runs it with the same parameters, which helps only where the cause was outside: a disk that was full, for example. ${(detail.failures ?? 0) > 1 && `It failed ${detail.failures} times.`}</p>`}</div>`}
     <${Tabs} label="Parts of the execution" current=${part} at=${(/** @type {string} */ tab) => to(tab === 'overview' ? place : [...place, tab])}
       items=${[{ name: 'overview', title: 'Overview' }, { name: 'files', title: 'Files and export' }, { name: 'log', title: 'Log' }, { name: 'origin', title: 'Origin' }]} />
     ${part === 'overview' && html`<${Overview} detail=${detail} reference=${reference} isDone=${execution.state === 'completed' || execution.state === 'cached'} />`}
-    ${part === 'files' && html`<${Files} reference=${reference} hasOutput=${execution.output != null || parent?.output != null} isOver=${isOver} />`}
+    ${part === 'files' && html`<${Files} reference=${reference} sweep=${sweep} hasOutput=${execution.output != null || parent?.output != null} isOver=${isOver} />`}
     ${part === 'log' && html`<${Log} reference=${reference} key=${reference} />`}
     ${part === 'origin' && html`<${Origin} detail=${detail} sweep=${sweep} />`}`;
 }
@@ -60,8 +64,8 @@ function Orders({ detail, sweep, isOver, again }) {
     ${(execution.state === 'completed' || execution.state === 'cached') && html`<a class="button" href=${to(['compare'], { executions: `${sweep}:${execution.index}` })}>Compare</a>`}
     ${execution.state === 'paused' && html`<button type="button" class="main" onClick=${() => give(() => post(path('resume')), moved('Resumed'))}>Resume</button>`}
     ${!isOver && execution.state !== 'paused' && html`<button type="button" onClick=${() => give(() => post(path('pause')), moved('Paused'))}>Pause</button>`}
-    ${(execution.state === 'failed' || execution.state === 'cancelled') && html`<button type="button" class="main" onClick=${() => give(() => post(path('retry')), moved('Run again'))}>Retry</button>
-      <button type="button" aria-expanded=${isMending} onClick=${() => mend(!isMending)}>Mend and go on</button>`}
+    ${(execution.state === 'failed' || execution.state === 'cancelled') && html`<button type="button" class=${execution.state === 'cancelled' ? 'main' : ''} title=${execution.state === 'cancelled' ? 'Runs from the training state that it had' : 'Runs again with the same parameters'} onClick=${() => give(() => post(path('retry')), moved(execution.state === 'cancelled' ? 'Goes on' : 'Run again'))}>${execution.state === 'cancelled' ? 'Go on' : 'Retry'}</button>
+      <button type="button" class=${execution.state === 'failed' ? 'main' : ''} aria-expanded=${isMending} onClick=${() => mend(!isMending)}>Mend and go on</button>`}
     ${!isOver && html`<button type="button" class="bad" onClick=${async () => await ask({ title: `Cancel ${label(execution)}?`, text: 'It stops within one batch, and what follows it does not run. Retry goes on from its training state.', yes: 'Cancel the execution', isBad: true }) && give(() => post(path('cancel')), moved('Cancelled'))}>Cancel</button>`}</div>
     ${isMending && html`<${Mend} detail=${detail} path=${path('retry')} done=${() => { mend(false); again(); }} />`}`;
 }
@@ -74,13 +78,14 @@ function Mend({ detail, path, done }) {
   const { execution } = detail;
   const { data } = usePolled('/stages', 0);
   const schema = /** @type {StageManifest[] | undefined} */ (data)?.find(m => m.name === execution.stage)?.parametersSchema;
-  const [values, set] = useState(/** @type {Record<string, string>} */ ({}));
+  const [values, set] = useState(/** @type {Record<string, unknown>} */ ({}));
   const [fault, setFault] = useState(/** @type {Fault | undefined} */ (undefined));
-  const changed = Object.entries(values).filter(([name, text]) => text !== parameter(execution.parameters[name]));
+  const changed = Object.entries(values).filter(([name, value]) => value !== undefined && JSON.stringify(value) !== JSON.stringify(execution.parameters[name]));
+  const note = useRef(/** @type {HTMLElement | null} */ (null));
   const send = async (/** @type {Event} */ e) => {
     e.preventDefault();
     try {
-      const answer = await post(path, { set: { [execution.stage]: Object.fromEntries(changed.map(([name, text]) => [name, read(text, schema?.properties?.[name])])) } });
+      const answer = await post(path, { set: { [execution.stage]: Object.fromEntries(changed) } });
       await act(async () => answer, moved('Run again with other parameters'));
       done();
     } catch (error) {
@@ -88,25 +93,17 @@ function Mend({ detail, path, done }) {
       setFault(error);
     }
   };
-  const wrong = (/** @type {string} */ name) => fault?.problems.find(p => p.path.endsWith(`/${name}`))?.message;
-  return html`<form class="card mend" onSubmit=${send}><h2>Mend and go on</h2><p class="soft">The execution runs again with these parameters, and so does what was skipped because of it.</p><${FaultNote} fault=${fault && fault.problems.length === 0 ? fault : undefined} />
-    <div class="fields">${Object.entries(execution.parameters).filter(([name]) => !schema?.properties?.[name]?.['x-lathe-model']).map(([name, value]) => html`<div class="field" key=${name}><label for=${`mend-${name}`}>${name}</label>
-      <input id=${`mend-${name}`} value=${values[name] ?? parameter(value)} aria-invalid=${wrong(name) ? 'true' : undefined} onInput=${(/** @type {any} */ e) => set({ ...values, [name]: e.target.value })} /><small>${schema?.properties?.[name]?.description}</small>${wrong(name) && html`<span class="problem">${name} ${wrong(name)}</span>`}</div>`)}</div>
-    <div class="row end"><button class="main" disabled=${changed.length === 0}>Run again with these</button></div></form>`;
-}
-
-/**
- * @param {string} text
- * @param {Schema | undefined} schema
- */
-function read(text, schema) {
-  const types = [schema?.type ?? []].flat();
-  if (types.includes('string') && !/^[[{]/.test(text)) return text;
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
+  const names = Object.keys(execution.parameters).filter(name => !schema?.properties?.[name]?.['x-lathe-model']).sort((a, b) => a.localeCompare(b));
+  const wrong = (/** @type {string} */ name) => (fault?.problems ?? []).filter(p => p.path.split('/').includes(name)).map(p => `${name} ${p.message}`);
+  const isPlaced = names.some(name => wrong(name).length > 0);
+  // The error may be far above the button.
+  useEffect(() => {
+    if (fault) (note.current?.querySelector('[aria-invalid="true"]') ?? note.current)?.scrollIntoView({ block: 'center' });
+  }, [fault]);
+  return html`<form class="card mend" ref=${note} onSubmit=${send}><h2>Mend and go on</h2><p class="soft">The execution runs again with these parameters, and so does what was skipped because of it.</p>
+    <div class="fields">${names.map(name => html`<${Parameter} key=${name} id=${`mend-${name}`} name=${name} schema=${schema?.properties?.[name]} isSingle=${true} value=${name in values ? values[name] : execution.parameters[name]} problems=${wrong(name)} change=${(/** @type {unknown} */ v) => set(old => ({ ...old, [name]: v }))} />`)}</div>
+    ${!isPlaced && html`<${FaultNote} fault=${fault} />`}
+    <div class="row end">${changed.length === 0 && html`<span class="soft">Change a parameter first.</span>`}<button class="main" disabled=${changed.length === 0}>Run again with these</button></div></form>`;
 }
 
 /** @param {{ detail: ExecutionDetail, reference: string, isDone: boolean }} props */
@@ -132,29 +129,29 @@ function Overview({ detail, reference, isDone }) {
 /** @param {{ of: Relative[], sweep: string }} props */
 const Relatives = ({ of, sweep }) => html`<ul class="plain">${of.map(r => html`<li key=${r.index} class="row"><${State} state=${r.state} hasWord=${false} /><a href=${to(['sweeps', sweep, 'executions', r.index])}>${label(r)}</a>${r.output && html`<code class="soft">${digest(r.output.sha256)}</code>`}</li>`)}</ul>`;
 
-/** @param {{ reference: string, hasOutput: boolean, isOver: boolean }} props */
-function Files({ reference, hasOutput, isOver }) {
+/** @param {{ reference: string, sweep: string, hasOutput: boolean, isOver: boolean }} props */
+function Files({ reference, sweep, hasOutput, isOver }) {
   const path = `/executions/${encodeURIComponent(reference)}`;
   const { data, fault, again } = usePolled(isOver && hasOutput ? `${path}/files` : null, 0);
   const list = /** @type {FileList | undefined} */ (data);
   const [isBusy, setBusy] = useState('');
   const [answer, setAnswer] = useState(/** @type {ExportAnswer | null} */ (null));
-  const [wrong, setWrong] = useState(/** @type {Fault | undefined} */ (undefined));
+  const [wrong, setWrong] = useState(/** @type {{ format: string, fault: Fault } | null} */ (null));
   if (!isOver || !hasOutput) return html`<div class="empty"><p>Files are there when the execution has made a checkpoint.</p></div>`;
-  if (!list) return fault ? html`<${FaultNote} fault=${fault} />` : html`<${Loading} />`;
+  if (!list) return html`<${Pending} fault=${fault} />`;
   const make = async (/** @type {Event} */ e, /** @type {string} */ format) => {
     e.preventDefault();
     const form = /** @type {HTMLFormElement} */ (e.target);
     const options = Object.fromEntries(new FormData(form));
     setBusy(format);
-    setWrong(undefined);
+    setWrong(null);
     setAnswer(null);
     try {
       setAnswer(await post(`${path}/exports`, { format, options }));
       again();
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
-      setWrong(error);
+      setWrong({ format, fault: error });
     }
     setBusy('');
   };
@@ -164,12 +161,15 @@ function Files({ reference, hasOutput, isOver }) {
       ${list.notes?.map((n, i) => html`<p class="soft" key=${i}>${n}</p>`)}</section>
     <section aria-labelledby="export"><h2 id="export">Export</h2>
       ${list.formats.length === 0 && html`<p class="soft">No worker that can export is up.</p>`}
-      ${list.formats.map(f => html`<form key=${f.name} class="card stage" onSubmit=${(/** @type {Event} */ e) => make(e, f.name)}><h3>${f.name}</h3><p>${f.summary}</p><div class="row">${f.options.map(o =>
+      ${list.formats.map(f => { const refused = list.refused?.find(one => one.format === f.name); return html`<form key=${f.name} class="card stage" onSubmit=${(/** @type {Event} */ e) => make(e, f.name)}><h3>${f.name}</h3><p>${f.summary}</p><div class="row">${f.options.map(o =>
         html`<label class="check" key=${o.name} title=${o.summary}>${o.name} <select name=${o.name}>${o.values.map(v => html`<option key=${v} value=${v}>${v}</option>`)}</select></label>`)}
-        <button class="main" disabled=${isBusy !== '' || !may('submit')}>${isBusy === f.name ? 'Exporting …' : `Export ${f.name}`}</button></div></form>`)}
-      <${FaultNote} fault=${wrong} />
-      ${answer && html`<div class="note good" role="status"><p><b>${answer.format}</b> is ready: ${answer.files.map((f, i) => html`${i > 0 && ', '}<a key=${f.name} download href=${url(f.url)}>${f.name}</a> (${bytes(f.bytes)})`)}</p><ul>${answer.lines.map((l, i) => html`<li key=${i}>${l}</li>`)}</ul></div>`}</section></div>`;
+        <button class="main" disabled=${isBusy !== '' || !may('submit') || refused !== undefined} aria-describedby=${refused ? `no-${f.name}` : undefined}>${isBusy === f.name ? 'Exporting …' : `Export ${f.name}`}</button></div>
+        ${refused && html`<p id=${`no-${f.name}`}>Not of this network: ${refused.why}.${refused.set && may('submit') && html` <a href=${to(['new'], { from: sweep, set: refused.set })}>Repeat the sweep with ${refused.set.replace('=', ': ').replace('.', ' ')}</a>`}</p>`}
+        ${wrong?.format === f.name && html`<${FaultNote} fault=${wrong.fault} />`}${answer?.format === f.name && html`<${Made} answer=${answer} />`}</form>`; })}</section></div>`;
 }
+
+/** @param {{ answer: ExportAnswer }} props */
+const Made = ({ answer }) => html`<div class="note good" role="status"><p><b>${answer.format}</b> is ready: ${answer.files.map((f, i) => html`${i > 0 && ', '}<a key=${f.name} download href=${url(f.url)}>${f.name}</a> (${bytes(f.bytes)})`)}</p><ul>${answer.lines.map((l, i) => html`<li key=${i}>${l}</li>`)}</ul></div>`;
 
 /** @typedef {{ line: number, at: string, level: string, attempt?: number | null, worker?: string | null, text: string }} LogLine */
 

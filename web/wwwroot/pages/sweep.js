@@ -5,7 +5,7 @@ import { may, post, put, remove } from '../api.js';
 import { clock, counted, date } from '../format.js';
 import { useEvents, usePolled } from '../live.js';
 import { go, to } from '../route.js';
-import { Ago, Crumbs, Facts, FaultNote, Loading, State, StateBar, StateCounts, Tabs, act, ask, goesOn, moved, states, useTitle } from '../ui.js';
+import { Ago, Crumbs, Facts, FaultNote, Pending, State, StateBar, StateCounts, Tabs, act, ask, goesOn, moved, restOf, states, useTitle } from '../ui.js';
 import { Curves } from '../sweep/curves.js';
 import { Executions } from '../sweep/executions.js';
 import { Flow } from '../sweep/flow.js';
@@ -38,13 +38,16 @@ export default function Sweep({ parts, query }) {
   useEvents(sweep?.id ?? null, again, size > 1000 ? 2000 : 250);
   useTitle(sweep?.name ?? 'Sweep');
 
-  if (!sweep) return fault ? html`<${Crumbs} items=${[{ title: 'Sweeps', href: to([]) }, { title: reference }]} /><${FaultNote} fault=${fault} />` : html`<${Loading} />`;
+  if (!sweep) return fault ? html`<${Crumbs} items=${[{ title: 'Sweeps', href: to([]) }, { title: reference }]} /><${Pending} fault=${fault} />` : html`<${Pending} fault=${fault} />`;
   /** @type {Counts} */
   const counts = {};
+  // It runs by name alone where everything that runs waits.
+  const running = sweep.executions.filter(e => e.state === 'running');
+  const waits = sweep.state === 'running' && running.length > 0 && running.length === sweep.steps.reduce((n, s) => n + (s.counts.running ?? 0), 0) && running.every(restOf) ? restOf(/** @type {typeof running[number]} */ (running[0])) : undefined;
   for (const step of sweep.steps) for (const state of states) if (step.counts[state]) counts[state] = (counts[state] ?? 0) + (step.counts[state] ?? 0);
 
   return html`<${Crumbs} items=${[{ title: 'Sweeps', href: to([]) }, { title: sweep.name }]} />
-    <div class="head"><div><h1>${sweep.name}</h1><div class="row"><${State} state=${sweep.state} />
+    <div class="head"><div><h1>${sweep.name}</h1><div class="row"><${State} state=${sweep.state} word=${waits ? `running, ${waits}` : undefined} />
       ${sweep.secondsLeft != null && goesOn(sweep.state) && html`<span>about ${clock(sweep.secondsLeft)} left</span>`}
       <span class="soft">submitted <${Ago} at=${sweep.submittedAt} />${sweep.finishedAt ? `, took ${clock((Date.parse(sweep.finishedAt) - Date.parse(sweep.submittedAt)) / 1000)}` : ''}</span>
       ${sweep.pinned && html`<span class="soft">pinned</span>`}</div></div>
@@ -52,7 +55,7 @@ export default function Sweep({ parts, query }) {
     <${FaultNote} fault=${fault} />
     ${sweep.reason && html`<div class="note"><p>${sweep.reason}</p></div>`}
     ${sweep.steps.filter(s => s.hasWorker === false && Object.keys(s.counts).some(k => k === 'waiting' || k === 'queued')).map(s =>
-      html`<div class="note" key=${s.step}><p>No worker of ${s.stage} ${s.version} is up, so nothing of that stage runs now. <a href=${to(['workers'])}>Workers</a></p></div>`)}
+      html`<div class="note" key=${s.step}><p>No worker of ${s.stage}, version ${s.version}, is up, so nothing of that stage runs now. <a href=${to(['workers'])}>Workers</a></p></div>`)}
     <${StateBar} counts=${counts} label="All executions" /><${StateCounts} counts=${counts} />
     <${Tabs} label="Parts of the sweep" current=${part} at=${(/** @type {string} */ name) => to(name === 'flow' ? ['sweeps', reference] : ['sweeps', reference, name])}
       items=${[{ name: 'flow', title: 'Flow' }, { name: 'results', title: 'Results' }, { name: 'executions', title: 'Executions', count: size }, { name: 'source', title: 'Sweep file' }]} />
@@ -77,7 +80,8 @@ function Orders({ sweep, counts, again }) {
   return html`<div class="row" role="toolbar" aria-label="Sweep">
     ${(sweep.state === 'running' || sweep.state === 'preparing') && html`<button type="button" onClick=${() => give(() => post(`${path}/pause`), 'Paused. What runs keeps its training state.')}>Pause</button>`}
     ${(sweep.state === 'paused' || (counts.paused ?? 0) > 0) && html`<button type="button" class="main" onClick=${() => give(() => post(`${path}/resume`), moved('Resumed'))}>Resume</button>`}
-    ${((counts.failed ?? 0) > 0 || (counts.cancelled ?? 0) > 0 || sweep.state === 'interrupted') && html`<button type="button" onClick=${() => give(() => post(`${path}/retry`), moved('Run again'))}>Retry failed</button>`}
+    ${(counts.failed ?? 0) > 0 ? html`<button type="button" title="What failed runs again with the same parameters, and so does what was skipped because of it" onClick=${() => give(() => post(`${path}/retry`), moved('Run again'))}>Retry failed</button>`
+      : ((counts.cancelled ?? 0) > 0 || sweep.state === 'interrupted') && html`<button type="button" class=${isLive ? '' : 'main'} title=${`What was ${(counts.cancelled ?? 0) > 0 ? 'cancelled' : 'interrupted'} runs, from the training state that it had`} onClick=${() => give(() => post(`${path}/retry`), moved('Goes on'))}>Go on</button>`}
     <a class="button" href=${to(['new'], { from: sweep.id })}>Repeat with changes</a>
     ${isLive && html`<label class="check">Priority <select value=${sweep.priority} onChange=${(/** @type {any} */ e) => give(() => post(`${path}/priority`, { priority: Number(e.target.value) }), `Priority ${e.target.value}.`)}>${[5, 4, 3, 2, 1].map(n => html`<option key=${n} value=${n}>${n}</option>`)}</select></label>`}
     <button type="button" aria-pressed=${sweep.pinned} title="A pinned sweep is kept whole when the store is collected" onClick=${() => give(() => sweep.pinned ? remove(`${path}/pin`) : put(`${path}/pin`), sweep.pinned ? 'No longer pinned.' : 'Pinned: nothing of it is deleted.')}>${sweep.pinned ? 'Unpin' : 'Pin'}</button>

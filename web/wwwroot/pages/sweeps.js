@@ -1,11 +1,11 @@
 // The list of sweeps.
 
 import { html, useEffect, useId, useRef, useState } from '../vendor/preact.js';
-import { Fault, get, may, post, put, remove } from '../api.js';
+import { get, may, post, put, remove } from '../api.js';
 import { clock, counted } from '../format.js';
 import { usePolled } from '../live.js';
 import { setQuery, to } from '../route.js';
-import { Ago, FaultNote, Loading, State, StateBar, ask, goesOn, say, useTitle } from '../ui.js';
+import { Ago, FaultNote, Pending, State, StateBar, ask, goesOn, say, sayFault, useTitle } from '../ui.js';
 
 /** @import { SweepState, SweepSummary } from '../types' */
 
@@ -39,7 +39,7 @@ export default function Sweeps({ query }) {
       const next = /** @type {SweepSummary[]} */ (await get(`${path}&before=${last.id}`));
       setOlder({ path, sweeps: [...more.sweeps, ...next], isEnd: next.length < page });
     } catch (e) {
-      say(e instanceof Fault ? e.message : String(e), true);
+      sayFault(e);
     }
   };
 
@@ -50,9 +50,9 @@ export default function Sweeps({ query }) {
       <select id=${ids} value=${state} onChange=${(/** @type {any} */ e) => setQuery({ state: e.target.value })}>
         <option value="">Every state</option>${all.map(s => html`<option key=${s} value=${s}>${s}</option>`)}</select>
     </search>
-    <${FaultNote} fault=${fault} />
+    ${first && html`<${FaultNote} fault=${fault} />`}
     ${picked.length > 0 && html`<${Bulk} picked=${picked} done=${() => { choose(new Set()); setOlder({ path, sweeps: [], isEnd: false }); again(); }} clear=${() => choose(new Set())} />`}
-    ${!first && !fault && html`<${Loading} />`}
+    ${!first && html`<${Pending} fault=${fault} />`}
     ${first && sweeps.length === 0 && (search || state
       ? html`<div class="empty"><p>No sweep is like that.</p><p><button type="button" onClick=${() => setQuery({ search: '', state: '' })}>Show all</button></p></div>`
       : html`<div class="empty"><h2>No sweeps yet</h2><p>A sweep trains, prunes and quantizes a network in every way that you list.</p>
@@ -78,11 +78,12 @@ function Row({ sweep, isChosen, choose }) {
     <small title="Priority, 1 to 5; higher goes first">priority ${sweep.priority}</small></li>`;
 }
 
-/** @type {{ name: string, title: string, scope: 'submit' | 'admin', isBad?: boolean, fits: (s: SweepSummary) => boolean, order: (s: SweepSummary) => Promise<unknown>, asks?: (n: number) => [string, string] }[]} */
+/** @type {{ name: string, title: string, scope: 'submit' | 'admin', isBad?: boolean, about?: string, fits: (s: SweepSummary) => boolean, order: (s: SweepSummary) => Promise<unknown>, asks?: (n: number) => [string, string] }[]} */
 const orders = [
   { name: 'pause', title: 'Pause', scope: 'submit', fits: s => s.state === 'running', order: s => post(`/sweeps/${s.id}/pause`) },
   { name: 'resume', title: 'Resume', scope: 'submit', fits: s => s.state === 'paused', order: s => post(`/sweeps/${s.id}/resume`) },
-  { name: 'retry', title: 'Retry failed', scope: 'submit', fits: s => s.failed > 0 || s.state === 'cancelled' || s.state === 'interrupted', order: s => post(`/sweeps/${s.id}/retry`) },
+  { name: 'retry', title: 'Retry failed', scope: 'submit', fits: s => s.failed > 0, order: s => post(`/sweeps/${s.id}/retry`) },
+  { name: 'go-on', title: 'Go on', scope: 'submit', about: 'What was cancelled or interrupted runs, from the training state that it had', fits: s => s.failed === 0 && (s.state === 'cancelled' || s.state === 'interrupted'), order: s => post(`/sweeps/${s.id}/retry`) },
   { name: 'pin', title: 'Pin', scope: 'submit', fits: s => !s.pinned, order: s => put(`/sweeps/${s.id}/pin`) },
   { name: 'unpin', title: 'Unpin', scope: 'submit', fits: s => s.pinned === true, order: s => remove(`/sweeps/${s.id}/pin`) },
   {
@@ -111,10 +112,10 @@ function Bulk({ picked, done, clear }) {
     setBusy(false);
     const faults = answers.flatMap(a => a.status === 'rejected' ? [a.reason] : []);
     if (faults.length < fitting.length) say(`${order.title}: ${counted(fitting.length - faults.length, 'sweep')}.`);
-    for (const fault of faults.slice(0, 3)) say(fault instanceof Fault ? fault.message : String(fault), true);
+    for (const fault of faults.slice(0, 3)) sayFault(fault);
     done();
   };
   return html`<div class="bulk row" ref=${box} role="toolbar" aria-label="Chosen sweeps"><b>${counted(picked.length, 'sweep')} chosen</b>
-    ${orders.filter(o => may(o.scope)).map(o => html`<button key=${o.name} type="button" class=${o.isBad ? 'bad' : ''} disabled=${isBusy || !picked.some(o.fits)} onClick=${() => give(o)}>${o.title}</button>`)}
+    ${orders.filter(o => may(o.scope)).map(o => html`<button key=${o.name} type="button" class=${o.isBad ? 'bad' : ''} title=${o.about} disabled=${isBusy || !picked.some(o.fits)} onClick=${() => give(o)}>${o.title}</button>`)}
     <button type="button" class="quiet" onClick=${clear}>Clear</button></div>`;
 }

@@ -1,11 +1,11 @@
 // Executions of a sweep, a page at a time: a sweep may have more of them than a page should hold.
 
 import { html, useEffect, useState } from '../vendor/preact.js';
-import { Fault, may, post } from '../api.js';
-import { clock, counted, figure, label, parameter } from '../format.js';
+import { may, post } from '../api.js';
+import { clock, counted, label, parameter } from '../format.js';
 import { usePolled } from '../live.js';
 import { setQuery, to } from '../route.js';
-import { FaultNote, Loading, State, ask, goesOn, say, states } from '../ui.js';
+import { FaultNote, Pending, State, ask, goesOn, restOf, say, sayFault, states } from '../ui.js';
 
 /** @import { ExecutionPage, ExecutionStatus, SweepStatus } from '../types' */
 
@@ -28,16 +28,16 @@ export function Executions({ sweep, query, again: sweepAgain }) {
 
   return html`<div class="row filters"><label class="check">State <select value=${state} onChange=${(/** @type {any} */ e) => setQuery({ state: e.target.value })}><option value="">every</option>${states.map(s => html`<option key=${s} value=${s}>${s === 'completed' ? 'done' : s}</option>`)}</select></label>
       <label class="check">Stage <select value=${stage} onChange=${(/** @type {any} */ e) => setQuery({ stage: e.target.value })}><option value="">every</option>${[...new Set(sweep.steps.map(s => s.stage))].map(s => html`<option key=${s} value=${s}>${s}</option>`)}</select></label></div>
-    <${FaultNote} fault=${fault} />
+    ${page && html`<${FaultNote} fault=${fault} />`}
     ${picked.length > 0 && may('submit') && html`<${Bulk} id=${sweep.id} picked=${picked} done=${() => { choose(new Set()); again(); sweepAgain(); }} />`}
-    ${!page ? !fault && html`<${Loading} />` : shown.length === 0 ? html`<div class="empty"><p>No execution is like that.</p></div>` : html`
+    ${!page ? html`<${Pending} fault=${fault} />` : shown.length === 0 ? html`<div class="empty"><p>No execution is like that.</p></div>` : html`
     <div class="wide" tabindex="0" role="region" aria-label="Executions"><table class="full"><thead><tr>
       <th scope="col"><input type="checkbox" aria-label="Choose all of this page" checked=${picked.length === shown.length} onChange=${() => choose(new Set(picked.length === shown.length ? [] : shown.map(e => e.index)))} /></th>
       <th scope="col" class="text">Execution</th><th scope="col" class="text">State</th><th scope="col" class="text">From</th><th scope="col" class="text">Worker</th><th scope="col">Time</th></tr></thead>
       <tbody>${shown.map(e => html`<tr key=${e.index} class=${chosen.has(e.index) ? 'chosen' : ''}>
         <td><input type="checkbox" aria-label=${`Choose execution ${e.index}`} checked=${chosen.has(e.index)} onChange=${() => { const next = new Set(chosen); if (!next.delete(e.index)) next.add(e.index); choose(next); }} /></td>
         <td class="text wrap"><a href=${to(['sweeps', sweep.id, 'executions', e.index])}>${e.index}. ${label(e)}</a>${e.error && html`<small>${e.error.slice(0, 200)}</small>`}</td>
-        <td class="text"><${State} state=${e.state} />${e.state === 'running' && e.progress && html`<small>${e.progress.phase}${e.progress.epochs ? ` ${figure(e.progress.epoch, 'number')}/${e.progress.epochs}` : ''}</small>`}</td>
+        <td class="text"><${State} state=${e.state} word=${restOf(e)} />${e.state === 'running' && e.progress && !restOf(e) && html`<small>${e.progress.phase}${e.progress.epochs ? ` ${(e.progress.epoch ?? 0).toFixed(1)}/${e.progress.epochs}` : ''}</small>`}</td>
         <td class="text">${e.parent == null ? parameter(e.model) : html`<a href=${to(['sweeps', sweep.id, 'executions', e.parent])}>${e.parent}</a>`}</td><td class="text">${e.worker ?? ''}</td><td>${e.seconds == null ? '' : clock(e.seconds)}</td></tr>`)}</tbody></table></div>
     <div class="row filters"><button type="button" disabled=${pages.length === 0} onClick=${() => setPages(pages.slice(0, -1))}>Earlier</button>
       <button type="button" disabled=${page.next == null} onClick=${() => setPages([...pages, page.next ?? null])}>Later</button><span class="soft">page ${pages.length + 1}</span></div>`}`;
@@ -52,7 +52,7 @@ function Bulk({ id, picked, done }) {
     setBusy(false);
     const faults = answers.flatMap(a => a.status === 'rejected' ? [a.reason] : []);
     say(`${name}: ${counted(to.length - faults.length, 'execution')}.`);
-    for (const fault of faults.slice(0, 3)) say(fault instanceof Fault ? fault.message : String(fault), true);
+    for (const fault of faults.slice(0, 3)) sayFault(fault);
     done();
   };
   const open = picked.filter(e => ['waiting', 'queued', 'running', 'paused'].includes(e.state));

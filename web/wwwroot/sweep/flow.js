@@ -4,7 +4,7 @@ import { html, useEffect, useMemo, useState } from '../vendor/preact.js';
 import { capital, clock, counted, figure, head, label } from '../format.js';
 import { usePolled } from '../live.js';
 import { to } from '../route.js';
-import { Progress, State, StateBar, StateCounts, states } from '../ui.js';
+import { Loading, Progress, State, StateBar, StateCounts, restOf, states } from '../ui.js';
 
 /** @import { ExecutionStatus, MetricDescriptor, StageManifest, SweepStatus, TreePage } from '../types' */
 
@@ -39,7 +39,7 @@ export function Flow({ sweep, isWhole, isLarge }) {
     <div class="flow" style=${{ '--steps': Math.max(1, making.length) }} tabindex="0" role="region" aria-label="Flow of the sweep">
       <div class="columns">${making.map((step, i) => html`<div key=${step.step}><h3>${capital(step.stage)}</h3><${StateBar} counts=${step.counts} label=${step.stage} /><${StateCounts} counts=${step.counts} />
         ${under.get(i)?.map(m => html`<div key=${m.step}><small>${m.stage}</small><${StateBar} counts=${m.counts} label=${m.stage} /></div>`)}</div>`)}</div>
-      ${isWhole ? html`<${Whole} sweep=${sweep} scene=${scene} />` : isLarge ? html`<${Large} scene=${scene} />` : html`<p class="soft">Loading …</p>`}</div></section>`;
+      ${isWhole ? html`<${Whole} sweep=${sweep} scene=${scene} />` : isLarge ? html`<${Large} scene=${scene} />` : html`<${Loading} />`}</div></section>`;
 }
 
 /** @param {{ sweep: SweepStatus, scene: Scene }} props a sweep of which every execution is here */
@@ -80,7 +80,7 @@ function useLevel(scene, parent, isOpen) {
     if (data) keep(/** @type {TreePage} */ (data));
   }, [data]);
   const page = /** @type {TreePage | undefined} */ (data) ?? last;
-  return { page, words: fault ? fault.message : page ? '' : 'Loading …', more: () => setLimit(Math.min(1000, limit * 2)) };
+  return { page, words: fault && fault.status !== 0 ? fault.message : page ? '' : 'Loading …', more: () => setLimit(Math.min(1000, limit * 2)) };
 }
 
 /** @param {{ scene: Scene }} props */
@@ -116,7 +116,7 @@ function Box({ execution, measured, scene }) {
   return html`<div class="box s-${execution.state}">
     <div class="row"><a href=${to(['sweeps', scene.id, 'executions', execution.index])}><b>${branch || name}</b></a><${State} state=${execution.state} hasWord=${false} /></div>
     ${branch && html`<small>${name}</small>`}
-    ${execution.state === 'running' && progress && html`<${Progress} value=${progress.epoch ?? 0} all=${progress.epochs ?? 1} label=${`${name}: ${progress.phase}`} />
+    ${restOf(execution) ? html`<small>${restOf(execution)}</small>` : execution.state === 'running' && progress && html`<${Progress} value=${progress.epoch ?? 0} all=${progress.epochs ?? 1} label=${`${name}: ${progress.phase}`} />
       <small>${progress.phase}${progress.epochs ? ` ${(progress.epoch ?? 0).toFixed(1)}/${progress.epochs}` : ''}${progress.secondsLeft != null ? `, ${clock(progress.secondsLeft)} left` : ''}</small>`}
     ${execution.state === 'failed' && execution.error && html`<small>${execution.error.slice(0, 140)}</small>`}
     ${measured.map(m => {

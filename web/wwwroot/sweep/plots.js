@@ -3,7 +3,7 @@
 import { html, useMemo } from '../vendor/preact.js';
 import { axisFactor, figure, number } from '../format.js';
 import { go } from '../route.js';
-import { Chart, axis, legend, short, symbols, tooltip } from '../charts/chart.js';
+import { Chart, axis, marks, room, roomLog, short, symbols, tooltip } from '../charts/chart.js';
 import { front } from '../charts/pareto.js';
 import { numberOf, textOf } from './table.js';
 
@@ -36,6 +36,7 @@ export function CostPlot({ rows, x, y, bits, mark, id }) {
   }, [rows, x, y, bits]);
   const byGroup = groups.map((_, g) => points.filter(p => p.group === g));
   const line = points.filter(p => p.isBest).sort((a, b) => a.x - b.x);
+  if (points.length === 0) return html`<div class="empty"><p>${rows.length === 0 ? 'No result is like that.' : `No result has ${titleOf(y)} and ${titleOf(x)} yet.`}</p><p class="soft">${rows.length === 0 ? 'Take a filter away.' : 'A point appears when a stage that measures them has ended.'}</p></div>`;
   return html`<${Chart} of=${[points]} height=${420}
     label=${`${titleOf(y)} against ${titleOf(x)}, ${points.length} results. On the Pareto front: ${best.slice(0, 8).map(r => `${r.name}: ${textOf(r, y)} at ${textOf(r, x)}`).join('; ')}${best.length > 8 ? ` and ${best.length - 8} more` : ''}`}
     on=${{
@@ -50,10 +51,10 @@ export function CostPlot({ rows, x, y, bits, mark, id }) {
     }}
     ready=${(/** @type {any} */ chart) => chart.dispatchAction({ type: 'takeGlobalCursor', key: 'brush', brushOption: { brushType: 'rect', brushMode: 'single' } })}
     option=${(/** @type {any} */ c) => ({
-      grid: { left: 8, right: 24, top: 34, bottom: 66, containLabel: true },
-      xAxis: axis(c, `${titleOf(x)}${isLog ? ', logarithmic' : ''}`, { isX: true, isLog, more: isLog && line.length ? { min: (/** @type {any} */ v) => Number((v.min * 0.85).toPrecision(2)), max: (/** @type {any} */ v) => Number((v.max * 1.15).toPrecision(2)) } : {} }), yAxis: axis(c, titleOf(y)),
+      grid: { left: 8, right: 24, top: 38, bottom: 66, containLabel: true },
+      xAxis: axis(c, `${titleOf(x)}${isLog ? ', logarithmic' : ''}`, { isX: true, isLog, more: isLog ? roomLog : room(points.map(p => p.x), x.metric?.format === 'percent') }), yAxis: axis(c, titleOf(y), { more: room(points.map(p => p.y), y.metric?.format === 'percent') }),
       tooltip: tooltip(c, { formatter: (/** @type {any} */ p) => p.data?.name ? `${p.data.name}\n${titleOf(y)}: ${number(p.value[1])}\n${titleOf(x)}: ${number(p.value[0])}` : '' }),
-      legend: legend(c), toolbox: { show: false },
+      legend: marks(c), toolbox: { show: false },
       brush: { xAxisIndex: 0, yAxisIndex: 0, throttleType: 'debounce', throttleDelay: 200, brushStyle: { borderWidth: 1, color: 'rgba(127,127,127,0.15)', borderColor: c.soft }, outOfBrush: { colorAlpha: 0.15 } },
       series: [
         ...byGroup.map((own, g) => ({
@@ -81,7 +82,8 @@ export function Parallel({ rows, columns, goal, mark }) {
     return { axes, known: rows.filter(r => !Number.isNaN(numberOf(r, goal))) };
   }, [rows, columns, goal]);
   const heights = known.map(r => numberOf(r, goal) * factorOf(goal));
-  return html`<${Chart} of=${[known, axes]} height=${380} label=${`Parallel coordinates of ${known.length} results over ${axes.map(a => a.column.title).join(', ')}. The table below has the same figures.`}
+  if (known.length === 0) return html`<div class="empty"><p>No result has ${goal.title} yet.</p></div>`;
+  return html`<${Chart} of=${[known, axes]} height=${410} label=${`Parallel coordinates of ${known.length} results over ${axes.map(a => a.column.title).join(', ')}. The table below has the same figures.`}
     on=${{
       axisareaselected: (/** @type {any} */ _, /** @type {any} */ chart) => {
         const found = chart.getModel().getSeries()[0].getRawIndicesByActiveState('active');
@@ -90,9 +92,9 @@ export function Parallel({ rows, columns, goal, mark }) {
     }}
     option=${(/** @type {any} */ c) => ({
       tooltip: tooltip(c, { formatter: (/** @type {any} */ p) => p.name ?? '' }),
-      parallel: { left: 40, right: 60, top: 46, bottom: 24, parallelAxisDefault: { nameLocation: 'start', nameGap: 16, nameTextStyle: { color: c.ink, fontSize: 11 }, nameRotate: 0, inverse: false, nameTruncate: { maxWidth: 120 }, axisLine: { lineStyle: { color: c.soft } }, axisTick: { lineStyle: { color: c.soft } }, axisLabel: { color: c.ink, fontSize: 10, hideOverlap: true, formatter: short, textBorderColor: c.panel, textBorderWidth: 3 }, realtime: false, areaSelectStyle: { width: 18, color: c.series[1], borderColor: c.series[1], opacity: 0.25 } } },
-      parallelAxis: axes.map(({ column, isText, isLog }, dim) => ({ dim, name: column.title, nameLocation: 'end', type: isText ? 'category' : isLog ? 'log' : 'value', scale: true, ...isText ? { axisLabel: { formatter: undefined }, data: [...new Set(known.map(r => textOf(r, column)))] } : {} })),
-      visualMap: { show: false, type: 'continuous', dimension: Math.max(0, axes.findIndex(a => a.column === goal)), min: Math.min(...heights), max: Math.max(...heights), inRange: { color: [c.series[2], c.series[5], c.series[3], c.series[1]] } },
+      parallel: { left: 70, right: 70, top: 46, bottom: 58, parallelAxisDefault: { nameLocation: 'start', nameGap: 16, nameTextStyle: { color: c.ink, fontSize: 11 }, nameRotate: 0, inverse: false, nameTruncate: { maxWidth: 120 }, axisLine: { lineStyle: { color: c.soft } }, axisTick: { lineStyle: { color: c.soft } }, axisLabel: { color: c.ink, fontSize: 10, hideOverlap: true, formatter: short, textBorderColor: c.panel, textBorderWidth: 3 }, realtime: false, areaSelectStyle: { width: 18, color: c.series[1], borderColor: c.series[1], opacity: 0.25 } } },
+      parallelAxis: axes.map(({ column, isText, isLog }, dim) => ({ dim, name: column.name === 'seconds' ? 'time, s' : column.title, nameLocation: 'end', ...!isText && known.every(r => Number.isNaN(numberOf(r, column)) || Number.isInteger(numberOf(r, column) * factorOf(column))) ? { minInterval: 1 } : {}, type: isText ? 'category' : isLog ? 'log' : 'value', scale: true, ...isText ? { axisLabel: { formatter: undefined }, data: [...new Set(known.map(r => textOf(r, column)))] } : {} })),
+      visualMap: { show: true, type: 'continuous', orient: 'horizontal', left: 'center', bottom: 0, itemWidth: 12, itemHeight: 160, text: [`${number(Math.max(...heights))} ${goal.title}`, number(Math.min(...heights))], textStyle: { color: c.ink, fontSize: 11 }, dimension: Math.max(0, axes.findIndex(a => a.column === goal)), min: Math.min(...heights), max: Math.max(...heights), inRange: { color: [c.series[2], c.series[5], c.series[3], c.series[1]] } },
       series: [{
         type: 'parallel', smooth: false, progressive: 1000, lineStyle: { width: known.length > 500 ? 0.7 : 1.5, opacity: known.length > 500 ? 0.25 : 0.7 }, inactiveOpacity: 0.04,
         data: known.map(row => ({ name: row.name, value: axes.map(({ column, isText }) => isText ? textOf(row, column) : Number.isNaN(numberOf(row, column)) ? '-' : numberOf(row, column) * factorOf(column)) })),

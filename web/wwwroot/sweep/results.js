@@ -4,7 +4,7 @@ import { html, useId, useMemo, useState } from '../vendor/preact.js';
 import { url } from '../api.js';
 import { counted } from '../format.js';
 import { setQuery, to } from '../route.js';
-import { FaultNote, Loading, State, useWindow } from '../ui.js';
+import { FaultNote, Pending, State, useWindow } from '../ui.js';
 import { CostPlot, Parallel } from './plots.js';
 import { costsOf, goalOf, numberOf, textOf, useTable } from './table.js';
 
@@ -22,7 +22,10 @@ export function Results({ sweep, query }) {
   const mark = JSON.stringify(sweep.steps.map(s => [s.counts.completed, s.counts.cached, s.counts.failed]));
   const { results, isWhole, fault } = useTable(sweep.id, mark);
   const [marked, setMarked] = useState(/** @type {ReadonlySet<number> | null} */ (null));
-  const [chosen, choose] = useState(/** @type {ReadonlySet<number>} */ (new Set()));
+  // In the address, so that who comes back from the comparison finds them.
+  const chosenText = query.get('chosen') ?? '';
+  const chosen = useMemo(() => new Set(chosenText.split(',').filter(t => t).map(Number)), [chosenText]);
+  const choose = (/** @type {ReadonlySet<number>} */ next) => setQuery({ chosen: [...next].join(',') });
   const [kept, keep] = useState(readKept);
   const text = query.get('filter') ?? '';
   const sort = query.get('sort') ?? '';
@@ -37,7 +40,10 @@ export function Results({ sweep, query }) {
   // The plots and the filters have the same rows, but a plot keeps those that were not marked in it.
   const plotted = useMemo(() => results?.rows.filter(row => filters.every(f => passes(row, results.columns.find(c => c.name === f.column), f))) ?? [], [results, filters]);
 
-  if (!results) return fault ? html`<${FaultNote} fault=${fault} />` : html`<${Loading} what="Reading results" />`;
+  if (!results) return html`<${Pending} fault=${fault} what="Reading results" />`;
+  const ready = (/** @type {Row[]} */ of) => of.filter(row => row.state === 'completed' || row.state === 'cached').length;
+  const here = ready(results.rows);
+  const open = results.rows.length - here;
   const goal = columns.find(c => c.name === query.get('y')) ?? goalOf(columns);
   const costs = costsOf(columns);
   const cost = columns.find(c => c.name === query.get('x')) ?? costs.find(c => c.metric?.format === 'bytes') ?? costs[0];
@@ -48,27 +54,31 @@ export function Results({ sweep, query }) {
   return html`<${FaultNote} fault=${fault} />
     ${goal && cost && html`<section aria-labelledby="plots"><h2 id="plots">Plot</h2>
       <div class="row filters"><label class="check">Plot <select value=${view} onChange=${(/** @type {any} */ e) => { setMarked(null); setQuery({ plot: e.target.value }); }}><option value="plane">plane with Pareto front</option><option value="parallel">parallel coordinates</option></select></label>
-        ${view === 'plane' && html`<label class="check">Upwards <select value=${goal.name} onChange=${(/** @type {any} */ e) => setQuery({ y: e.target.value })}>${figures.map(c => html`<option key=${c.name} value=${c.name}>${c.title}</option>`)}</select></label>
-        <label class="check">Across <select value=${cost.name} onChange=${(/** @type {any} */ e) => setQuery({ x: e.target.value })}>${figures.map(c => html`<option key=${c.name} value=${c.name}>${c.metric?.longTitle ?? c.title}</option>`)}</select></label>`}
-        <span class="soft">${view === 'plane' ? 'Drag over points to see them alone in the table.' : 'Drag along an axis to choose.'}</span></div>
+        ${view === 'plane' && figures.length > 0 && html`<label class="check">Upwards <select value=${goal.name} onChange=${(/** @type {any} */ e) => setQuery({ y: e.target.value })}>${figures.map(c => html`<option key=${c.name} value=${c.name}>${c.title}</option>`)}</select></label>
+        <label class="check">Across <select value=${cost.name} onChange=${(/** @type {any} */ e) => setQuery({ x: e.target.value })}>${figures.map(c => html`<option key=${c.name} value=${c.name}>${longTitle(c, figures)}</option>`)}</select></label>`}
+        <span class="soft">${figures.length === 0 ? '' : view === 'plane' ? 'Drag over points to see them alone in the table.' : 'Drag along an axis to choose.'}</span></div>
       <figure>${view === 'plane' ? html`<${CostPlot} rows=${plotted} x=${cost} y=${goal} bits=${columns.find(c => c.metric?.format === 'bits')} marked=${marked} mark=${setMarked} id=${sweep.id} />`
         : html`<${Parallel} rows=${plotted} columns=${shown} goal=${goal} mark=${setMarked} />`}</figure></section>`}
     <section aria-labelledby="table"><h2 id="table">Results</h2>
       <${FilterBar} columns=${columns} filters=${filters} />
-      <div class="row apart filters"><div class="row"><span role="status">${rows.length === results.rows.length ? counted(rows.length, 'result') : `${rows.length.toLocaleString('en-US')} of ${counted(results.rows.length, 'result')}`}${isWhole ? '' : ', more are being read'}</span>
+      <div class="row apart filters"><div class="row"><span role="status">${rows.length === results.rows.length ? counted(here, 'result') : `${ready(rows).toLocaleString('en-US')} of ${counted(here, 'result')}`}${open > 0 ? `, ${open.toLocaleString('en-US')} not there yet` : ''}${isWhole ? '' : ', more are being read'}</span>
           ${marked && html`<button type="button" class="small" onClick=${() => setMarked(null)}>Show all, not only the marked ones</button>`}</div>
         <div class="row">${picked.length >= 2 && picked.length <= most ? html`<a class="button main" href=${to(['compare'], { executions: picked.map(i => `${sweep.id}:${i}`).join(',') })}>Compare ${picked.length}</a>`
             : html`<span class="soft">${picked.length === 0 ? 'Choose two to six to compare' : picked.length === 1 ? 'Choose another one to compare' : `Choose at most ${most} to compare`}</span>`}
           <${ColumnChoice} columns=${columns} kept=${kept} keep=${keep} />
-          <a class="button" download href=${url(`/sweeps/${sweep.id}/table?format=csv`)}>CSV</a><a class="button" download=${`${sweep.name}.json`} href=${url(`/sweeps/${sweep.id}/results`)}>JSON</a><a class="button" download href=${url(`/sweeps/${sweep.id}/table?format=parquet`)}>Parquet</a></div></div>
+          <span class="row" role="group" aria-label="Download all results"><span class="soft">All results as</span><a class="button" download href=${url(`/sweeps/${sweep.id}/table?format=csv`)}>CSV</a><a class="button" download=${`${sweep.name}.json`} href=${url(`/sweeps/${sweep.id}/results`)}>JSON</a><a class="button" download href=${url(`/sweeps/${sweep.id}/table?format=parquet`)}>Parquet</a></span></div></div>
       ${rows.length === 0 ? html`<div class="empty"><p>${results.rows.length === 0 ? 'There are no results yet.' : 'No result is like that.'}</p></div>`
-        : html`<${Rows} id=${sweep.id} rows=${rows} columns=${shown} sort=${sort} chosen=${chosen} choose=${choose} goal=${goal} />`}</section>`;
+        : html`<${Rows} id=${sweep.id} rows=${rows} columns=${shown} sort=${sort} chosen=${chosen} choose=${choose} goal=${goal} />
+          ${goal && rows.length > 1 && html`<p class="soft">Bold: the best ${goal.title} of the rows that are shown.</p>`}`}</section>`;
 }
 
 /** @param {{ id: string, rows: Row[], columns: Column[], sort: string, chosen: ReadonlySet<number>, choose: (c: ReadonlySet<number>) => void, goal: Column | undefined }} props */
 function Rows({ id, rows, columns, sort, chosen, choose, goal }) {
   const { box, first, last, before, after } = useWindow(rows.length, rowHeight);
-  const best = useMemo(() => goal && rows.length > 1 ? rows.reduce((a, b) => (numberOf(b, goal) || -Infinity) > (numberOf(a, goal) || -Infinity) ? b : a).index : -1, [rows, goal]);
+  const best = useMemo(() => {
+    const known = goal ? rows.filter(r => !Number.isNaN(numberOf(r, goal))) : [];
+    return goal && known.length > 1 ? known.reduce((a, b) => numberOf(b, goal) > numberOf(a, goal) ? b : a).index : -1;
+  }, [rows, goal]);
   return html`<div class="scroll" ref=${box} tabindex="0" role="region" aria-label="Table of results"><table class="full" aria-rowcount=${rows.length + 1}><thead><tr aria-rowindex="1"><th scope="col"><span class="unseen">Choose</span></th>
       <${Head} name="" title="#" sort=${sort} isText=${true} /><th scope="col" class="text">state</th>${columns.map(c => html`<${Head} key=${c.name} name=${c.name} title=${c.title} sort=${sort} about=${c.metric?.description} isText=${!isNumeric(c)} falls=${c.metric?.better === 'higher'} />`)}</tr></thead>
     <tbody>${before > 0 && html`<tr class="spacer" key="before"><td colspan=${columns.length + 3} style=${{ height: `${before}px` }} /></tr>`}
@@ -77,6 +87,16 @@ function Rows({ id, rows, columns, sort, chosen, choose, goal }) {
         <td class="text"><a href=${to(['sweeps', id, 'executions', row.index])}>${row.index}</a></td><td class="text"><${State} state=${/** @type {ExecutionState} */ (row.state)} /></td>
         ${columns.map(c => html`<td key=${c.name} class=${isNumeric(c) ? '' : 'text way'}>${textOf(row, c)}</td>`)}</tr>`)}
       ${after > 0 && html`<tr class="spacer" key="after"><td colspan=${columns.length + 3} style=${{ height: `${after}px` }} /></tr>`}</tbody></table></div>`;
+}
+
+/**
+ * The long title, with the name where several have the same.
+ * @param {Column} column
+ * @param {Column[]} all
+ */
+function longTitle(column, all) {
+  const of = (/** @type {Column} */ c) => c.kind === 'metric' ? c.metric?.longTitle ?? c.title : c.title;
+  return all.filter(c => of(c) === of(column)).length > 1 ? `${of(column)} (${column.name})` : of(column);
 }
 
 /** @param {Column} column */
@@ -106,17 +126,20 @@ function ColumnChoice({ columns, kept, keep }) {
 function FilterBar({ columns, filters }) {
   const ids = useId();
   const [draft, set] = useState(/** @type {Filter} */ ({ column: '', is: '<', value: '' }));
+  const [wrong, setWrong] = useState('');
   const column = columns.find(c => c.name === draft.column) ?? costsOf(columns).find(c => c.metric?.format === 'bytes') ?? goalOf(columns) ?? columns[0];
   const write = (/** @type {Filter[]} */ next) => setQuery({ filter: next.map(f => `${f.column}${f.is}${f.value}`).join(';') });
   const add = (/** @type {Event} */ e) => {
     e.preventDefault();
     if (!column || draft.value.trim() === '') return;
+    if (draft.is !== '=' && Number.isNaN(numberIn(draft.value))) return setWrong(`"${draft.value}" is no number; expected one such as 40 or 0.5.`);
+    setWrong('');
     write([...filters, { ...draft, column: column.name, value: draft.value.trim() }]);
     set({ ...draft, value: '' });
   };
   return html`<form class="row filters" onSubmit=${add}><label for=${ids + 'c'}>Only where</label><select id=${ids + 'c'} value=${column?.name} onChange=${(/** @type {any} */ e) => set({ ...draft, column: e.target.value })}>${columns.map(c => html`<option key=${c.name} value=${c.name}>${c.title}</option>`)}</select>
     <select aria-label="Comparison" value=${draft.is} onChange=${(/** @type {any} */ e) => set({ ...draft, is: e.target.value })}><option value="<">is at most</option><option value=">">is at least</option><option value="=">is</option></select>
-    <input aria-label="Value" size="10" value=${draft.value} onInput=${(/** @type {any} */ e) => set({ ...draft, value: e.target.value })} /><button>Filter</button>
+    <input aria-label="Value" size="10" value=${draft.value} aria-invalid=${wrong ? 'true' : undefined} onInput=${(/** @type {any} */ e) => set({ ...draft, value: e.target.value })} /><button>Filter</button>${wrong && html`<span class="failed" role="alert">${wrong}</span>`}
     ${filters.map((f, i) => html`<button key=${i} type="button" class="small" aria-label=${`Remove the filter ${f.column} ${f.is} ${f.value}`} onClick=${() => write(filters.filter((_, k) => k !== i))}>${columns.find(c => c.name === f.column)?.title ?? f.column} ${f.is === '<' ? '≤' : f.is === '>' ? '≥' : '='} ${f.value} ✕</button>`)}</form>`;
 }
 
@@ -131,6 +154,9 @@ function readFilters(text) {
   });
 }
 
+/** The number of a filter, which may have the unit or the commas of the table. @param {string} text */
+const numberIn = text => Number(text.replaceAll(',', '').replace(/\s*(%|KiB)$/i, ''));
+
 /**
  * @param {Row} row
  * @param {Column | undefined} column
@@ -142,7 +168,7 @@ function passes(row, column, filter) {
   // As it is shown: 40 is 40 KiB or 40%.
   const factor = column.metric?.format === 'percent' ? 100 : column.metric?.format === 'bytes' ? 1 / 1024 : 1;
   const value = numberOf(row, column) * factor;
-  const bound = Number(filter.value.replaceAll(',', ''));
+  const bound = numberIn(filter.value);
   return filter.is === '<' ? value <= bound : value >= bound;
 }
 

@@ -3,7 +3,7 @@
 import { html } from '../vendor/preact.js';
 import { usePolled } from '../live.js';
 import { to } from '../route.js';
-import { Copy, FaultNote, Loading } from '../ui.js';
+import { Copy, Pending } from '../ui.js';
 
 /** @import { SweepStatus } from '../types' */
 
@@ -11,7 +11,7 @@ import { Copy, FaultNote, Loading } from '../ui.js';
 export function Source({ sweep }) {
   const { data, fault } = usePolled(`/sweeps/${sweep.id}/spec`, 0);
   const source = /** @type {{ yaml: string } | undefined} */ (data);
-  if (!source) return fault ? html`<${FaultNote} fault=${fault} />` : html`<${Loading} />`;
-  return html`<h2>Sweep file</h2><div class="row"><a class="button main" href=${to(['new'], { from: sweep.id })}>Repeat with changes</a><${Copy} text=${source.yaml} label="Copy the file" /></div>
+  if (!source) return html`<${Pending} fault=${fault} />`;
+  return html`<h2>Sweep file</h2><div class="row"><a class="button main" href=${to(['new'], { from: sweep.id })}>Repeat with changes</a><a class="button" download=${`${sweep.name.replaceAll(/[^\w.-]/g, '_')}.yaml`} href=${`data:application/yaml;charset=utf-8,${encodeURIComponent(source.yaml)}`}>Download the file</a><${Copy} text=${source.yaml} label="Copy the file" /></div>
     <pre tabindex="0">${source.yaml}</pre><p class="soft">The same sweep in a terminal: save it as <code>sweep.yaml</code>, then <code>lathe run sweep.yaml</code>.</p>`;
 }

@@ -8,7 +8,7 @@ import { clock, digest, figure, head, parameter } from '../format.js';
 
 /**
  * A result. Its figures stand in the order of the columns.
- * @typedef {{ index: number, state: string, values: unknown[], name: string }} Row
+ * @typedef {{ index: number, state: string, values: unknown[], name: string, isMeasured: boolean }} Row isMeasured: its size is known
  */
 
 /**
@@ -112,10 +112,11 @@ function made(all, rows) {
   const naming = columns.filter(c => !isFigure(c) && c.isUsual);
   const index = place.get('index') ?? 0;
   const state = place.get('state') ?? 1;
+  const sizes = columns.filter(c => c.kind === 'metric' && c.metric?.format === 'bytes');
   return {
     columns: [...columns.filter(c => !isFigure(c)), ...columns.filter(c => c.metric).sort((a, b) => (a.metric?.rank ?? 999) - (b.metric?.rank ?? 999)), ...columns.filter(c => isFigure(c) && !c.metric)],
     rows: rows.map(values => ({
-      index: Number(values[index]), state: String(values[state]), values,
+      index: Number(values[index]), state: String(values[state]), values, isMeasured: sizes.some(c => values[c.at] != null),
       name: naming.filter(c => values[c.at] != null).map(c => `${c.title} ${parameter(values[c.at])}`).join(', ') || 'dense',
     })),
   };
@@ -139,6 +140,8 @@ export const textOf = (row, column) => {
   const value = row.values[column.at];
   if (column.name === 'seconds') return typeof value === 'number' ? clock(value) : '–';
   if (column.name === 'checkpoint') return typeof value === 'string' ? digest(value) : '–';
+  // A stage that measures sizes leaves the bits of a network of floats out.
+  if (column.metric?.format === 'bits' && value == null) return row.isMeasured ? 'float' : '–';
   if (column.metric) return figure(typeof value === 'number' ? value : null, column.metric.format);
   return value == null ? '–' : parameter(value);
 };

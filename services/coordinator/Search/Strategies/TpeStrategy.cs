@@ -57,8 +57,8 @@ internal static class TpeStrategy
             var members = front.Select(f => f.Trial).ToList();
             var room = count - good.Count;
             if (room <= 0) break;
-            if (members.Count <= room || !scaled.ContainsKey(members[0])) good.AddRange(members.Take(room));
-            else good.AddRange(Hypervolume.Subset([.. members.Select(m => scaled[m])], scaled[members[0]].Select(_ => Reference).ToList(), room).Select(i => members[i]));
+            if (members.Count <= room || !scaled.TryGetValue(members[0], out var figure)) good.AddRange(members.Take(room));
+            else good.AddRange(Hypervolume.Subset([.. members.Select(m => scaled[m])], figure.Select(_ => Reference).ToList(), room).Select(i => members[i]));
         }
 
         if (!scaled.TryGetValue(good[0], out var first) || first.Length < 2) return good.ConvertAll(g => (g, 1.0));
