@@ -10,10 +10,10 @@ public static class Eventually
     /// <param name="what">What is waited for, for the message.</param>
     /// <param name="seconds">Patience.</param>
     /// <exception cref="TimeoutException">It did not become true in time.</exception>
-    public static Task True(Func<bool> condition, string what, double seconds = 30) => TrueAsync(() => Task.FromResult(condition()), what, seconds);
+    public static Task True(Func<bool> condition, string what, double seconds = 90) => TrueAsync(() => Task.FromResult(condition()), what, seconds);
 
     /// <inheritdoc cref="True"/>
-    public static async Task TrueAsync(Func<Task<bool>> condition, string what, double seconds = 30)
+    public static async Task TrueAsync(Func<Task<bool>> condition, string what, double seconds = 90)
     {
         var waited = Stopwatch.StartNew();
         while (!await condition())

@@ -8,7 +8,7 @@ public sealed class Browser : IAsyncLifetime
 {
     private const string Chromium = "/usr/bin/chromium";
 
-    private const int Patience = 30_000;
+    private const int Patience = 60_000;
 
     private IPlaywright? _playwright;
     private IBrowser? _browser;

@@ -28,7 +28,7 @@ public sealed class ProgramTests : IDisposable
         { ["run", "good.yaml", "--sett", "seed=2"], "lathe: --sett: no such option (did you mean '--set'?)" },
         { ["run", "good.yaml", "--json", ""], "lathe: --json needs the name of a file" },
         { ["run", "good.yaml", "--json", "/dev/full"], "lathe: --json /dev/full: is a device, a pipe or a socket, expected a file" },
-        { [], "lathe: a command is missing; expected one of run, plan, submit, status, results, logs, pause, resume, cancel, retry, priority, pin, unpin, delete, models, inspect, evaluate, export, report, ui, coordinator, worker, keys, gc, dead-letters, doctor\nlathe: see lathe --help\n" },
+        { [], "lathe: a command is missing; expected one of run, plan, submit, status, results, logs, pause, resume, cancel, retry, priority, pin, unpin, delete, models, inspect, evaluate, export, report, ui, coordinator, worker, keys, gc, dead-letters, conformance, doctor\nlathe: see lathe --help\n" },
         { ["run"], "lathe: SWEEP is missing; expected: Sweep file (YAML)." },
         { ["run", "@good.yaml"], "lathe: @good.yaml: no such file" },
         { ["worker"], "lathe: STAGE is missing; expected: " },

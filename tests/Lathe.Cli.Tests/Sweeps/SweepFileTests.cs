@@ -128,12 +128,12 @@ public sealed class SweepFileTests
 
     public static TheoryData<string, string> BadFiles => new()
     {
-        { "", "sweep.yaml:1:1: is empty; expected a sweep with the keys name, model, dataset, seed, threads, device, stages, priority, share, weight, limits" },
-        { "# only a comment\n", "sweep.yaml:1:1: is empty; expected a sweep with the keys name, model, dataset, seed, threads, device, stages, priority, share, weight, limits" },
-        { "- train\n", "sweep.yaml:1:1: is a list, expected a sweep with the keys name, model, dataset, seed, threads, device, stages, priority, share, weight, limits" },
-        { "hello", "sweep.yaml:1:1: is hello, expected a sweep with the keys name, model, dataset, seed, threads, device, stages, priority, share, weight, limits" },
-        { With("  modle: lenet5"), "sweep.yaml:5:3: modle: unknown key; expected one of name, model, dataset, seed, threads, device, stages, priority, share, weight, limits (did you mean 'model'?)" },
-        { With("  zebra: 1"), "sweep.yaml:5:3: zebra: unknown key; expected one of name, model, dataset, seed, threads, device, stages, priority, share, weight, limits" },
+        { "", "sweep.yaml:1:1: is empty; expected a sweep with the keys name, model, dataset, seed, threads, device, stages, priority, share, weight, limits, zip, search" },
+        { "# only a comment\n", "sweep.yaml:1:1: is empty; expected a sweep with the keys name, model, dataset, seed, threads, device, stages, priority, share, weight, limits, zip, search" },
+        { "- train\n", "sweep.yaml:1:1: is a list, expected a sweep with the keys name, model, dataset, seed, threads, device, stages, priority, share, weight, limits, zip, search" },
+        { "hello", "sweep.yaml:1:1: is hello, expected a sweep with the keys name, model, dataset, seed, threads, device, stages, priority, share, weight, limits, zip, search" },
+        { With("  modle: lenet5"), "sweep.yaml:5:3: modle: unknown key; expected one of name, model, dataset, seed, threads, device, stages, priority, share, weight, limits, zip, search (did you mean 'model'?)" },
+        { With("  zebra: 1"), "sweep.yaml:5:3: zebra: unknown key; expected one of name, model, dataset, seed, threads, device, stages, priority, share, weight, limits, zip, search" },
         { "model: a\ndataset: b\nstages:\n  - prune: { parameters: 1,000,000 }", "sweep.yaml:4:28: 000: a number is written without commas (1000000, 1e6)" },
         { With("  seed: 2"), "sweep.yaml:5:3: seed: stands twice; the first is in line 3. Keep one of them" },
         { "model: a\ndataset: b\nseed: 1\nstages:\n  - train: { epochs: 1,\n      epochs: 2 }",
@@ -163,7 +163,7 @@ public sealed class SweepFileTests
         { Limited("limits: { parallel: 0 }"), "sweep.yaml:4:11: limits.parallel: is 0, expected 1 or more" },
         { Limited("limits: { parallel: two }"), "sweep.yaml:4:11: limits.parallel: is two, expected a whole number from 1 on" },
         { Limited("limits:\n  failures: 3\n  executionSeconds: 30m"), "sweep.yaml:6:3: limits.executionSeconds: is 30m, expected a number of seconds above 0" },
-        { Limited("limits:\n  sweepSeconds: -1"), "sweep.yaml:5:3: limits.sweepSeconds: expected a number above 0" },
+        { Limited("limits:\n  sweepSeconds: -1"), "sweep.yaml:5:3: limits.sweepSeconds: is -1, expected a number of seconds from 1 to 3155760000" },
         { Limited("limits: { failures: 1.5 }"), "sweep.yaml:4:11: limits.failures: is 1.5, expected a whole number from 1 on" },
         { Limited("limits: { failure: 1 }"), "sweep.yaml:4:11: limits.failure: unknown key; expected one of parallel, parallelOf, executionSeconds, sweepSeconds, failures, keepDays, budgetBytes (did you mean 'failures'?)" },
         { Limited("limits: { parallelOf: 2 }"), "sweep.yaml:4:11: limits.parallelOf: is 2, expected a number for each stage: { train: 2 }" },
@@ -172,7 +172,7 @@ public sealed class SweepFileTests
         { Limited("limits: 4"), "sweep.yaml:4:1: limits: is 4, expected limits: { parallel: 4 }, with the keys parallel, parallelOf, executionSeconds, sweepSeconds, failures, keepDays, budgetBytes" },
         { Limited("priority: 9"), "sweep.yaml:4:1: priority: is 9, expected a whole number from 1 to 5" },
         { Limited("priority: high"), "sweep.yaml:4:1: priority: is high, expected a whole number from 1 to 5" },
-        { Limited("weight: 0"), "sweep.yaml:4:1: weight: is 0, expected a number above 0" },
+        { Limited("weight: 0"), "sweep.yaml:4:1: weight: is 0, expected a number above 0, from 0.000001 to 1000000" },
         { Limited("share: [a]"), "sweep.yaml:4:1: share: is a list, expected a name" },
         { "name: [a]\nmodel: a\ndataset: b\nseed: 1\nstages: [train]", "sweep.yaml:1:1: name: is a list, expected a name" },
     };
