@@ -41,7 +41,7 @@ public sealed class PostgreSqlServer : IAsyncLifetime
         _server = PrivateServer.Start(
             AsOtherUser(
                 "postgres",
-                ["-D", Path.Combine(_folder, "cluster"), "-p", $"{Port}", "-k", _folder, "-h", "127.0.0.1", "-c", $"fsync={(IsDurable ? "on" : "off")}", .. Authority is null ? [] : Tls(Authority)]),
+                ["-D", Path.Combine(_folder, "cluster"), "-p", $"{Port}", "-k", _folder, "-h", "127.0.0.1", "-c", $"fsync={(IsDurable ? "on" : "off")}", "-c", "max_connections=400", .. Authority is null ? [] : Tls(Authority)]),
             Environment(),
             "INT");
         await _server.Ready("PostgreSQL", async () => await TryRunAsync("pg_isready", "-q", "-h", "127.0.0.1", "-p", $"{Port}") == 0);
