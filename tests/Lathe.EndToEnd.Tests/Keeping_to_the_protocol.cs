@@ -17,11 +17,11 @@ public sealed class Keeping_to_the_protocol(RabbitMqBroker broker) : IClassFixtu
     {
         using var scene = new ProtocolScene(broker);
         var reports = await Task.WhenAll(
-            AskAsync(scene, "train", """{ "epochs": 1 }""", """{ "epochs": 8 }"""),
-            AskAsync(scene, "prune", """{ "multiplications": 0.5, "epochs": 1 }""", """{ "epochs": 6 }"""),
-            AskAsync(scene, "quantize", """{ "epochs": 1 }""", """{ "epochs": 6 }"""),
+            AskAsync(scene, "train", """{ "epochs": 1 }""", """{ "epochs": 16 }"""),
+            AskAsync(scene, "prune", """{ "multiplications": 0.5, "epochs": 1 }""", """{ "epochs": 12 }"""),
+            AskAsync(scene, "quantize", """{ "epochs": 1 }""", """{ "epochs": 24 }"""),
             AskAsync(scene, "evaluate", "{}", """{ "batchSize": 1 }"""),
-            AskAsync(scene, "distill", """{ "epochs": 1 }""", """{ "epochs": 6 }"""),
+            AskAsync(scene, "distill", """{ "epochs": 1 }""", """{ "epochs": 12 }"""),
             AskAsync(scene, "lowrank", """{ "parameters": 0.97 }""", "{}"));
         var lines = reports.SelectMany(r => r).ToList();
         foreach (var line in lines) TestContext.Current.TestOutputHelper?.WriteLine(line);
