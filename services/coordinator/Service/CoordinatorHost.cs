@@ -168,7 +168,7 @@ public static class CoordinatorHost
 
     /// <summary>Says at the start what would otherwise fail every submission.</summary>
     /// <exception cref="LatheException">The home cannot be written.</exception>
-    private static void CheckHome(string home)
+    internal static void CheckHome(string home)
     {
         try
         {

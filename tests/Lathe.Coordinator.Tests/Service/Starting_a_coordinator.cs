@@ -1,3 +1,4 @@
+using Lathe.Contracts;
 using Lathe.Hosting;
 
 namespace Lathe.Coordinator.Tests;
@@ -12,6 +13,8 @@ public sealed class Starting_a_coordinator
         try
         {
             // Not even root makes a folder below a file.
+            // The database of such a home is refused as well; this is said of the home whatever the database.
+            Assert.StartsWith($"the home {Path.Combine(file, "home")} cannot be written", Assert.Throws<LatheException>(() => CoordinatorHost.CheckHome(Path.Combine(file, "home"))).Message);
             Assert.Equal(StageHost.UserError, await CoordinatorHost.RunAsync(HostingSettings.In(Path.Combine(file, "home"))));
         }
         finally
