@@ -23,6 +23,9 @@ try
         case ["rivals", var tasks, var fewer, var scripts]:
             await RivalsCommand.RunAsync(int.Parse(tasks), int.Parse(fewer), scripts);
             return 0;
+        case ["search", .. var files]:
+            SearchCommand.Run(files);
+            return 0;
         case ["latency"]:
             await LatencyCommand.RunAsync(pairs: 200);
             return 0;
@@ -57,6 +60,7 @@ try
                 load [EXECUTIONS ...]                           a coordinator with stages that take no time
                 fairness                                        a small sweep alone and behind a large one
                 latency                                         from a parent's result to its child's arrival, with nothing else to do
+                search OPTUNA SEEDS TABLE ...                   strategies of searches beside those of Optuna (../search/search.sh); starts no server
                 rivals TASKS FEWER SCRIPTS                      the same fan-out through Celery, Snakemake and Optuna (rivals.sh)
                 chaos [--minutes M] [--executions N] [--seed S] two coordinators and three workers, killed one after the other
                 soak [--minutes M] [--executions N] [--seed S]  sweeps of N executions one after the other, with faults; memory of each process over time

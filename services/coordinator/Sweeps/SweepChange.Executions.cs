@@ -30,6 +30,8 @@ internal sealed partial class SweepChange
         }
 
         await KeepEpochsAsync(epochs, stop);
+        // What a trial is compared by is there.
+        foreach (var sweep in epochs.Keys.Select(k => executions[k.Item1].SweepId).Distinct()) MaySearch |= (await FactsAsync(sweep, [], stop)).StopsEarly;
         var lost = executions.Values.Where(e => _inputLost.Contains(e.Id)).ToList();
         await SettleAsync([.. executions.Values.Where(e => e.State != before[e.Id].State && !_inputLost.Contains(e.Id)).Select(e => (e, before[e.Id].State))], stop);
         foreach (var execution in lost) await RemakeInputAsync(execution, before[execution.Id].State, stop);
