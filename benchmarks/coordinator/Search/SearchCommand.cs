@@ -7,7 +7,7 @@ namespace Lathe.Benchmarks.Coordinator;
 /// <summary>Strategies of searches beside those of Optuna on the same problems: the volume that the trials dominate (benchmarks/search/search.sh).</summary>
 internal static class SearchCommand
 {
-    private static readonly int[] After = [50, 100, 200];
+    private static readonly int[] After = [20, 50, 100, 200];
     private static readonly string[] Strategies = ["random", "nsga2", "tpe"];
 
     /// <param name="args">File of Optuna's runs, number of seeds, files of tables.</param>

@@ -86,7 +86,7 @@ public sealed class Searches_that_stop_early
 
         var trials = await TrialsAsync(bench, id);
         Assert.Equal(SweepState.Succeeded, (await bench.StatusAsync(id)).State);
-        Assert.InRange(trials.Count(t => t.State == TrialState.Stopped), 4, 14);
+        Assert.InRange(trials.Count(t => t.State == TrialState.Stopped), 1, 14);
         Assert.All(trials.Where(t => t.State == TrialState.Stopped), t => Assert.InRange(JsonSerializer.Deserialize<double[]>(t.Course!)!.Length, 2, Epochs - 1));
     }
 

@@ -138,8 +138,8 @@ public sealed class Writing_a_search
     [InlineData("dataset: fashion-mnist", "dataset: [fashion-mnist, mnist]", 2, 26, "one data set")]
     [InlineData("search:", "earlyStopping: { strategy: asha, gracee: 1 }\nsearch:", 9, 34, "did you mean 'grace'")]
     [InlineData("search:", "earlyStopping: { strategy: asha }\nsearch:", 9, 1, "one seed")]
-    [InlineData("search:", "earlyStopping: { strategy: best }\nsearch:", 9, 28, "expected asha or median")]
-    [InlineData("search:", "earlyStopping: { strategy: asha, metric: top1 }\nsearch:", 9, 42, "expected loss or accuracy")]
+    [InlineData("search:", "earlyStopping: { strategy: best }\nsearch:", 9, 18, "expected asha or median")]
+    [InlineData("search:", "earlyStopping: { strategy: asha, metric: top1 }\nsearch:", 9, 34, "expected loss or accuracy")]
     [InlineData("  trials: 40", "  trial: 40", 11, 3, "did you mean 'trials'")]
     [InlineData("  - evaluate\nsearch:", "  - evaluate\nzip: [[prune.epochs, quantize.bits]]\nsearch:", 9, 8, "no list of values")]
     public void A_mistake_is_told_by_line_and_column(string from, string to, int line, int column, string words)
