@@ -8,6 +8,8 @@ namespace Lathe.Coordinator.Tests;
 /// <summary>A client of the Model Context Protocol uses the coordinator.</summary>
 public sealed class Talking_to_a_model
 {
+    private const string Latest = "2026-07-28";
+
     private const string Yaml = """
         name: asked
         model: tiny
@@ -36,7 +38,7 @@ public sealed class Talking_to_a_model
         var status = JsonSerializer.Deserialize<SweepStatus>(await TextAsync(client, "watch_sweep", ("sweep", id!), ("seconds", 60)), LatheJson.Options)!;
 
         Assert.Equal((SweepState.Succeeded, 4), (status.State, status.Priority));
-        Assert.NotEqual(0, (await JsonAsync(client, "best_results", ("sweep", "asked"))).GetProperty("leaves").GetArrayLength());
+        Assert.NotEqual(0, (await JsonAsync(client, "best_results", ("sweep", "asked"))).GetProperty("results").GetProperty("leaves").GetArrayLength());
         Assert.Equal("asked", (await JsonAsync(client, "list_sweeps", ("search", "ASK")))[0].GetProperty("name").GetString());
     }
 
@@ -59,12 +61,14 @@ public sealed class Talking_to_a_model
         Assert.Equal("succeeded", (await JsonAsync(client, "watch_sweep", ("sweep", "sad"), ("seconds", 60))).GetProperty("state").GetString());
     }
 
-    [Fact]
-    public async Task What_throws_something_away_is_done_once_its_own_words_are_repeated()
+    [Theory]
+    [InlineData("2025-11-25")]
+    [InlineData(Latest)]
+    public async Task What_throws_something_away_is_done_once_its_own_words_are_repeated(string version)
     {
         await using var bench = await HttpBench.StartAsync();
-        await using var client = await ConnectAsync(bench);
-        var id = await bench.SubmitAsync(HttpBench.Held("kept", name: "dear"));
+        await using var client = await ConnectAsync(bench, new McpClientOptions { ProtocolVersion = version });
+        var id = await bench.SubmitAsync(HttpBench.Held($"kept-{version}", name: "dear"));
         await bench.RunsAsync(id);
         var words = $"cancel {id.ToString()[..8]}";
 
@@ -88,6 +92,7 @@ public sealed class Talking_to_a_model
         var questions = new List<string>();
         await using var client = await ConnectAsync(bench, new McpClientOptions
         {
+            ProtocolVersion = Latest,
             Handlers = new McpClientHandlers
             {
                 ElicitationHandler = (question, _) =>
@@ -147,7 +152,8 @@ public sealed class Talking_to_a_model
 
     private static Task<McpClient> ConnectAsync(HttpBench bench, McpClientOptions? options = null) => McpClient.CreateAsync(
         new HttpClientTransport(new HttpClientTransportOptions { Endpoint = new Uri(bench.Client.BaseAddress!, "/mcp"), TransportMode = HttpTransportMode.StreamableHttp }, bench.Client),
-        options, cancellationToken: TestContext.Current.CancellationToken);
+        // On a busy machine a client that may choose takes the older one.
+        options ?? new McpClientOptions { ProtocolVersion = Latest }, cancellationToken: TestContext.Current.CancellationToken);
 
     private static Dictionary<string, object?> Arguments(IEnumerable<(string Name, object? Value)> arguments) => arguments.ToDictionary(a => a.Name, a => a.Value);
 
