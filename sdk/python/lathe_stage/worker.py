@@ -27,7 +27,7 @@ from lathe_stage.checkpoint import CheckpointError
 from lathe_stage.manifest import Stage
 from lathe_stage.run import Cancelled, Outcome, StageCheck, StageError, StageRun
 from lathe_stage.spans import Spans
-from lathe_stage.store import CheckpointRef, InputLost, Store, blobs_of
+from lathe_stage.store import CheckpointRef, InputLost, Store, StoreAway, blobs_of
 
 Json = Any
 
@@ -416,6 +416,8 @@ def _failure(error: Exception, stage: str) -> tuple[str | None, str]:
         return error.kind, str(error)
     if isinstance(error, InputLost):
         return "inputLost", str(error)
+    if isinstance(error, StoreAway):
+        return "transient", str(error)
     if isinstance(error, CheckpointError):
         return "permanent", str(error)
     if isinstance(error, (OSError, MemoryError)):
