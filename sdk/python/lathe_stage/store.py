@@ -84,7 +84,7 @@ class StoreAway(Exception):
 
 
 class BucketBlobs:
-    """Objects of an S3 bucket. Credentials and region come from the environment, as for every S3 client; `LATHE_S3_ENDPOINT` names another server."""
+    """Objects of an S3 bucket. Credentials and region come from the environment, as for every S3 client; `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL` names another server."""
 
     def __init__(self, bucket: str, prefix: str) -> None:
         import boto3
@@ -94,9 +94,10 @@ class BucketBlobs:
         self._bucket = bucket
         self._prefix = f"{prefix}/" if prefix else ""
         self._faults = (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError)
-        self._client = boto3.client(
-            "s3", endpoint_url=os.environ.get("LATHE_S3_ENDPOINT") or os.environ.get("AWS_ENDPOINT_URL"),
-            config=botocore.config.Config(connect_timeout=10, read_timeout=60, retries={"mode": "standard", "max_attempts": 8}))
+        # boto3 knows these names from 1.28 on. Another server seldom has a host name for each bucket.
+        endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or None
+        self._client = boto3.client("s3", endpoint_url=endpoint, region_name=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1", config=botocore.config.Config(
+            connect_timeout=10, read_timeout=60, retries={"mode": "standard", "max_attempts": 8}, s3={"addressing_style": "path"} if endpoint else {}))
 
     def read(self, name: str) -> bytes | None:
         try:

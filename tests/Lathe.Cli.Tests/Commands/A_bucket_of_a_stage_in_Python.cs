@@ -34,7 +34,7 @@ public sealed class A_bucket_of_a_stage_in_Python(S3Server s3) : IClassFixture<S
             except InputLost as error:
                 assert words in str(error), error
         time.sleep = lambda seconds: None  # between tries
-        os.environ["LATHE_S3_ENDPOINT"] = "http://127.0.0.1:1"
+        os.environ["AWS_ENDPOINT_URL_S3"] = "http://127.0.0.1:1"
         away = blobs_of(os.environ["LATHE_STORE"])
         try:
             away.write("x", b"1")
