@@ -26,6 +26,9 @@ try
         case ["latency"]:
             await LatencyCommand.RunAsync(pairs: 200);
             return 0;
+        case ["cli", .. var options]:
+            await CommandLineCommand.RunAsync((int)Option(options, "--executions", 10_000));
+            return 0;
         case ["coordinator", var broker, var home, var http]:
             return await ServeAsync(broker, home, http, new CoordinatorOptions());
         case ["coordinator", var broker, var home, var http, "impatient"]:
@@ -57,6 +60,7 @@ try
                 load [EXECUTIONS ...]                           a coordinator with stages that take no time
                 fairness                                        a small sweep alone and behind a large one
                 latency                                         from a parent's result to its child's arrival, with nothing else to do
+                cli [--executions N]                            lathe status and lathe results at a sweep of N executions (10000); build lathe first
                 rivals TASKS FEWER SCRIPTS                      the same fan-out through Celery, Snakemake and Optuna (rivals.sh)
                 chaos [--minutes M] [--executions N] [--seed S] two coordinators and three workers, killed one after the other
                 soak [--minutes M] [--executions N] [--seed S]  sweeps of N executions one after the other, with faults; memory of each process over time

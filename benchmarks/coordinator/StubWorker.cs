@@ -65,6 +65,8 @@ internal static class StubWorker
             await SendAsync(channel, new StageAnnounced(manifest, "stub"));
         }
 
+        await AnswerAsync(await connection.CreateChannelAsync());
+
         Console.WriteLine("ready");
         while (await Console.In.ReadLineAsync() is not null)
         {
@@ -78,6 +80,22 @@ internal static class StubWorker
         }
     }
 
+    /// <summary>Announces the stages to every coordinator that asks, as a worker does: one that starts later has not heard of them.</summary>
+    private static async Task AnswerAsync(IChannel channel)
+    {
+        var exchange = $"{typeof(AnnounceStages).Namespace}:{nameof(AnnounceStages)}";
+        await channel.ExchangeDeclareAsync(exchange, ExchangeType.Fanout, durable: true);
+        var queue = (await channel.QueueDeclareAsync("", durable: false, exclusive: true, autoDelete: true)).QueueName;
+        await channel.QueueBindAsync(queue, exchange, "");
+        var consumer = new AsyncEventingBasicConsumer(channel);
+        consumer.ReceivedAsync += async (_, delivery) =>
+        {
+            var replyTo = JsonNode.Parse(delivery.Body.Span)!["data"]!["replyTo"]!.GetValue<string>();
+            foreach (var manifest in new[] { First, Second }) await SendAsync(channel, new StageAnnounced(manifest, "stub"), replyTo);
+        };
+        await channel.BasicConsumeAsync(queue, autoAck: true, consumer);
+    }
+
     /// <summary>A coordinator looks whether a result is there, and how long it is.</summary>
     private static void Keep(string store, CheckpointRef output)
     {
@@ -86,8 +104,8 @@ internal static class StubWorker
     }
 
     /// <summary>Reports to the coordinator.</summary>
-    internal static ValueTask SendAsync<T>(IChannel channel, T message) =>
-        channel.BasicPublishAsync(Queues.Coordinator, "", false, new BasicProperties { ContentType = CloudEvent.MediaType, Persistent = true }, Event(message));
+    internal static ValueTask SendAsync<T>(IChannel channel, T message, string replyTo = Queues.Coordinator) =>
+        channel.BasicPublishAsync(replyTo, "", false, new BasicProperties { ContentType = CloudEvent.MediaType, Persistent = true }, Event(message));
 
     private static byte[] Event<T>(T message) => JsonSerializer.SerializeToUtf8Bytes(
         new CloudEvent(

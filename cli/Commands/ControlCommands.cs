@@ -122,6 +122,8 @@ internal static class ControlCommands
             var reader = StatusCommand.Reader(call);
             using var _ = reader as IDisposable;
             var found = await reader.StatusAsync(call.GetValue(sweep)!, stop);
+            // Before the question: whoever has answered it should not hear that it was in vain.
+            if (SweepOrders.KeepsFromDeleting(found.Name, found.State, found.Pinned) is { } reason) throw new LatheException(reason);
             if (!call.GetValue(yes) && !IsSure($"delete sweep {found.Name} ({found.Id}) with {Executions(found.Size)}?")) return LatheCommand.BadInput;
             return await OrderAsync(call, async control =>
             {
@@ -240,10 +242,9 @@ internal static class ControlCommands
     {
         if (texts.Length == 0) return null;
         var mends = new Dictionary<string, JsonObject>();
-        foreach (var set in SetOption.ParseAll(texts))
+        foreach (var set in SetOption.ParseParameters(texts))
         {
-            if (set.Stage is null) throw new LatheException($"--set {set.Text}: a retry changes parameters of stages, STAGE.PARAMETER=VALUE; for another {set.Name} run another sweep");
-            if (!mends.TryGetValue(set.Stage, out var parameters)) mends.Add(set.Stage, parameters = []);
+            if (!mends.TryGetValue(set.Stage!, out var parameters)) mends.Add(set.Stage!, parameters = []);
             parameters[set.Name] = set.Value.ToJson();
         }
 

@@ -102,6 +102,6 @@ internal static partial class LatheCommand
         foreach (var line in message.Split('\n')) Console.Error.WriteLine(HasPlace().IsMatch(line) ? line : $"lathe: {line}");
     }
 
-    [GeneratedRegex(@"^(\S+:\d+:\d+: |--set )")]
+    [GeneratedRegex(@"^\S+:\d+:\d+: ")]
     private static partial Regex HasPlace();
 }

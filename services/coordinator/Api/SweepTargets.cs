@@ -19,7 +19,7 @@ internal sealed class SweepTargets(CoordinatorStore store, SweepQueries queries)
         {
             // Where the database lies is nothing for those who ask.
             return await queries.FindIdAsync(reference, stop)
-                ?? throw ApiFault.NotFound($"no sweep '{reference}'; expected an id, the start of one, or a name (GET /sweeps lists them)");
+                ?? throw ApiFault.NotFound($"no sweep '{reference}'; expected an id, the start of one, or a name (lathe status and GET /sweeps list them)");
         }
         catch (LatheException e) when (e.Kind == FailureKind.Permanent)
         {

@@ -23,6 +23,8 @@ internal sealed partial class SweepChange(CoordinatorDatabase database, SweepFac
     // Any number that other programs on the same server are unlikely to lock.
     private const string EventsLock = "SELECT pg_advisory_xact_lock(83981448537445)";
 
+    private const string RecordingLock = "SELECT pg_advisory_xact_lock(83981448537446)";
+
     private readonly Counts _counts = new();
     private readonly Dictionary<Guid, SweepRow> _sweeps = [];
     private readonly Dictionary<(string Key, Guid Scope), ExecutionRow> _active = [];
@@ -79,6 +81,12 @@ internal sealed partial class SweepChange(CoordinatorDatabase database, SweepFac
             Tell(sweep, "executions", new { executions = nodes.Select(n => new { index = n.Key, state = n.Value }) });
         database.Events.AddRange(_events);
         await database.SaveChangesAsync(stop);
+    }
+
+    /// <summary>Keeps other coordinators from recording new executions until the commit, where they would record the same. Call it first.</summary>
+    public async Task RecordAloneAsync(CancellationToken stop)
+    {
+        if (database is PostgreSqlDatabase) await database.Database.ExecuteSqlRawAsync(RecordingLock, stop);
     }
 
     /// <summary>Has <see cref="SaveAsync"/> look whether the sweep is over, whether or not a node of it moved.</summary>

@@ -49,9 +49,7 @@ internal sealed class SweepControl(SweepChanges changes, CoordinatorOptions opti
                 forgotten.Clear();
                 var sweep = await FindAsync(change, new ControlTarget(id), stop);
                 name = sweep.Name;
-                if (sweep.State is SweepState.Running or SweepState.Preparing or SweepState.Paused)
-                    throw new LatheException($"sweep {sweep.Name} {Word(sweep.State)}; cancel it first");
-                if (sweep.Pinned) throw new LatheException($"sweep {sweep.Name} is pinned; take the pin away first");
+                if (SweepOrders.KeepsFromDeleting(sweep.Name, sweep.State, sweep.Pinned) is { } reason) throw new LatheException(reason);
                 var database = change.Database;
                 // Executions that another sweep's nodes use stay, on whichever account.
                 var unused = await database.Executions
@@ -279,7 +277,4 @@ internal sealed class SweepControl(SweepChanges changes, CoordinatorOptions opti
             throw new LatheException($"the sweep has no execution {index}");
         return await change.SweepAsync(target.Sweep, stop);
     }
-
-    private static string Word(SweepState state) =>
-        (state is SweepState.Failed or SweepState.Succeeded ? "has " : "is ") + state.ToString().ToLowerInvariant();
 }
