@@ -30,7 +30,7 @@ internal static class LoadCommand
         using var coordinator = await Part.StartAsync(["coordinator", broker.Address, home, http], new() { ["LATHE_DATABASE"] = database });
         using var worker = await Part.StartAsync(["worker", broker.Address, $"{Prefetch}"], new() { [HostingSettings.HomeVariable] = home });
         using var client = new HttpClient { BaseAddress = new Uri(http + "/"), Timeout = TimeSpan.FromMinutes(10) };
-        Console.WriteLine("executions  answered s  finished/s  median ms  p99 ms  coordinator CPU ms/exec.  memory MiB  kept MiB  KiB/exec.  status ms  list ms  results ms");
+        Console.WriteLine("executions  answered s  finished/s  median ms  p99 ms  to sending: median ms  p99 ms  coordinator CPU ms/exec.  memory MiB  kept MiB  KiB/exec.  status ms  list ms  results ms");
         foreach (var size in sizes.Count > 0 ? sizes : [1000, 10_000, 100_000]) await MeasureAsync(size, client, coordinator, worker, database);
         Directory.Delete(home, recursive: true);
     }
@@ -67,7 +67,7 @@ internal static class LoadCommand
         var (status, list, results) = (await TimeAsync(client, $"sweeps/{id}"), await TimeAsync(client, "sweeps?limit=20"), await TimeAsync(client, $"sweeps/{id}/results?limit=100"));
         Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"{size,10}  {answered,10:0.00}  {figures.Finished / figures.Seconds,10:0}  {figures.Median,9:0.0}  {figures.P99,6:0.0}  {cpu,24:0.000}  {memory,10:0}  {kept,8:0}  {bytes,9:0.00}  {status,9:0}  {list,7:0}  {results,10:0}")
+            $"{size,10}  {answered,10:0.00}  {figures.Finished / figures.Seconds,10:0}  {figures.Median,9:0.0}  {figures.P99,6:0.0}  {figures.SentMedian,21:0.0}  {figures.SentP99,6:0.0}  {cpu,24:0.000}  {memory,10:0}  {kept,8:0}  {bytes,9:0.00}  {status,9:0}  {list,7:0}  {results,10:0}")
             + (figures.Finished == size ? "" : $"  ({figures.Finished} computed)"));
     }
 

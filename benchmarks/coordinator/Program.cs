@@ -23,14 +23,16 @@ try
         case ["rivals", var tasks, var fewer, var scripts]:
             await RivalsCommand.RunAsync(int.Parse(tasks), int.Parse(fewer), scripts);
             return 0;
-        case ["latency"]:
-            await LatencyCommand.RunAsync(pairs: 200);
+        case ["latency", .. var options]:
+            await LatencyCommand.RunAsync((int)Option(options, "--pairs", 200), options.Contains("--trace"));
             return 0;
         case ["cli", .. var options]:
             await CommandLineCommand.RunAsync((int)Option(options, "--executions", 10_000));
             return 0;
         case ["coordinator", var broker, var home, var http]:
             return await ServeAsync(broker, home, http, new CoordinatorOptions());
+        case ["coordinator", var broker, var home, var http, "traced"]:
+            return await ServeAsync(broker, home, http, new CoordinatorOptions(), isTraced: true);
         case ["coordinator", var broker, var home, var http, "impatient"]:
             return await ServeAsync(broker, home, http, PartOfMeasurement.Impatient);
         case ["chaos-worker", var broker, var home, var journal]:
@@ -59,7 +61,7 @@ try
                 Each on a RabbitMQ and a PostgreSQL of its own:
                 load [EXECUTIONS ...]                           a coordinator with stages that take no time
                 fairness                                        a small sweep alone and behind a large one
-                latency                                         from a parent's result to its child's arrival, with nothing else to do
+                latency [--pairs N] [--trace]                   from a parent's result to its child's arrival, with nothing else to do; where the time goes
                 cli [--executions N]                            lathe status and lathe results at a sweep of N executions (10000); build lathe first
                 rivals TASKS FEWER SCRIPTS                      the same fan-out through Celery, Snakemake and Optuna (rivals.sh)
                 chaos [--minutes M] [--executions N] [--seed S] two coordinators and three workers, killed one after the other
@@ -84,12 +86,13 @@ static double Option(string[] options, string name, double absent)
     return at < 0 ? absent : double.Parse(options[at + 1], System.Globalization.CultureInfo.InvariantCulture);
 }
 
-static async Task<int> ServeAsync(string broker, string home, string http, CoordinatorOptions options)
+static async Task<int> ServeAsync(string broker, string home, string http, CoordinatorOptions options, bool isTraced = false)
 {
+    using var trace = isTraced ? new CoordinatorTrace() : null;
     var settings = PartOfMeasurement.Settings(home) with { Broker = BrokerAddress.Parse(broker) };
     await using var app = CoordinatorHost.Build(settings, DatabaseAddress.Load(settings), http, options);
     await app.StartAsync();
-    PartOfMeasurement.EndWithParent();
+    PartOfMeasurement.EndWithParent(trace is null ? null : trace.Line);
     Console.WriteLine("ready");
     await app.WaitForShutdownAsync();
     return 0;
