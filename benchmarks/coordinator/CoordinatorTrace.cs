@@ -57,6 +57,7 @@ internal sealed class CoordinatorTrace : IObserver<DiagnosticListener>, IObserve
         {
             if (_received == 0 || _sending != 0) return;
             _now.Commit += end.Duration.TotalMilliseconds;
+            _now.Commits++;
             _last = Stopwatch.GetTimestamp();
         }
     }
@@ -112,7 +113,8 @@ internal sealed class CoordinatorTrace : IObserver<DiagnosticListener>, IObserve
             else if (activity.Kind == ActivityKind.Producer && _sending != 0)
             {
                 (_now.Sending, _now.All) = (Milliseconds(_sending, now), Milliseconds(_received, now));
-                _ways.Add(_now);
+                // With more of them the message is the first one of the next sweep: nothing followed from the report.
+                if (_now.Commits == 1) _ways.Add(_now);
                 (_received, _sending) = (0, 0);
             }
         }
@@ -132,6 +134,8 @@ internal sealed class CoordinatorTrace : IObserver<DiagnosticListener>, IObserve
         public double Between { get; set; }
 
         public double Commit { get; set; }
+
+        public int Commits { get; set; }
 
         public double ToSending { get; set; }
 

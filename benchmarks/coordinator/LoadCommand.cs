@@ -17,7 +17,7 @@ internal static class LoadCommand
 {
     private const int Prefetch = 64;
 
-    public static async Task RunAsync(IReadOnlyList<int> sizes)
+    public static async Task RunAsync(IReadOnlyList<int> sizes, int backlog, int reports)
     {
         var broker = new RabbitMqBroker();
         var server = new PostgreSqlServer { IsDurable = true };
@@ -27,7 +27,7 @@ internal static class LoadCommand
         await Task.WhenAll(broker.InitializeAsync().AsTask(), server.InitializeAsync().AsTask());
         var database = await server.CreateDatabaseAsync();
         var http = $"http://127.0.0.1:{PrivateServer.FreePort()}";
-        using var coordinator = await Part.StartAsync(["coordinator", broker.Address, home, http], new() { ["LATHE_DATABASE"] = database });
+        using var coordinator = await Part.StartAsync(["coordinator", broker.Address, home, http, "limits", $"{backlog}", $"{reports}"], new() { ["LATHE_DATABASE"] = database });
         using var worker = await Part.StartAsync(["worker", broker.Address, $"{Prefetch}"], new() { [HostingSettings.HomeVariable] = home });
         using var client = new HttpClient { BaseAddress = new Uri(http + "/"), Timeout = TimeSpan.FromMinutes(10) };
         Console.WriteLine("executions  answered s  finished/s  median ms  p99 ms  to sending: median ms  p99 ms  coordinator CPU ms/exec.  memory MiB  kept MiB  KiB/exec.  status ms  list ms  results ms");

@@ -4,12 +4,14 @@ using Lathe.Coordinator;
 using Lathe.Hosting;
 using Microsoft.Extensions.Hosting;
 
+var usual = new CoordinatorOptions();
 try
 {
     switch (args)
     {
         case ["load", .. var sizes]:
-            await LoadCommand.RunAsync([.. sizes.Select(int.Parse)]);
+            await LoadCommand.RunAsync(
+                [.. sizes.TakeWhile(s => !s.StartsWith('-')).Select(int.Parse)], (int)Option(sizes, "--backlog", usual.Backlog), (int)Option(sizes, "--reports", usual.ReportsAtATime));
             return 0;
         case ["worker", var broker, var prefetch]:
             await StubWorker.RunAsync(broker, int.Parse(prefetch), 0);
@@ -30,9 +32,11 @@ try
             await CommandLineCommand.RunAsync((int)Option(options, "--executions", 10_000));
             return 0;
         case ["coordinator", var broker, var home, var http]:
-            return await ServeAsync(broker, home, http, new CoordinatorOptions());
+            return await ServeAsync(broker, home, http, usual);
+        case ["coordinator", var broker, var home, var http, "limits", var backlog, var reports]:
+            return await ServeAsync(broker, home, http, usual with { Backlog = int.Parse(backlog), ReportsAtATime = int.Parse(reports) });
         case ["coordinator", var broker, var home, var http, "traced"]:
-            return await ServeAsync(broker, home, http, new CoordinatorOptions(), isTraced: true);
+            return await ServeAsync(broker, home, http, usual, isTraced: true);
         case ["coordinator", var broker, var home, var http, "impatient"]:
             return await ServeAsync(broker, home, http, PartOfMeasurement.Impatient);
         case ["chaos-worker", var broker, var home, var journal]:
@@ -59,7 +63,8 @@ try
             Console.Error.WriteLine(
                 """
                 Each on a RabbitMQ and a PostgreSQL of its own:
-                load [EXECUTIONS ...]                           a coordinator with stages that take no time
+                load [EXECUTIONS ...] [--backlog N] [--reports N]
+                                                                a coordinator with stages that take no time; other limits of a queue and of reports taken together
                 fairness                                        a small sweep alone and behind a large one
                 latency [--pairs N] [--trace]                   from a parent's result to its child's arrival, with nothing else to do; where the time goes
                 cli [--executions N]                            lathe status and lathe results at a sweep of N executions (10000); build lathe first
