@@ -227,10 +227,22 @@ internal static class ControlCommands
     /// <summary>What an order changed, and what else is needed, a line each.</summary>
     private static string Moved(OrderAnswer answer, string sweep, SweepPart part, string done, string verb, Func<string, string> whole) => WithNotes(answer, answer.Executions switch
     {
-        0 => $"nothing {(part.IsWhole ? $"of sweep {sweep}" : "there")} was left to {verb}; lathe status {sweep} --all shows how it stands",
+        0 => $"{Nothing(sweep, part, verb)}; lathe status {sweep} --all shows how it stands",
         _ when part.IsWhole => whole(Executions(answer.Executions)),
         var moved => $"{Executions(moved)} of sweep {sweep} {(moved == 1 ? "is" : "are")} {done}. lathe status {sweep} shows how it stands",
     });
+
+    /// <summary>Why an order changed nothing.</summary>
+    private static string Nothing(string sweep, SweepPart part, string verb)
+    {
+        var whole = part.IsWhole ? $"sweep {sweep}" : $"{(part.Execution is { } index ? $"execution {index}" : part.Stage)} of sweep {sweep}";
+        return verb switch
+        {
+            "resume" => $"{whole} was not paused{(part.IsWhole ? "" : " by itself")}",
+            "pause" => $"nothing was left to pause: {whole} is paused already, or over",
+            _ => $"nothing was left to {verb}: {whole} is over",
+        };
+    }
 
     private static string WithNotes(OrderAnswer answer, string said) => string.Join('\n', answer.Notes.Prepend(said));
 

@@ -205,7 +205,7 @@ public static class SweepOrders
         return (order, sweep.State) switch
         {
             (_, SweepState.Interrupted) when !isWhole => $"{stands}; its parts follow once all of it goes on: lathe resume {sweep.Name}",
-            (Order.Resume, SweepState.Failed or SweepState.Cancelled) => $"{stands}; resume goes on with what is paused or interrupted, and with this one: lathe retry {sweep.Name}",
+            (Order.Resume, SweepState.Failed or SweepState.Cancelled) => $"{stands}, and resume is for what is paused or interrupted; to go on with it: lathe retry {sweep.Name}",
             (Order.Retry, _) => $"nothing of sweep {sweep.Name} failed or was cancelled; there is nothing to retry",
             _ => $"{stands}; there is nothing to {Word(order)}",
         };

@@ -271,10 +271,7 @@ internal sealed class SweepControl(SweepChanges changes, CoordinatorOptions opti
         if (change.Database is PostgreSqlDatabase)
             await change.Database.Database.ExecuteSqlAsync($"SELECT 1 FROM sweeps WHERE \"Id\" = {target.Sweep} FOR UPDATE", stop);
         if (!await change.Database.Sweeps.AnyAsync(s => s.Id == target.Sweep, stop)) throw new LatheException($"there is no sweep {target.Sweep}");
-        if (target.Stage is { } stage && !await change.Database.StepCounts.AnyAsync(c => c.SweepId == target.Sweep && c.Stage == stage, stop))
-            throw new LatheException($"the sweep has no stage '{stage}'");
-        if (target.Index is { } index && !await change.Database.Nodes.AnyAsync(n => n.SweepId == target.Sweep && n.Index == index, stop))
-            throw new LatheException($"the sweep has no execution {index}");
+        if (await target.ProblemAsync(change.Database, stop) is { } problem) throw new LatheException(problem);
         return await change.SweepAsync(target.Sweep, stop);
     }
 }

@@ -57,13 +57,11 @@ public sealed class Two_coordinators
     public async Task Which_start_at_the_same_moment_record_nothing_twice_that_the_database_would_have_to_refuse()
     {
         using var bench = await Workbench.StartAsync(DatabaseKind.PostgreSql);
+        using var other = await NeighbourAsync(bench);
         // Two sweeps that want the same, and stages that nobody has heard of.
         foreach (var name in new[] { "one", "two" })
             Assert.Empty((await bench.Orchestrator.SubmitAsync(new SweepSubmission(Wide with { Name = name, Seeds = [.. Enumerable.Range(0, 200).Select(i => (long)i)] }), stop: Stop)).Problems);
-        await using (var database = bench.Store.Open()) await database.Stages.ExecuteDeleteAsync(Stop);
         using var announced = new Barrier(2);
-        using var other = await NeighbourAsync(bench);
-        await using (var database = bench.Store.Open()) await database.Stages.ExecuteDeleteAsync(Stop);
         await Task.WhenAll(((StageCatalog[])[new(bench.Store, bench.Time), new(bench.Store, bench.Time)]).Select(catalog => Task.Run(async () =>
         {
             foreach (var round in Enumerable.Range(0, 20))
