@@ -13,9 +13,7 @@ namespace Lathe.Benchmarks.Coordinator;
 /// <summary>How long a coordinator with nothing else to do takes from a parent's result to its child's arrival at a worker, and what broker and disk take of that.</summary>
 internal static class LatencyCommand
 {
-    private const int WarmUp = 200;
-
-    public static async Task RunAsync(int pairs, bool isTraced)
+    public static async Task RunAsync(int pairs, int warmUp, bool isTraced)
     {
         await using var cluster = await Cluster.StartAsync();
         var http = $"http://127.0.0.1:{PrivateServer.FreePort()}";
@@ -26,9 +24,9 @@ internal static class LatencyCommand
         await FloorAsync(cluster, pairs);
         var cpu = TimeSpan.Zero;
         // A sweep of its own for each pair, so that nothing else is under way. The first ones pay for everything that is made once; a coordinator runs for weeks.
-        for (var i = 0; i < WarmUp + pairs; i++)
+        for (var i = 0; i < warmUp + pairs; i++)
         {
-            if (i == WarmUp)
+            if (i == warmUp)
             {
                 await worker.AskAsync();
                 if (isTraced) await coordinator.AskAsync();

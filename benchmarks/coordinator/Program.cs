@@ -26,7 +26,7 @@ try
             await RivalsCommand.RunAsync(int.Parse(tasks), int.Parse(fewer), scripts);
             return 0;
         case ["latency", .. var options]:
-            await LatencyCommand.RunAsync((int)Option(options, "--pairs", 200), options.Contains("--trace"));
+            await LatencyCommand.RunAsync((int)Option(options, "--pairs", 200), (int)Option(options, "--warm-up", 200), options.Contains("--trace"));
             return 0;
         case ["cli", .. var options]:
             await CommandLineCommand.RunAsync((int)Option(options, "--executions", 10_000));
@@ -66,7 +66,7 @@ try
                 load [EXECUTIONS ...] [--backlog N] [--reports N]
                                                                 a coordinator with stages that take no time; other limits of a queue and of reports taken together
                 fairness                                        a small sweep alone and behind a large one
-                latency [--pairs N] [--trace]                   from a parent's result to its child's arrival, with nothing else to do; where the time goes
+                latency [--pairs N] [--warm-up N] [--trace]     from a parent's result to its child's arrival, with nothing else to do; where the time goes
                 cli [--executions N]                            lathe status and lathe results at a sweep of N executions (10000); build lathe first
                 rivals TASKS FEWER SCRIPTS                      the same fan-out through Celery, Snakemake and Optuna (rivals.sh)
                 chaos [--minutes M] [--executions N] [--seed S] two coordinators and three workers, killed one after the other
