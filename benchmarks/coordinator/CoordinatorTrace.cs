@@ -40,8 +40,9 @@ internal sealed class CoordinatorTrace : IObserver<DiagnosticListener>, IObserve
             double Median(Func<Way, double> of) => Share.Of(_ways.ConvertAll(w => of(w)), 0.5);
             var line = FormattableString.Invariant(
                 $"{_ways.Count} reports: to the first statement {Median(w => w.First):0.0}, {Median(w => w.Statements):0} statements {Median(w => w.InStatements):0.0}, between them {Median(w => w.Between):0.0}, commit {Median(w => w.Commit):0.0}, to the sending {Median(w => w.ToSending):0.0}, sending {Median(w => w.Sending):0.0}, all {Median(w => w.All):0.0} ms");
+            var steps = _ways.Count == 0 ? [] : _ways.OrderBy(w => w.All).ElementAt(_ways.Count / 2).Steps;
             _ways.Clear();
-            return line;
+            return line + string.Concat(steps.Select(s => " | " + s));
         }
     }
 
@@ -109,15 +110,23 @@ internal sealed class CoordinatorTrace : IObserver<DiagnosticListener>, IObserve
                 _now.Statements++;
                 _now.InStatements += activity.Duration.TotalMilliseconds;
                 _last = now;
+                _now.IsOther |= Text(activity).StartsWith("INSERT INTO sweeps", StringComparison.Ordinal) || Text(activity).StartsWith("UPDATE sweeps", StringComparison.Ordinal);
+                _now.Steps.Add(FormattableString.Invariant($"{Milliseconds(_received, now),6:0.0} ms, took {activity.Duration.TotalMilliseconds:0.0}: {Text(activity)}"));
             }
             else if (activity.Kind == ActivityKind.Producer && _sending != 0)
             {
                 (_now.Sending, _now.All) = (Milliseconds(_sending, now), Milliseconds(_received, now));
-                // With more of them the message is the first one of the next sweep: nothing followed from the report.
-                if (_now.Commits == 1) _ways.Add(_now);
+                // Otherwise the message is the first one of the next sweep: nothing followed from the report.
+                if (_now.Commits == 1 && !_now.IsOther) _ways.Add(_now);
                 (_received, _sending) = (0, 0);
             }
         }
+    }
+
+    private static string Text(Activity activity)
+    {
+        var text = string.Join(' ', (activity.GetTagItem("db.query.text") as string ?? activity.GetTagItem("db.statement") as string ?? activity.DisplayName).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+        return text.Length <= 90 ? text : text[..90];
     }
 
     private static double Milliseconds(long from, long to) => Stopwatch.GetElapsedTime(from, to).TotalMilliseconds;
@@ -125,6 +134,11 @@ internal sealed class CoordinatorTrace : IObserver<DiagnosticListener>, IObserve
     /// <summary>From one report to one message, in milliseconds.</summary>
     private sealed class Way
     {
+        /// <summary>True where a sweep ended or another one began.</summary>
+        public bool IsOther { get; set; }
+
+        public List<string> Steps { get; } = [];
+
         public double First { get; set; }
 
         public int Statements { get; set; }

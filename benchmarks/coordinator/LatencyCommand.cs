@@ -44,7 +44,7 @@ internal static class LatencyCommand
         Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
             $"parent's result to child's arrival, {figures.Finished / 2} pairs one at a time: median {figures.Median:0.0} ms, p99 {figures.P99:0.0} ms, most {figures.Most:0.0} ms; to the child's sending: median {figures.SentMedian:0.0} ms, p99 {figures.SentP99:0.0} ms; CPU of the coordinator, submission included, {cpu.TotalMilliseconds / pairs:0.0} ms a pair"));
-        if (isTraced) Console.WriteLine(await coordinator.AskAsync());
+        if (isTraced) Console.WriteLine((await coordinator.AskAsync()).Replace(" | ", "\n  ", StringComparison.Ordinal));
         await FloorAsync(cluster, pairs);
     }
 
