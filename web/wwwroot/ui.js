@@ -9,7 +9,7 @@ import { route, to } from './route.js';
 /** @import { Counts, ExecutionState, SweepState } from './types' */
 
 /** Execution states in the order in which bars and legends have them. @type {ExecutionState[]} */
-export const states = ['completed', 'cached', 'running', 'queued', 'paused', 'waiting', 'failed', 'cancelled', 'skipped'];
+export const states = ['completed', 'cached', 'running', 'queued', 'ready', 'paused', 'waiting', 'failed', 'cancelled', 'skipped'];
 
 /** True while something may still happen to a sweep. @param {SweepState | undefined} state */
 export const goesOn = state => state === 'preparing' || state === 'running' || state === 'paused';
@@ -28,6 +28,7 @@ const shapes = {
 };
 shapes.succeeded = shapes.completed ?? '';
 shapes.preparing = shapes.queued ?? '';
+shapes.ready = shapes.queued ?? '';
 shapes.interrupted = shapes.skipped ?? '';
 
 /**
