@@ -369,7 +369,7 @@ def serve(stage: Stage[Any]) -> None:
     """The whole program of a stage: works until SIGTERM or Ctrl-C. Settings come from the environment.
 
     `LATHE_BROKER` (required) is amqp://user:password@host:port/vhost; `LATHE_STORE` the folder or bucket of checkpoints (default: the store of
-    `LATHE_HOME`, ~/.lathe); `--announce` only says that the stage exists, and ends.
+    `LATHE_HOME`, .lathe in the current folder); `--announce` only says that the stage exists, and ends.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     logging.getLogger("pika").setLevel(logging.ERROR)
@@ -377,7 +377,7 @@ def serve(stage: Stage[Any]) -> None:
     broker = os.environ.get("LATHE_BROKER")
     if not broker:
         sys.exit(f"lathe worker {stage.name}: a worker needs a broker to take work from: set LATHE_BROKER to amqp://user:password@host:port/vhost")
-    home = Path(os.environ.get("LATHE_HOME") or Path.home() / ".lathe")
+    home = Path(os.environ.get("LATHE_HOME") or ".lathe").absolute()
     store = os.environ.get("LATHE_STORE") or str(home / "checkpoints")
     worker = Worker(stage, broker, Store(blobs_of(store), home / "cache" / "python"), log)
     for number in (signal.SIGTERM, signal.SIGINT):
