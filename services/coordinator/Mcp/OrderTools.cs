@@ -45,7 +45,7 @@ internal sealed class OrderTools(ControlRoutes orders, SweepQueries queries, Swe
         var target = await targets.FindAsync(sweep, stage, execution, stop);
         var status = await queries.StatusAsync(target.Sweep.ToString(), 0, stop);
         var part = execution is { } index ? $"execution {index} of " : stage is null ? "" : $"stage {stage} of ";
-        var open = status.Steps!.Where(s => stage is null || s.Stage == stage).Sum(s => s.In(ExecutionState.Waiting) + s.In(ExecutionState.Queued) + s.In(ExecutionState.Running) + s.In(ExecutionState.Paused));
+        var open = status.Steps!.Where(s => stage is null || s.Stage == stage).Sum(s => s.In(ExecutionState.Waiting) + s.In(ExecutionState.Ready) + s.In(ExecutionState.Queued) + s.In(ExecutionState.Running) + s.In(ExecutionState.Paused));
         var what = $"Cancels {part}the sweep {status.Name} ({Short(status)}){(execution is null ? $", of which {open} executions have not finished" : "")}.";
         return Confirmation.Of(call, what, $"cancel {part}{Short(status)}", confirm) ?? McpEndpoint.Text((await orders.CancelAsync(target.Sweep.ToString(), stage, execution)).Value);
     }
