@@ -31,6 +31,9 @@ try
         case ["cli", .. var options]:
             await CommandLineCommand.RunAsync((int)Option(options, "--executions", 10_000));
             return 0;
+        case ["search", .. var files]:
+            SearchCommand.Run(files);
+            return 0;
         case ["coordinator", var broker, var home, var http]:
             return await ServeAsync(broker, home, http, usual);
         case ["coordinator", var broker, var home, var http, "limits", var backlog, var reports]:
@@ -68,6 +71,7 @@ try
                 fairness                                        a small sweep alone and behind a large one
                 latency [--pairs N] [--warm-up N] [--trace]     from a parent's result to its child's arrival, with nothing else to do; where the time goes
                 cli [--executions N]                            lathe status and lathe results at a sweep of N executions (10000); build lathe first
+                search OPTUNA SEEDS TABLE ...                   strategies of searches beside those of Optuna (../search/search.sh); starts no server
                 rivals TASKS FEWER SCRIPTS                      the same fan-out through Celery, Snakemake and Optuna (rivals.sh)
                 chaos [--minutes M] [--executions N] [--seed S] two coordinators and three workers, killed one after the other
                 soak [--minutes M] [--executions N] [--seed S]  sweeps of N executions one after the other, with faults; memory of each process over time

@@ -96,6 +96,10 @@ public sealed record SweepStatus(
     bool Pinned = false,
     IReadOnlyList<FailureReason>? Failures = null)
 {
+    /// <summary>How its search stands; null: it has none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public SearchStatus? Search { get; init; }
+
     /// <summary>Number of executions that the sweep has, whether listed or not.</summary>
     [JsonIgnore]
     public int Size => Steps?.Sum(s => s.All) ?? Executions.Count;

@@ -34,6 +34,7 @@ export interface SweepStatus {
   id: string; name: string; state: SweepState; submittedAt: string; finishedAt?: string | null; executions: ExecutionStatus[]; device?: string | null; steps: StepCounts[];
   reason?: string | null; priority: number; threads?: number | null; secondsLeft?: number | null; pinned: boolean;
   failures?: { stage: string; error: string; count: number; first: number }[] | null;
+  search?: { strategy: string; trials?: number | null; counts: Record<string, number> } | null;
 }
 
 export interface ExecutionPage { executions: ExecutionStatus[]; next?: number | null; above?: ExecutionStatus[] | null; }

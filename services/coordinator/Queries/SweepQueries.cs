@@ -106,7 +106,7 @@ public sealed partial class SweepQueries(CoordinatorStore store, TimeProvider ti
         return new SweepStatus(
             id, sweep.Row.Name, sweep.State, sweep.Row.SubmittedAt, EndOf(sweep.Row), [.. executions.Select(e => e.Status())], sweep.Row.Device,
             sweep.Counts((stage, version) => stages?.HasWorker(stage, version)), await ReasonAsync(database, sweep, stop), sweep.Row.Priority, sweep.Row.Threads, sweep.SecondsLeft(), sweep.Row.Pinned,
-            await FailuresAsync(database, sweep, stop));
+            await FailuresAsync(database, sweep, stop)) { Search = await TrialQueries.StatusAsync(database, sweep.Row, stop) };
     }
 
     /// <summary>Executions of a sweep in the order of its tree, some at a time.</summary>

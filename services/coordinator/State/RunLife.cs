@@ -182,7 +182,8 @@ public static class SweepOrders
         (Order.Cancel, SweepState.Running or SweepState.Preparing or SweepState.Paused, true) => OrderEffect.Cancels,
         (Order.Cancel, SweepState.Cancelled, _) => OrderEffect.Nothing,
         (Order.Retry, SweepState.Failed or SweepState.Cancelled or SweepState.Interrupted, true) => OrderEffect.Runs,
-        (Order.Retry, SweepState.Failed or SweepState.Cancelled, false) => OrderEffect.RunsPart,
+        // Of a search that is over, what was stopped early can go on.
+        (Order.Retry, SweepState.Failed or SweepState.Cancelled or SweepState.Succeeded, false) => OrderEffect.RunsPart,
         // A paused sweep stays paused whatever is ordered about a part of it.
         (_, SweepState.Running or SweepState.Preparing or SweepState.Paused, _) => OrderEffect.Executions,
         _ => OrderEffect.Refused,

@@ -36,6 +36,8 @@ internal sealed partial class SweepChange
         }
 
         await KeepEpochsAsync(epochs, stop);
+        // What a trial is compared by is there.
+        foreach (var sweep in epochs.Keys.Select(k => executions[k.Item1].SweepId).Distinct()) MaySearch |= (await FactsAsync(sweep, [], stop)).StopsEarly;
         var lost = executions.Values.Where(e => _inputLost.Contains(e.Id)).ToList();
         var moved = executions.Values.Where(e => e.State != before[e.Id].State && !_inputLost.Contains(e.Id)).Select(e => (e, before[e.Id].State)).ToList();
         if (moved.TrueForAll(m => done.Contains(m.e.Id))) await SettleAsync(moved, [.. moved.SelectMany(m => nodes[m.e.Id])], stop);

@@ -127,7 +127,11 @@ internal sealed partial class SweepChange(CoordinatorDatabase database, SweepFac
 
         if (sweep.IsAdvancing || sweep.IsSearching || steps.Any(s => s.Waiting + s.Ready + s.Queued + s.Running + s.Paused > 0)) return;
         var cancelled = steps.Sum(s => s.Cancelled);
-        sweep.State = failures > 0 ? SweepState.Failed : cancelled > 0 ? SweepState.Cancelled : SweepState.Succeeded;
+        // An early stop is no fault of a trial, and no order of a person.
+        var stopped = await database.Trials.CountAsync(t => t.SweepId == id && t.State == TrialState.Stopped, stop);
+        sweep.State = failures > 0 ? SweepState.Failed : cancelled > stopped ? SweepState.Cancelled : SweepState.Succeeded;
+        if (sweep.State == SweepState.Succeeded && stopped > 0)
+            sweep.Reason = $"{(stopped == 1 ? "1 trial was" : $"{stopped} trials were")} stopped early; lathe retry {sweep.Name} --execution N goes on with one from where it was stopped";
         if (sweep.State == SweepState.Cancelled)
             sweep.Reason = $"{(cancelled == 1 ? "1 execution was" : $"{cancelled} executions were")} cancelled; what starts from there is skipped, everything else is finished";
         sweep.FinishedAt = now;
