@@ -9,7 +9,10 @@ public enum ExecutionState
     /// <summary>Its input is not there yet.</summary>
     Waiting,
 
-    /// <summary>Sent to its queue.</summary>
+    /// <summary>Its input is there, and nobody has sent it yet: others go first, or no queue has room.</summary>
+    Ready,
+
+    /// <summary>Sent to its queue, where it waits for a worker.</summary>
     Queued,
 
     /// <summary>A worker runs it.</summary>

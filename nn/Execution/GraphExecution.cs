@@ -18,7 +18,8 @@ internal static class GraphExecution
         IReadOnlyDictionary<string, Tensor> buffers,
         CounterRandom dropout,
         Precision precision,
-        ActivationTap? tap = null)
+        ActivationTap? tap = null,
+        ActivationView? outputs = null)
     {
         tap?.Invoke(NetworkGraph.InputName, input);
         var live = new Dictionary<string, (Tensor Tensor, int Last)>
@@ -32,6 +33,12 @@ internal static class GraphExecution
             for (var j = 0; j < inputs.Length; j++)
                 inputs[j] = live[node.Inputs[j]].Tensor;
             var output = Apply(node, inputs, training, parameter, buffers, dropout);
+            if (outputs?.Invoke(node.Name, output) is { } replaced && !ReferenceEquals(replaced, output))
+            {
+                output.Dispose();
+                output = replaced;
+            }
+
             tap?.Invoke(node.Name, output);
 
             // In training, the backward pass keeps the tensors that it needs. This releases our references to all others.

@@ -15,6 +15,14 @@ namespace Lathe.NN.Execution;
 /// <param name="value">The parameter.</param>
 public delegate Tensor ParameterView(string name, Tensor value);
 
+/// <summary>
+/// Replaces what a node of a forward pass has made, before any other node reads it; gradients flow through it. It may return <paramref name="value"/>
+/// itself, and must not change it. A new tensor belongs to the forward pass.
+/// </summary>
+/// <param name="name">Name of the tensor, which is that of its node.</param>
+/// <param name="value">[N, …].</param>
+public delegate Tensor ActivationView(string name, Tensor value);
+
 /// <summary>Sees every tensor of a forward pass as it is made, the image first. It must not keep or change it.</summary>
 /// <param name="name">Name of the tensor, which is that of its node.</param>
 /// <param name="value">[N, …].</param>
@@ -113,6 +121,7 @@ public sealed class GraphModule : IDisposable
     /// <param name="dropout">Where dropout draws from; a new stream for each step.</param>
     /// <param name="precision">What layers compute with; statistics of batch norm are float32 always.</param>
     /// <param name="tap">Sees every tensor; null: nobody does.</param>
+    /// <param name="outputs">Substitutes what nodes make; null uses it as it is.</param>
     /// <returns>Float32 [N, classes]; every other activation is disposed.</returns>
     public Tensor Forward(
         Tensor input,
@@ -120,7 +129,8 @@ public sealed class GraphModule : IDisposable
         ParameterView? view = null,
         CounterRandom dropout = default,
         Precision precision = Precision.Float32,
-        ActivationTap? tap = null)
+        ActivationTap? tap = null,
+        ActivationView? outputs = null)
     {
         Tensor Value(string name)
         {
@@ -131,7 +141,7 @@ public sealed class GraphModule : IDisposable
         var here = input.On(Device);
         try
         {
-            return GraphExecution.Run(Graph, _lastReader, here, training, Value, _buffers, dropout, precision, tap);
+            return GraphExecution.Run(Graph, _lastReader, here, training, Value, _buffers, dropout, precision, tap, outputs);
         }
         finally
         {

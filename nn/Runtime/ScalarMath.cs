@@ -35,6 +35,13 @@ public static class ScalarMath
         return tensor.mul_(scalar);
     }
 
+    /// <summary>tensor + one · other, element by element.</summary>
+    public static Tensor PlusProduct(this Tensor tensor, Tensor one, Tensor other)
+    {
+        using var factor = 1.0.ToScalar();
+        return tensor.addcmul(one, other, factor);
+    }
+
     /// <summary>tensor / divisor.</summary>
     public static Tensor DividedBy(this Tensor tensor, double divisor)
     {

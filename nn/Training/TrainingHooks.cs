@@ -24,6 +24,9 @@ public sealed record TrainingHooks
     /// <summary>Replaces parameters in the forward pass.</summary>
     public ParameterView? View { get; init; }
 
+    /// <summary>Replaces what nodes make in the forward pass.</summary>
+    public ActivationView? Outputs { get; init; }
+
     /// <summary>Parameters that are trained with those of the network, without weight decay, and saved with the state. The stage owns them.</summary>
     public IReadOnlyDictionary<string, Parameter> ExtraParameters { get; init; } = new Dictionary<string, Parameter>();
 

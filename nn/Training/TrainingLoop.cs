@@ -147,7 +147,7 @@ public sealed class TrainingLoop : IDisposable
     {
         ClearGradients();
         var logits = _module.Forward(
-            batch.Images, training: true, _hooks.View, CounterRandom.For(_seed, "dropout", context.GlobalStep), _recipe.Precision);
+            batch.Images, training: true, _hooks.View, CounterRandom.For(_seed, "dropout", context.GlobalStep), _recipe.Precision, outputs: _hooks.Outputs);
         var loss = Loss(logits, batch);
         if (_hooks.TaskLoss is { } taskLoss)
             loss = taskLoss(batch.Images, logits, loss);

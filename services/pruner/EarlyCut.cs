@@ -31,6 +31,7 @@ internal sealed class EarlyCut(GraphModule gated, Pruning pruning, Split images)
     public TrainingHooks Around(TrainingHooks hooks) => hooks with
     {
         View = (name, value) => Module is null ? hooks.View!(name, value) : value,
+        Outputs = (name, value) => Module is null ? hooks.Outputs!(name, value) : value,
         Cut = Take,
         SaveState = () =>
         {

@@ -50,7 +50,7 @@ public sealed record PruneParameters : TrainingParameters
     [Range(0.0, 1.0)]
     public double GlideShare { get; init; } = 0.7;
 
-    [Description("hfp: strength of the size loss: how far it alone would move channels' magnitudes on average over the pruning part, in units of a layer's mean magnitude; at most a hundredth of a unit in a step.")]
+    [Description("hfp: strength of the size loss: how far it alone would move channels' magnitudes on average over the pruning part, in units of a layer's mean magnitude; at most a hundredth of a unit in a step, averaged over channels and steps.")]
     [Range(0.0, 1e6, MinimumIsExclusive = true)]
     public double SizeWeight { get; init; } = 2.0;
 

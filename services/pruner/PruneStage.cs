@@ -16,7 +16,7 @@ namespace Lathe.Pruner;
 public sealed class PruneStage : IStage<PruneParameters>
 {
     public static StageManifest Manifest { get; } = new(
-        "prune", "9", "Holistic filter pruning: filters removed to an exact budget while training",
+        "prune", "10", "Holistic filter pruning: filters removed to an exact budget while training",
         StageInput.Checkpoint, StageOutput.Checkpoint, Metrics:
         [
             .. SizeMetrics.All,

@@ -94,6 +94,7 @@ public sealed class Pruning : IDisposable
     public TrainingHooks Hooks(Action<StepContext> stepped) => new()
     {
         View = Gates.View,
+        Outputs = Gates.Outputs,
         ExtraParameters = Gates.OwnGates,
         AfterBackward = AfterBackward,
         AfterStep = AfterStep + stepped,
@@ -112,12 +113,13 @@ public sealed class Pruning : IDisposable
 
     private void AfterBackward(StepContext step)
     {
-        if (!Gates.Frozen) _choice.AddGradient(step, Done(step, before: true));
+        if (!Gates.Frozen) _choice.AfterBackward(step);
     }
 
     private void AfterStep(StepContext step)
     {
         if (Gates.Frozen) return;
+        _choice.AfterStep(step, Done(step, before: true));
         var (closed, reopened) = Gates.Update(step.Module.Parameters);
         _closed += closed;
         _reopened += reopened;
@@ -139,7 +141,7 @@ public sealed class Pruning : IDisposable
     private void Finish(IReadOnlyDictionary<string, Parameter> weights)
     {
         var ranking = _choice.Rank(weights);
-        Finished = ExactFinish.Choose(_size, _budget, _widths, ranking.Magnitudes, ranking.Open, ranking.Weights);
+        Finished = ExactFinish.Choose(_size, _budget, _widths, ranking.Magnitudes, ranking.Open, ranking.Weights, ranking.First);
         Gates.Freeze(Finished.Live);
     }
 

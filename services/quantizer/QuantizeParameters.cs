@@ -35,7 +35,7 @@ public enum PriorNormalization
     Sum,
 
     /// <summary>
-    /// Each layer's term is divided by its number of weights, as in the papers, and λ counts for the largest layer, so that it need not grow
+    /// Each layer's term is divided by its number of weights, and λ counts for the largest layer, so that it need not grow
     /// with the network: the largest is pulled as by <see cref="Sum"/>, one of a tenth of its weights ten times as hard. Small layers, where
     /// each weight counts for more, settle while the large ones can still adapt to them.
     /// </summary>
@@ -83,6 +83,9 @@ public sealed record QuantizeParameters : TrainingParameters
 
     [Description("Choose step sizes again after each epoch while the pull is weak, instead of once before training.")]
     public bool RefineStepSizes { get; init; }
+
+    [Description("Before training, scale each filter in front of a batch norm so that its layer's step size fits it best; the batch norm takes the scale back, and the network computes the same.")]
+    public bool FitFilters { get; init; }
 
     [Description("Names of layers whose weights stay float, in one text, separated by commas; * and ? match several names.")]
     public string Exclude { get; init; } = "";

@@ -23,7 +23,7 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
     private const double WeakPull = 0.05;
 
     public static StageManifest Manifest { get; } = new(
-        "quantize", "10", "SYMOG: weights trained into N-bit fixed-point modes", StageInput.Checkpoint, StageOutput.Checkpoint, Metrics:
+        "quantize", "11", "SYMOG: weights trained into N-bit fixed-point modes", StageInput.Checkpoint, StageOutput.Checkpoint, Metrics:
         [
             .. SizeMetrics.All,
             new("residual", "residual", Better: Better.Lower, Description: "Root mean square distance of the weights from their modes before rounding, in steps."),
@@ -64,10 +64,11 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
         if (WithoutNetwork(parameters).FirstOrDefault() is { } problem) throw problem.Fault(Manifest.Name);
         var compute = ComputeSetup.Of(run.Threads, run.Device, parameters.Precision);
         if (compute.Warning is { } warning) run.Logger.LogWarning("{Warning}", warning);
-        using var checkpoint = CheckpointFile.Read(run.InputPath!);
-        var data = DataSets.Open(run.Data.Name, run.DataPlace, new ImageOptions(checkpoint.Graph.Input.Height));
+        using var input = CheckpointFile.Read(run.InputPath!);
+        var data = DataSets.Open(run.Data.Name, run.DataPlace, new ImageOptions(input.Graph.Input.Height));
         var (train, validation) = data.Train.Validation(parameters.Validation, run.Seed);
-        var formats = StepSizes.Choose(checkpoint.Graph, checkpoint.Tensors, parameters);
+        var formats = StepSizes.Choose(input.Graph, input.Tensors, parameters);
+        using var checkpoint = parameters.FitFilters ? input with { Tensors = FilterScales.Fit(input.Graph, input.Tensors, formats) } : input;
         var graph = Calibration.Quantized(checkpoint, formats, train, run.Seed, parameters, compute.Device);
         using var module = GraphModule.FromTensors(graph, checkpoint.Tensors, compute.Device);
         var weights = new QuantizedWeights(module.Parameters, formats);

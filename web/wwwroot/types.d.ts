@@ -1,6 +1,6 @@
 // Records of the HTTP interface, as far as the page reads them. docs/openapi.json has them all.
 
-export type ExecutionState = 'waiting' | 'queued' | 'running' | 'completed' | 'cached' | 'failed' | 'skipped' | 'paused' | 'cancelled';
+export type ExecutionState = 'waiting' | 'ready' | 'queued' | 'running' | 'completed' | 'cached' | 'failed' | 'skipped' | 'paused' | 'cancelled';
 export type SweepState = 'preparing' | 'running' | 'succeeded' | 'failed' | 'paused' | 'cancelled' | 'interrupted';
 export type MetricFormat = 'number' | 'count' | 'percent' | 'bytes' | 'seconds' | 'ratio' | 'bits';
 export type Counts = Partial<Record<ExecutionState, number>>;

@@ -18,6 +18,7 @@ public static class RestApi
     {
         services.AddApiGuard(settings);
         services.AddApiDocument();
+        services.AddMcpEndpoint();
         services.AddSingleton<SweepTargets>();
         services.AddSingleton<SweepVersions>();
         services.AddSingleton<ExecutionQueries>();
@@ -50,6 +51,7 @@ public static class RestApi
         var submit = app.MapGroup("").WithTags(Tag).WithMetadata(new NeedsScope(ApiScope.Submit), ExactQuery.Mark);
         var admin = app.MapGroup("").WithTags(Tag).WithMetadata(new NeedsScope(ApiScope.Admin), ExactQuery.Mark);
         var anybody = app.MapGroup("").WithTags(Tag).WithMetadata(new NeedsScope(null));
+        app.MapMcpEndpoint();
         app.MapOpenApi(ApiDocument.Path).WithMetadata(new NeedsScope(ApiScope.Read), ExactQuery.Mark);
 
         submit.MapPost("/sweeps", SubmissionRoutes.SubmitAsync).Takes<SweepSubmission>().WithMetadata(Idempotency)

@@ -98,6 +98,7 @@ internal sealed class SearchRounds(CoordinatorStore store, SweepChanges changes,
             async change =>
             {
                 isDone = false;
+                await change.RecordAloneAsync(stop);
                 var sweep = await change.SweepAsync(id, stop);
                 var row = await change.Database.Searches.SingleAsync(s => s.SweepId == id, stop);
                 if (sweep.State != SweepState.Running || row.Version != version) return;

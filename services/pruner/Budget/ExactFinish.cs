@@ -17,6 +17,9 @@ namespace Lathe.Pruner.Budget;
 /// </remarks>
 public static class ExactFinish
 {
+    // Of a group's greatest magnitude, what each of its channels counts at least.
+    private const double LeastShare = 1e-12;
+
     /// <summary>Chooses the open gates.</summary>
     /// <param name="size">Sizes as a function of the groups' widths.</param>
     /// <param name="budget">Targets; must be reachable (<see cref="ReachableSizes"/> tells).</param>
@@ -24,6 +27,7 @@ public static class ExactFinish
     /// <param name="magnitudes">Magnitude m of each gate, by group; the order within a group is kept in the result.</param>
     /// <param name="start">Width of each group to start from, one that is allowed; changed in place to those of the result.</param>
     /// <param name="weights">How much each group's magnitudes count beside those of the others; null: by the layers that write or read the group.</param>
+    /// <param name="first">True for each gate that stays open before all others of its group, whatever their magnitudes; null: none does.</param>
     /// <returns>True for each open gate, by group, and the sizes that surgery will leave.</returns>
     public static FinishedGates Choose(
         SizeModel size,
@@ -31,12 +35,13 @@ public static class ExactFinish
         IReadOnlyList<GroupWidths> widths,
         IReadOnlyList<double[]> magnitudes,
         double[] start,
-        double[]? weights = null)
+        double[]? weights = null,
+        IReadOnlyList<bool[]>? first = null)
     {
         // Within a group gates close from the least magnitude up and reopen from the greatest down, so that the open ones are always
         // the first so-many of this order. Equal magnitudes go by channel number.
         var order = magnitudes
-            .Select(m => Enumerable.Range(0, m.Length).OrderByDescending(c => m[c]).ThenBy(c => c).ToArray())
+            .Select((m, g) => Enumerable.Range(0, m.Length).OrderByDescending(c => first is not null && first[g][c]).ThenByDescending(c => m[c]).ThenBy(c => c).ToArray())
             .ToArray();
         var open = start;
         weights ??= [.. widths.Select(w => (double)w.Layers)];
@@ -95,7 +100,9 @@ public static class ExactFinish
                 if (widths[g].Above((int)open[g]) is not { } wider) continue;
                 var after = EvaluateWith(size, open, g, wider);
                 if (!budget.Holds(after.Parameters, after.Multiplications)) continue;
-                var cost = ((after.Parameters - now.Parameters) / dense.Parameters) + ((after.Multiplications - now.Multiplications) / dense.Multiplications);
+                // A size without a target costs nothing.
+                var cost = (budget.Parameters is null ? 0 : (after.Parameters - now.Parameters) / dense.Parameters)
+                    + (budget.Multiplications is null ? 0 : (after.Multiplications - now.Multiplications) / dense.Multiplications);
                 var score = Matter(weights[g], magnitudes[g], order[g], (int)open[g], wider) / Math.Max(cost, double.Epsilon);
                 if (score > bestScore) (best, bestWidth, bestScore) = (g, wider, score);
             }
@@ -119,10 +126,12 @@ public static class ExactFinish
     private static double Matter(double weight, double[] magnitudes, int[] order, int narrow, int wide)
     {
         double total = 0, without = 0, with = 0;
+        // The gate that stays longest may have a magnitude of 0 where it is open and others are not.
+        var least = magnitudes.Max() * LeastShare;
         for (var i = 0; i < order.Length; i++)
         {
             // A group without magnitudes has channels that are alike.
-            var magnitude = magnitudes[order[0]] > 0 ? magnitudes[order[i]] : 1;
+            var magnitude = least > 0 ? Math.Max(magnitudes[order[i]], least) : 1;
             total += magnitude;
             if (i < wide) with += magnitude;
             if (i < narrow) without += magnitude;

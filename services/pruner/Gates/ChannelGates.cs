@@ -7,9 +7,9 @@ namespace Lathe.Pruner.Gates;
 
 /// <summary>
 /// The gates of one network while it trains. The scale γ of a group's batch norms decides about its channels:
-/// m_c = sqrt(mean γ_{k,c}²), for HFP in the units of <see cref="MeasureByLayer"/>; g_c = 1 if m_c &gt; τ else 0. A closed gate makes its channel exactly zero in the forward pass, while the
-/// task's gradient passes straight through to γ, so that a closed channel can come back. Where a ReLU follows directly its slope at 0 is 0
-/// and there is no such gradient: there the exact finish alone reopens channels, which is why the target glides instead of jumping.
+/// m_c = sqrt(mean γ_{k,c}²), for HFP in the units of <see cref="MeasureByLayer"/>; g_c = 1 if m_c &gt; τ else 0. A closed gate makes its channel exactly zero
+/// in the forward pass, behind the activation (<see cref="GateSources.Outputs"/>). The task's gradient passes straight through to γ, β and the filter as if
+/// the channel were open, so that a closed channel can come back. Once the choice is final, closed channels have zeros in their parameters, as surgery needs them.
 /// </summary>
 public sealed class ChannelGates : IDisposable
 {
@@ -18,6 +18,7 @@ public sealed class ChannelGates : IDisposable
     private readonly double _threshold;
     private readonly Dictionary<string, (GatedTensor Tensor, bool IsProducer)> _gatedNodes;
     private readonly Dictionary<string, Tensor> _closing = [];
+    private readonly Dictionary<string, Tensor> _closingOutputs = [];
     private readonly Dictionary<string, Parameter> _ownGates = [];
     private readonly double[][] _magnitudes;
     private readonly int[][] _sourcesPerGate;
@@ -103,7 +104,74 @@ public sealed class ChannelGates : IDisposable
     /// <returns>How many gates were open and are not, and how many the other way round.</returns>
     public (int Closed, int Reopened) Update(IReadOnlyDictionary<string, Parameter> parameters)
     {
+        Measure(parameters);
+        if (Frozen) return (0, 0);
         var (closed, reopened) = (0, 0);
+        for (var g = 0; g < _magnitudes.Length; g++)
+        {
+            if (!_groups.Groups[g].Prunable) continue;
+            for (var c = 0; c < _magnitudes[g].Length; c++)
+            {
+                var isOpen = _magnitudes[g][c] > _threshold;
+                if (_live[g][c] && !isOpen) closed++;
+                if (!_live[g][c] && isOpen) reopened++;
+                _live[g][c] = isOpen;
+            }
+        }
+
+        if (closed + reopened > 0) RebuildOutputMasks();
+        return (closed, reopened);
+    }
+
+    /// <summary>
+    /// Lowers every magnitude by its pull, outside the optimizer: a proximal step. In the optimizer, momentum would carry a channel that has just closed on
+    /// through zero and out on the other side, open again. Scale and shift of a channel shrink by the same factor, as if a gate in front of the activation
+    /// faded out. They stop at half of the threshold, where the channel is closed, and not at zero: behind a ReLU the signs of a channel's values decide which
+    /// pixels pass a gradient, and zeros have no sign.
+    /// </summary>
+    /// <param name="parameters">The network's parameters, after the optimizer's step.</param>
+    /// <param name="pull">By group: how far all scales of a channel together are pulled; each takes its part.</param>
+    public void Shrink(IReadOnlyDictionary<string, Parameter> parameters, ReadOnlySpan<double> pull)
+    {
+        if (Frozen) throw new InvalidOperationException("frozen gates are not pulled");
+        Measure(parameters);
+        using var _ = no_grad();
+        foreach (var norm in _sources.BatchNorms)
+        {
+            if (Factors(norm.Places, pull) is not { } factors) continue;
+            using var by = tensor(factors, device: _device);
+            parameters[$"{norm.Node}.weight"].mul_(by);
+            parameters[$"{norm.Node}.bias"].mul_(by);
+        }
+
+        foreach (var group in _sources.OwnGates)
+        {
+            if (Factors([.. Enumerable.Range(0, _magnitudes[group].Length).Select(i => (group, i))], pull) is not { } factors) continue;
+            using var by = tensor(factors, device: _device);
+            _ownGates[OwnGateName(group)].mul_(by);
+        }
+    }
+
+    private float[]? Factors(IReadOnlyList<(int Group, int Index)> places, ReadOnlySpan<double> pull)
+    {
+        var least = _threshold / 2;
+        var factors = new float[places.Count];
+        var any = false;
+        for (var c = 0; c < factors.Length; c++)
+        {
+            factors[c] = 1;
+            var (group, index) = places[c];
+            if (group < 0 || pull[group] <= 0 || _magnitudes[group][index] <= least) continue;
+            var magnitude = _magnitudes[group][index];
+            factors[c] = (float)(Math.Max(magnitude - (pull[group] / _sourcesPerGate[group][index]), least) / magnitude);
+            any = true;
+        }
+
+        return any ? factors : null;
+    }
+
+    private void Measure(IReadOnlyDictionary<string, Parameter> parameters)
+    {
         foreach (var group in _magnitudes) Array.Clear(group);
         foreach (var norm in _sources.BatchNorms) AddSquares(norm.Places, parameters[$"{norm.Node}.weight"], _units.GetValueOrDefault(norm.Node, 1));
         foreach (var group in _sources.OwnGates)
@@ -118,16 +186,8 @@ public sealed class ChannelGates : IDisposable
             for (var c = 0; c < _magnitudes[g].Length; c++)
             {
                 _magnitudes[g][c] = _norms[g][c] * Math.Sqrt(_magnitudes[g][c] / Math.Max(1, _sourcesPerGate[g][c]));
-                if (Frozen) continue;
-                var isOpen = _magnitudes[g][c] > _threshold;
-                if (_live[g][c] && !isOpen) closed++;
-                if (!_live[g][c] && isOpen) reopened++;
-                _live[g][c] = isOpen;
             }
         }
-
-        if (!Frozen) RebuildMasks();
-        return (closed, reopened);
     }
 
     /// <summary>Fixes the open gates for good.</summary>
@@ -135,10 +195,14 @@ public sealed class ChannelGates : IDisposable
     {
         _live = [.. live.Select(group => group.ToArray())];
         Frozen = true;
+        Dispose(_closingOutputs);
         RebuildMasks();
     }
 
-    /// <summary>What the forward pass sees in place of a parameter. Values of closed channels are zero; gradients pass straight through.</summary>
+    /// <summary>
+    /// What the forward pass sees in place of a parameter. Once the choice is final, values of closed channels are zero, and gradients pass straight through;
+    /// until then <see cref="Outputs"/> closes them.
+    /// </summary>
     public Tensor View(string name, Tensor value)
     {
         var dot = name.LastIndexOf('.');
@@ -154,12 +218,24 @@ public sealed class ChannelGates : IDisposable
         return Mask(value, gated.Tensor.Node);
     }
 
-    /// <summary>Adds λ·(size gradient by width)·∂m/∂γ to the gradient of everything that decides about gates.</summary>
+    /// <summary>What the forward pass sees in place of a node's output. Closed channels are zero; gradients pass straight through. Nothing once the choice is final.</summary>
+    /// <param name="name">Name of the node.</param>
+    /// <param name="value">[N, C, H, W] or [N, C].</param>
+    public Tensor Outputs(string name, Tensor value)
+    {
+        if (!_closingOutputs.TryGetValue(name, out var closing)) return value;
+        using var open = value.detach();
+        using var column = closing.reshape([.. Enumerable.Range(0, (int)value.dim()).Select(d => d == 1 ? -1L : 1L)]);
+        using var typed = column.to(value.dtype, value.device);
+        return value.PlusProduct(open, typed);
+    }
+
+    /// <summary>Adds (penalty of a channel)·∂m/∂γ to the gradient of everything that decides about gates.</summary>
     /// <param name="parameters">The network's parameters.</param>
-    /// <param name="perChannel">By group: what one more live channel adds to the size loss, λ included.</param>
+    /// <param name="perChannel">By group: what one more live channel adds to the loss.</param>
     public void AddGradient(IReadOnlyDictionary<string, Parameter> parameters, ReadOnlySpan<double> perChannel)
     {
-        if (Frozen) throw new InvalidOperationException("frozen gates take no size gradient");
+        if (Frozen) throw new InvalidOperationException("frozen gates take no gradient");
         foreach (var norm in _sources.BatchNorms) AddGradient(norm.Places, parameters[$"{norm.Node}.weight"], perChannel);
         foreach (var group in _sources.OwnGates)
         {
@@ -178,8 +254,15 @@ public sealed class ChannelGates : IDisposable
 
     public void Dispose()
     {
-        foreach (var mask in _closing.Values) mask.Dispose();
+        Dispose(_closing);
+        Dispose(_closingOutputs);
         foreach (var gate in _ownGates.Values) gate.Dispose();
+    }
+
+    private static void Dispose(Dictionary<string, Tensor> masks)
+    {
+        foreach (var mask in masks.Values) mask.Dispose();
+        masks.Clear();
     }
 
     private static string OwnGateName(int group) => $"gate.{group}";
@@ -227,7 +310,7 @@ public sealed class ChannelGates : IDisposable
         for (var c = 0; c < values.Length; c++)
         {
             var (group, index) = places[c];
-            if (group < 0 || _magnitudes[group][index] <= Math.Max(0, _threshold)) continue; // it is closed
+            if (group < 0 || _magnitudes[group][index] <= 0) continue; // it has no slope there
             // ∂m/∂γ_k = γ_k / (K·m); the sign of γ where the group has one batch norm and magnitudes have no unit.
             slope[c] = (float)(perChannel[group] * values[c] / (_sourcesPerGate[group][index] * _magnitudes[group][index]));
         }
@@ -238,23 +321,27 @@ public sealed class ChannelGates : IDisposable
         gradient.PlusInPlace(term);
     }
 
+    private void RebuildMasks() => Rebuild(_closing, _gatedNodes.Values.Select(gated => gated.Tensor));
+
+    private void RebuildOutputMasks() => Rebuild(_closingOutputs, _sources.Outputs);
+
     /// <summary>A mask holds g − 1: 0 where open, −1 where closed. Nodes with no closed channel have none, and cost nothing.</summary>
-    private void RebuildMasks()
+    private void Rebuild(Dictionary<string, Tensor> masks, IEnumerable<GatedTensor> tensors)
     {
-        foreach (var (node, (gated, _)) in _gatedNodes)
+        Dispose(masks);
+        foreach (var (node, places) in tensors)
         {
-            var mask = new float[gated.Places.Count];
+            var mask = new float[places.Count];
             var any = false;
             for (var c = 0; c < mask.Length; c++)
             {
-                var (group, index) = gated.Places[c];
+                var (group, index) = places[c];
                 if (group < 0 || _live[group][index]) continue;
                 mask[c] = -1;
                 any = true;
             }
 
-            if (_closing.Remove(node, out var old)) old.Dispose();
-            if (any) _closing[node] = tensor(mask, device: _device).DetachFromDisposeScope();
+            if (any) masks[node] = tensor(mask, device: _device).DetachFromDisposeScope();
         }
     }
 

@@ -7,9 +7,11 @@ public static class HfpSchedule
     public const double Rise = 4;
 
     /// <summary>
-    /// How far a step may move a magnitude in the mean, in units of a layer's mean: faster than this the other weights cannot follow, and a
-    /// network is pulled to pieces before its channels are chosen. It tells in schedules of fewer than two hundred steps until the choice;
-    /// what the pull does not close there, the exact finish does (docs/results/hfp.md).
+    /// How far a step may move a magnitude in the mean over all channels and over the pruning part, in units of a layer's mean: faster than this the
+    /// other weights cannot follow, and a network is pulled to pieces before its channels are chosen. It tells in schedules of fewer than two hundred
+    /// steps until the choice; what the pull does not close there, the exact finish does (docs/results/hfp.md). As λ rises, the last steps are
+    /// 1.85 times as long as the mean one (<see cref="Rise"/>·ln <see cref="Rise"/> / (<see cref="Rise"/> − 1)), and the channels of some groups
+    /// move further than those of others.
     /// </summary>
     public const double MostPerStep = 0.01;
 
@@ -38,20 +40,19 @@ public static class HfpSchedule
     /// </summary>
     /// <param name="travel">How far, in units of a layer's mean magnitude.</param>
     /// <param name="meanPull">How far a step of 1 with λ = 1 moves a channel in the mean.</param>
-    /// <param name="reach">How far a gradient of 1 would move a parameter over the pruning part, <see cref="Reach"/>.</param>
+    /// <param name="reach">How far a pull of 1 would move a parameter over the pruning part, <see cref="Reach"/>.</param>
     /// <param name="t">Share of the pruning part done, 0 to 1.</param>
     public static double SizeWeight(double travel, double meanPull, double reach, double t) =>
         travel / (meanPull * reach) * Math.Pow(Rise, t) * Math.Log(Rise) / (Rise - 1);
 
     /// <summary>
-    /// How far gradient descent with momentum moves a parameter whose gradient is 1 for the first <paramref name="share"/> of a cosine
-    /// schedule: Σ η / (1 − μ).
+    /// How far steps of the learning rate's length go over the first <paramref name="share"/> of a cosine schedule: Σ η. The pull is no gradient of
+    /// the optimizer's, so momentum adds nothing.
     /// </summary>
     /// <param name="from">Learning rate at the start of the schedule.</param>
     /// <param name="to">Learning rate at its end.</param>
-    /// <param name="momentum">μ, at least 0 and below 1.</param>
     /// <param name="share">Above 0, at most 1.</param>
     /// <param name="steps">Steps in that share.</param>
-    public static double Reach(double from, double to, double momentum, double share, double steps) =>
-        steps * (to + ((from - to) * 0.5 * (1 + (Math.Sin(Math.PI * share) / (Math.PI * share))))) / (1 - momentum);
+    public static double Reach(double from, double to, double share, double steps) =>
+        steps * (to + ((from - to) * 0.5 * (1 + (Math.Sin(Math.PI * share) / (Math.PI * share)))));
 }

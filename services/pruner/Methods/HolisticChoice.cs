@@ -16,15 +16,16 @@ internal sealed class HolisticChoice(ChannelGates gates, SizeLoss loss, IReadOnl
 
     public double ChosenAfter => parameters.PruningShare;
 
-    public void AddGradient(StepContext step, double done)
+    public void AfterBackward(StepContext step) => gates.Sensitivity.Observe(step.Module.Parameters);
+
+    public void AfterStep(StepContext step, double done)
     {
-        gates.Sensitivity.Observe(step.Module.Parameters);
         var steps = parameters.PruningShare * parameters.Epochs * step.StepsPerEpoch;
-        var reach = HfpSchedule.Reach(
-            parameters.LearningRate, parameters.FinalLearningRate, parameters.Momentum, parameters.PruningShare, steps);
+        var reach = HfpSchedule.Reach(parameters.LearningRate, parameters.FinalLearningRate, parameters.PruningShare, steps);
         var live = gates.LiveCounts();
-        var point = loss.At(live, HfpSchedule.SizeWeight(HfpSchedule.Travel(parameters.SizeWeight, steps), _meanPull, reach, done), done);
-        if (point.Pulls) gates.AddGradient(step.Module.Parameters, SharePull.Of(point.Gradient, live, widths));
+        var weight = HfpSchedule.SizeWeight(HfpSchedule.Travel(parameters.SizeWeight, steps), _meanPull, reach, done);
+        var point = loss.At(live, weight * step.LearningRate, done);
+        if (point.Pulls) gates.Shrink(step.Module.Parameters, SharePull.Of(point.Gradient, live, widths));
     }
 
     public ChannelRanking Rank(IReadOnlyDictionary<string, Parameter> weights)
@@ -32,7 +33,7 @@ internal sealed class HolisticChoice(ChannelGates gates, SizeLoss loss, IReadOnl
         gates.Update(weights);
         double[] open = [.. gates.Magnitudes.Select((m, g) => (double)widths[g].Covering(m.Count(value => value > parameters.Threshold)))];
         return gates.Sensitivity.Mean is { } mean
-            ? new ChannelRanking(mean, open, [.. mean.Select(group => group.Sum())])
+            ? new ChannelRanking(mean, open, [.. mean.Select(group => group.Sum())], gates.Live)
             : new ChannelRanking(gates.Magnitudes, open);
     }
 }

@@ -9,10 +9,16 @@ internal interface IChannelChoice
     /// <summary>Share of the epochs after which channels are chosen; 0: before the first step.</summary>
     double ChosenAfter { get; }
 
-    /// <summary>Adds to the gradients of a step before the choice.</summary>
+    /// <summary>After the backward pass of a step before the choice: looks at gradients or adds to them.</summary>
     /// <param name="step">The step.</param>
-    /// <param name="done">Share of the way to the choice, 0 to 1.</param>
-    void AddGradient(StepContext step, double done);
+    void AfterBackward(StepContext step);
+
+    /// <summary>After the optimizer's part of a step before the choice: moves weights outside it.</summary>
+    /// <param name="step">The step.</param>
+    /// <param name="done">Share of the way to the choice that was done before this step, 0 to 1.</param>
+    void AfterStep(StepContext step, double done)
+    {
+    }
 
     /// <summary>What matters, when it comes to choosing.</summary>
     /// <param name="weights">The network's parameters.</param>
@@ -23,4 +29,5 @@ internal interface IChannelChoice
 /// <param name="Magnitudes">By group and gate; at least 0.</param>
 /// <param name="Open">Width of each group. Where it is over the budget, the exact finish closes what matters least for what it costs.</param>
 /// <param name="Weights">How much each group's magnitudes count beside those of the others; null: by the layers that write or read the group.</param>
-internal sealed record ChannelRanking(IReadOnlyList<double[]> Magnitudes, double[] Open, double[]? Weights = null);
+/// <param name="First">True for each channel that comes before all others of its group; null: none does.</param>
+internal sealed record ChannelRanking(IReadOnlyList<double[]> Magnitudes, double[] Open, double[]? Weights = null, IReadOnlyList<bool[]>? First = null);

@@ -14,7 +14,7 @@ internal sealed class SlimmingChoice(ChannelGates gates, WidthRule rule, PrunePa
 {
     public double ChosenAfter => parameters.PruningShare;
 
-    public void AddGradient(StepContext step, double done)
+    public void AfterBackward(StepContext step)
     {
         var alike = new double[gates.Magnitudes.Count];
         Array.Fill(alike, parameters.SlimmingWeight);

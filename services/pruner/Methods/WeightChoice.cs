@@ -32,7 +32,7 @@ internal sealed class WeightChoice(
         _ => [.. groups.Groups.Select(g => Enumerable.Range(0, g.Gates.Count).Select(i => CounterRandom.For(seed, "prune", g.Index).Uniform(i)).ToArray())],
         rule.GlobalThreshold);
 
-    public void AddGradient(StepContext step, double done) => throw new InvalidOperationException("channels are chosen before the first step");
+    public void AfterBackward(StepContext step) => throw new InvalidOperationException("channels are chosen before the first step");
 
     public ChannelRanking Rank(IReadOnlyDictionary<string, Parameter> weights)
     {

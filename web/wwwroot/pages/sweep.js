@@ -58,7 +58,7 @@ export default function Sweep({ parts, query }) {
     <${FaultNote} fault=${fault} />
     ${sweep.search && html`<p class="soft">Search by ${sweep.search.strategy}${sweep.search.trials ? `, ${sweep.search.trials} trials` : ''}: ${['done', 'open', 'failed', 'stopped', 'pruned'].filter(s => sweep.search?.counts[s]).map(s => `${sweep.search?.counts[s]} ${trialWords[s] ?? s}`).join(', ')}</p>`}
     ${sweep.reason && html`<div class="note"><p>${sweep.reason}</p></div>`}
-    ${sweep.steps.filter(s => s.hasWorker === false && Object.keys(s.counts).some(k => k === 'waiting' || k === 'queued')).map(s =>
+    ${sweep.steps.filter(s => s.hasWorker === false && Object.keys(s.counts).some(k => k === 'waiting' || k === 'ready' || k === 'queued')).map(s =>
       html`<div class="note" key=${s.step}><p>No worker of ${s.stage}, version ${s.version}, is up, so nothing of that stage runs now. <a href=${to(['workers'])}>Workers</a></p></div>`)}
     <${StateBar} counts=${counts} label="All executions" /><${StateCounts} counts=${counts} />
     <${Tabs} label="Parts of the sweep" current=${part} at=${(/** @type {string} */ name) => to(name === 'flow' ? ['sweeps', reference] : ['sweeps', reference, name])}
@@ -77,7 +77,7 @@ const Failures = ({ sweep }) => (sweep.failures ?? []).length > 0 && html`<secti
 /** @param {{ sweep: SweepStatus, counts: Counts, again: () => void }} props */
 function Orders({ sweep, counts, again }) {
   const isLive = goesOn(sweep.state);
-  const left = (counts.waiting ?? 0) + (counts.queued ?? 0) + (counts.running ?? 0) + (counts.paused ?? 0);
+  const left = (counts.waiting ?? 0) + (counts.ready ?? 0) + (counts.queued ?? 0) + (counts.running ?? 0) + (counts.paused ?? 0);
   const path = `/sweeps/${sweep.id}`;
   const give = async (/** @type {() => Promise<unknown>} */ work, /** @type {any} */ done) => await act(work, done) && again();
   if (!may('submit')) return null;
