@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Text.Json;
 using Lathe.Contracts;
+using Lathe.Graph.Checkpoints;
 using Lathe.Graph.Sizing;
 
 namespace Lathe.Graph;
@@ -14,12 +15,18 @@ public static class NetworkForms
     /// <summary>Name of the size that counts products for one image.</summary>
     public const string Multiplications = "multiplications";
 
+    /// <summary>Name of the size that counts the bytes of stored tensors, weights packed.</summary>
+    public const string Bytes = "bytes";
+
+    /// <summary>Name of the mean number of bits of a weight; a network of floats has no such size.</summary>
+    public const string Bits = "bits";
+
     // A sweep asks about few networks, many times each.
     private const int MostKept = 64;
 
     private static readonly ConcurrentDictionary<string, NetworkGraph> Read = new(StringComparer.Ordinal);
 
-    /// <summary>A network that is known exactly.</summary>
+    /// <summary>A network of floats that is known exactly.</summary>
     public static NetworkForm Of(NetworkGraph graph)
     {
         var size = Complexity.Of(graph);
@@ -29,6 +36,7 @@ public static class NetworkForms
             {
                 [Parameters] = new(size.Parameters, size.Parameters),
                 [Multiplications] = new(size.Multiplications, size.Multiplications),
+                [Bytes] = StoredBytes.Of(graph, _ => null),
             });
     }
 

@@ -17,7 +17,10 @@ internal static class LoadCommand
 {
     private const int Prefetch = 64;
 
-    public static async Task RunAsync(IReadOnlyList<int> sizes)
+    // Of the looks at a running sweep, two in a second, this one in so many asks for the whole page.
+    private const int PagesEvery = 4;
+
+    public static async Task RunAsync(IReadOnlyList<int> sizes, int backlog, int reports)
     {
         var broker = new RabbitMqBroker();
         var server = new PostgreSqlServer { IsDurable = true };
@@ -27,10 +30,10 @@ internal static class LoadCommand
         await Task.WhenAll(broker.InitializeAsync().AsTask(), server.InitializeAsync().AsTask());
         var database = await server.CreateDatabaseAsync();
         var http = $"http://127.0.0.1:{PrivateServer.FreePort()}";
-        using var coordinator = await Part.StartAsync(["coordinator", broker.Address, home, http], new() { ["LATHE_DATABASE"] = database });
+        using var coordinator = await Part.StartAsync(["coordinator", broker.Address, home, http, "limits", $"{backlog}", $"{reports}"], new() { ["LATHE_DATABASE"] = database });
         using var worker = await Part.StartAsync(["worker", broker.Address, $"{Prefetch}"], new() { [HostingSettings.HomeVariable] = home });
         using var client = new HttpClient { BaseAddress = new Uri(http + "/"), Timeout = TimeSpan.FromMinutes(10) };
-        Console.WriteLine("executions  answered s  finished/s  median ms  p99 ms  coordinator CPU ms/exec.  memory MiB  kept MiB  KiB/exec.  status ms  list ms  results ms");
+        Console.WriteLine("executions  answered s  finished/s  median ms  p99 ms  to sending: median ms  p99 ms  coordinator CPU ms/exec.  memory MiB  kept MiB  KiB/exec.  status ms  list ms  results ms  status while it runs, most of all: ms");
         foreach (var size in sizes.Count > 0 ? sizes : [1000, 10_000, 100_000]) await MeasureAsync(size, client, coordinator, worker, database);
         Directory.Delete(home, recursive: true);
     }
@@ -52,8 +55,11 @@ internal static class LoadCommand
         if (!response.IsSuccessStatusCode) throw new LatheException($"{response.StatusCode}: {text}");
         var id = JsonSerializer.Deserialize<JsonElement>(text).GetProperty("id").GetString();
         var answered = watch.Elapsed.TotalSeconds;
+        // The page of a sweep that has just begun, and some of one that runs: statistics of the database are old then.
+        var (pages, looked) = (new List<double>(), 0);
         while (true)
         {
+            if (looked++ % PagesEvery == 0) pages.Add(await OnceAsync(client, $"sweeps/{id}"));
             var now = await client.GetFromJsonAsync<JsonElement>($"sweeps/{id}?limit=1");
             if (now.GetProperty("state").GetString() is var state && state != "running" && state != "preparing") break;
             await Task.Delay(500);
@@ -67,13 +73,18 @@ internal static class LoadCommand
         var (status, list, results) = (await TimeAsync(client, $"sweeps/{id}"), await TimeAsync(client, "sweeps?limit=20"), await TimeAsync(client, $"sweeps/{id}/results?limit=100"));
         Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"{size,10}  {answered,10:0.00}  {figures.Finished / figures.Seconds,10:0}  {figures.Median,9:0.0}  {figures.P99,6:0.0}  {cpu,24:0.000}  {memory,10:0}  {kept,8:0}  {bytes,9:0.00}  {status,9:0}  {list,7:0}  {results,10:0}")
+            $"{size,10}  {answered,10:0.00}  {figures.Finished / figures.Seconds,10:0}  {figures.Median,9:0.0}  {figures.P99,6:0.0}  {figures.SentMedian,21:0.0}  {figures.SentP99,6:0.0}  {cpu,24:0.000}  {memory,10:0}  {kept,8:0}  {bytes,9:0.00}  {status,9:0}  {list,7:0}  {results,10:0}  {pages.Max(),8:0} of {pages.Count}")
             + (figures.Finished == size ? "" : $"  ({figures.Finished} computed)"));
     }
 
     private static async Task<double> TimeAsync(HttpClient client, string path)
     {
         await client.GetStringAsync(path);
+        return await OnceAsync(client, path);
+    }
+
+    private static async Task<double> OnceAsync(HttpClient client, string path)
+    {
         var watch = Stopwatch.StartNew();
         await client.GetStringAsync(path);
         return watch.Elapsed.TotalMilliseconds;

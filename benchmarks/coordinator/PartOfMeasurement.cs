@@ -24,10 +24,17 @@ internal static class PartOfMeasurement
     /// Ends this process once the one that started it is gone, and with it the other end of standard input. A line there is answered with the bytes that are
     /// left on the heap after a full collection.
     /// </summary>
-    public static void EndWithParent() => _ = Task.Run(() =>
+    /// <param name="answer">Another answer; null: that one.</param>
+    public static void EndWithParent(Func<string>? answer = null) => _ = Task.Run(() =>
     {
         while (Console.In.ReadLine() is not null)
         {
+            if (answer is not null)
+            {
+                Console.WriteLine(answer());
+                continue;
+            }
+
             GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
             Console.WriteLine(GC.GetTotalMemory(forceFullCollection: true));
         }

@@ -4,12 +4,14 @@ using Lathe.Coordinator;
 using Lathe.Hosting;
 using Microsoft.Extensions.Hosting;
 
+var usual = new CoordinatorOptions();
 try
 {
     switch (args)
     {
         case ["load", .. var sizes]:
-            await LoadCommand.RunAsync([.. sizes.Select(int.Parse)]);
+            await LoadCommand.RunAsync(
+                [.. sizes.TakeWhile(s => !s.StartsWith('-')).Select(int.Parse)], (int)Option(sizes, "--backlog", usual.Backlog), (int)Option(sizes, "--reports", usual.ReportsAtATime));
             return 0;
         case ["worker", var broker, var prefetch]:
             await StubWorker.RunAsync(broker, int.Parse(prefetch), 0);
@@ -23,11 +25,21 @@ try
         case ["rivals", var tasks, var fewer, var scripts]:
             await RivalsCommand.RunAsync(int.Parse(tasks), int.Parse(fewer), scripts);
             return 0;
-        case ["latency"]:
-            await LatencyCommand.RunAsync(pairs: 200);
+        case ["latency", .. var options]:
+            await LatencyCommand.RunAsync((int)Option(options, "--pairs", 200), (int)Option(options, "--warm-up", 200), options.Contains("--trace"));
+            return 0;
+        case ["cli", .. var options]:
+            await CommandLineCommand.RunAsync((int)Option(options, "--executions", 10_000));
+            return 0;
+        case ["search", .. var files]:
+            SearchCommand.Run(files);
             return 0;
         case ["coordinator", var broker, var home, var http]:
-            return await ServeAsync(broker, home, http, new CoordinatorOptions());
+            return await ServeAsync(broker, home, http, usual);
+        case ["coordinator", var broker, var home, var http, "limits", var backlog, var reports]:
+            return await ServeAsync(broker, home, http, usual with { Backlog = int.Parse(backlog), ReportsAtATime = int.Parse(reports) });
+        case ["coordinator", var broker, var home, var http, "traced"]:
+            return await ServeAsync(broker, home, http, usual, isTraced: true);
         case ["coordinator", var broker, var home, var http, "impatient"]:
             return await ServeAsync(broker, home, http, PartOfMeasurement.Impatient);
         case ["chaos-worker", var broker, var home, var journal]:
@@ -54,9 +66,12 @@ try
             Console.Error.WriteLine(
                 """
                 Each on a RabbitMQ and a PostgreSQL of its own:
-                load [EXECUTIONS ...]                           a coordinator with stages that take no time
+                load [EXECUTIONS ...] [--backlog N] [--reports N]
+                                                                a coordinator with stages that take no time; other limits of a queue and of reports taken together
                 fairness                                        a small sweep alone and behind a large one
-                latency                                         from a parent's result to its child's arrival, with nothing else to do
+                latency [--pairs N] [--warm-up N] [--trace]     from a parent's result to its child's arrival, with nothing else to do; where the time goes
+                cli [--executions N]                            lathe status and lathe results at a sweep of N executions (10000); build lathe first
+                search OPTUNA SEEDS TABLE ...                   strategies of searches beside those of Optuna (../search/search.sh); starts no server
                 rivals TASKS FEWER SCRIPTS                      the same fan-out through Celery, Snakemake and Optuna (rivals.sh)
                 chaos [--minutes M] [--executions N] [--seed S] two coordinators and three workers, killed one after the other
                 soak [--minutes M] [--executions N] [--seed S]  sweeps of N executions one after the other, with faults; memory of each process over time
@@ -80,12 +95,13 @@ static double Option(string[] options, string name, double absent)
     return at < 0 ? absent : double.Parse(options[at + 1], System.Globalization.CultureInfo.InvariantCulture);
 }
 
-static async Task<int> ServeAsync(string broker, string home, string http, CoordinatorOptions options)
+static async Task<int> ServeAsync(string broker, string home, string http, CoordinatorOptions options, bool isTraced = false)
 {
+    using var trace = isTraced ? new CoordinatorTrace() : null;
     var settings = PartOfMeasurement.Settings(home) with { Broker = BrokerAddress.Parse(broker) };
     await using var app = CoordinatorHost.Build(settings, DatabaseAddress.Load(settings), http, options);
     await app.StartAsync();
-    PartOfMeasurement.EndWithParent();
+    PartOfMeasurement.EndWithParent(trace is null ? null : trace.Line);
     Console.WriteLine("ready");
     await app.WaitForShutdownAsync();
     return 0;

@@ -27,8 +27,8 @@ internal static class StubWorker
         await using var client = new BrokerClient(BrokerAddress.Parse(broker));
         var factory = new ConnectionFactory { Uri = new Uri(broker), ConsumerDispatchConcurrency = 1 };
         await using var connection = await factory.CreateConnectionAsync();
-        var latencies = new ConcurrentBag<double>();
-        var done = new ConcurrentDictionary<string, long>();
+        var (latencies, sendings) = (new ConcurrentBag<double>(), new ConcurrentBag<double>());
+        var done = new ConcurrentDictionary<string, (long At, DateTime Moment)>();
         var finished = 0;
         long began = 0, ended = 0;
         foreach (var manifest in new[] { First, Second })
@@ -40,9 +40,15 @@ internal static class StubWorker
             consumer.ReceivedAsync += async (_, delivery) =>
             {
                 var arrived = Stopwatch.GetTimestamp();
-                var command = JsonNode.Parse(delivery.Body.Span)!["data"]!;
-                if (command["input"]?["sha256"]?.GetValue<string>() is { } input && done.TryRemove(input, out var at))
-                    latencies.Add(Stopwatch.GetElapsedTime(at, arrived).TotalMilliseconds);
+                var message = JsonNode.Parse(delivery.Body.Span)!;
+                var command = message["data"]!;
+                if (command["input"]?["sha256"]?.GetValue<string>() is { } input && done.TryRemove(input, out var parent))
+                {
+                    latencies.Add(Stopwatch.GetElapsedTime(parent.At, arrived).TotalMilliseconds);
+                    // By the clock of the one machine that all of this runs on.
+                    if (message["time"] is { } sent) sendings.Add((sent.GetValue<DateTimeOffset>().UtcDateTime - parent.Moment).TotalMilliseconds);
+                }
+
                 var (id, attempt, key) = (command["executionId"]!.GetValue<Guid>(), command["attempt"]!.GetValue<int>(), command["key"]!.GetValue<string>());
                 if (seconds > 0)
                 {
@@ -55,7 +61,7 @@ internal static class StubWorker
                     id, attempt, key, manifest.Name, new CheckpointRef(output, 100),
                     new Dictionary<string, double> { ["top1"] = 0.9, ["loss"] = 0.3, ["parameters"] = 44426, ["multiplications"] = 281640, ["bytes"] = 12000 }, Math.Max(0.001, seconds));
                 Keep(store, report.Output);
-                if (manifest.Input == StageInput.Model) done[output] = Stopwatch.GetTimestamp();
+                if (manifest.Input == StageInput.Model) done[output] = (Stopwatch.GetTimestamp(), DateTime.UtcNow);
                 await SendAsync(channel, report);
                 await channel.BasicAckAsync(delivery.DeliveryTag, false);
                 if (Interlocked.Increment(ref finished) == 1) began = arrived;
@@ -65,17 +71,36 @@ internal static class StubWorker
             await SendAsync(channel, new StageAnnounced(manifest, "stub"));
         }
 
+        await AnswerAsync(await connection.CreateChannelAsync());
+
         Console.WriteLine("ready");
         while (await Console.In.ReadLineAsync() is not null)
         {
-            var sorted = latencies.Order().ToList();
-            double At(double share) => sorted.Count == 0 ? 0 : sorted[(int)(share * (sorted.Count - 1))];
+            double[] Of(ConcurrentBag<double> values) => values.IsEmpty ? [0, 0, 0] : [Share.Of([.. values], 0.5), Share.Of([.. values], 0.99), values.Max()];
+            var (arrival, sending) = (Of(latencies), Of(sendings));
             Console.WriteLine(JsonSerializer.Serialize(new WorkerFigures(
-                finished, finished == 0 ? 0 : Stopwatch.GetElapsedTime(began, ended).TotalSeconds, At(0.5), At(0.99), At(1))));
+                finished, finished == 0 ? 0 : Stopwatch.GetElapsedTime(began, ended).TotalSeconds, arrival[0], arrival[1], arrival[2], sending[0], sending[1])));
             latencies.Clear();
+            sendings.Clear();
             done.Clear();
             finished = 0;
         }
+    }
+
+    /// <summary>Announces the stages to every coordinator that asks, as a worker does: one that starts later has not heard of them.</summary>
+    private static async Task AnswerAsync(IChannel channel)
+    {
+        var exchange = $"{typeof(AnnounceStages).Namespace}:{nameof(AnnounceStages)}";
+        await channel.ExchangeDeclareAsync(exchange, ExchangeType.Fanout, durable: true);
+        var queue = (await channel.QueueDeclareAsync("", durable: false, exclusive: true, autoDelete: true)).QueueName;
+        await channel.QueueBindAsync(queue, exchange, "");
+        var consumer = new AsyncEventingBasicConsumer(channel);
+        consumer.ReceivedAsync += async (_, delivery) =>
+        {
+            var replyTo = JsonNode.Parse(delivery.Body.Span)!["data"]!["replyTo"]!.GetValue<string>();
+            foreach (var manifest in new[] { First, Second }) await SendAsync(channel, new StageAnnounced(manifest, "stub"), replyTo);
+        };
+        await channel.BasicConsumeAsync(queue, autoAck: true, consumer);
     }
 
     /// <summary>A coordinator looks whether a result is there, and how long it is.</summary>
@@ -86,8 +111,8 @@ internal static class StubWorker
     }
 
     /// <summary>Reports to the coordinator.</summary>
-    internal static ValueTask SendAsync<T>(IChannel channel, T message) =>
-        channel.BasicPublishAsync(Queues.Coordinator, "", false, new BasicProperties { ContentType = CloudEvent.MediaType, Persistent = true }, Event(message));
+    internal static ValueTask SendAsync<T>(IChannel channel, T message, string replyTo = Queues.Coordinator) =>
+        channel.BasicPublishAsync(replyTo, "", false, new BasicProperties { ContentType = CloudEvent.MediaType, Persistent = true }, Event(message));
 
     private static byte[] Event<T>(T message) => JsonSerializer.SerializeToUtf8Bytes(
         new CloudEvent(
@@ -107,4 +132,6 @@ internal static class StubWorker
 /// <param name="Median">Milliseconds from a parent's result to its child's arrival.</param>
 /// <param name="P99">The same, 99th percentile.</param>
 /// <param name="Most">The same, the longest.</param>
-internal sealed record WorkerFigures(int Finished, double Seconds, double Median, double P99, double Most);
+/// <param name="SentMedian">Milliseconds from a parent's result to the moment when its child's message is written for the broker.</param>
+/// <param name="SentP99">The same, 99th percentile.</param>
+internal sealed record WorkerFigures(int Finished, double Seconds, double Median, double P99, double Most, double SentMedian, double SentP99);

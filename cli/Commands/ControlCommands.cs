@@ -122,6 +122,8 @@ internal static class ControlCommands
             var reader = StatusCommand.Reader(call);
             using var _ = reader as IDisposable;
             var found = await reader.StatusAsync(call.GetValue(sweep)!, stop);
+            // Before the question: whoever has answered it should not hear that it was in vain.
+            if (SweepOrders.KeepsFromDeleting(found.Name, found.State, found.Pinned) is { } reason) throw new LatheException(reason);
             if (!call.GetValue(yes) && !IsSure($"delete sweep {found.Name} ({found.Id}) with {Executions(found.Size)}?")) return LatheCommand.BadInput;
             return await OrderAsync(call, async control =>
             {
@@ -225,10 +227,22 @@ internal static class ControlCommands
     /// <summary>What an order changed, and what else is needed, a line each.</summary>
     private static string Moved(OrderAnswer answer, string sweep, SweepPart part, string done, string verb, Func<string, string> whole) => WithNotes(answer, answer.Executions switch
     {
-        0 => $"nothing {(part.IsWhole ? $"of sweep {sweep}" : "there")} was left to {verb}; lathe status {sweep} --all shows how it stands",
+        0 => $"{Nothing(sweep, part, verb)}; lathe status {sweep} --all shows how it stands",
         _ when part.IsWhole => whole(Executions(answer.Executions)),
         var moved => $"{Executions(moved)} of sweep {sweep} {(moved == 1 ? "is" : "are")} {done}. lathe status {sweep} shows how it stands",
     });
+
+    /// <summary>Why an order changed nothing.</summary>
+    private static string Nothing(string sweep, SweepPart part, string verb)
+    {
+        var whole = part.IsWhole ? $"sweep {sweep}" : $"{(part.Execution is { } index ? $"execution {index}" : part.Stage)} of sweep {sweep}";
+        return verb switch
+        {
+            "resume" => $"{whole} was not paused{(part.IsWhole ? "" : " by itself")}",
+            "pause" => $"nothing was left to pause: {whole} is paused already, or over",
+            _ => $"nothing was left to {verb}: {whole} is over",
+        };
+    }
 
     private static string WithNotes(OrderAnswer answer, string said) => string.Join('\n', answer.Notes.Prepend(said));
 
@@ -240,10 +254,9 @@ internal static class ControlCommands
     {
         if (texts.Length == 0) return null;
         var mends = new Dictionary<string, JsonObject>();
-        foreach (var set in SetOption.ParseAll(texts))
+        foreach (var set in SetOption.ParseParameters(texts))
         {
-            if (set.Stage is null) throw new LatheException($"--set {set.Text}: a retry changes parameters of stages, STAGE.PARAMETER=VALUE; for another {set.Name} run another sweep");
-            if (!mends.TryGetValue(set.Stage, out var parameters)) mends.Add(set.Stage, parameters = []);
+            if (!mends.TryGetValue(set.Stage!, out var parameters)) mends.Add(set.Stage!, parameters = []);
             parameters[set.Name] = set.Value.ToJson();
         }
 

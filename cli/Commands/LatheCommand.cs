@@ -61,6 +61,13 @@ internal static partial class LatheCommand
             if (call.GetValue(CommonOptions.Debug)) Tell(fault.ToString());
             return Failure;
         }
+        // One that was there when the command began.
+        catch (Exception fault) when (Outage.IsOfDatabase(fault))
+        {
+            Tell($"the database does not answer any more: {fault.GetBaseException().Message.TrimEnd('.')}. Run the same again once it does");
+            if (call.GetValue(CommonOptions.Debug)) Tell(fault.ToString());
+            return Failure;
+        }
 #pragma warning disable CA1031 // The last place that could turn a fault into words instead of a stack trace.
         catch (Exception fault)
 #pragma warning restore CA1031
@@ -102,6 +109,6 @@ internal static partial class LatheCommand
         foreach (var line in message.Split('\n')) Console.Error.WriteLine(HasPlace().IsMatch(line) ? line : $"lathe: {line}");
     }
 
-    [GeneratedRegex(@"^(\S+:\d+:\d+: |--set )")]
+    [GeneratedRegex(@"^\S+:\d+:\d+: ")]
     private static partial Regex HasPlace();
 }

@@ -107,9 +107,19 @@ internal static class StatusCommand
         var marks = (sweep.Priority == SweepLimits.DefaultPriority ? "" : $", priority {sweep.Priority}") + (sweep.Pinned ? ", pinned" : "");
         terminal.Line($"{sweep.Name} {sweep.Id}: {Words.Of(sweep.State)}, submitted {Moment(sweep.SubmittedAt)}{marks}");
         terminal.Write(SweepOverview.Screen(sweep, TimeProvider.System.GetUtcNow(), terminal.Width));
+        if (sweep.Search is { } search) terminal.Line(SearchLine(search));
         if (sweep.Size > SweepOverview.Many) terminal.Line($"lists: lathe status {reference} {(sweep.Failures is null ? "" : "--failed | ")}--stage NAME | --state STATE | --all");
         else TellFailures(terminal.Line, sweep);
         if (HowToGoOn(sweep) is { } hint) terminal.Line(hint);
+    }
+
+    /// <summary>How a search stands, in one line.</summary>
+    internal static string SearchLine(SearchStatus search)
+    {
+        (string State, string Word)[] words = [("done", "done"), ("open", "under way"), ("failed", "failed"), ("stopped", "stopped early"), ("pruned", "left out, as they cannot keep the constraints")];
+        var begun = search.Counts.Where(c => c.Key != "pruned").Sum(c => c.Value);
+        return $"search by {search.Strategy}: {begun}{(search.Trials is { } all ? $" of {all}" : "")} trials begun; "
+            + string.Join(", ", words.Where(w => search.Counts.ContainsKey(w.State)).Select(w => $"{search.Counts[w.State]} {w.Word}"));
     }
 
     private static string? HowToGoOn(SweepStatus sweep) => sweep.State switch

@@ -30,7 +30,7 @@ internal static class ExecutionTable
             table.Add([new Text(ExecutionNames.CutMiddle(label, room)), new Markup($"[{Words.Colour(execution.State)}]{cells[0].EscapeMarkup()}[/]"), .. cells[1..].Select(cell => new Text(cell))]);
         var lines = new List<IRenderable> { table.Content };
         if (shown.Count < sweep.Executions.Count) lines.Add(new Text($"... and {sweep.Executions.Count - shown.Count} more", new Style(Color.Grey)));
-        if (sweep.Executions.FirstOrDefault(e => e is { State: ExecutionState.Queued, Error: not null }) is { } again)
+        if (sweep.Executions.FirstOrDefault(e => e is { State: ExecutionState.Ready or ExecutionState.Queued, Error: not null }) is { } again)
             lines.Add(new Text($"{Ways.Label(again)} is tried again: {again.Error}"));
         lines.AddRange(SweepOverview.Missing(sweep).Select(line => new Text(line, new Style(Color.Yellow))));
         lines.Add(new Text(Summary(sweep, now)));

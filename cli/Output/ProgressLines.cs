@@ -78,7 +78,7 @@ internal sealed class ProgressLines(Action<string> write)
         ExecutionState.Skipped => "skipped",
         ExecutionState.Paused => "paused",
         ExecutionState.Cancelled => "cancelled",
-        ExecutionState.Queued when execution.Error is { } reason => $"is tried again: {reason}",
+        ExecutionState.Ready or ExecutionState.Queued when execution.Error is { } reason => $"is tried again: {reason}",
         _ => null,
     };
 

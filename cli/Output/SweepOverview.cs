@@ -20,7 +20,7 @@ internal static class SweepOverview
 
     private static readonly ExecutionState[] Order =
     [
-        ExecutionState.Waiting, ExecutionState.Queued, ExecutionState.Running, ExecutionState.Completed, ExecutionState.Cached,
+        ExecutionState.Waiting, ExecutionState.Ready, ExecutionState.Queued, ExecutionState.Running, ExecutionState.Completed, ExecutionState.Cached,
         ExecutionState.Failed, ExecutionState.Skipped, ExecutionState.Paused, ExecutionState.Cancelled,
     ];
 
@@ -42,7 +42,7 @@ internal static class SweepOverview
         var reasons = Failures(sweep, Math.Clamp(room / 2, 1, MostReasons), height == int.MaxValue ? width * 2 : width);
         lines.AddRange(Running(sweep, Math.Clamp(room - reasons.Count, 1, MostRunning), width));
         lines.AddRange(reasons);
-        if (sweep.Executions.FirstOrDefault(e => e is { State: ExecutionState.Queued, Error: not null }) is { } again)
+        if (sweep.Executions.FirstOrDefault(e => e is { State: ExecutionState.Ready or ExecutionState.Queued, Error: not null }) is { } again)
             lines.Add(Line($"execution {again.Index} ({Ways.Label(again)}) is tried again: {again.Error}", width));
         lines.Add(Space);
         lines.Add(new Text(ExecutionTable.Summary(sweep, now)));
@@ -52,7 +52,7 @@ internal static class SweepOverview
     /// <summary>Stages whose work waits for a worker that is not up.</summary>
     public static IEnumerable<string> Missing(SweepStatus sweep) =>
         sweep.State is not (SweepState.Running or SweepState.Preparing) ? []
-        : (sweep.Steps ?? []).Where(s => s.HasWorker == false && s.In(ExecutionState.Queued) > 0).DistinctBy(s => (s.Stage, s.Version))
+        : (sweep.Steps ?? []).Where(s => s.HasWorker == false && s.In(ExecutionState.Ready) + s.In(ExecutionState.Queued) > 0).DistinctBy(s => (s.Stage, s.Version))
             .Select(s => $"no worker of {s.Stage} version {s.Version} is up; start one with: lathe worker {s.Stage}");
 
     private static Text Space => new(" ");

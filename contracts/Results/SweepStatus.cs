@@ -9,7 +9,10 @@ public enum ExecutionState
     /// <summary>Its input is not there yet.</summary>
     Waiting,
 
-    /// <summary>Sent to its queue.</summary>
+    /// <summary>Its input is there, and nobody has sent it yet: others go first, or no queue has room.</summary>
+    Ready,
+
+    /// <summary>Sent to its queue, where it waits for a worker.</summary>
     Queued,
 
     /// <summary>A worker runs it.</summary>
@@ -93,6 +96,10 @@ public sealed record SweepStatus(
     bool Pinned = false,
     IReadOnlyList<FailureReason>? Failures = null)
 {
+    /// <summary>How its search stands; null: it has none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public SearchStatus? Search { get; init; }
+
     /// <summary>Number of executions that the sweep has, whether listed or not.</summary>
     [JsonIgnore]
     public int Size => Steps?.Sum(s => s.All) ?? Executions.Count;

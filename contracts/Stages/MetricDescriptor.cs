@@ -63,7 +63,7 @@ public enum MetricFormat
 /// <param name="DenseName">Name of the metric that holds the same figure of the dense network; null: there is none.</param>
 /// <param name="Description">One sentence for a person who does not know the metric.</param>
 /// <param name="Rank">
-/// Place among the columns of a table, smallest first; equal ranks keep the order of the stages. A table without room for all leaves the last ones out.
+/// Place among the columns of a table, smallest first; equal ranks keep the order of the stages. A table without room for all leaves out those from 100 on, the last ones first.
 /// </param>
 public sealed record MetricDescriptor(
     string Name,
@@ -74,7 +74,7 @@ public sealed record MetricDescriptor(
     bool IsColumn = false,
     string? DenseName = null,
     string Description = "",
-    int Rank = 100)
+    int Rank = 90)
 {
     /// <summary>Title where there is room, with its unit, as an axis has it: <c>multiplications for one image</c>; null: title and unit.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]

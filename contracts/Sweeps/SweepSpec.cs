@@ -33,6 +33,10 @@ public sealed record SweepSpec(
 {
     /// <summary>The most that <see cref="Threads"/> may be.</summary>
     public const int MostThreads = 1024;
+
+    /// <summary>When trials of the search stop before their end; null: none does.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public EarlyStoppingSpec? EarlyStopping { get; init; }
 }
 
 /// <summary>One stage of a sweep.</summary>

@@ -23,6 +23,16 @@ internal sealed class Polynomial(
         return sum;
     }
 
+    /// <summary>The terms of two polynomials, constants left out, with the coefficient that each has in both; a linear term has <see cref="Constant"/> for its first variable.</summary>
+    public static IEnumerable<(int I, int J, long Wanted, long Known)> Terms(Polynomial wanted, Polynomial known)
+    {
+        var (first, second) = (wanted.Coefficients(), known.Coefficients());
+        return first.Keys.Union(second.Keys).Select(term => (term.I, term.J, first.GetValueOrDefault(term), second.GetValueOrDefault(term)));
+    }
+
+    private Dictionary<(int I, int J), long> Coefficients() =>
+        linear.Select(t => ((Constant, t.I), t.Coefficient)).Concat(quadratic.Select(t => ((t.I, t.J), t.Coefficient))).ToDictionary(t => t.Item1, t => t.Coefficient);
+
     public void Gradient(ReadOnlySpan<double> n, Span<double> gradient)
     {
         gradient.Clear();

@@ -1,3 +1,5 @@
+using Lathe.Contracts;
+
 namespace Lathe.Graph.Sizing;
 
 /// <summary>
@@ -93,6 +95,22 @@ public sealed class SizeModel
         return (_parameters.Count(liveCounts), _multiplications.Count(liveCounts));
     }
 
+    /// <summary>
+    /// Bounds of P for all live counts between two others whose M is in a range. They hold for each of those; not every size between them can be had.
+    /// </summary>
+    /// <param name="least">Least n_G by group index.</param>
+    /// <param name="most">Greatest n_G by group index.</param>
+    /// <param name="multiplications">Range of M.</param>
+    public SizeRange ParametersWhere(ReadOnlySpan<double> least, ReadOnlySpan<double> most, SizeRange multiplications) =>
+        Where(_parameters, _multiplications, least, most, multiplications);
+
+    /// <summary>The same of M, where P is in a range.</summary>
+    /// <param name="least">Least n_G by group index.</param>
+    /// <param name="most">Greatest n_G by group index.</param>
+    /// <param name="parameters">Range of P.</param>
+    public SizeRange MultiplicationsWhere(ReadOnlySpan<double> least, ReadOnlySpan<double> most, SizeRange parameters) =>
+        Where(_multiplications, _parameters, least, most, parameters);
+
     /// <summary>∂P/∂n_G and ∂M/∂n_G by group index.</summary>
     public (double[] Parameters, double[] Multiplications) Gradient(ReadOnlySpan<double> liveCounts)
     {
@@ -109,6 +127,20 @@ public sealed class SizeModel
         Check(multiplications.Length);
         _parameters.Gradient(liveCounts, parameters);
         _multiplications.Gradient(liveCounts, multiplications);
+    }
+
+    private SizeRange Where(Polynomial wanted, Polynomial known, ReadOnlySpan<double> least, ReadOnlySpan<double> most, SizeRange range)
+    {
+        Check(least.Length);
+        Check(most.Length);
+        var (low, high, fixedSize) = (least.ToArray(), most.ToArray(), known.Evaluate(least));
+        var parts = Polynomial.Terms(wanted, known).Select(t => (t.Wanted, t.Known, Room: Product(high, t.I, t.J) - Product(low, t.I, t.J)))
+            .Where(t => t.Room > 0).Select(t => new SizePart(t.Wanted * t.Room, t.Known * t.Room)).ToList();
+        var gain = SizeBounds.Gain(parts, new SizeRange(range.Least - fixedSize, range.Most - fixedSize));
+        var always = wanted.Evaluate(least);
+        return SizeBounds.Whole(always + gain.Least, always + gain.Most);
+
+        static double Product(double[] n, int i, int j) => (i == Polynomial.Constant ? 1 : n[i]) * n[j];
     }
 
     private void Check(int length)

@@ -32,7 +32,7 @@ internal sealed record DeadLetter(string Id, string Queue, string Reason, DateTi
         return new DeadLetter(
             IdOf(properties, body),
             Text(headers, QueueHeader) ?? Text(brokers, "queue") ?? "",
-            Text(headers, ReasonHeader) ?? OfBroker(Text(brokers, "reason")),
+            Text(headers, ReasonHeader) is { } reason && !string.IsNullOrWhiteSpace(reason) ? reason : OfBroker(Text(brokers, "reason")),
             Moment(headers, AtHeader) ?? Moment(brokers, "time"),
             TypeOf(body),
             body.Length);
@@ -75,7 +75,7 @@ internal sealed record DeadLetter(string Id, string Queue, string Reason, DateTi
 
     private static string OfBroker(string? reason) => reason switch
     {
-        null => "unknown",
+        null or "" => "unknown",
         "delivery_limit" => "it came back from its readers too often",
         "rejected" => "a reader rejected it",
         "expired" => "it waited too long",

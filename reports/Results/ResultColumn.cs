@@ -43,12 +43,12 @@ public sealed record ResultColumn(MetricDescriptor Metric)
     /// <summary>True where a result has what it will have.</summary>
     public static bool IsDone(LeafResult leaf) => leaf.State is ExecutionState.Completed or ExecutionState.Cached;
 
-    /// <summary>The metric of a result; null: not known.</summary>
-    public double? Value(LeafResult leaf) => Find(Measured(leaf), Metric.Name);
+    /// <summary>The metric of a result; null: not known. One that the result's own stage does not measure, such as the error of an approximation, is a figure of the row.</summary>
+    public double? Value(LeafResult leaf) => Figure(leaf, Metric.Name);
 
     /// <summary>The same of the dense network: as measured with it, else that of the first stage on the way that knows it.</summary>
     public double? Dense(LeafResult leaf) => !HasDense || Value(leaf) is null ? null
-        : Find(Measured(leaf), Metric.DenseName) ?? leaf.Stages.Select(s => Find(s.Metrics, Metric.Name)).FirstOrDefault(v => v is not null);
+        : Figure(leaf, Metric.DenseName) ?? leaf.Stages.Select(s => Find(s.Metrics, Metric.Name)).FirstOrDefault(v => v is not null);
 
     /// <summary>The metric over that of the dense network.</summary>
     public double? Ratio(LeafResult leaf) => Find(Measured(leaf), Metric.RatioName) ?? Value(leaf) / Dense(leaf);
@@ -76,6 +76,9 @@ public sealed record ResultColumn(MetricDescriptor Metric)
     private string Below(LeafResult leaf) =>
         !HasDense || HasPoints || Ratio(leaf) is not { } ratio ? ""
         : Metric.Format == MetricFormat.Bytes ? Figures.Times(1 / ratio) : Figures.Ratio(ratio);
+
+    private static double? Figure(LeafResult leaf, string? name) =>
+        Find(Measured(leaf), name) ?? (name is not null && IsDone(leaf) ? leaf.Figure(name) : null);
 
     private static double? Find(IReadOnlyDictionary<string, double> metrics, string? name) =>
         name is not null && metrics.TryGetValue(name, out var value) ? value : null;

@@ -43,8 +43,21 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
         return problems;
     }
 
-    /// <summary>Layers, widths and sizes stay; how many bits the weights have changes none of them.</summary>
-    public static NetworkForm? Predict(QuantizeParameters parameters, StageCheck context) => context.Input;
+    /// <summary>Layers and widths stay, and the parameters say how many bits each weight has.</summary>
+    public static NetworkForm? Predict(QuantizeParameters parameters, StageCheck context)
+    {
+        if (context.Input is not { } input) return null;
+        // Float layers keep their floats, whatever formats the network that enters has.
+        var bits = StepSizes.BitsByLayer(NetworkForms.GraphOf(input), parameters);
+        return input with
+        {
+            Sizes = new Dictionary<string, SizeRange>(input.Sizes)
+            {
+                [NetworkForms.Bytes] = StoredBytes.Of(input, layer => bits.TryGetValue(layer, out var count) ? count : null),
+                [NetworkForms.Bits] = StoredBytes.MeanBits(input, layer => bits.TryGetValue(layer, out var count) ? count : null),
+            },
+        };
+    }
 
     public StageOutcome Run(StageRun run, QuantizeParameters parameters)
     {

@@ -16,7 +16,7 @@ public sealed partial class Licences
     private static readonly HashSet<string> InTheProduct = ["MIT", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "0BSD", "Zlib", "BSL-1.0", "Unlicense", "CC0-1.0", "PostgreSQL", "MS-PL", "BlueOak-1.0.0"];
 
     /// <summary>What only tests and benchmarks use is not given to anybody: these may stand beside it.</summary>
-    private static readonly HashSet<string> BesideTheProduct = [.. InTheProduct, "LGPL-3.0-or-later", "MPL-2.0"];
+    private static readonly HashSet<string> BesideTheProduct = [.. InTheProduct, "LGPL-3.0-or-later", "MPL-2.0", "Python-2.0"];
 
     /// <summary>Packages whose manifest names a file, a page or nothing; a person read it.</summary>
     private static readonly Dictionary<string, string> Read = new(StringComparer.OrdinalIgnoreCase)

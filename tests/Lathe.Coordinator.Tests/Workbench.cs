@@ -200,6 +200,10 @@ internal sealed class Workbench : IDisposable
         Directory.Delete(_home, recursive: true);
     }
 
+    /// <summary>What PostgreSQL wrote into its log about a database.</summary>
+    public static async Task<IReadOnlyList<string>> LogAsync(DatabaseAddress address) =>
+        ((PostgreSqlServer)(await TestContext.Current.GetFixture(typeof(PostgreSqlServer)))!).LogOf(address.ToString().Split('/')[^1]);
+
     /// <summary>An empty database of PostgreSQL.</summary>
     public static async Task<string> PostgreSqlAsync() =>
         await ((PostgreSqlServer)(await TestContext.Current.GetFixture(typeof(PostgreSqlServer)))!).CreateDatabaseAsync();

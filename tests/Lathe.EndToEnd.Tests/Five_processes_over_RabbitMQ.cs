@@ -15,14 +15,7 @@ public sealed class Five_processes_over_RabbitMQ(RabbitMqBroker broker) : IClass
 
         using var scene = new Scene();
         await using var otlp = await OtlpReceiver.StartAsync();
-        await using var cluster = await Cluster.StartAsync(scene, broker, new Dictionary<string, string>
-        {
-            ["OTEL_EXPORTER_OTLP_ENDPOINT"] = otlp.Endpoint,
-            ["OTEL_EXPORTER_OTLP_PROTOCOL"] = "http/protobuf",
-            ["OTEL_BSP_SCHEDULE_DELAY"] = "200",
-            ["OTEL_BLRP_SCHEDULE_DELAY"] = "200",
-            ["OTEL_METRIC_EXPORT_INTERVAL"] = "500",
-        });
+        await using var cluster = await Cluster.StartAsync(scene, broker, otlp.Environment);
         await using var submit = cluster.Submit(scene);
         Assert.True(await submit.WaitForExitAsync(Scene.Limit) == 0, submit.Output + cluster.Output);
 

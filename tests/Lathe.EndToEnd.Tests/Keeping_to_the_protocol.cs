@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Text.Json;
 using Lathe.Conformance;
 using Lathe.Contracts;
+using Lathe.EndToEnd.Tests.Otlp;
 using Lathe.Hosting;
 using Lathe.Testing;
 
@@ -58,6 +59,51 @@ public sealed class Keeping_to_the_protocol(RabbitMqBroker broker) : IClassFixtu
         }
     }
 
+    /// <summary>A check that cannot fail says nothing: each one is failed by a stage that breaks its rule.</summary>
+    [Theory]
+    [InlineData("liar", "announces,refuses,fails,executes,checkpoint,result,trace,repeats,malformed,cancels,paces,speaks")]
+    [InlineData("hermit", "queues,answers,busy,resumes,killed")]
+    public async Task Is_denied_of_stages_that_do_not(string stage, string broken)
+    {
+        SkipWithoutPython();
+        using var scene = new ProtocolScene(broker);
+        var worker = Start();
+        try
+        {
+            await worker.WaitForLineAsync(line => line.Contains("takes work", StringComparison.Ordinal), Scene.Limit);
+            await using var kit = await StageConformance.OpenAsync(new ConformanceOptions(stage, scene.Settings)
+            {
+                Long = JsonElement.Parse("""{ "seconds": 4 }"""),
+                Limit = TimeSpan.FromSeconds(5),
+                Restart = async _ =>
+                {
+                    worker.Kill();
+                    await worker.DisposeAsync();
+                    worker = Start();
+                },
+            });
+            foreach (var check in broken.Split(','))
+            {
+                var result = await kit.CheckAsync(check);
+                TestContext.Current.TestOutputHelper?.WriteLine($"{check}: {result.Verdict} {result.Detail}");
+                Assert.True(result.Verdict == Verdict.Failed, $"{check}: {result.Verdict} {result.Detail}\n{worker.Output}");
+            }
+        }
+        finally
+        {
+            await worker.DisposeAsync();
+        }
+
+        LatheProcess Start() => LatheProcess.Start(Python, ["-B", Path.Combine(Checkout.Root, "tests/Lathe.EndToEnd.Tests/rude/rude.py"), stage], scene.Environment);
+    }
+
+    /// <summary>Every check is asked of one of the two.</summary>
+    [Fact]
+    public void Is_more_than_one_of_them_denies() => Assert.Equal(
+        StageConformance.Checks.Order(),
+        typeof(Keeping_to_the_protocol).GetMethod(nameof(Is_denied_of_stages_that_do_not))!.GetCustomAttributes(typeof(InlineDataAttribute), false)
+            .SelectMany(a => ((string)((InlineDataAttribute)a).Data[1]!).Split(',')).Order());
+
     [Fact]
     public async Task Lets_the_examples_and_the_stages_of_Lathe_work_in_one_sweep()
     {
@@ -74,8 +120,10 @@ public sealed class Keeping_to_the_protocol(RabbitMqBroker broker) : IClassFixtu
               - cluster: { clusters: [2, 16] }
               - evaluate
             """);
-        await using var cluster = await Cluster.StartAsync(scene, broker);
+        await using var otlp = await OtlpReceiver.StartAsync();
+        await using var cluster = await Cluster.StartAsync(scene, broker, otlp.Environment);
         var environment = scene.Environment;
+        foreach (var (name, value) in otlp.Environment) environment[name] = value;
         environment["LATHE_BROKER"] = broker.Address;
         environment["PYTHONPATH"] = Path.Combine(Checkout.Root, "sdk", "python");
         await using var lowrank = LatheProcess.Start(ExampleStages.ProgramOf("lowrank"), [], environment);
@@ -99,6 +147,28 @@ public sealed class Keeping_to_the_protocol(RabbitMqBroker broker) : IClassFixtu
         var results = JsonSerializer.Deserialize<SweepResults>(await http.GetStringAsync("/sweeps/small/results?details=true"), LatheJson.Options)!;
         Assert.Superset(new HashSet<string> { "lowRankError", "clusterError", "top1" }, results.Metrics.Where(m => m.IsColumn).Select(m => m.Name).ToHashSet());
         Assert.Equal(["ranks", "training", "error"], results.Leaves[0].Stages.Skip(1).Take(3).Select(stage => stage.Panels![0].Id));
+        await TraceFollowsTheCheckpointsAsync(otlp, leaves);
+    }
+
+    /// <summary>One trace in which the span of each stage hangs from that of the stage before it, whatever their languages.</summary>
+    private static async Task TraceFollowsTheCheckpointsAsync(OtlpReceiver otlp, IReadOnlyList<LeafResult> leaves)
+    {
+        var wanted = leaves.SelectMany(leaf => leaf.Stages).Select(stage => stage.Key).ToHashSet();
+        await Eventually.True(
+            () => wanted.IsSubsetOf(otlp.Spans.Select(s => s.Attributes.GetValueOrDefault("lathe.execution.key"))) && otlp.Spans.Any(s => s.Name == "sweep small"),
+            "a span of the sweep and of every execution has arrived");
+        var sweep = Assert.Single(otlp.Spans, s => s.Name == "sweep small");
+        foreach (var leaf in leaves)
+        {
+            var parent = sweep;
+            foreach (var stage in leaf.Stages)
+            {
+                var span = Assert.Single(otlp.Spans, s => s.Attributes.GetValueOrDefault("lathe.execution.key") == stage.Key);
+                Assert.Equal((sweep.TraceId, parent.SpanId, $"stage {stage.Stage}"), (span.TraceId, span.ParentSpanId, span.Name));
+                Assert.Equal(stage.Checkpoint!.Sha256, span.Attributes["lathe.checkpoint.sha256"]);
+                parent = span;
+            }
+        }
     }
 
     private static void SkipWithoutPython() => Assert.SkipUnless(

@@ -22,7 +22,7 @@ public sealed class The_first_stage(RabbitMqBroker broker) : IClassFixture<Rabbi
         var home = Directory.CreateDirectory(Path.Combine(scene.Root, "user")).FullName;
         var configuration = Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory));
         var block = Replaced(
-            string.Join('\n', Blocks()),
+            string.Join('\n', Blocks().SkipLast(1)),
             // What is built already, by the same build as this test.
             ("eng/pack ~/lathe-packages", $"eng/pack ~/lathe-packages -p:Configuration={configuration} -p:NoBuild=true"), ("export PATH=$PWD:$PATH", "#"),
             ("amqp://guest:guest@localhost", broker.Address), ("8081", $"{PrivateServer.FreePort()}"), ("lathe run sweep.yaml", "lathe run sweep.yaml --set train.epochs=1 --json results.json"));
@@ -37,11 +37,40 @@ public sealed class The_first_stage(RabbitMqBroker broker) : IClassFixture<Rabbi
         var leaves = Scene.ReadResults(Path.Combine(work, "results.json"));
         Assert.Equal([0.5, 0.8], leaves.Select(leaf => Math.Round(leaf.Stages.Single(stage => stage.Stage == "sparsify").Metrics["zeros"], 2)).Order());
         Assert.All(leaves, leaf => Assert.Equal(["train", "sparsify", "evaluate"], leaf.Stages.Select(stage => stage.Stage)));
+        Assert.Matches(@"way .*\bzeros %", output);
         Assert.Contains("Zeros in each layer", await File.ReadAllTextAsync(Path.Combine(work, "sweep.html")), StringComparison.Ordinal);
         Assert.DoesNotMatch("Sample|sample-|AcmeNamespace|_VERSION", string.Concat(Directory.EnumerateFiles(work, "*", SearchOption.AllDirectories).Where(IsWritten).Select(file => file + File.ReadAllText(file))));
         CheckRepeatedNames(work);
         CheckPackages(Path.Combine(home, "lathe-packages"));
     }
+
+    [Fact]
+    public async Task Is_made_and_run_in_Python_by_the_commands_of_its_guide()
+    {
+        Assert.SkipUnless(
+            Directory.Exists("/usr/lib/python3/dist-packages/pika") && Directory.Exists("/usr/lib/python3/dist-packages/numpy"),
+            "/usr/bin/python3 with pika and numpy is missing; ./test installs them where it may");
+        using var scene = new Scene();
+        var home = Directory.CreateDirectory(Path.Combine(scene.Root, "user")).FullName;
+        var block = Replaced(
+            Blocks().Last(), ("export PATH=$PWD:$PATH PYTHONPATH", "export PYTHONPATH"), ("amqp://guest:guest@localhost", broker.Address),
+            ("lathe run sweep.yaml", "lathe run sweep.yaml --set train.epochs=1 --json results.json"));
+
+        var (code, output) = await RunAsync(block, scene, home);
+
+        Assert.True(code == 0, $"{block}\nended with {code}:\n{output}");
+        var leaves = Scene.ReadResults(Path.Combine(home, "stages", "scale", "results.json"));
+        Assert.Equal(["train", "scale", "evaluate"], leaves[0].Stages.Select(stage => stage.Stage));
+        var largest = leaves.Select(leaf => leaf.Stages[1].Metrics["largest"]).Order().ToList();
+        Assert.Equal(2, largest[1] / largest[0], 5);
+        Assert.Matches(@"way .*\blargest\b", output);
+    }
+
+    /// <summary>The README of the package shows the same stage.</summary>
+    [Fact]
+    public void Is_in_Python_what_the_package_shows() => Assert.Contains(
+        Regex.Match(File.ReadAllText(Path.Combine(Checkout.Root, "sdk", "python", "README.md")), "```python\n(.*?)```", RegexOptions.Singleline).Groups[1].Value,
+        Blocks().Last(), StringComparison.Ordinal);
 
     /// <summary>What people find in each package, and what it asks for: no other room of Lathe, and those that it needs in its own version.</summary>
     private static void CheckPackages(string folder)

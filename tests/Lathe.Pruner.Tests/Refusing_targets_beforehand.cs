@@ -55,7 +55,6 @@ public sealed class Refusing_targets_beforehand
         // The second one's multiple says nothing of layers that the first made narrower.
         Run(LeNet, half, half with { Multiplications = 30_000, ChannelMultiple = 16 });
         Run(LeNet, half with { ChannelMultiple = 4 }, half with { Multiplications = 30_000 });
-        Assert.Contains("channelMultiple 16 allows more remain", Fault(LeNet, half with { ChannelMultiple = 8 }, half with { Multiplications = 30_000, ChannelMultiple = 16 }));
     }
 
     [Fact]
@@ -102,13 +101,63 @@ public sealed class Refusing_targets_beforehand
         Assert.EndsWith("expected at most 956 (1)", Fault(graph, first, new PruneParameters { Multiplications = least + 1 }));
     }
 
-    /// <summary>The network that a pruning to a target for multiplications leaves, whatever its channels are worth.</summary>
+    [Fact]
+    public void What_a_pruning_leaves_lies_in_the_range_that_is_predicted_of_it() =>
+        Gen.Select(
+            from graph in RandomNetworks.Wide
+            from magnitudes in RandomNetworks.Magnitudes(ChannelGroups.Of(graph))
+            select (graph, magnitudes),
+            Gen.Double[0, 1], Gen.Double[0, 1], Gen.Int[0, 2], Gen.Int[1, 4], Gen.Double[0.3, 1]).Sample((network, p, m, targets, multiple, again) =>
+        {
+            var (graph, magnitudes) = network;
+            var reach = Reach(graph, multiple);
+            PruneParameters first = new()
+            {
+                TargetParameters = targets == 0 ? null : Math.Max(1.5, reach.LeastParameters + (p * (reach.DenseParameters - reach.LeastParameters))),
+                Multiplications = targets == 1 ? null : Math.Max(1.5, reach.LeastMultiplications + (m * (reach.DenseMultiplications - reach.LeastMultiplications))),
+                ChannelMultiple = multiple,
+            };
+            var form = TargetCheck.Of(NetworkForms.Of(graph)).Leaves(first);
+            var small = Pruned(graph, first, magnitudes);
+            AssertWithin(form, small);
+
+            // The ranges are what the next pruning knows of the network.
+            PruneParameters second = new() { Multiplications = again, TargetParameters = targets == 2 ? again : null };
+            if (TargetCheck.Of(NetworkForms.Of(small)).Problems(second).Count > 0) return;
+            var left = TargetCheck.Of(form).Leaves(second);
+            if (left.Sizes.Count > 0) AssertWithin(left, Pruned(small, second, RandomNetworks.Magnitudes(ChannelGroups.Of(small)).Example(multiple)));
+        }, iter: 150, print: drawn => GraphJson.Write(drawn.Item1.graph));
+
+    [Theory]
+    [InlineData("lenet5", 1, 28, 0.3, 0.06)]
+    [InlineData("vgg7", 3, 32, 0.3, 0.02)]
+    [InlineData("resnet20", 3, 32, 0.5, 0.04)]
+    public void The_range_of_a_size_with_a_target_is_narrow(string model, int channels, int side, double target, double width)
+    {
+        var form = NetworkForms.Of(Zoo.Build(model, new TensorShape(channels, side, side), 10));
+        foreach (var parameters in (PruneParameters[])[new() { Multiplications = target }, new() { TargetParameters = target }])
+        {
+            var name = parameters.Multiplications is null ? NetworkForms.Parameters : NetworkForms.Multiplications;
+            var (dense, left) = (form.Sizes[name].Most, TargetCheck.Of(form).Leaves(parameters).Sizes[name]);
+            Assert.InRange(left.Least / dense, target - width, left.Most / dense);
+            Assert.InRange(left.Most / dense, left.Least / dense, target);
+        }
+    }
+
+    private static void AssertWithin(NetworkForm form, NetworkGraph left)
+    {
+        foreach (var (name, size) in NetworkForms.Of(left).Sizes)
+            Assert.True(size.Least >= form.Sizes[name].Least && size.Most <= form.Sizes[name].Most, $"{name}: {size.Least:N0} is not in {form.Sizes[name]}");
+    }
+
+    /// <summary>The network that a pruning to its targets leaves, whatever its channels are worth.</summary>
     private static NetworkGraph Pruned(NetworkGraph graph, PruneParameters parameters, double[][] magnitudes)
     {
         var groups = ChannelGroups.Of(graph);
         var widths = GroupWidths.Of(graph, groups, parameters.ChannelMultiple);
+        var (size, reach) = (SizeModel.Of(graph, groups), Reach(graph, parameters.ChannelMultiple));
         var finished = ExactFinish.Choose(
-            SizeModel.Of(graph, groups), new SizeBudget(null, parameters.Multiplications), widths, magnitudes, [.. widths.Select(w => (double)w.Full)]);
+            size, SizeBudget.From(parameters, reach.DenseParameters, reach.DenseMultiplications), widths, magnitudes, [.. widths.Select(w => (double)w.Full)]);
         var live = new bool[groups.Gates.Count];
         foreach (var group in groups.Groups)
         {

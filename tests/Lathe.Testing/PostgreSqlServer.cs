@@ -35,13 +35,21 @@ public sealed class PostgreSqlServer : IAsyncLifetime
         await StartAsync();
     }
 
+    /// <summary>What it logged about a database: errors, with the statements that had them.</summary>
+    /// <param name="database">Its name.</param>
+    public IReadOnlyList<string> LogOf(string database)
+    {
+        var start = database + ": ";
+        return [.. (_server?.Output ?? "").Split('\n').Where(line => line.StartsWith(start, StringComparison.Ordinal)).Select(line => line[start.Length..])];
+    }
+
     /// <summary>Starts the server, with the databases it had if it ran before.</summary>
     public async Task StartAsync()
     {
         _server = PrivateServer.Start(
             AsOtherUser(
                 "postgres",
-                ["-D", Path.Combine(_folder, "cluster"), "-p", $"{Port}", "-k", _folder, "-h", "127.0.0.1", "-c", $"fsync={(IsDurable ? "on" : "off")}", "-c", "max_connections=400", .. Authority is null ? [] : Tls(Authority)]),
+                ["-D", Path.Combine(_folder, "cluster"), "-p", $"{Port}", "-k", _folder, "-h", "127.0.0.1", "-c", $"fsync={(IsDurable ? "on" : "off")}", "-c", "max_connections=400", "-c", "log_line_prefix=%d: ", .. Authority is null ? [] : Tls(Authority)]),
             Environment(),
             "INT");
         await _server.Ready("PostgreSQL", async () => await TryRunAsync("pg_isready", "-q", "-h", "127.0.0.1", "-p", $"{Port}") == 0);

@@ -1,6 +1,6 @@
 // Records of the HTTP interface, as far as the page reads them. docs/openapi.json has them all.
 
-export type ExecutionState = 'waiting' | 'queued' | 'running' | 'completed' | 'cached' | 'failed' | 'skipped' | 'paused' | 'cancelled';
+export type ExecutionState = 'waiting' | 'ready' | 'queued' | 'running' | 'completed' | 'cached' | 'failed' | 'skipped' | 'paused' | 'cancelled';
 export type SweepState = 'preparing' | 'running' | 'succeeded' | 'failed' | 'paused' | 'cancelled' | 'interrupted';
 export type MetricFormat = 'number' | 'count' | 'percent' | 'bytes' | 'seconds' | 'ratio' | 'bits';
 export type Counts = Partial<Record<ExecutionState, number>>;
@@ -34,6 +34,7 @@ export interface SweepStatus {
   id: string; name: string; state: SweepState; submittedAt: string; finishedAt?: string | null; executions: ExecutionStatus[]; device?: string | null; steps: StepCounts[];
   reason?: string | null; priority: number; threads?: number | null; secondsLeft?: number | null; pinned: boolean;
   failures?: { stage: string; error: string; count: number; first: number }[] | null;
+  search?: { strategy: string; trials?: number | null; counts: Record<string, number> } | null;
 }
 
 export interface ExecutionPage { executions: ExecutionStatus[]; next?: number | null; above?: ExecutionStatus[] | null; }

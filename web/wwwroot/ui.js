@@ -9,7 +9,7 @@ import { route, to } from './route.js';
 /** @import { Counts, ExecutionState, SweepState } from './types' */
 
 /** Execution states in the order in which bars and legends have them. @type {ExecutionState[]} */
-export const states = ['completed', 'cached', 'running', 'queued', 'paused', 'waiting', 'failed', 'cancelled', 'skipped'];
+export const states = ['completed', 'cached', 'running', 'queued', 'ready', 'paused', 'waiting', 'failed', 'cancelled', 'skipped'];
 
 /** True while something may still happen to a sweep. @param {SweepState | undefined} state */
 export const goesOn = state => state === 'preparing' || state === 'running' || state === 'paused';
@@ -20,6 +20,7 @@ const shapes = {
   cached: 'M8 .8 15.2 8 8 15.2.8 8zM5.2 8.2l1-1 1.2 1.2 2.3-2.5 1.1 1-3.4 3.6z',
   running: 'M8 1.5a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13zM6.2 4.8 11.5 8l-5.3 3.2z',
   queued: 'M8 1.5a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13zm0 1.6a4.9 4.9 0 1 1 0 9.8 4.9 4.9 0 0 1 0-9.8zM7.2 4.8h1.6v3l2 2-1.1 1.1-2.5-2.5z',
+  ready: 'M8 1.5a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13zm0 1.6a4.9 4.9 0 1 1 0 9.8 4.9 4.9 0 0 1 0-9.8z',
   waiting: 'M3 6.5a1.5 1.5 0 1 0 0 3 1.5 1.5 0 0 0 0-3zm5 0a1.5 1.5 0 1 0 0 3 1.5 1.5 0 0 0 0-3zm5 0a1.5 1.5 0 1 0 0 3 1.5 1.5 0 0 0 0-3z',
   failed: 'M5 1.5h6L14.5 5v6L11 14.500H5L1.5 11V5zM5 6.1 6.1 5 8 6.9 9.9 5 11 6.1 9.1 8 11 9.9 9.9 11 8 9.1 6.1 11 5 9.9 6.9 8z',
   cancelled: 'M8 1.500a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13zm0 1.600a4.9 4.9 0 1 1 0 9.8 4.9 4.9 0 0 1 0-9.800zM4.2 11 11 4.200l1 1L5.2 12z',

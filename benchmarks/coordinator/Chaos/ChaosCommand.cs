@@ -62,6 +62,8 @@ internal static class ChaosCommand
             while (true)
             {
                 memory.Look(watch.Elapsed);
+                // A part could not be started again: what follows would be no measurement.
+                if (killing.IsFaulted) break;
                 var state = await AnyAsync(clients, async client => (await Sweeps.StatusAsync(client, sweeps[^1])).State, TimeSpan.FromMinutes(2));
                 if (watch.Elapsed > TimeSpan.FromMinutes(minutes + 5)) break;
                 if (state is not (SweepState.Running or SweepState.Preparing))

@@ -20,8 +20,22 @@ internal abstract class Victim(string kind, string name)
     /// <summary>Starts it, and waits until it says that it is up.</summary>
     public abstract Task StartAsync();
 
-    /// <summary>Resident memory of its processes in MiB, pages that they share counted once.</summary>
-    public double Memory => Processes.Sum(Proportional) / 1024;
+    /// <summary>Resident memory of its processes in MiB, pages that they share counted once; 0 while it is down.</summary>
+    public double Memory
+    {
+        get
+        {
+            try
+            {
+                return Processes.Sum(Proportional) / 1024;
+            }
+            catch (Exception e) when (e is InvalidOperationException or ArgumentException or FormatException or IOException)
+            {
+                // It is being killed or started at this moment.
+                return 0;
+            }
+        }
+    }
 
     private static double Proportional(int process)
     {

@@ -60,7 +60,7 @@ class Metric:
     is_column: bool = False
     dense_name: str | None = None
     description: str = ""
-    rank: int = 100
+    rank: int = 90
 
     def to_json(self) -> dict[str, Json]:
         return {

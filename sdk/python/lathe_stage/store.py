@@ -79,27 +79,48 @@ class FolderBlobs:
         (self._folder / name).unlink(missing_ok=True)
 
 
+class StoreAway(Exception):
+    """The store does not answer, or refuses; it was asked several times."""
+
+
 class BucketBlobs:
-    """Objects of an S3 bucket. Credentials and region come from the environment, as for every S3 client; `LATHE_S3_ENDPOINT` names another server."""
+    """Objects of an S3 bucket. Credentials and region come from the environment, as for every S3 client; `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL` names another server."""
 
     def __init__(self, bucket: str, prefix: str) -> None:
         import boto3
+        import botocore.config
+        import botocore.exceptions
 
         self._bucket = bucket
         self._prefix = f"{prefix}/" if prefix else ""
-        self._client = boto3.client("s3", endpoint_url=os.environ.get("LATHE_S3_ENDPOINT") or os.environ.get("AWS_ENDPOINT_URL"))
+        self._faults = (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError)
+        # boto3 knows these names from 1.28 on. Another server seldom has a host name for each bucket.
+        endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or None
+        self._client = boto3.client("s3", endpoint_url=endpoint, region_name=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1", config=botocore.config.Config(
+            connect_timeout=10, read_timeout=60, retries={"mode": "standard", "max_attempts": 8}, s3={"addressing_style": "path"} if endpoint else {}))
 
     def read(self, name: str) -> bytes | None:
         try:
             return bytes(self._client.get_object(Bucket=self._bucket, Key=self._prefix + name)["Body"].read())
         except self._client.exceptions.NoSuchKey:
             return None
+        except self._faults as error:
+            raise self._away("read", name, error) from error
 
     def write(self, name: str, content: bytes) -> None:
-        self._client.put_object(Bucket=self._bucket, Key=self._prefix + name, Body=content)
+        try:
+            self._client.put_object(Bucket=self._bucket, Key=self._prefix + name, Body=content)
+        except self._faults as error:
+            raise self._away("written", name, error) from error
 
     def delete(self, name: str) -> None:
-        self._client.delete_object(Bucket=self._bucket, Key=self._prefix + name)
+        try:
+            self._client.delete_object(Bucket=self._bucket, Key=self._prefix + name)
+        except self._faults as error:
+            raise self._away("deleted", name, error) from error
+
+    def _away(self, deed: str, name: str, error: Exception) -> StoreAway:
+        return StoreAway(f"s3://{self._bucket}/{self._prefix}{name} cannot be {deed}: {error}")
 
 
 def blobs_of(store: str) -> Blobs:

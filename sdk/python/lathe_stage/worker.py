@@ -26,7 +26,8 @@ from lathe_stage import schema, wire
 from lathe_stage.checkpoint import CheckpointError
 from lathe_stage.manifest import Stage
 from lathe_stage.run import Cancelled, Outcome, StageCheck, StageError, StageRun
-from lathe_stage.store import CheckpointRef, InputLost, Store, blobs_of
+from lathe_stage.spans import Spans
+from lathe_stage.store import CheckpointRef, InputLost, Store, StoreAway, blobs_of
 
 Json = Any
 
@@ -70,6 +71,7 @@ class Worker:
         self._log = log
         self._name = f"{socket.gethostname()}:{os.getpid()}:{stage.name}"
         self._source = f"lathe/worker/{self._name}"
+        self._spans = Spans(f"lathe-{stage.name}", log)
         self._going = threading.Event()
         self._execution: _Execution | None = None
         self._thread: threading.Thread | None = None
@@ -105,6 +107,7 @@ class Worker:
         self._abandon()
         if self._connection is not None and self._connection.is_open:
             self._connection.close()
+        self._spans.close()
 
     def announce(self) -> None:
         """Says that the stage exists, and takes no work."""
@@ -241,8 +244,10 @@ class Worker:
 
     def _compute(self, execution: _Execution) -> None:
         end: Callable[[], None]
+        began = time.time()
         try:
             result = self._execute(execution)
+            self._trace(execution, began, {"lathe.checkpoint.sha256": str(result["output"]["sha256"])})
             end = lambda: self._finish(execution, lambda: self._completed(execution, result, found=False))
         except Cancelled:
             if self._going.is_set() or execution.reason == "the connection is lost":
@@ -252,6 +257,7 @@ class Worker:
         except Exception as error:
             kind, message = _failure(error, self._stage.name)
             self._log.warning("%s %s failed: %s", self._stage.name, execution.command["key"], message, exc_info=kind is None)
+            self._trace(execution, began, {}, message)
             failed = {"kind": kind or "permanent", "message": message, "worker": self._name}
             end = lambda: self._finish(execution, lambda: self._report(execution, wire.FAILED, failed))
         try:
@@ -292,6 +298,12 @@ class Worker:
         self._store.commit_result(result)
         self._store.drop_state(slot)
         return result
+
+    def _trace(self, execution: _Execution, began: float, attributes: Mapping[str, str], error: str | None = None) -> None:
+        key = str(execution.command["key"])
+        self._spans.add(
+            f"stage {self._stage.name}", _span(execution.traceparent, key), execution.traceparent, began, time.time(),
+            {"lathe.stage": self._stage.name, "lathe.execution.key": key, **attributes}, error)
 
     # Ends, on the thread of the connection
 
@@ -357,7 +369,7 @@ def serve(stage: Stage[Any]) -> None:
     """The whole program of a stage: works until SIGTERM or Ctrl-C. Settings come from the environment.
 
     `LATHE_BROKER` (required) is amqp://user:password@host:port/vhost; `LATHE_STORE` the folder or bucket of checkpoints (default: the store of
-    `LATHE_HOME`, ~/.lathe); `--announce` only says that the stage exists, and ends.
+    `LATHE_HOME`, .lathe in the current folder); `--announce` only says that the stage exists, and ends.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     logging.getLogger("pika").setLevel(logging.ERROR)
@@ -365,7 +377,7 @@ def serve(stage: Stage[Any]) -> None:
     broker = os.environ.get("LATHE_BROKER")
     if not broker:
         sys.exit(f"lathe worker {stage.name}: a worker needs a broker to take work from: set LATHE_BROKER to amqp://user:password@host:port/vhost")
-    home = Path(os.environ.get("LATHE_HOME") or Path.home() / ".lathe")
+    home = Path(os.environ.get("LATHE_HOME") or ".lathe").absolute()
     store = os.environ.get("LATHE_STORE") or str(home / "checkpoints")
     worker = Worker(stage, broker, Store(blobs_of(store), home / "cache" / "python"), log)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -404,6 +416,8 @@ def _failure(error: Exception, stage: str) -> tuple[str | None, str]:
         return error.kind, str(error)
     if isinstance(error, InputLost):
         return "inputLost", str(error)
+    if isinstance(error, StoreAway):
+        return "transient", str(error)
     if isinstance(error, CheckpointError):
         return "permanent", str(error)
     if isinstance(error, (OSError, MemoryError)):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import logging
 import struct
 import tempfile
 import unittest
@@ -15,6 +16,7 @@ from lathe_stage import Checkpoint, Choice, Doc, Metric, Outcome, Range, StageRu
 from lathe_stage.checkpoint import CheckpointError
 from lathe_stage.manifest import schema_of
 from lathe_stage.schema import problems
+from lathe_stage.spans import Spans, address, headers
 from lathe_stage.store import CheckpointRef, FolderBlobs, InputLost, Store
 
 
@@ -132,6 +134,29 @@ class Storing(unittest.TestCase):
         with self.assertRaises(TypeError):
             blobs.write("a", "no bytes")  # type: ignore[arg-type]
         self.assertEqual((b"1", ["a"]), (blobs.read("a"), [f.name for f in (self.folder / "x").iterdir()]))
+
+
+class Sending_spans(unittest.TestCase):
+    def test_the_variables_of_opentelemetry_say_where_they_go(self) -> None:
+        base = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318/"}
+        self.assertEqual((None, None), address({}))
+        self.assertEqual(("http://c:4318/v1/traces", None), address(base))
+        self.assertEqual(("https://c/t", None), address({**base, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "https://c/t"}))
+        self.assertEqual((None, None), address({**base, "OTEL_SDK_DISABLED": "true"}))
+        for wrong in ({**base, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4317"}, {"OTEL_EXPORTER_OTLP_ENDPOINT": "c:4318"}):
+            where, problem = address(wrong)
+            self.assertIsNone(where)
+            self.assertIn("http://", problem or "")
+        self.assertEqual({"a": "b c", "d": "e=f"}, headers({"OTEL_EXPORTER_OTLP_HEADERS": "a=b%20c, d=e=f,broken"}))
+
+    def test_a_collector_that_is_away_holds_up_nothing(self) -> None:
+        log = logging.getLogger("spans of a test")
+        with self.assertLogs(log, logging.WARNING) as lines:
+            spans = Spans("x", log, {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"})
+            for _ in range(3):
+                spans.add("stage x", f"00-{'1' * 32}-{'2' * 16}-01", None, 1.0, 2.0, {})
+            spans.close(60)
+        self.assertEqual(1, len(lines.output))
 
 
 class Reading_checkpoints(unittest.TestCase):

@@ -99,11 +99,13 @@ internal static class ApiGuard
         }
 
         var needed = route?.Scope ?? (HttpMethods.IsGet(context.Request.Method) ? ApiScope.Read : ApiScope.Admin);
-        return key.Scope >= needed
-            ? next(context)
-            : ApiProblems.WriteAsync(context, new ApiFault(
-                StatusCodes.Status403Forbidden, $"the key '{key.Name}' has the scope {Word(key.Scope)}, and this needs {Word(needed)}; 'lathe keys create NAME --scope {Word(needed)}' makes one"));
+        return Refusal(context, needed) is { } refusal ? ApiProblems.WriteAsync(context, refusal) : next(context);
     }
+
+    /// <summary>Null where the request's key allows it, or none is needed here. Needs the guard before it.</summary>
+    public static ApiFault? Refusal(HttpContext context, ApiScope needed) => context.Features.Get<ApiKey>() is { } key && key.Scope < needed
+        ? new ApiFault(StatusCodes.Status403Forbidden, $"the key '{key.Name}' has the scope {Word(key.Scope)}, and this needs {Word(needed)}; 'lathe keys create NAME --scope {Word(needed)}' makes one")
+        : null;
 
     private static bool IsHealth(HttpContext context) => context.Request.Path.StartsWithSegments(Health, StringComparison.OrdinalIgnoreCase);
 

@@ -56,7 +56,8 @@ internal static partial class ApiProblems
             Readable, MediaType, context.RequestAborted);
     }
 
-    private static ApiFault FaultOf(Exception e, HttpContext context) => e switch
+    /// <summary>What went wrong, in words for those who asked.</summary>
+    public static ApiFault FaultOf(Exception e, HttpContext context) => e switch
     {
         ApiFault fault => fault,
         BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } => new ApiFault(

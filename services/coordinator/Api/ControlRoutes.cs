@@ -23,14 +23,17 @@ internal sealed class ControlRoutes(Orchestrator orchestrator, SweepTargets targ
     public async Task<Ok<OrderAnswer>> RetryAsync(string reference, string? stage, int? execution, HttpRequest request)
     {
         var order = JsonBody.IsThere(request) ? await JsonBody.ReadAsync<RetryOrder>(request, stop: request.HttpContext.RequestAborted) : new RetryOrder();
-        return await OrderAsync(reference, stage, execution, async (target, stop) =>
+        return await RetryAsync(reference, stage, execution, order);
+    }
+
+    public Task<Ok<OrderAnswer>> RetryAsync(string reference, string? stage, int? execution, RetryOrder order) =>
+        OrderAsync(reference, stage, execution, async (target, stop) =>
         {
             var changes = order.Set is { Count: > 0 } set ? await orchestrator.CheckRetryAsync(target, set, stop) : null;
             if (changes?.Problems.Count > 0) throw ApiFault.Unacceptable(changes.Problems);
             await AdoptAsync(target.Sweep, stop);
             return await orchestrator.RetryAsync(target, changes?.Parameters, stop);
         });
-    }
 
     public async Task<NoContent> PriorityAsync(string reference, HttpRequest request)
     {

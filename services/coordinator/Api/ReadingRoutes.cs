@@ -100,6 +100,18 @@ internal static class ReadingRoutes
             n.Execution is null ? [] : [.. points[n.Execution.Id].Select(p => new EpochPoint(p.Epoch, p.Loss, p.Accuracy, p.At))]))));
     }
 
+    /// <summary>Trials of a search, a page at a time.</summary>
+    public static async Task<Ok<IReadOnlyList<TrialStatus>>> TrialsAsync(string reference, int? after, int? limit, SweepTargets targets, CoordinatorStore store, CancellationToken stop)
+    {
+        CheckLimit(limit);
+        var id = await targets.IdAsync(reference, stop);
+        await using var database = store.Open();
+        return TypedResults.Ok(await TrialQueries.PageAsync(database, id, after ?? -1, limit ?? UsualPage, stop));
+    }
+
+    /// <summary>JSON Schema of a sweep file.</summary>
+    public static IResult SweepSchemaOf(StageCatalog stages) => TypedResults.Text(SweepSchema.Of(stages.Manifests.Values).ToJsonString(), "application/schema+json");
+
     /// <summary>Models of the zoo.</summary>
     public static Ok<List<ModelAnswer>> Models() => TypedResults.Ok(Zoo.Entries.Select(entry =>
     {

@@ -18,6 +18,7 @@ public static class RestApi
     {
         services.AddApiGuard(settings);
         services.AddApiDocument();
+        services.AddMcpEndpoint();
         services.AddSingleton<SweepTargets>();
         services.AddSingleton<SweepVersions>();
         services.AddSingleton<ExecutionQueries>();
@@ -50,6 +51,7 @@ public static class RestApi
         var submit = app.MapGroup("").WithTags(Tag).WithMetadata(new NeedsScope(ApiScope.Submit), ExactQuery.Mark);
         var admin = app.MapGroup("").WithTags(Tag).WithMetadata(new NeedsScope(ApiScope.Admin), ExactQuery.Mark);
         var anybody = app.MapGroup("").WithTags(Tag).WithMetadata(new NeedsScope(null));
+        app.MapMcpEndpoint();
         app.MapOpenApi(ApiDocument.Path).WithMetadata(new NeedsScope(ApiScope.Read), ExactQuery.Mark);
 
         submit.MapPost("/sweeps", SubmissionRoutes.SubmitAsync).Takes<SweepSubmission>().WithMetadata(Idempotency)
@@ -70,6 +72,7 @@ public static class RestApi
         read.MapGet("/sweeps/{reference}/table", TableRoutes.TableAsync).Named().Produces<ResultTable>().Produces(StatusCodes.Status304NotModified).WithMetadata(Version)
             .WithSummary("Results of a sweep as a table: what differs between its leaves, and their figures. format=csv or parquet gives a file.");
         read.MapGet("/sweeps/{reference}/tree", ExecutionRoutes.TreeAsync).Named().WithSummary("Executions that start from one (parent=INDEX), or the first ones, with the number of those that start from each.");
+        read.MapGet("/sweeps/{reference}/trials", ReadingRoutes.TrialsAsync).Named().WithSummary("Trials of a search in their order, a page at a time (after=NUMBER), with what was chosen and what came of it.");
         read.MapGet("/sweeps/{reference}/curves", ReadingRoutes.CurvesAsync).Named().WithSummary("Figures of the epochs of the executions that run, or of some (executions=1,2).");
         read.MapGet("/sweeps/{reference}/spec", ReadingRoutes.SpecAsync).Named().WithSummary("A sweep as it was submitted, as JSON and as the text of a sweep file.");
         read.MapGet("/sweeps/{reference}/events", (string reference, long? since, HttpContext context, EventRoutes events) => events.StreamAsync(reference, since, context))
@@ -89,6 +92,7 @@ public static class RestApi
         read.MapGet("/compare", CompareRoutes.CompareAsync).Named().WithSummary("Two to six results side by side (executions=SWEEP:3,SWEEP:7): figures, widths and weights of the layers, panels.");
         read.MapGet("/stages", ReadingRoutes.Stages).WithSummary("Stages that workers have announced, with the JSON Schema of their parameters.");
 
+        read.MapGet("/sweep-schema", ReadingRoutes.SweepSchemaOf).Produces<System.Text.Json.Nodes.JsonObject>().WithSummary("JSON Schema of a sweep file over the stages that workers have announced, for editors.");
         read.MapGet("/models", ReadingRoutes.Models).WithSummary("Models of the zoo, with their dense size on their usual data set.");
         read.MapGet("/datasets", ReadingRoutes.Datasets).WithSummary("Data sets with names of their own, and whether this coordinator finds them.");
         read.MapGet("/workers", WorkerRoutes.WorkersAsync).WithSummary("Workers that are up, and what each of them does.");

@@ -22,8 +22,23 @@ internal sealed record SentSweep(SweepSubmission Submission, SweepDocument? Docu
         var submission = await JsonBody.ReadAsync<SweepSubmission>(request, Spec, stop);
         if (submission.Yaml is not { } yaml) return submission.Spec is null ? throw ApiFault.Unacceptable("", "no sweep in the submission") : new SentSweep(submission, null, []);
         if (submission.Spec is not null) throw ApiFault.Unacceptable(Yaml, "stands beside 'spec'; expected one of them");
+        return Of(yaml, submission, stages);
+    }
+
+    /// <summary>Reads the text of a sweep file.</summary>
+    /// <param name="yaml">The text.</param>
+    /// <param name="beside">What stands beside it; it goes before what the text says of the same.</param>
+    /// <param name="stages">Stages that are known.</param>
+    public static SentSweep Of(string yaml, SweepSubmission beside, StageCatalog stages)
+    {
         var (document, problems) = SweepText.Read(Unnamed, yaml, [], stages.Manifests);
-        return new SentSweep(submission with { Spec = document.Spec }, document, problems);
+        var terms = document.Terms;
+        var submission = beside with
+        {
+            Spec = document.Spec, Priority = beside.Priority ?? terms.Priority, Share = beside.Share ?? terms.Share,
+            Weight = beside.Weight ?? terms.Weight, Limits = beside.Limits ?? terms.Limits,
+        };
+        return new SentSweep(submission, document, problems);
     }
 
     /// <summary>The same problems with their places in the text.</summary>

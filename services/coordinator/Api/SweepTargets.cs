@@ -19,7 +19,7 @@ internal sealed class SweepTargets(CoordinatorStore store, SweepQueries queries)
         {
             // Where the database lies is nothing for those who ask.
             return await queries.FindIdAsync(reference, stop)
-                ?? throw ApiFault.NotFound($"no sweep '{reference}'; expected an id, the start of one, or a name (GET /sweeps lists them)");
+                ?? throw ApiFault.NotFound($"no sweep '{reference}'; expected an id, the start of one, or a name (lathe status and GET /sweeps list them)");
         }
         catch (LatheException e) when (e.Kind == FailureKind.Permanent)
         {
@@ -31,17 +31,10 @@ internal sealed class SweepTargets(CoordinatorStore store, SweepQueries queries)
     /// <exception cref="ApiFault">404.</exception>
     public async Task<ControlTarget> FindAsync(string reference, string? stage, int? execution, CancellationToken stop)
     {
-        var id = await IdAsync(reference, stop);
+        var target = new ControlTarget(await IdAsync(reference, stop), stage, execution);
+        if (target.IsWhole) return target;
         await using var database = store.Open();
-        if (stage is not null)
-        {
-            var stages = await database.StepCounts.AsNoTracking().Where(c => c.SweepId == id).OrderBy(c => c.Step).Select(c => c.Stage).ToListAsync(stop);
-            if (!stages.Contains(stage)) throw ApiFault.NotFound($"the sweep has no stage '{stage}'; it has {string.Join(", ", stages)}");
-        }
-
-        if (execution is { } index && !await database.Nodes.AnyAsync(n => n.SweepId == id && n.Index == index, stop))
-            throw ApiFault.NotFound($"the sweep has no execution {index}");
-        return new ControlTarget(id, stage, execution);
+        return await target.ProblemAsync(database, stop) is { } problem ? throw ApiFault.NotFound(problem) : target;
     }
 
     /// <summary>The sweep and the index of an execution.</summary>

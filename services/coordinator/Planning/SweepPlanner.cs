@@ -37,6 +37,7 @@ public static class SweepPlanner
     private static List<Step> Read(SweepSpec spec, IReadOnlyDictionary<string, StageManifest> manifests, List<SweepProblem> problems)
     {
         CheckBranches(spec, problems);
+        EarlyStops.Read(spec, manifests, problems);
         var stages = ReadStages(spec, manifests, problems);
         if (problems.Count == 0) CheckSize(spec, stages, problems);
         return stages;

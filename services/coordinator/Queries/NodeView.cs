@@ -60,7 +60,7 @@ internal sealed record NodeView(NodeRow Node, ExecutionRow? Execution, LeaseRow?
 
     private static string? Reason(NodeRow node, ExecutionRow? execution, ExecutionState state, SweepView sweep) => state switch
     {
-        ExecutionState.Failed or ExecutionState.Queued or ExecutionState.Running => execution?.Error,
+        ExecutionState.Failed or ExecutionState.Ready or ExecutionState.Queued or ExecutionState.Running => execution?.Error,
         ExecutionState.Skipped when node.BlockedBy is { } by => $"not run, because execution {by} before it has no result",
         ExecutionState.Skipped => sweep.Row.Reason ?? "not run",
         _ => null,

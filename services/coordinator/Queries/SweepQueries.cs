@@ -106,7 +106,7 @@ public sealed partial class SweepQueries(CoordinatorStore store, TimeProvider ti
         return new SweepStatus(
             id, sweep.Row.Name, sweep.State, sweep.Row.SubmittedAt, EndOf(sweep.Row), [.. executions.Select(e => e.Status())], sweep.Row.Device,
             sweep.Counts((stage, version) => stages?.HasWorker(stage, version)), await ReasonAsync(database, sweep, stop), sweep.Row.Priority, sweep.Row.Threads, sweep.SecondsLeft(), sweep.Row.Pinned,
-            await FailuresAsync(database, sweep, stop));
+            await FailuresAsync(database, sweep, stop)) { Search = await TrialQueries.StatusAsync(database, sweep.Row, stop) };
     }
 
     /// <summary>Executions of a sweep in the order of its tree, some at a time.</summary>
@@ -283,7 +283,8 @@ public sealed partial class SweepQueries(CoordinatorStore store, TimeProvider ti
         {
             null => nodes,
             ExecutionState.Running => Runs(RunState.Running),
-            ExecutionState.Queued => Runs(RunState.Ready, RunState.Queued),
+            ExecutionState.Ready => Runs(RunState.Ready),
+            ExecutionState.Queued => Runs(RunState.Queued),
             ExecutionState.Failed => Runs(RunState.Failed),
             ExecutionState.Completed => nodes.Where(n => database.Executions.Any(
                 e => e.Id == n.ExecutionId && e.State == RunState.Completed && !e.Found && e.SweepId == n.SweepId && e.NodeIndex == n.Index)),
@@ -297,7 +298,7 @@ public sealed partial class SweepQueries(CoordinatorStore store, TimeProvider ti
             _ => nodes.Where(n => n.Hold == NodeHold.Cancelled || database.Executions.Any(e => e.Id == n.ExecutionId && e.State == RunState.Cancelled)),
         };
 
-        IQueryable<NodeRow> Runs(params RunState[] runs) => nodes.Where(n => database.Executions.Any(e => e.Id == n.ExecutionId && runs.Contains(e.State)));
+        IQueryable<NodeRow> Runs(RunState run) => nodes.Where(n => database.Executions.Any(e => e.Id == n.ExecutionId && e.State == run));
     }
 
     internal static async Task AddParentsAsync(CoordinatorDatabase database, SweepView sweep, List<NodeView> nodes, CancellationToken stop)

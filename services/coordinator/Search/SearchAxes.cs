@@ -75,7 +75,7 @@ internal static class SearchAxes
             }
 
             groups.Add(zip.Group, axes.Count);
-            axes.Add(new SearchAxis(shown, SearchRange.Of([.. Enumerable.Range(0, value.GetArrayLength()).Select(n => JsonSerializer.SerializeToElement(n))]), [setting]));
+            axes.Add(new SearchAxis(shown, SearchRange.Of([.. Enumerable.Range(0, value.GetArrayLength()).Select(n => JsonSerializer.SerializeToElement($"{n}"))]), [setting]));
         }
     }
 
@@ -105,7 +105,7 @@ internal static class SearchAxes
 
             return new StageSpec(stage.Stage, JsonSerializer.SerializeToElement(parameters));
         });
-        return (spec with { Search = null, Zip = null, Stages = spec.Stages is null ? null! : [.. stages] }, places);
+        return (spec with { Search = null, EarlyStopping = null, Zip = null, Stages = spec.Stages is null ? null! : [.. stages] }, places);
     }
 
     private static List<JsonNode?> ProbesOf(JsonElement value, string path, out List<string> places)

@@ -27,7 +27,7 @@ internal sealed record SearchRange(string Kind, double Low, double High, IReadOn
     public SearchDimension Dimension => Kind switch
     {
         Whole => new SearchDimension((int)(High - Low) + 1, true),
-        Choice => new SearchDimension(Choices.Count, false),
+        Choice => new SearchDimension(Choices.Count, IsAscending),
         _ => SearchDimension.Continuous,
     };
 
@@ -44,6 +44,9 @@ internal sealed record SearchRange(string Kind, double Low, double High, IReadOn
         LogUniform => Number(Math.Exp(Math.Log(Low) + (coordinate * (Math.Log(High) - Math.Log(Low))))),
         _ => Number(Low + (coordinate * (High - Low))),
     };
+
+    // Numbers in their order have neighbours that are alike; anything else is a choice among names.
+    private bool IsAscending { get; } = Choices.Count > 1 && Choices.All(c => c.ValueKind == JsonValueKind.Number) && Choices.Zip(Choices.Skip(1)).All(c => c.First.GetDouble() < c.Second.GetDouble());
 
     /// <summary>The range as its author wrote it.</summary>
     public JsonElement Written() => JsonSerializer.SerializeToElement(new JsonObject

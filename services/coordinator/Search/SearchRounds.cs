@@ -35,46 +35,46 @@ internal sealed class SearchRounds(CoordinatorStore store, SweepChanges changes,
         await using var database = store.Open();
         if (await database.Searches.AsNoTracking().FirstOrDefaultAsync(s => s.SweepId == id, stop) is not { } row) return false;
         var search = await SearchAsync(database, id, stop);
-        var open = await database.Trials.AsNoTracking().Where(t => t.SweepId == id && t.State == TrialState.Open).OrderBy(t => t.Number).ToListAsync(stop);
-        var ended = await TrialEnds.OfAsync(database, search, open, stop);
-        if (ended.Count == 0 && open.Count >= search.Parallel) return false;
+        var open = await database.Trials.AsNoTracking().Where(t => t.SweepId == id && (t.State == TrialState.Open || t.State == TrialState.Stopped)).OrderBy(t => t.Number).ToListAsync(stop);
+        var (ended, underWay) = await TrialEnds.OfAsync(database, search, open, stop);
+        var going = open.FindAll(t => t.State == TrialState.Open && !ended.Any(e => e.Number == t.Number));
+        var arrived = search.Stops is { } stops ? await TrialCourses.OfAsync(database, stops, going, stop) : [];
+        // A stopped trial that a person sends on takes no place of the search's.
+        if (ended.Count == 0 && arrived.Count == 0 && going.Count >= search.Parallel) return false;
 
-        // In one query, and only once a trial has ended.
+        // In one query, and only once something happened.
         var trials = await database.Trials.AsNoTracking().Where(t => t.SweepId == id).OrderBy(t => t.Number)
-            .Select(t => new { t.Point, t.State, t.Losses, t.Violation }).ToListAsync(stop);
-        var history = trials.ConvertAll(t => new SearchTrial(Numbers(t.Point), t.State, Numbers(t.Losses), t.Violation));
-        var chosen = new List<Chosen>();
-        var isOver = false;
-        // One choice after each end: what is chosen depends on the order of the ends alone, and not on how many came at once.
-        foreach (var end in ended.Prepend(null))
+            .Select(t => new { t.Point, t.State, t.Losses, t.Violation, t.Course }).ToListAsync(stop);
+        var round = new SearchRound(
+            trials.ConvertAll(t => new SearchTrial(Numbers(t.Point), t.State, Numbers(t.Losses), t.Violation)), trials.ConvertAll(t => TrialCourses.Read(t.Course)), search.Stops);
+        // One choice after each: what is chosen depends on the order of what happened alone, and not on how much came at once.
+        foreach (var happened in ended.Select(e => (e.At, e.Number, End: (TrialEnd?)e, Arrival: (TrialArrival?)null)).Concat(arrived.Select(a => (a.At, a.Number, End: (TrialEnd?)null, Arrival: (TrialArrival?)a)))
+            .OrderBy(h => h.At).ThenBy(h => h.Number).Prepend(default))
         {
-            if (end is not null) history[end.Number] = history[end.Number] with { State = end.State, Losses = end.Losses, Violation = end.Violation };
-            while (!isOver && chosen.Count < MostAtOnce && history.Count(t => t.State == TrialState.Open) < search.Parallel)
+            if (happened.End is { } end) round.Take(end);
+            if (happened.Arrival is { } arrival) round.Take(arrival);
+            while (!round.IsOver && round.Chosen.Count < MostAtOnce && round.Open < search.Parallel)
             {
-                if (await ChooseAsync(id, search, history, stop) is not { } next)
-                {
-                    isOver = true;
-                    break;
-                }
-
-                chosen.Add(next);
-                history.Add(new SearchTrial(next.Point, next.State, [], next.Violation));
+                // Who was stopped goes before who has not begun.
+                if (round.SendOn()) continue;
+                if (await ChooseAsync(id, search, round.History, stop) is { } next) round.Add(next);
+                else round.IsOver = true;
             }
         }
 
-        isOver = isOver && history.TrueForAll(t => t.State != TrialState.Open);
-        if (ended.Count == 0 && chosen.Count == 0 && !isOver) return false;
-        return await RecordAsync(id, row.Version, ended, chosen, isOver ? history : null, stop) && !isOver;
+        var isOver = round.IsOver && round.Open == 0 && underWay.Count == 0;
+        if (ended.Count == 0 && arrived.Count == 0 && round.Chosen.Count == 0 && round.Moved.Count == 0 && !isOver) return false;
+        return await RecordAsync(id, row.Version, search, round, isOver, stop) && !isOver;
     }
 
     /// <summary>The next trial, computed or not; null: the search has all of its trials, or there are no others.</summary>
-    private async Task<Chosen?> ChooseAsync(Guid id, SweepSearch search, List<SearchTrial> history, CancellationToken stop)
+    private async Task<ChosenTrial?> ChooseAsync(Guid id, SweepSearch search, IReadOnlyList<SearchTrial> history, CancellationToken stop)
     {
         var pruned = history.Count(t => t.State == TrialState.Pruned);
         if (history.Count - pruned >= search.Trials || pruned >= (long)search.Trials * MostPrunedForEach) return null;
         if (search.Next(history, 1) is not [var point]) return null;
         var plan = search.PlanOf(point);
-        if (plan.Problems.Count > 0) return new Chosen(point, search.Values(point), [], TrialState.Pruned, SweepSearch.Refused, plan.Problems[0].Message);
+        if (plan.Problems.Count > 0) return new ChosenTrial(point, search.Values(point), [], TrialState.Pruned, SweepSearch.Refused, plan.Problems[0].Message);
         if (search.Constraints.Count == 0 && _silent.ContainsKey(id)) return Open();
         if (_silent.TryGetValue(id, out var until) && time.GetUtcNow() < until) return Open();
         var verdict = await _check.RunAsync(search.Sweep with { Search = null }, plan, stop);
@@ -84,33 +84,35 @@ internal sealed class SearchRounds(CoordinatorStore store, SweepChanges changes,
             else _silent[id] = time.GetUtcNow() + Silence;
         }
 
-        if (search.Predict(plan.Executions, verdict) is { } against) return new Chosen(point, search.Values(point), [], TrialState.Pruned, against.Violation, against.Reason);
+        if (search.Predict(plan.Executions, verdict) is { } against) return new ChosenTrial(point, search.Values(point), [], TrialState.Pruned, against.Violation, against.Reason);
         return Open();
 
-        Chosen Open() => new(point, search.Values(point), plan.Executions, TrialState.Open, 0, null);
+        ChosenTrial Open() => new(point, search.Values(point), plan.Executions, TrialState.Open, 0, null);
     }
 
     /// <summary>Writes down what a round found, in one transaction; false where another coordinator was first.</summary>
-    private async Task<bool> RecordAsync(Guid id, int version, IReadOnlyList<TrialEnd> ended, IReadOnlyList<Chosen> chosen, List<SearchTrial>? over, CancellationToken stop)
+    private async Task<bool> RecordAsync(Guid id, int version, SweepSearch search, SearchRound round, bool isOver, CancellationToken stop)
     {
         var isDone = false;
         await changes.MakeAsync(
             async change =>
             {
                 isDone = false;
+                await change.RecordAloneAsync(stop);
                 var sweep = await change.SweepAsync(id, stop);
                 var row = await change.Database.Searches.SingleAsync(s => s.SweepId == id, stop);
                 if (sweep.State != SweepState.Running || row.Version != version) return;
                 row.Version++;
-                foreach (var end in ended)
+                foreach (var end in round.Ended)
                 {
                     var trial = await change.Database.Trials.SingleAsync(t => t.SweepId == id && t.Number == end.Number, stop);
                     (trial.State, trial.Violation, trial.Reason) = (end.State, end.Violation, end.Reason);
                     trial.Losses = end.State == TrialState.Done ? JsonSerializer.Serialize(end.Losses) : null;
                 }
 
+                if (search.Stops is { } stops) await StopAndGoAsync(change, sweep, stops, round, stop);
                 var number = await change.Database.Trials.CountAsync(t => t.SweepId == id, stop);
-                foreach (var next in chosen)
+                foreach (var next in round.Chosen)
                 {
                     var indices = next.Executions.Count == 0 ? [] : await change.GrowAsync(sweep, next.Executions, stop);
                     var ways = next.Executions.Zip(indices).GroupBy(e => e.First.Seed).Select(way => way.OrderBy(e => e.First.Step).Select(e => e.Second));
@@ -121,11 +123,11 @@ internal sealed class SearchRounds(CoordinatorStore store, SweepChanges changes,
                     });
                 }
 
-                if (over is not null) await EndAsync(change, sweep, over, stop);
+                if (isOver) await EndAsync(change, sweep, search, round.History, stop);
                 isDone = true;
             },
             stop);
-        if (isDone && over is not null)
+        if (isDone && isOver)
         {
             _searches.TryRemove(id, out _);
             _silent.TryRemove(id, out _);
@@ -134,9 +136,42 @@ internal sealed class SearchRounds(CoordinatorStore store, SweepChanges changes,
         return isDone;
     }
 
-    private static async Task EndAsync(SweepChange change, SweepRow sweep, List<SearchTrial> history, CancellationToken stop)
+    /// <summary>Keeps the courses of the trials, stops some, and lets others go on from where they were stopped.</summary>
+    private static async Task StopAndGoAsync(SweepChange change, SweepRow sweep, EarlyStops stops, SearchRound round, CancellationToken stop)
+    {
+        var numbers = round.Moved.Keys.Concat(round.Arrived).ToHashSet();
+        var trials = await change.Database.Trials.Where(t => t.SweepId == sweep.Id && (numbers.Contains(t.Number) || t.State == TrialState.Open)).ToListAsync(stop);
+        foreach (var trial in trials.Where(t => numbers.Contains(t.Number)))
+        {
+            trial.Course = JsonSerializer.Serialize(round.Courses[trial.Number]);
+            if (round.Moved.TryGetValue(trial.Number, out var state)) trial.State = state;
+        }
+
+        // What another trial computes too goes on.
+        var wanted = trials.Where(t => t.State == TrialState.Open).Select(t => TrialCourses.NodeOf(t, stops)).ToHashSet();
+        var stopped = Of(TrialState.Stopped).Except(wanted).ToList();
+        var sentOn = Of(TrialState.Open).ToList();
+        var nodes = await change.Database.Nodes.Where(n => n.SweepId == sweep.Id && (stopped.Contains(n.Index) || sentOn.Contains(n.Index))).ToListAsync(stop);
+        await change.DetachAsync(nodes.FindAll(n => stopped.Contains(n.Index)), NodeHold.Paused, "stopped early", stop);
+        var released = nodes.FindAll(n => sentOn.Contains(n.Index) && n.Hold == NodeHold.Paused);
+        await change.ReleaseAsync(released, stop);
+        await change.RecordReadyAsync(sweep, released, stop);
+
+        IEnumerable<int> Of(TrialState state) => trials.Where(t => round.Moved.GetValueOrDefault(t.Number, TrialState.Pruned) == state).Select(t => TrialCourses.NodeOf(t, stops));
+    }
+
+    private static async Task EndAsync(SweepChange change, SweepRow sweep, SweepSearch search, IReadOnlyList<SearchTrial> history, CancellationToken stop)
     {
         sweep.IsSearching = false;
+        if (search.Stops is { } stops)
+        {
+            var left = (await change.Database.Trials.AsNoTracking().Where(t => t.SweepId == sweep.Id && t.State == TrialState.Stopped).ToListAsync(stop)).Select(t => TrialCourses.NodeOf(t, stops)).ToHashSet();
+            var nodes = await change.Database.Nodes.Where(n => n.SweepId == sweep.Id && left.Contains(n.Index) && n.Hold == NodeHold.Paused).ToListAsync(stop);
+            await change.DetachAsync(nodes, NodeHold.Cancelled, "stopped early", stop);
+            await change.Database.SaveChangesAsync(stop);
+            await change.BlockAsync(nodes, stop);
+        }
+
         var pruned = history.Count(t => t.State == TrialState.Pruned);
         if (history.Count == pruned)
         {
@@ -169,8 +204,4 @@ internal sealed class SearchRounds(CoordinatorStore store, SweepChanges changes,
     }
 
     private static double[] Numbers(string? json) => json is null ? [] : JsonSerializer.Deserialize<double[]>(json)!;
-
-    /// <summary>A trial that a round chose.</summary>
-    private sealed record Chosen(
-        double[] Point, IReadOnlyDictionary<string, JsonElement> Values, IReadOnlyList<PlannedExecution> Executions, TrialState State, double Violation, string? Reason);
 }

@@ -27,6 +27,9 @@ internal sealed record SweepSearch(
 
     public SearchSpace Space { get; } = new([.. Axes.Select(a => a.Range.Dimension)]);
 
+    /// <summary>When trials stop before their end; null: none does.</summary>
+    public EarlyStops? Stops { get; private init; }
+
     public string Strategy => Sweep.Search!.Strategy;
 
     public long Seed => Sweep.Search!.Seed;
@@ -131,7 +134,7 @@ internal sealed record SweepSearch(
 
         return Sweep with
         {
-            Search = null, Zip = null, Models = models, Stages = [.. Sweep.Stages.Zip(stages, (s, parameters) => new StageSpec(s.Stage, JsonSerializer.SerializeToElement(parameters)))],
+            Search = null, EarlyStopping = null, Zip = null, Models = models, Stages = [.. Sweep.Stages.Zip(stages, (s, parameters) => new StageSpec(s.Stage, JsonSerializer.SerializeToElement(parameters)))],
         };
     }
 
@@ -158,7 +161,8 @@ internal sealed record SweepSearch(
         var metrics = (spec.Stages ?? []).Where(s => s?.Stage is not null && manifests.ContainsKey(s.Stage)).SelectMany(s => manifests[s.Stage].Metrics ?? []).ToList();
         var objectives = ReadObjectives(search, metrics, problems);
         var constraints = ReadConstraints(search, metrics, problems);
-        return problems.Count > 0 ? null : new SweepSearch(spec, manifests, axes, objectives, constraints, (int)Math.Min(search.Trials ?? SearchSpec.MostTrials, size));
+        var stops = EarlyStops.Read(spec, manifests, problems);
+        return problems.Count > 0 ? null : new SweepSearch(spec, manifests, axes, objectives, constraints, (int)Math.Min(search.Trials ?? SearchSpec.MostTrials, size)) { Stops = stops };
     }
 
     private static IEnumerable<SweepProblem> CheckTrials(SweepSpec spec, IReadOnlyList<SearchAxis> axes, double size)

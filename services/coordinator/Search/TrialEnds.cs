@@ -9,7 +9,11 @@ namespace Lathe.Coordinator;
 /// <param name="Losses">One for each objective; empty if it failed.</param>
 /// <param name="Violation">How far it breaks the constraints.</param>
 /// <param name="Reason">Why it failed; null: it did not.</param>
-internal sealed record TrialEnd(int Number, TrialState State, IReadOnlyList<double> Losses, double Violation, string? Reason);
+internal sealed record TrialEnd(int Number, TrialState State, IReadOnlyList<double> Losses, double Violation, string? Reason)
+{
+    /// <summary>When the last of its executions ended.</summary>
+    public DateTimeOffset At { get; init; }
+}
 
 /// <summary>Finds the trials that have ended.</summary>
 internal static class TrialEnds
@@ -17,9 +21,11 @@ internal static class TrialEnds
     private static readonly IReadOnlyDictionary<string, double> Nothing = new Dictionary<string, double>();
 
     /// <summary>The trials that have ended among the open ones, in the order of their ends.</summary>
-    public static async Task<IReadOnlyList<TrialEnd>> OfAsync(CoordinatorDatabase database, SweepSearch search, IReadOnlyList<TrialRow> open, CancellationToken stop)
+    /// <returns>And the numbers of those that are under way.</returns>
+    public static async Task<(IReadOnlyList<TrialEnd> Ended, IReadOnlySet<int> UnderWay)> OfAsync(CoordinatorDatabase database, SweepSearch search, IReadOnlyList<TrialRow> open, CancellationToken stop)
     {
-        if (open.Count == 0) return [];
+        var underWay = new HashSet<int>();
+        if (open.Count == 0) return ([], underWay);
         var sweep = open[0].SweepId;
         var ways = open.ToDictionary(t => t.Number, t => JsonSerializer.Deserialize<List<List<int>>>(t.Ways)!);
         var indices = ways.Values.SelectMany(w => w).SelectMany(i => i).ToHashSet();
@@ -34,7 +40,11 @@ internal static class TrialEnds
         {
             var its = ways[trial.Number].ConvertAll(way => way.ConvertAll(i => nodes[i]));
             var states = its.SelectMany(way => way).Select(n => NodeStates.Of(n.Node, n.Execution)).ToList();
-            if (states.Exists(s => s is NodeState.Waiting or NodeState.Ready or NodeState.Queued or NodeState.Running or NodeState.Paused)) continue;
+            // What starts from a paused one waits for it.
+            if (states.Exists(s => s is NodeState.Ready or NodeState.Queued or NodeState.Running) || (states.Contains(NodeState.Waiting) && !states.Contains(NodeState.Paused))) underWay.Add(trial.Number);
+            if (states.Exists(NodeStates.IsOpen)) continue;
+            // A person may have called it off, or its search ended.
+            if (trial.State == TrialState.Stopped && !states.TrueForAll(s => s is NodeState.Completed or NodeState.Cached)) continue;
             var at = its.SelectMany(way => way).Max(n => n.Execution?.FinishedAt ?? DateTimeOffset.MinValue);
             var failed = its.SelectMany(way => way).FirstOrDefault(n => n.Execution?.State != RunState.Completed);
             ended.Add((failed.Node is null
@@ -42,7 +52,7 @@ internal static class TrialEnds
                 : new TrialEnd(trial.Number, TrialState.Failed, [], 0, $"execution {failed.Node.Index} {(failed.Execution?.Error is { } error ? $"failed: {error}" : "has no result")}"), at));
         }
 
-        return [.. ended.OrderBy(e => e.At).ThenBy(e => e.End.Number).Select(e => e.End)];
+        return ([.. ended.OrderBy(e => e.At).ThenBy(e => e.End.Number).Select(e => e.End with { At = e.At })], underWay);
     }
 
     /// <summary>Losses and violation of a trial: each figure is the mean over its seeds.</summary>

@@ -1,3 +1,4 @@
+using System.Data.Common;
 using System.Net.Sockets;
 using Lathe.Contracts;
 using Microsoft.Data.Sqlite;
@@ -27,6 +28,9 @@ public static class Outage
         LatheException { Kind: FailureKind.Transient } => true,
         _ => Is(e.InnerException),
     };
+
+    /// <summary>True if it is a database that is away.</summary>
+    public static bool IsOfDatabase(Exception? e) => e is DbException ? Is(e) : e is not null && IsOfDatabase(e.InnerException);
 
     /// <summary>True if a SQLite database has no room on its disk, or its disk fails: somebody has to do something.</summary>
     public static bool IsOfDisk(Exception? e) => e is SqliteException { SqliteErrorCode: InputOutput or Full } || (e is not null && IsOfDisk(e.InnerException));

@@ -28,17 +28,14 @@ internal sealed class WorkerRoster(CoordinatorStore store, IStageBus bus, Coordi
         if (announcement.Worker is not { } name) return;
         var about = announcement.About is null ? null : JsonSerializer.Serialize(announcement.About, LatheJson.Options);
         await using var database = store.Open();
-        var row = await database.Workers.FindAsync([name], stop);
-        if (row is null) database.Workers.Add(row = new WorkerRow { Name = name, Stage = "", Version = "" });
-        (row.Stage, row.Version, row.About, row.HeardAt) = (announcement.Manifest.Name, announcement.Manifest.Version, about, time.GetUtcNow());
-        try
-        {
-            await database.SaveChangesAsync(stop);
-        }
-        catch (DbUpdateException)
-        {
-            // Two announcements of one worker at the same time say the same.
-        }
+        var (stage, version) = (announcement.Manifest.Name, announcement.Manifest.Version);
+        // In one statement: two announcements of one worker may come at the same time, to two coordinators.
+        await database.Database.ExecuteSqlAsync(
+            $"""
+            INSERT INTO workers ("Name", "Stage", "Version", "About", "HeardAt") VALUES ({name}, {stage}, {version}, {about}, {time.GetUtcNow().UtcDateTime})
+            ON CONFLICT ("Name") DO UPDATE SET "Stage" = excluded."Stage", "Version" = excluded."Version", "About" = excluded."About", "HeardAt" = excluded."HeardAt"
+            """,
+            stop);
     }
 
     /// <summary>Workers that are up, by name.</summary>

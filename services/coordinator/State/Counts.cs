@@ -49,10 +49,11 @@ internal sealed class Counts
     /// <param name="changes">The moves.</param>
     /// <param name="database">Has a transaction.</param>
     /// <param name="then">A statement that is executed after all of them; null: none.</param>
+    /// <param name="events">What is told after that.</param>
     /// <param name="stop">Gives up; the transaction must then be rolled back.</param>
     /// <returns>The sweeps of which no changed step has anything left to run.</returns>
     public static async Task<IReadOnlySet<Guid>> StoreAsync(
-        IReadOnlyDictionary<(Guid Sweep, int Step), Moves> changes, CoordinatorDatabase database, string? then, CancellationToken stop)
+        IReadOnlyDictionary<(Guid Sweep, int Step), Moves> changes, CoordinatorDatabase database, string? then, IEnumerable<EventRow> events, CancellationToken stop)
     {
         await using var command = database.Database.GetDbConnection().CreateCommand();
         command.Transaction = database.Database.CurrentTransaction!.GetDbTransaction();
@@ -69,7 +70,13 @@ internal sealed class Counts
                 .Append("RETURNING \"SweepId\", \"Waiting\" + \"Ready\" + \"Queued\" + \"Running\" + \"Paused\";");
         }
 
-        command.CommandText = text.Append(then).ToString();
+        if (then is not null) text.Append(then).Append(';');
+        foreach (var e in events)
+        {
+            text.Append($"INSERT INTO events (\"SweepId\", \"At\", \"Kind\", \"Json\") VALUES ({Value(e.SweepId)}, {Value(e.At.UtcDateTime)}, {Value(e.Kind)}, {Value(e.Json)});");
+        }
+
+        command.CommandText = text.ToString();
         var (done, open) = (new HashSet<Guid>(), new HashSet<Guid>());
         if (command.CommandText.Length == 0) return done;
         await using var reader = await command.ExecuteReaderAsync(stop);

@@ -121,6 +121,9 @@ public sealed class TrialRow
 
     /// <summary>Why it failed or was pruned; null: neither.</summary>
     public string? Reason { get; set; }
+
+    /// <summary>JSON list of what early stopping compares it by, epoch by epoch, less is better; null: nothing yet.</summary>
+    public string? Course { get; set; }
 }
 
 /// <summary>A stage with its parameters, as the nodes of a sweep's grid share it.</summary>

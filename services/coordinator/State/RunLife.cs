@@ -126,7 +126,8 @@ public static class NodeStates
         // Nobody computes it, and it goes on with its sweep.
         _ when sweep == SweepState.Interrupted => ExecutionState.Waiting,
         NodeState.Running => ExecutionState.Running,
-        NodeState.Ready or NodeState.Queued => ExecutionState.Queued,
+        NodeState.Ready => ExecutionState.Ready,
+        NodeState.Queued => ExecutionState.Queued,
         _ => ExecutionState.Waiting,
     };
 }
@@ -181,7 +182,8 @@ public static class SweepOrders
         (Order.Cancel, SweepState.Running or SweepState.Preparing or SweepState.Paused, true) => OrderEffect.Cancels,
         (Order.Cancel, SweepState.Cancelled, _) => OrderEffect.Nothing,
         (Order.Retry, SweepState.Failed or SweepState.Cancelled or SweepState.Interrupted, true) => OrderEffect.Runs,
-        (Order.Retry, SweepState.Failed or SweepState.Cancelled, false) => OrderEffect.RunsPart,
+        // Of a search that is over, what was stopped early can go on.
+        (Order.Retry, SweepState.Failed or SweepState.Cancelled or SweepState.Succeeded, false) => OrderEffect.RunsPart,
         // A paused sweep stays paused whatever is ordered about a part of it.
         (_, SweepState.Running or SweepState.Preparing or SweepState.Paused, _) => OrderEffect.Executions,
         _ => OrderEffect.Refused,
@@ -204,9 +206,22 @@ public static class SweepOrders
         return (order, sweep.State) switch
         {
             (_, SweepState.Interrupted) when !isWhole => $"{stands}; its parts follow once all of it goes on: lathe resume {sweep.Name}",
-            (Order.Resume, SweepState.Failed or SweepState.Cancelled) => $"{stands}; resume goes on with what is paused or interrupted, and with this one: lathe retry {sweep.Name}",
+            (Order.Resume, SweepState.Failed or SweepState.Cancelled) => $"{stands}, and resume is for what is paused or interrupted; to go on with it: lathe retry {sweep.Name}",
             (Order.Retry, _) => $"nothing of sweep {sweep.Name} failed or was cancelled; there is nothing to retry",
             _ => $"{stands}; there is nothing to {Word(order)}",
+        };
+    }
+
+    /// <summary>Why a sweep cannot be deleted, and all that has to come first; null: it can.</summary>
+    public static string? KeepsFromDeleting(string name, SweepState state, bool isPinned)
+    {
+        var goesOn = state is SweepState.Running or SweepState.Preparing or SweepState.Paused;
+        return (goesOn, isPinned) switch
+        {
+            (true, true) => $"sweep {name} is {Word(state)} and pinned; first: lathe cancel {name}, then lathe unpin {name}",
+            (true, false) => $"sweep {name} is {Word(state)}; first: lathe cancel {name}",
+            (false, true) => $"sweep {name} is pinned; first: lathe unpin {name}",
+            _ => null,
         };
     }
 

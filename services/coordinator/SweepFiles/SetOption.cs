@@ -14,7 +14,20 @@ internal sealed record SetOption(string Text, string? Stage, string Name, YamlVa
 
     /// <summary>Reads all options; the last of two for the same name wins.</summary>
     /// <exception cref="LatheException">All problems, one line each.</exception>
-    public static IReadOnlyList<SetOption> ParseAll(IReadOnlyList<string> texts)
+    public static IReadOnlyList<SetOption> ParseAll(IReadOnlyList<string> texts) => ParseAll(
+        texts, "expected stage.parameter=value, for example --set prune.multiplications=0.25, search.KEY=value, or seed=, model=, dataset=, threads=, device=, name=");
+
+    /// <summary>The same where only parameters of stages can be set.</summary>
+    /// <exception cref="LatheException">All problems, one line each.</exception>
+    public static IReadOnlyList<SetOption> ParseParameters(IReadOnlyList<string> texts)
+    {
+        const string Expected = "expected stage.parameter=value, for example --set train.batchSize=64";
+        var options = ParseAll(texts, Expected);
+        var others = options.Where(o => o.Stage is null or "search").Select(o => $"--set {o.Text}: what runs again can get other parameters of its stages; {Expected}. For another {(o.Stage is null ? o.Name : "search")} run another sweep").ToList();
+        return others.Count == 0 ? options : throw new LatheException(string.Join('\n', others));
+    }
+
+    private static List<SetOption> ParseAll(IReadOnlyList<string> texts, string expected)
     {
         var options = new List<SetOption>();
         var problems = new List<string>();
@@ -22,7 +35,7 @@ internal sealed record SetOption(string Text, string? Stage, string Name, YamlVa
         {
             try
             {
-                options.Add(Parse(text));
+                options.Add(Parse(text, expected));
             }
             catch (LatheException problem)
             {
@@ -33,19 +46,18 @@ internal sealed record SetOption(string Text, string? Stage, string Name, YamlVa
         return problems.Count == 0 ? options : throw new LatheException(string.Join('\n', problems));
     }
 
-    private static SetOption Parse(string text)
+    private static SetOption Parse(string text, string expected)
     {
-        const string Expected = "expected stage.parameter=value, for example --set prune.multiplications=0.25, search.KEY=value, or seed=, model=, dataset=, threads=, device=, name=";
         var equals = text.IndexOf('=', StringComparison.Ordinal);
-        if (equals < 0) throw new LatheException($"--set {text}: has no \"=\"; {Expected}");
+        if (equals < 0) throw new LatheException($"--set {text}: has no \"=\"; {expected}");
         var parts = text[..equals].Trim().Split('.');
         var value = ReadValue(text, text[(equals + 1)..]);
         return parts switch
         {
             [var key] when SweepKeys.Contains(key) => new SetOption(text, null, key, value),
-            [var key] => throw new LatheException($"--set {text}: {key} is no key that can be set; {Expected}{Nearest.Hint(key, SweepKeys)}"),
+            [var key] => throw new LatheException($"--set {text}: {key} is no key that can be set; {expected}{Nearest.Hint(key, SweepKeys)}"),
             [{ Length: > 0 } stage, { Length: > 0 } name] => new SetOption(text, stage, name, value),
-            _ => throw new LatheException($"--set {text}: {Expected}"),
+            _ => throw new LatheException($"--set {text}: {expected}"),
         };
     }
 

@@ -37,8 +37,9 @@ internal static class SweepText
     private const long DefaultSeed = 1;
     private const string EarlyStopping = "earlyStopping";
     private const string SearchKey = "search";
-    private static readonly string[] Keys = ["name", "model", "dataset", "seed", "threads", "device", "stages", "priority", "share", "weight", "limits", "zip", "search"];
+    private static readonly string[] Keys = ["name", "model", "dataset", "seed", "threads", "device", "stages", "priority", "share", "weight", "limits", "zip", "search", "earlyStopping"];
     private static readonly string[] SearchKeys = ["strategy", "trials", "seed", "objectives", "constraints", "parallel"];
+    private static readonly string[] StoppingKeys = ["strategy", "metric", "grace", "reduction"];
     private static readonly string[] LimitKeys = ["parallel", "parallelOf", "executionSeconds", "sweepSeconds", "failures", "keepDays", "budgetBytes"];
 
     /// <summary>Reads a text.</summary>
@@ -94,8 +95,7 @@ internal static class SweepText
             foreach (var entry in map.Entries)
             {
                 sources.Add(JsonPointer.Of(entry.Key), entry.Place);
-                if (entry.Key == EarlyStopping) Wrong(JsonPointer.Of(entry.Key), "trials of a search cannot be stopped early yet; leave this key out, and every trial is computed to its end");
-                else if (!Keys.Contains(entry.Key)) Wrong(JsonPointer.Of(entry.Key), $"unknown key; expected one of {Words(Keys)}{Nearest.Hint(entry.Key, Keys)}");
+                if (!Keys.Contains(entry.Key)) Wrong(JsonPointer.Of(entry.Key), $"unknown key; expected one of {Words(Keys)}{Nearest.Hint(entry.Key, Keys)}");
             }
 
             YamlValue? Value(string key) =>
@@ -112,16 +112,17 @@ internal static class SweepText
             var seeds = Value("seed") is { } seed ? Seeds(seed) : [DefaultSeed];
             var threads = Value("threads") is { } count ? Threads(count) : null;
             var device = Value("device") is { } kind ? Device(kind) : null;
-            var stages = Stages(Value("stages"), [.. sets.Where(s => s.Stage is not (null or SearchKey))]);
+            var stages = Stages(Value("stages"), [.. sets.Where(s => s.Stage is not (null or SearchKey or EarlyStopping))]);
             var zip = Value("zip") is { } groups ? Zip(groups) : null;
             var search = Search(Value(SearchKey), [.. sets.Where(s => s.Stage == SearchKey)]);
+            var stopping = Stopping(Value(EarlyStopping), [.. sets.Where(s => s.Stage == EarlyStopping)]);
 
             var terms = new SweepTerms(
                 Value("priority") is { } priority ? Whole("/priority", priority, $"from {SweepLimits.LowestPriority} to {SweepLimits.HighestPriority}") : null,
                 Value("share") is { } share ? Share(share) : null,
                 Value("weight") is { } weight ? Number("/weight", weight, "a number above 0") : null,
                 Value("limits") is { } limits ? Limits(limits) : null);
-            var spec = new SweepSpec(name, models, datasets, seeds, stages, threads, device, zip, search);
+            var spec = new SweepSpec(name, models, datasets, seeds, stages, threads, device, zip, search) { EarlyStopping = stopping };
             // Stages that could not be read would make those of parallelOf unknown.
             if (_problems.Count == 0) _problems.AddRange(SubmissionTerms.Problems(new SweepSubmission(spec, false, null, terms.Priority, terms.Share, terms.Weight, terms.Limits)));
             var document = new SweepDocument(spec, terms, sources, known, isBuiltIn);
@@ -176,29 +177,45 @@ internal static class SweepText
         private SearchSpec? Search(YamlValue? value, IReadOnlyList<SetOption> sets)
         {
             if (value is null && sets.Count == 0) return null;
+            if (Members(SearchKey, SearchKeys, value, sets, "{ strategy: tpe, trials: 50, objectives: [{ minimize: bytes }] }") is not { } of) return null;
+            return new SearchSpec(
+                of("strategy") is { } strategy ? Text($"/{SearchKey}/strategy", strategy, "a strategy") ?? "" : "",
+                of("objectives") is { } objectives ? Objectives(objectives) : null!,
+                of("trials") is { } trials ? Whole($"/{SearchKey}/trials", trials, "from 1 on") : null,
+                of("seed") is { } seed ? Whole($"/{SearchKey}/seed", seed, "of any size") ?? DefaultSeed : DefaultSeed,
+                of("constraints") is { } constraints ? Constraints(constraints) : null,
+                of("parallel") is { } parallel ? Whole($"/{SearchKey}/parallel", parallel, "from 1 on") : null);
+        }
+
+        private EarlyStoppingSpec? Stopping(YamlValue? value, IReadOnlyList<SetOption> sets)
+        {
+            if (value is null && sets.Count == 0) return null;
+            if (Members(EarlyStopping, StoppingKeys, value, sets, "{ strategy: asha, metric: loss, grace: 1, reduction: 3 }") is not { } of) return null;
+            var stopping = new EarlyStoppingSpec(of("strategy") is { } strategy ? Text($"/{EarlyStopping}/strategy", strategy, "asha or median") ?? "" : "");
+            if (of("metric") is { } metric && Text($"/{EarlyStopping}/metric", metric, "loss or accuracy") is { } name) stopping = stopping with { Metric = name };
+            if (of("grace") is { } grace && Whole($"/{EarlyStopping}/grace", grace, "from 1 on") is { } epochs) stopping = stopping with { Grace = epochs };
+            if (of("reduction") is { } reduction && Whole($"/{EarlyStopping}/reduction", reduction, "from 2 on") is { } share) stopping = stopping with { Reduction = share };
+            return stopping;
+        }
+
+        /// <summary>Gives the members of a key that has members by their names; null where it has none. Options go before what the file says.</summary>
+        private Func<string, YamlValue?>? Members(string key, string[] known, YamlValue? value, IReadOnlyList<SetOption> sets, string expected)
+        {
             if (value is not (null or YamlMap))
             {
-                Wrong($"/{SearchKey}", $"is {value.Describe()}, expected {{ strategy: tpe, trials: 50, objectives: [{{ minimize: bytes }}] }}, with the keys {Words(SearchKeys)}");
+                Wrong($"/{key}", $"is {value.Describe()}, expected {expected}, with the keys {Words(known)}");
                 return null;
             }
 
             var map = value as YamlMap;
-            if (map is not null) Locate($"/{SearchKey}", map);
-            foreach (var key in (map?.Entries.Select(e => e.Key) ?? []).Concat(sets.Select(s => s.Name)).Except(SearchKeys).ToList())
+            if (map is not null) Locate($"/{key}", map);
+            foreach (var name in (map?.Entries.Select(e => e.Key) ?? []).Concat(sets.Select(s => s.Name)).Except(known).ToList())
             {
-                if (sets.LastOrDefault(s => s.Name == key) is { } set) sources.AddOption(JsonPointer.Of(SearchKey, key), set.Text);
-                Wrong(JsonPointer.Of(SearchKey, key), $"unknown key; expected one of {Words(SearchKeys)}{Nearest.Hint(key, SearchKeys)}");
+                if (sets.LastOrDefault(s => s.Name == name) is { } set) sources.AddOption(JsonPointer.Of(key, name), set.Text);
+                Wrong(JsonPointer.Of(key, name), $"unknown key; expected one of {Words(known)}{Nearest.Hint(name, known)}");
             }
 
-            return new SearchSpec(
-                Of("strategy") is { } strategy ? Text($"/{SearchKey}/strategy", strategy, "a strategy") ?? "" : "",
-                Of("objectives") is { } objectives ? Objectives(objectives) : null!,
-                Of("trials") is { } trials ? Whole($"/{SearchKey}/trials", trials, "from 1 on") : null,
-                Of("seed") is { } seed ? Whole($"/{SearchKey}/seed", seed, "of any size") ?? DefaultSeed : DefaultSeed,
-                Of("constraints") is { } constraints ? Constraints(constraints) : null,
-                Of("parallel") is { } parallel ? Whole($"/{SearchKey}/parallel", parallel, "from 1 on") : null);
-
-            YamlValue? Of(string key) => sets.LastOrDefault(s => s.Name == key) is { } set ? FromOption(JsonPointer.Of(SearchKey, key), set) : map?.Entries.FirstOrDefault(e => e.Key == key)?.Value;
+            return name => sets.LastOrDefault(s => s.Name == name) is { } set ? FromOption(JsonPointer.Of(key, name), set) : map?.Entries.FirstOrDefault(e => e.Key == name)?.Value;
         }
 
         private List<SearchObjective> Objectives(YamlValue value)

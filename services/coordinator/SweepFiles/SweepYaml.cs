@@ -33,6 +33,8 @@ internal static partial class SweepYaml
 
         if (spec.Zip is { } zip) text.Append(CultureInfo.InvariantCulture, $"zip: [{string.Join(", ", zip.Select(group => $"[{string.Join(", ", group.Select(Word))}]"))}]\n");
         if (spec.Search is { } search) Append(text, search);
+        if (spec.EarlyStopping is { } stopping)
+            text.Append(CultureInfo.InvariantCulture, $"earlyStopping: {{ strategy: {Word(stopping.Strategy ?? "")}, metric: {Word(stopping.Metric ?? "")}, grace: {stopping.Grace}, reduction: {stopping.Reduction} }}\n");
         return text.ToString();
     }
 

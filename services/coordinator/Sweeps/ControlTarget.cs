@@ -1,4 +1,5 @@
 using Lathe.Contracts;
+using Microsoft.EntityFrameworkCore;
 
 namespace Lathe.Coordinator;
 
@@ -10,6 +11,27 @@ public sealed record ControlTarget(Guid Sweep, string? Stage = null, int? Index 
 {
     /// <summary>True for a whole sweep.</summary>
     public bool IsWhole => Stage is null && Index is null;
+
+    /// <summary>Why there is no such part of the sweep, with the parts that there are; null: there is.</summary>
+    internal async Task<string?> ProblemAsync(CoordinatorDatabase database, CancellationToken stop)
+    {
+        if (IsWhole) return null;
+        var stages = await database.StepCounts.AsNoTracking().Where(c => c.SweepId == Sweep).OrderBy(c => c.Step).ToListAsync(stop);
+        if (Stage is { } stage && stages.TrueForAll(s => s.Stage != stage)) return $"the sweep has no stage '{stage}'; it has {string.Join(", ", stages.Select(s => s.Stage).Distinct())}";
+        if (Index is not { } index) return null;
+        var found = await (
+            from node in database.Nodes
+            join point in database.Points on new { node.SweepId, Number = node.Point } equals new { point.SweepId, point.Number }
+            where node.SweepId == Sweep && node.Index == index
+            select point.Stage).FirstOrDefaultAsync(stop);
+        return found switch
+        {
+            null when stages.Sum(SweepView.All) is var size and > 0 => $"the sweep has no execution {index}; it has 0 to {size - 1}",
+            null => $"the sweep has no execution {index}; it has none yet",
+            _ when Stage is not null && found != Stage => $"execution {index} of the sweep is of {found} and not of {Stage}; name one of the two",
+            _ => null,
+        };
+    }
 
     /// <summary>The nodes of the target.</summary>
     internal IQueryable<NodeRow> Nodes(CoordinatorDatabase database)

@@ -64,19 +64,15 @@ public sealed class StageCatalog(CoordinatorStore store, TimeProvider time)
     {
         Hear(manifest);
         var text = JsonSerializer.Serialize(manifest, LatheJson.Options);
+        var at = _seen[(manifest.Name, manifest.Version)] = time.GetUtcNow();
         await using var database = store.Open();
-        var known = await database.Stages.FindAsync([manifest.Name, manifest.Version], stop);
-        if (known is null) database.Stages.Add(known = new StageRow { Name = manifest.Name, Version = manifest.Version, Manifest = text });
-        known.Manifest = text;
-        _seen[(manifest.Name, manifest.Version)] = known.AnnouncedAt = time.GetUtcNow();
-        try
-        {
-            await database.SaveChangesAsync(stop);
-        }
-        catch (DbUpdateException)
-        {
-            // Two announcements of one new stage at the same time: either may be stored.
-        }
+        // In one statement: two coordinators may hear of a new stage at the same time.
+        await database.Database.ExecuteSqlAsync(
+            $"""
+            INSERT INTO stages ("Name", "Version", "Manifest", "AnnouncedAt") VALUES ({manifest.Name}, {manifest.Version}, {text}, {at.UtcDateTime})
+            ON CONFLICT ("Name", "Version") DO UPDATE SET "Manifest" = excluded."Manifest", "AnnouncedAt" = excluded."AnnouncedAt"
+            """,
+            stop);
     }
 
     /// <summary>Reads the stages that were announced to earlier processes.</summary>

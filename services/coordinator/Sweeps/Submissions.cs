@@ -156,6 +156,7 @@ internal sealed class Submissions(
                 async change =>
                 {
                     last = after;
+                    await change.RecordAloneAsync(stop);
                     // Read first: on PostgreSQL nobody resumes or retries from here to the commit.
                     var sweep = await change.SweepAsync(id, stop);
                     if (sweep.State != SweepState.Running) return;

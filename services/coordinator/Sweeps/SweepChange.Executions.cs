@@ -12,14 +12,20 @@ internal sealed partial class SweepChange
     public async Task ReportAsync(IReadOnlyList<Report> reports, CancellationToken stop)
     {
         var ids = reports.Select(r => r.Message.ExecutionId).ToHashSet();
+        // With a result come the nodes that wait for it, in the same round trip.
+        var done = reports.Where(r => r.Message is StageCompleted).Select(r => r.Message.ExecutionId).ToHashSet();
         var held = await (
             from execution in database.Executions
             where ids.Contains(execution.Id)
             join lease in database.Leases on execution.Id equals lease.ExecutionId into its
             from lease in its.DefaultIfEmpty()
-            select new { execution, lease }).ToListAsync(stop);
-        var executions = held.ToDictionary(h => h.execution.Id, h => h.execution);
-        var leases = held.Where(h => h.lease is not null).ToDictionary(h => h.execution.Id, h => h.lease);
+            join node in database.Nodes.Where(n => done.Contains(n.ExecutionId!.Value)) on (Guid?)execution.Id equals node.ExecutionId into wanting
+            from node in wanting.DefaultIfEmpty()
+            select new { execution, lease, node }).ToListAsync(stop);
+        // A row for each of those nodes.
+        var executions = held.Select(h => h.execution).Distinct().ToDictionary(e => e.Id);
+        var leases = held.Where(h => h.lease is not null).DistinctBy(h => h.execution.Id).ToDictionary(h => h.execution.Id, h => h.lease);
+        var nodes = held.Select(h => h.node).Where(n => n is not null).ToLookup(n => n.ExecutionId!.Value);
         var before = executions.Values.ToDictionary(e => e.Id, e => (e.State, e.Found));
         var epochs = new Dictionary<(Guid, int), EpochFigures>();
         foreach (var report in reports)
@@ -30,8 +36,12 @@ internal sealed partial class SweepChange
         }
 
         await KeepEpochsAsync(epochs, stop);
+        // What a trial is compared by is there.
+        foreach (var sweep in epochs.Keys.Select(k => executions[k.Item1].SweepId).Distinct()) MaySearch |= (await FactsAsync(sweep, [], stop)).StopsEarly;
         var lost = executions.Values.Where(e => _inputLost.Contains(e.Id)).ToList();
-        await SettleAsync([.. executions.Values.Where(e => e.State != before[e.Id].State && !_inputLost.Contains(e.Id)).Select(e => (e, before[e.Id].State))], stop);
+        var moved = executions.Values.Where(e => e.State != before[e.Id].State && !_inputLost.Contains(e.Id)).Select(e => (e, before[e.Id].State)).ToList();
+        if (moved.TrueForAll(m => done.Contains(m.e.Id))) await SettleAsync(moved, [.. moved.SelectMany(m => nodes[m.e.Id])], stop);
+        else await SettleAsync(moved, stop);
         foreach (var execution in lost) await RemakeInputAsync(execution, before[execution.Id].State, stop);
         if (MaySend) await SendAtOnceAsync(stop);
     }
@@ -290,9 +300,15 @@ internal sealed partial class SweepChange
         // A node that this change linked before must be among those that move now.
         if (_hasLinked) await database.SaveChangesAsync(stop);
         _hasLinked = false;
+        var ids = moved.Select(m => m.Execution.Id).ToList();
+        return await SettleAsync(moved, await database.Nodes.Where(n => n.ExecutionId != null && ids.Contains(n.ExecutionId.Value)).ToListAsync(stop), stop);
+    }
+
+    /// <summary>The same with the nodes of these executions, which this change has not touched before.</summary>
+    private async Task<IReadOnlyList<NodeRow>> SettleAsync(IReadOnlyList<(ExecutionRow Execution, RunState From)> moved, IReadOnlyList<NodeRow> nodes, CancellationToken stop)
+    {
+        if (moved.Count == 0) return [];
         var byId = moved.ToDictionary(m => m.Execution.Id);
-        var ids = byId.Keys.ToList();
-        var nodes = await database.Nodes.Where(n => n.ExecutionId != null && ids.Contains(n.ExecutionId.Value)).ToListAsync(stop);
         await LoadSweepsAsync(nodes.Select(n => n.SweepId), stop);
         var completed = new Dictionary<(Guid, int), ExecutionRow>();
         var failed = new List<NodeRow>();

@@ -42,17 +42,23 @@ internal sealed partial class SweepChange
             Show(node, state);
         }
 
+        await RecordReadyAsync(sweep, fresh, stop);
+        return [.. executions.Select(e => nodes[e.Index].Index)];
+    }
+
+    /// <summary>Records the executions of nodes whose input exists.</summary>
+    public async Task RecordReadyAsync(SweepRow sweep, IReadOnlyList<NodeRow> nodes, CancellationToken stop)
+    {
         await database.SaveChangesAsync(stop);
-        var parents = fresh.Select(n => n.Parent).OfType<int>().ToHashSet();
+        var parents = nodes.Select(n => n.Parent).OfType<int>().ToHashSet();
         var inputs = await (
             from node in database.Nodes
             join execution in database.Executions on node.ExecutionId equals execution.Id
             where node.SweepId == sweep.Id && parents.Contains(node.Index)
             select new { node.Index, execution }).ToDictionaryAsync(i => (sweep.Id, i.Index), i => i.execution, stop);
-        await AdvanceAsync(fresh, inputs, stop);
+        await AdvanceAsync(nodes, inputs, stop);
         // The next trial may start from these.
         await database.SaveChangesAsync(stop);
-        return [.. executions.Select(e => nodes[e.Index].Index)];
     }
 
     /// <summary>The node of the tree that does the same.</summary>

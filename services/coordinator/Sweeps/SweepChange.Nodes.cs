@@ -54,12 +54,16 @@ internal sealed partial class SweepChange
                 _made.Add(execution.Id, new Made(execution, node, []));
                 MaySend = true;
             }
-            else if (execution.SweepId != sweep.Id && !await IsRunningAsync(execution.SweepId, stop))
+            else
             {
-                // The sweep on whose account it was recorded is paused or over.
-                (execution.SweepId, execution.NodeIndex) = (sweep.Id, node.Index);
+                // Whoever ends it at the same moment must see that this node waits for it, or this change must see that it is over.
                 execution.Version++;
-                MaySend = true;
+                if (execution.SweepId != sweep.Id && !await IsRunningAsync(execution.SweepId, stop))
+                {
+                    // The sweep on whose account it was recorded is paused or over.
+                    (execution.SweepId, execution.NodeIndex) = (sweep.Id, node.Index);
+                    MaySend = true;
+                }
             }
 
             node.ExecutionId = execution.Id;

@@ -23,6 +23,9 @@ internal sealed partial class SweepChange(CoordinatorDatabase database, SweepFac
     // Any number that other programs on the same server are unlikely to lock.
     private const string EventsLock = "SELECT pg_advisory_xact_lock(83981448537445)";
 
+    private const string Executions = "executions";
+    private const string RecordingLock = "SELECT pg_advisory_xact_lock(83981448537446)";
+
     private readonly Counts _counts = new();
     private readonly Dictionary<Guid, SweepRow> _sweeps = [];
     private readonly Dictionary<(string Key, Guid Scope), ExecutionRow> _active = [];
@@ -67,18 +70,32 @@ internal sealed partial class SweepChange(CoordinatorDatabase database, SweepFac
         {
             var moved = _counts.Take();
             _mayEnd.UnionWith(moved.Where(m => m.Value.By[(int)NodeState.Failed] > 0).Select(m => m.Key.Sweep));
-            _mayEnd.UnionWith(await Counts.StoreAsync(moved, database, then, stop));
+            _mayEnd.UnionWith(await Counts.StoreAsync(moved, database, then, TakeEvents(), stop));
             then = null;
             // The limit of failures may stop a sweep, which moves further nodes.
             foreach (var id in _mayEnd) await EndAsync(id, stop);
             _mayEnd.Clear();
         }
-        while (!_counts.IsEmpty);
+        while (!_counts.IsEmpty || _events.Count > 0);
 
+        if (database.ChangeTracker.HasChanges()) await database.SaveChangesAsync(stop);
+    }
+
+    /// <summary>What is to be told: first of the executions that moved, so that the end of their sweep comes after them.</summary>
+    private List<EventRow> TakeEvents()
+    {
         foreach (var (sweep, nodes) in _moved)
-            Tell(sweep, "executions", new { executions = nodes.Select(n => new { index = n.Key, state = n.Value }) });
-        database.Events.AddRange(_events);
-        await database.SaveChangesAsync(stop);
+            Tell(sweep, Executions, new { executions = nodes.Select(n => new { index = n.Key, state = n.Value }) });
+        _moved.Clear();
+        var told = _events.OrderBy(e => e.Kind == Executions ? 0 : 1).ToList();
+        _events.Clear();
+        return told;
+    }
+
+    /// <summary>Keeps other coordinators from recording new executions until the commit, where they would record the same. Call it first.</summary>
+    public async Task RecordAloneAsync(CancellationToken stop)
+    {
+        if (database is PostgreSqlDatabase) await database.Database.ExecuteSqlRawAsync(RecordingLock, stop);
     }
 
     /// <summary>Has <see cref="SaveAsync"/> look whether the sweep is over, whether or not a node of it moved.</summary>
@@ -110,7 +127,11 @@ internal sealed partial class SweepChange(CoordinatorDatabase database, SweepFac
 
         if (sweep.IsAdvancing || sweep.IsSearching || steps.Any(s => s.Waiting + s.Ready + s.Queued + s.Running + s.Paused > 0)) return;
         var cancelled = steps.Sum(s => s.Cancelled);
-        sweep.State = failures > 0 ? SweepState.Failed : cancelled > 0 ? SweepState.Cancelled : SweepState.Succeeded;
+        // An early stop is no fault of a trial, and no order of a person.
+        var stopped = await database.Trials.CountAsync(t => t.SweepId == id && t.State == TrialState.Stopped, stop);
+        sweep.State = failures > 0 ? SweepState.Failed : cancelled > stopped ? SweepState.Cancelled : SweepState.Succeeded;
+        if (sweep.State == SweepState.Succeeded && stopped > 0)
+            sweep.Reason = $"{(stopped == 1 ? "1 trial was" : $"{stopped} trials were")} stopped early; lathe retry {sweep.Name} --execution N goes on with one from where it was stopped";
         if (sweep.State == SweepState.Cancelled)
             sweep.Reason = $"{(cancelled == 1 ? "1 execution was" : $"{cancelled} executions were")} cancelled; what starts from there is skipped, everything else is finished";
         sweep.FinishedAt = now;

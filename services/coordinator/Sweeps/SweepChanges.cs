@@ -58,6 +58,8 @@ internal sealed class SweepChanges(CoordinatorStore store, CoordinatorOptions op
     private async Task<SweepChange> MakeOnceAsync(Func<SweepChange, Task> change, CancellationToken stop)
     {
         await using var database = store.Open();
+        // A change that fails is made anew as a whole: nobody goes back to a savepoint, and each costs two round trips.
+        database.Database.AutoSavepointsEnabled = false;
         await using var transaction = await database.Database.BeginTransactionAsync(stop);
         var made = new SweepChange(database, Facts, options, time.GetUtcNow());
         await change(made);

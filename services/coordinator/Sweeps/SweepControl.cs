@@ -49,9 +49,7 @@ internal sealed class SweepControl(SweepChanges changes, CoordinatorOptions opti
                 forgotten.Clear();
                 var sweep = await FindAsync(change, new ControlTarget(id), stop);
                 name = sweep.Name;
-                if (sweep.State is SweepState.Running or SweepState.Preparing or SweepState.Paused)
-                    throw new LatheException($"sweep {sweep.Name} {Word(sweep.State)}; cancel it first");
-                if (sweep.Pinned) throw new LatheException($"sweep {sweep.Name} is pinned; take the pin away first");
+                if (SweepOrders.KeepsFromDeleting(sweep.Name, sweep.State, sweep.Pinned) is { } reason) throw new LatheException(reason);
                 var database = change.Database;
                 // Executions that another sweep's nodes use stay, on whichever account.
                 var unused = await database.Executions
@@ -273,13 +271,7 @@ internal sealed class SweepControl(SweepChanges changes, CoordinatorOptions opti
         if (change.Database is PostgreSqlDatabase)
             await change.Database.Database.ExecuteSqlAsync($"SELECT 1 FROM sweeps WHERE \"Id\" = {target.Sweep} FOR UPDATE", stop);
         if (!await change.Database.Sweeps.AnyAsync(s => s.Id == target.Sweep, stop)) throw new LatheException($"there is no sweep {target.Sweep}");
-        if (target.Stage is { } stage && !await change.Database.StepCounts.AnyAsync(c => c.SweepId == target.Sweep && c.Stage == stage, stop))
-            throw new LatheException($"the sweep has no stage '{stage}'");
-        if (target.Index is { } index && !await change.Database.Nodes.AnyAsync(n => n.SweepId == target.Sweep && n.Index == index, stop))
-            throw new LatheException($"the sweep has no execution {index}");
+        if (await target.ProblemAsync(change.Database, stop) is { } problem) throw new LatheException(problem);
         return await change.SweepAsync(target.Sweep, stop);
     }
-
-    private static string Word(SweepState state) =>
-        (state is SweepState.Failed or SweepState.Succeeded ? "has " : "is ") + state.ToString().ToLowerInvariant();
 }

@@ -12,7 +12,11 @@ internal sealed record Point(int Number, int Step, string Stage, string Version,
 internal sealed class SweepFacts
 {
     private SweepFacts(SweepRow sweep, IReadOnlyDictionary<int, Point> points, IReadOnlyDictionary<int, BranchRow> branches) =>
-        (Sweep, Points, Branches) = (sweep, points, branches);
+        (Sweep, Points, Branches, StopsEarly) =
+            (sweep, points, branches, sweep is { IsSearching: true, Spec: { } spec } && JsonSerializer.Deserialize<SweepSpec>(spec, LatheJson.Options)?.EarlyStopping is not null);
+
+    private SweepFacts(SweepRow sweep, IReadOnlyDictionary<int, Point> points, IReadOnlyDictionary<int, BranchRow> branches, bool stopsEarly) =>
+        (Sweep, Points, Branches, StopsEarly) = (sweep, points, branches, stopsEarly);
 
     /// <summary>Its lasting members; state, priority and the like may have changed since.</summary>
     public SweepRow Sweep { get; }
@@ -20,6 +24,9 @@ internal sealed class SweepFacts
     public IReadOnlyDictionary<int, Point> Points { get; }
 
     public IReadOnlyDictionary<int, BranchRow> Branches { get; }
+
+    /// <summary>True: epochs of its executions decide which trials stop early.</summary>
+    public bool StopsEarly { get; }
 
     /// <summary>Data set that an execution of this point and branch reads; null: it reads none.</summary>
     public static DataRef? DataOf(Point point, BranchRow branch) =>
@@ -39,7 +46,7 @@ internal sealed class SweepFacts
     {
         var points = new Dictionary<int, Point>(Points);
         foreach (var point in more) points[point.Number] = point;
-        return new SweepFacts(Sweep, points, Branches);
+        return new SweepFacts(Sweep, points, Branches, StopsEarly);
     }
 
     public static async Task<SweepFacts> ReadAsync(CoordinatorDatabase database, Guid id, CancellationToken stop)

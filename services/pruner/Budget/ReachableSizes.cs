@@ -29,17 +29,16 @@ public sealed record ReachableSizes(
     }
 
     /// <summary>
-    /// The sizes that a network can have of which only ranges are known, because it is yet to be pruned. A layer that the earlier pruning
-    /// makes narrower than this one's multiple stays as it is, so the smaller of both least sizes holds.
+    /// The sizes that a network can have of which only ranges are known, because it is yet to be pruned. A layer that the earlier pruning makes narrower than a step between widths stays
+    /// as it is, so that one channel of each group may be left.
     /// </summary>
+    /// <param name="narrowest">Those of the network in steps of one channel.</param>
     /// <param name="parameters">Range of the network that enters.</param>
     /// <param name="multiplications">Range of the network that enters.</param>
-    public ReachableSizes Behind(SizeRange parameters, SizeRange multiplications) => this with
+    public static ReachableSizes Behind(ReachableSizes narrowest, SizeRange parameters, SizeRange multiplications) => narrowest with
     {
-        LeastParameters = Math.Min(LeastParameters, parameters.Least),
-        LeastMultiplications = Math.Min(LeastMultiplications, multiplications.Least),
-        DenseParameters = Math.Min(DenseParameters, parameters.Most),
-        DenseMultiplications = Math.Min(DenseMultiplications, multiplications.Most),
+        DenseParameters = Math.Min(narrowest.DenseParameters, parameters.Most),
+        DenseMultiplications = Math.Min(narrowest.DenseMultiplications, multiplications.Most),
         IsBehindPruning = true,
     };
 

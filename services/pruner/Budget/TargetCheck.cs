@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Lathe.Contracts;
 using Lathe.Graph;
+using Lathe.Graph.Checkpoints;
 using Lathe.Graph.Sizing;
 
 namespace Lathe.Pruner.Budget;
@@ -31,7 +32,7 @@ public sealed class TargetCheck
     public IReadOnlyList<ParameterProblem> Problems(PruneParameters parameters) =>
         Reach(parameters) is { } reach ? reach.Problems(Budget(parameters, reach)) : [];
 
-    /// <summary>The network that such a pruning leaves: the layers that it was, no larger than the targets.</summary>
+    /// <summary>The network that such a pruning leaves: the layers that it was, in the sizes that the exact finish may give.</summary>
     /// <returns>Without sizes where they are not known, or a target is out of reach.</returns>
     public NetworkForm Leaves(PruneParameters parameters)
     {
@@ -39,28 +40,25 @@ public sealed class TargetCheck
         if (SizeBudget.Missing(parameters) is not null || Reach(parameters) is not { } reach) return left;
         var budget = Budget(parameters, reach);
         if (reach.Problems(budget).Count > 0) return left;
-        return left with
-        {
-            Sizes = new Dictionary<string, SizeRange>
-            {
-                [NetworkForms.Parameters] = Range(reach.LeastParameters, reach.DenseParameters, budget.Parameters),
-                [NetworkForms.Multiplications] = Range(reach.LeastMultiplications, reach.DenseMultiplications, budget.Multiplications),
-            },
-        };
-
-        // Sizes are whole numbers.
-        static SizeRange Range(double least, double most, double? target) => new(least, Math.Min(most, Math.Floor(target ?? most)));
+        var sizes = new FinishedSizes(_network.Size, GroupWidths.Of(_network.Graph, _network.Groups, parameters.ChannelMultiple)).Of(parameters, budget, Entering());
+        left = left with { Sizes = new Dictionary<string, SizeRange> { [NetworkForms.Parameters] = sizes.Parameters, [NetworkForms.Multiplications] = sizes.Multiplications } };
+        return left with { Sizes = new Dictionary<string, SizeRange>(left.Sizes) { [NetworkForms.Bytes] = StoredBytes.Of(left, _ => null) } };
     }
+
+    /// <summary>The network that enters, where no more than ranges of its sizes are known; null: all of it is known.</summary>
+    private EnteringSizes? Entering() => _input.IsExact ? null
+        : new EnteringSizes(_input.Sizes[NetworkForms.Parameters], _input.Sizes[NetworkForms.Multiplications], _network.HasGrouped);
 
     private ReachableSizes? Reach(PruneParameters parameters)
     {
-        var reach = ReachableSizes.Of(_network.Size, GroupWidths.Of(_network.Graph, _network.Groups, parameters.ChannelMultiple));
-        if (_input.IsExact) return reach;
+        if (_input.IsExact) return Of(parameters.ChannelMultiple);
         if (!_input.Sizes.TryGetValue(NetworkForms.Parameters, out var parametersLeft)) return null;
         if (!_input.Sizes.TryGetValue(NetworkForms.Multiplications, out var multiplicationsLeft)) return null;
-        reach = reach.Behind(parametersLeft, multiplicationsLeft);
+        var reach = ReachableSizes.Behind(Of(1), parametersLeft, multiplicationsLeft);
         // One channel left in each group of a grouped convolution makes it a depthwise one, which loses single channels then.
         return _network.HasGrouped ? reach with { LeastParameters = 0, LeastMultiplications = 0 } : reach;
+
+        ReachableSizes Of(int multiple) => ReachableSizes.Of(_network.Size, GroupWidths.Of(_network.Graph, _network.Groups, multiple));
     }
 
     private static SizeBudget Budget(PruneParameters parameters, ReachableSizes reach) =>

@@ -65,7 +65,7 @@ public static class FilterScales
         var least = Error(best);
         foreach (var k in Enumerable.Range(1, MostHalvings * Fineness).SelectMany(k => (int[])[-k, k]))
         {
-            var scale = full_like(squares, Math.Pow(2, k / (double)Fineness));
+            var scale = ones_like(squares).Times(Math.Pow(2, k / (double)Fineness));
             var error = Error(scale);
             var better = error.lt(least);
             best = where(better, scale, best);

@@ -82,6 +82,10 @@ public static class StepSizes
         static ParameterProblem Bits(string pattern, string message) => new(JsonPointer.Of("bits", pattern), message);
     }
 
+    /// <summary>Bits of the weights of every layer that does not stay float, by its name.</summary>
+    public static IReadOnlyDictionary<string, int> BitsByLayer(NetworkGraph graph, QuantizeParameters parameters) =>
+        Quantized(graph, parameters).ToDictionary(layer => layer, parameters.Bits.Of);
+
     private static List<string> Layers(NetworkGraph graph) => [.. graph.Nodes.Where(node => node is Conv2d or Linear).Select(node => node.Name)];
 
     private static List<string> Quantized(NetworkGraph graph, QuantizeParameters parameters)

@@ -32,7 +32,7 @@ public sealed class Steering_a_run : IDisposable
         Assert.Equal("sweep s goes on with 2 executions. Watch it with: lathe status s\n", await OrderAsync("resume", "s"));
         await retry.SaysAsync("train: started", times: 2);
         // Its coordinator is this process: nobody else may run it.
-        Assert.StartsWith("nothing of sweep s was left to resume", await OrderAsync("resume", "s"));
+        Assert.StartsWith("sweep s was not paused; lathe status s --all", await OrderAsync("resume", "s"));
         await OrderAsync("cancel", "s");
         Assert.Equal(3, await retry.EndAsync());
         Assert.Contains("is deleted", await OrderAsync("delete", "s", "--yes"));

@@ -39,7 +39,7 @@ public sealed class Orders_in_the_database : IAsyncLifetime
         Assert.Equal(Open(before), moved);
         var paused = await _reader.StatusAsync("many", Stop);
         Assert.Equal(SweepState.Paused, paused.State);
-        Assert.Equal(0, paused.Steps!.Sum(s => s.In(ExecutionState.Running) + s.In(ExecutionState.Queued)));
+        Assert.Equal(0, paused.Steps!.Sum(s => s.In(ExecutionState.Running) + s.In(ExecutionState.Queued) + s.In(ExecutionState.Ready)));
         await using (var database = new CoordinatorStore(DatabaseAddress.In(_home)).Open())
         {
             var told = await database.Outbox.Where(o => o.CancelReason == "paused" && o.Owner == "lathe.coordinator").CountAsync(Stop);
@@ -49,7 +49,7 @@ public sealed class Orders_in_the_database : IAsyncLifetime
         Assert.Equal(moved, (await _control.ResumeAsync("many", null, null, Stop)).Executions);
         Assert.Equal(SweepState.Running, (await _reader.StatusAsync("many", Stop)).State);
 
-        static int Open(SweepStatus status) => status.Steps!.Sum(s => s.In(ExecutionState.Waiting) + s.In(ExecutionState.Queued) + s.In(ExecutionState.Running));
+        static int Open(SweepStatus status) => status.Steps!.Sum(s => s.In(ExecutionState.Waiting) + s.In(ExecutionState.Ready) + s.In(ExecutionState.Queued) + s.In(ExecutionState.Running));
     }
 
     [Fact]
@@ -84,9 +84,9 @@ public sealed class Orders_in_the_database : IAsyncLifetime
         await _control.PinAsync("many", true, Stop);
         var sweep = await _reader.StatusAsync("many", Stop);
         Assert.Equal((5, true), (sweep.Priority, sweep.Pinned));
-        Assert.Equal("sweep many is running; cancel it first", (await Assert.ThrowsAsync<LatheException>(() => _control.DeleteAsync("many", Stop))).Message);
+        Assert.Equal("sweep many is running and pinned; first: lathe cancel many, then lathe unpin many", (await Assert.ThrowsAsync<LatheException>(() => _control.DeleteAsync("many", Stop))).Message);
         await _control.CancelAsync("many", null, null, Stop);
-        Assert.Contains("pinned", (await Assert.ThrowsAsync<LatheException>(() => _control.DeleteAsync("many", Stop))).Message);
+        Assert.Equal("sweep many is pinned; first: lathe unpin many", (await Assert.ThrowsAsync<LatheException>(() => _control.DeleteAsync("many", Stop))).Message);
         await _control.PinAsync("many", false, Stop);
         await _control.DeleteAsync("many", Stop);
         Assert.Empty(await _reader.ListAsync(null, Stop));

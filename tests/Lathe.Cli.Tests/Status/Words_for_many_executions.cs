@@ -40,7 +40,7 @@ public sealed class Words_for_many_executions : IAsyncLifetime
         var lines = Samples.Draw(SweepOverview.Screen(_sweep, _sweep.SubmittedAt.AddSeconds(90), width, height), width);
         Assert.True(lines.Length <= height, string.Join('\n', lines));
         Assert.All(lines, line => Assert.True(line.Length <= width, line));
-        Assert.Matches(@"^stage +waiting +queued +running +done +failed +skipped +all$", lines[0]);
+        Assert.Matches(@"^stage +waiting +ready +queued +running +done +failed +skipped +all$", lines[0]);
         Assert.Matches(@"^quantize .* 900$", lines[3]);
         Assert.Contains(lines, line => line.Contains("running ", StringComparison.Ordinal) && line.Contains("worker", StringComparison.Ordinal));
         Assert.Contains(lines, line => line.Contains("out of memory: the worker has 8.0 GiB", StringComparison.Ordinal));

@@ -91,6 +91,37 @@ public sealed class Running_a_search
     }
 
     [Fact]
+    public async Task A_random_search_computes_exactly_those_points_that_may_keep_its_constraints()
+    {
+        using var bench = await Workbench.StartAsync();
+        bench.Bus.OnChecked = (request, question) => new StageForecast([], request.Stage switch
+        {
+            "train" => Form(200, 200, 800),
+            // As the exact finish: at or under the target, and by no more than a channel.
+            "prune" when 200 * question.Parameters.GetProperty("multiplications").GetDouble() is var most => Form(most - 6, most, 4 * most),
+            "quantize" when request.Inputs[question.Input!.Value].Sizes["parameters"] is var kept && question.Parameters.GetProperty("bits").GetInt32() is var bits =>
+                Form(kept.Least, kept.Most, kept.Most * bits / 2, kept.Least * bits / 2),
+            _ => null,
+        });
+        var search = Spec.Search! with { Strategy = "random", Trials = 12, Constraints = ["parameters <= 0.6", "bytes <= 300"] };
+        var id = await bench.SubmitAsync(Spec with { Search = search });
+        await RunAsync(bench, id);
+
+        var (pruned, computed) = (0, 0);
+        foreach (var trial in await TrialsAsync(bench, id))
+        {
+            var values = JsonSerializer.Deserialize<Dictionary<string, double>>(trial.Values)!;
+            var least = (200 * values["prune.multiplications"]) - 6;
+            var mayKeep = least <= 0.6 * 200 && least * values["quantize.bits"] / 2 <= 300;
+            Assert.Equal(mayKeep ? TrialState.Done : TrialState.Pruned, trial.State);
+            (pruned, computed) = mayKeep ? (pruned, computed + 1) : (pruned + 1, computed);
+        }
+
+        Assert.Equal((12, true), (computed, pruned > 6));
+        Assert.Equal(12, (await bench.StatusAsync(id)).Executions.Count(e => e.Stage == "prune"));
+    }
+
+    [Fact]
     public async Task A_search_of_which_nothing_can_keep_the_constraints_fails_and_says_so()
     {
         using var bench = await Workbench.StartAsync();
@@ -253,6 +284,9 @@ public sealed class Running_a_search
     private static double Bytes(double kept, double bits) => Math.Round(100 * kept * bits, 6);
 
     private static NetworkForm Form(double least, double most) => new(Json("{}"), new Dictionary<string, SizeRange> { ["parameters"] = new(least, most) });
+
+    private static NetworkForm Form(double least, double most, double mostBytes, double? leastBytes = null) =>
+        new(Json("{}"), new Dictionary<string, SizeRange> { ["parameters"] = new(least, most), ["bytes"] = new(leastBytes ?? 4 * least, mostBytes) });
 
     private static async Task<List<TrialRow>> TrialsAsync(Workbench bench, Guid id)
     {

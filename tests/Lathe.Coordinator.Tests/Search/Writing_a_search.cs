@@ -30,7 +30,8 @@ public sealed class Writing_a_search
 
         Assert.Equal(["train.learningRate", "prune.multiplications", "prune.epochs", "quantize.bits"], search.Axes.Select(a => a.Name));
         Assert.Equal([0, 0, 4, 3], search.Space.Dimensions.Select(d => d.Levels));
-        Assert.Equal([true, true, true, false], search.Space.Dimensions.Select(d => d.IsOrdered));
+        // Numbers in their order have neighbours.
+        Assert.Equal([true, true, true, true], search.Space.Dimensions.Select(d => d.IsOrdered));
         Assert.Equal(["""{"loguniform":[0.01,1]}""", """{"uniform":[0.2,0.8]}""", """{"int":[2,5]}""", """{"choice":[2,4,8]}"""], search.Axes.Select(a => a.Range.Written().GetRawText()));
         Assert.Equal((40, 4, 40 * 1024.0, true), (search.Trials, search.Parallel, search.Constraints[1].Bound, search.Constraints[0].Figure.IsShare));
         Assert.Equal([true, false], search.Objectives.Select(o => o.IsMaximized));
@@ -135,7 +136,10 @@ public sealed class Writing_a_search
     [InlineData("bits: [2, 4, 8]", "bits: [2, 4, 9]", 7, 30, "expected")]
     [InlineData("strategy: tpe", "strategy: grid", 10, 3, "train.learningRate is a range of any numbers")]
     [InlineData("dataset: fashion-mnist", "dataset: [fashion-mnist, mnist]", 2, 26, "one data set")]
-    [InlineData("search:", "earlyStopping: { strategy: asha }\nsearch:", 9, 1, "cannot be stopped early yet")]
+    [InlineData("search:", "earlyStopping: { strategy: asha, gracee: 1 }\nsearch:", 9, 34, "did you mean 'grace'")]
+    [InlineData("search:", "earlyStopping: { strategy: asha }\nsearch:", 9, 1, "one seed")]
+    [InlineData("search:", "earlyStopping: { strategy: best }\nsearch:", 9, 18, "expected asha or median")]
+    [InlineData("search:", "earlyStopping: { strategy: asha, metric: top1 }\nsearch:", 9, 34, "expected loss or accuracy")]
     [InlineData("  trials: 40", "  trial: 40", 11, 3, "did you mean 'trials'")]
     [InlineData("  - evaluate\nsearch:", "  - evaluate\nzip: [[prune.epochs, quantize.bits]]\nsearch:", 9, 8, "no list of values")]
     public void A_mistake_is_told_by_line_and_column(string from, string to, int line, int column, string words)

@@ -37,7 +37,7 @@ public sealed class Mistyped_requests
         await HttpBench.ProblemAsync(await bench.PostAsync("/sweeps/plan?limit=ten", HttpBench.Quick()), 400);
         var status = await bench.GetAsync<SweepStatus>($"/sweeps/{id}");
         Assert.Equal((SweepState.Running, SweepLimits.DefaultPriority, false), (status.State, status.Priority, status.Pinned));
-        Assert.All(status.Executions, e => Assert.True(e.State is ExecutionState.Queued or ExecutionState.Running or ExecutionState.Waiting, $"{e.State}"));
+        Assert.All(status.Executions, e => Assert.True(e.State is ExecutionState.Ready or ExecutionState.Queued or ExecutionState.Running or ExecutionState.Waiting, $"{e.State}"));
     }
 
     [Theory]
@@ -105,7 +105,7 @@ public sealed class Mistyped_requests
         var sweep = await HttpBench.ProblemAsync(await bench.Client.GetAsync("/sweeps/nothing"), 404);
         var data = await HttpBench.ProblemAsync(await bench.PostAsync("/sweeps", HttpBench.Quick().Replace("mnist", "coco", StringComparison.Ordinal)), 422);
 
-        Assert.Equal("no sweep 'nothing'; expected an id, the start of one, or a name (GET /sweeps lists them)", sweep.Detail);
+        Assert.Equal("no sweep 'nothing'; expected an id, the start of one, or a name (lathe status and GET /sweeps list them)", sweep.Detail);
         Assert.Equal("/datasets/0", Assert.Single(data.Problems!).Path);
         Assert.Contains("coco", data.Detail);
         Assert.DoesNotContain(bench.Home, data.Detail);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Lathe.Contracts;
 using Lathe.Hosting;
 
@@ -12,14 +13,39 @@ public sealed class Starting_a_coordinator
         var file = Path.GetTempFileName();
         try
         {
-            // Not even root makes a folder below a file.
-            // The database of such a home is refused as well; this is said of the home whatever the database.
+            // Not even root makes a folder below a file. The program's database is elsewhere, and it would name the broker that it lacks if it did not look at its home first.
             Assert.StartsWith($"the home {Path.Combine(file, "home")} cannot be written", Assert.Throws<LatheException>(() => CoordinatorHost.CheckHome(Path.Combine(file, "home"))).Message);
-            Assert.Equal(StageHost.UserError, await CoordinatorHost.RunAsync(HostingSettings.In(Path.Combine(file, "home"))));
+            var program = await EndOfProgramAsync(Path.Combine(file, "home"));
+            Assert.Equal(StageHost.UserError, program.ExitCode);
+            Assert.StartsWith($"lathe coordinator: the home {Path.Combine(file, "home")} cannot be written", Assert.Single(program.Errors));
         }
         finally
         {
             File.Delete(file);
+        }
+    }
+
+    private static async Task<(int ExitCode, string[] Errors)> EndOfProgramAsync(string home)
+    {
+        using var program = Process.Start(new ProcessStartInfo("dotnet", [typeof(CoordinatorHost).Assembly.Location])
+        {
+            RedirectStandardError = true,
+            Environment =
+            {
+                [HostingSettings.HomeVariable] = home, [DatabaseAddress.Variable] = "postgres://nobody@127.0.0.1:1/none", [HostingSettings.BrokerVariable] = "",
+                [CoordinatorHost.HttpVariable] = "http://127.0.0.1:0",
+            },
+        })!;
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(90));
+        try
+        {
+            var errors = await program.StandardError.ReadToEndAsync(limit.Token);
+            await program.WaitForExitAsync(limit.Token);
+            return (program.ExitCode, errors.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+        }
+        finally
+        {
+            if (!program.HasExited) program.Kill();
         }
     }
 }

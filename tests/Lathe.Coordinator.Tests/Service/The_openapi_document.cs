@@ -36,10 +36,10 @@ public sealed class The_openapi_document
         Assert.Equal(
             [
                 "/checkpoints/{sha256}", "/compare", "/datasets", "/executions/{execution}", "/executions/{execution}/exports", "/executions/{execution}/files",
-                "/executions/{execution}/files/{name}", "/executions/{execution}/logs", "/executions/{execution}/panels", "/executions/{execution}/panels/{panel}.svg", "/gc", "/models", "/queues", "/session", "/stages", "/sweeps", "/sweeps/check", "/sweeps/plan", "/sweeps/{reference}", "/sweeps/{reference}/best", "/sweeps/{reference}/cancel", "/sweeps/{reference}/curves", "/sweeps/{reference}/events",
+                "/executions/{execution}/files/{name}", "/executions/{execution}/logs", "/executions/{execution}/panels", "/executions/{execution}/panels/{panel}.svg", "/gc", "/models", "/queues", "/session", "/stages", "/sweep-schema", "/sweeps", "/sweeps/check", "/sweeps/plan", "/sweeps/{reference}", "/sweeps/{reference}/best", "/sweeps/{reference}/cancel", "/sweeps/{reference}/curves", "/sweeps/{reference}/events",
                 "/sweeps/{reference}/executions", "/sweeps/{reference}/executions/{index}", "/sweeps/{reference}/pause", "/sweeps/{reference}/pin",
                 "/sweeps/{reference}/priority", "/sweeps/{reference}/results", "/sweeps/{reference}/resume", "/sweeps/{reference}/retry",
-                "/sweeps/{reference}/spec", "/sweeps/{reference}/table", "/sweeps/{reference}/tree", "/workers",
+                "/sweeps/{reference}/spec", "/sweeps/{reference}/table", "/sweeps/{reference}/tree", "/sweeps/{reference}/trials", "/workers",
             ],
             paths.Select(p => p.Key).Order(StringComparer.Ordinal));
         Assert.All(paths.SelectMany(p => p.Value!.AsObject()), operation =>

@@ -63,4 +63,13 @@ public sealed class Waiting_for_the_database
             lock (_lines) _lines.Add(formatter(state, exception));
         }
     }
+
+    [Fact]
+    public void A_database_that_goes_away_under_a_query_is_told_from_every_other_fault()
+    {
+        // As EF and Npgsql wrap it.
+        Assert.True(Outage.IsOfDatabase(new InvalidOperationException("likely a transient failure", new Npgsql.NpgsqlException("reading", new IOException("reset")))));
+        Assert.False(Outage.IsOfDatabase(new InvalidOperationException("wrong", new System.Net.Sockets.SocketException())));
+        Assert.False(Outage.IsOfDatabase(new Npgsql.PostgresException("no such table", "ERROR", "ERROR", Npgsql.PostgresErrorCodes.UndefinedTable)));
+    }
 }

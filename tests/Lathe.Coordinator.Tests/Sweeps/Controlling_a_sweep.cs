@@ -364,8 +364,9 @@ public sealed class Controlling_a_sweep
         await bench.FinishAllAsync();
         await AssertRefused(() => bench.Orchestrator.PauseAsync(new ControlTarget(id)), "sweep test has succeeded; there is nothing to pause");
         await AssertRefused(() => bench.Orchestrator.RetryAsync(new ControlTarget(id)), "there is nothing to retry");
-        await AssertRefused(() => bench.Orchestrator.CancelAsync(new ControlTarget(id, "distil")), "the sweep has no stage 'distil'");
-        await AssertRefused(() => bench.Orchestrator.CancelAsync(new ControlTarget(id, Index: 11)), "the sweep has no execution 11");
+        await AssertRefused(() => bench.Orchestrator.CancelAsync(new ControlTarget(id, "distil")), "the sweep has no stage 'distil'; it has ");
+        await AssertRefused(() => bench.Orchestrator.CancelAsync(new ControlTarget(id, Index: 11)), "the sweep has no execution 11; it has 0 to ");
+        await AssertRefused(() => bench.Orchestrator.CancelAsync(new ControlTarget(id, "evaluate", 0)), "execution 0 of the sweep is of train and not of evaluate; name one of the two");
         await AssertRefused(() => bench.Orchestrator.PriorityAsync(id, 6), "expected a whole number from 1 to 5");
         await AssertRefused(() => bench.Orchestrator.PauseAsync(new ControlTarget(Guid.Empty)), "there is no sweep");
 

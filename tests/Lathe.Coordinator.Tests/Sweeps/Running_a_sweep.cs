@@ -229,7 +229,7 @@ public sealed class Running_a_sweep
         {
             await bench.FailAsync(Assert.Single(bench.Bus.Take()), FailureKind.Elsewhere, "no GPU");
             var status = Assert.Single((await bench.StatusAsync(id)).Executions);
-            Assert.Equal((ExecutionState.Queued, "no GPU"), (status.State, status.Error));
+            Assert.Equal((ExecutionState.Ready, "no GPU"), (status.State, status.Error));
             bench.Time.Advance(TimeSpan.FromSeconds(wait - 1));
             await bench.ReconcileAsync();
             Assert.Empty(bench.Bus.Take());
@@ -265,7 +265,7 @@ public sealed class Running_a_sweep
         var id = await bench.SubmitAsync(Sweep(("train", "{}"), ("prune", "{}")));
         await bench.FinishAsync(bench.Bus.Take()[0]);
         await bench.FailAsync(Assert.Single(bench.Bus.Take()), FailureKind.InputLost, "not in the store /elsewhere");
-        Assert.Equal([ExecutionState.Completed, ExecutionState.Queued], await bench.StatesAsync(id));
+        Assert.Equal([ExecutionState.Completed, ExecutionState.Ready], await bench.StatesAsync(id));
         bench.Time.Advance(TimeSpan.FromSeconds(5));
         await bench.ReconcileAsync();
         Assert.Equal("prune", Assert.Single(await bench.FinishAllAsync()).Stage);

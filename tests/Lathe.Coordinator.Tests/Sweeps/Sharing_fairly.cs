@@ -77,9 +77,14 @@ public sealed class Sharing_fairly
     {
         using var bench = await Workbench.StartAsync();
         await bench.RestartAsync(new CoordinatorOptions());
-        await bench.SubmitAsync(Many(1000));
+        var large = await bench.SubmitAsync(Many(1000));
         var queue = new Queue<ExecuteStage>(bench.Bus.Take());
         Assert.Equal(4, queue.Count);
+        // What nobody has sent yet is told apart from what waits in the queue.
+        var first = (await bench.StatusAsync(large)).Steps![0];
+        Assert.Equal((4, 996), (first.In(ExecutionState.Queued), first.In(ExecutionState.Ready)));
+        Assert.Equal(4, (await bench.Queries.PageAsync(large.ToString(), null, 10, ExecutionState.Queued)).Executions.Count);
+        Assert.Equal(4, (await bench.Queries.PageAsync(large.ToString(), null, 10, ExecutionState.Ready)).Executions[0].Index);
         // Two workers, who take what is first in the queue and report it.
         var inHand = new List<ExecuteStage>();
         for (var i = 0; i < 10; i++) await WorkAsync();

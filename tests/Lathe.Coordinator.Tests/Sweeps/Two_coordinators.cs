@@ -54,6 +54,29 @@ public sealed class Two_coordinators
     }
 
     [Fact]
+    public async Task Which_start_at_the_same_moment_record_nothing_twice_that_the_database_would_have_to_refuse()
+    {
+        using var bench = await Workbench.StartAsync(DatabaseKind.PostgreSql);
+        using var other = await NeighbourAsync(bench);
+        // Two sweeps that want the same, and stages that nobody has heard of.
+        foreach (var name in new[] { "one", "two" })
+            Assert.Empty((await bench.Orchestrator.SubmitAsync(new SweepSubmission(Wide with { Name = name, Seeds = [.. Enumerable.Range(0, 200).Select(i => (long)i)] }), stop: Stop)).Problems);
+        using var announced = new Barrier(2);
+        await Task.WhenAll(((StageCatalog[])[new(bench.Store, bench.Time), new(bench.Store, bench.Time)]).Select(catalog => Task.Run(async () =>
+        {
+            foreach (var round in Enumerable.Range(0, 20))
+            {
+                announced.SignalAndWait(Stop);
+                await catalog.AddAsync(Train with { Name = $"new{round}" }, Stop);
+            }
+        }, Stop)));
+        await Task.WhenAll(((Orchestrator[])[bench.Orchestrator, other]).Select(o => Task.Run(() => o.DoChoresAsync(Stop), Stop)));
+        await bench.AssertCountedAsync();
+        await using (var database = bench.Store.Open()) Assert.Equal(1200, await database.Executions.CountAsync(Stop));
+        Assert.DoesNotContain(await Workbench.LogAsync(bench.Address), line => line.StartsWith("ERROR", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task What_one_that_died_left_in_its_outbox_the_other_sends()
     {
         using var bench = await Workbench.StartAsync(DatabaseKind.PostgreSql);
@@ -119,6 +142,8 @@ public sealed class Two_coordinators
 
         Assert.Equal(SweepState.Succeeded, (await bench.StatusAsync(id)).State);
     }
+
+    private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
     private static async Task<Orchestrator> NeighbourAsync(Workbench bench)
     {

@@ -1,4 +1,7 @@
 using System.Collections.Concurrent;
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
 using Google.Protobuf;
 using Lathe.EndToEnd.Tests.Otlp.Wire;
 using Microsoft.AspNetCore.Builder;
@@ -31,6 +34,16 @@ public sealed class OtlpReceiver : IAsyncDisposable
 
     public string Endpoint => _app.Urls.First();
 
+    /// <summary>What a process needs to know to send everything here, and soon.</summary>
+    public IReadOnlyDictionary<string, string> Environment => new Dictionary<string, string>
+    {
+        ["OTEL_EXPORTER_OTLP_ENDPOINT"] = Endpoint,
+        ["OTEL_EXPORTER_OTLP_PROTOCOL"] = "http/protobuf",
+        ["OTEL_BSP_SCHEDULE_DELAY"] = "200",
+        ["OTEL_BLRP_SCHEDULE_DELAY"] = "200",
+        ["OTEL_METRIC_EXPORT_INTERVAL"] = "500",
+    };
+
     public static async Task<OtlpReceiver> StartAsync()
     {
         var builder = WebApplication.CreateSlimBuilder();
@@ -38,7 +51,7 @@ public sealed class OtlpReceiver : IAsyncDisposable
         var app = builder.Build();
         app.Urls.Add("http://127.0.0.1:0");
         var receiver = new OtlpReceiver(app);
-        app.MapPost("/v1/traces", request => receiver.Take(request, TraceRequest.Parser, receiver.Add));
+        app.MapPost("/v1/traces", request => request.Request.ContentType == "application/json" ? receiver.TakeJson(request) : receiver.Take(request, TraceRequest.Parser, receiver.Add));
         app.MapPost("/v1/metrics", request => receiver.Take(request, MetricsRequest.Parser, receiver.Add));
         app.MapPost("/v1/logs", request => receiver.Take(request, LogsRequest.Parser, receiver.Add));
         await app.StartAsync();
@@ -55,6 +68,29 @@ public sealed class OtlpReceiver : IAsyncDisposable
         Bodies.Enqueue(body.ToArray());
         add(parser.ParseFrom(body.ToArray()));
         context.Response.ContentType = "application/x-protobuf";
+    }
+
+    /// <summary>The same as JSON. Ids are hexadecimal there, where the JSON of protobuf has base64.</summary>
+    private async Task TakeJson(HttpContext context)
+    {
+        var body = await JsonSerializer.DeserializeAsync<JsonElement>(context.Request.Body);
+        Bodies.Enqueue(Encoding.UTF8.GetBytes(body.GetRawText()));
+        foreach (var resource in body.GetProperty("resourceSpans").EnumerateArray())
+        {
+            foreach (var span in resource.GetProperty("scopeSpans").EnumerateArray().SelectMany(scope => scope.GetProperty("spans").EnumerateArray()))
+            {
+                Assert.True(long.Parse(Of(span, "startTimeUnixNano"), CultureInfo.InvariantCulture) <= long.Parse(Of(span, "endTimeUnixNano"), CultureInfo.InvariantCulture));
+                Spans.Enqueue(new ReceivedSpan(
+                    Attributes(resource.GetProperty("resource"))["service.name"], Of(span, "traceId"), Of(span, "spanId"),
+                    span.TryGetProperty("parentSpanId", out var parent) ? parent.GetString() : null, Of(span, "name"), Attributes(span)));
+            }
+        }
+
+        context.Response.ContentType = "application/json";
+
+        static string Of(JsonElement of, string name) => of.GetProperty(name).GetString()!;
+        static Dictionary<string, string> Attributes(JsonElement of) => of.GetProperty("attributes").EnumerateArray()
+            .ToDictionary(a => Of(a, "key"), a => Of(a.GetProperty("value"), "stringValue"));
     }
 
     private void Add(TraceRequest request)
@@ -101,8 +137,8 @@ public sealed class OtlpReceiver : IAsyncDisposable
     {
         AnyValue.ValueOneofCase.StringValue => value.StringValue,
         AnyValue.ValueOneofCase.BoolValue => value.BoolValue.ToString(),
-        AnyValue.ValueOneofCase.IntValue => value.IntValue.ToString(System.Globalization.CultureInfo.InvariantCulture),
-        AnyValue.ValueOneofCase.DoubleValue => value.DoubleValue.ToString(System.Globalization.CultureInfo.InvariantCulture),
+        AnyValue.ValueOneofCase.IntValue => value.IntValue.ToString(CultureInfo.InvariantCulture),
+        AnyValue.ValueOneofCase.DoubleValue => value.DoubleValue.ToString(CultureInfo.InvariantCulture),
         _ => "",
     };
 }

@@ -119,12 +119,12 @@ public sealed class Garbage(RabbitMqBroker broker) : IAsyncLifetime
         var (good, bad) = (Event(command).ToJsonString(), "bad");
         var id = await _client.BuryAsync("stage.toy.1", "somebody was wrong", new BasicProperties { MessageId = "one", ContentType = CloudEvent.MediaType }, Encoding.UTF8.GetBytes(good), default);
         await _client.BuryAsync("stage.toy.1", "bad", new BasicProperties(), Encoding.UTF8.GetBytes(bad), default);
-        await _client.BuryAsync("stage.gone.1", "its queue is gone", new BasicProperties(), Encoding.UTF8.GetBytes(bad), default);
+        await _client.BuryAsync("stage.gone.1", "", new BasicProperties(), Encoding.UTF8.GetBytes(bad), default);
 
         // Looking does not change them, however often: some brokers drop what came back twenty times.
         var letters = await dead.ListAsync();
         for (var i = 0; i < 25; i++) Assert.Equal(letters, await dead.ListAsync());
-        Assert.Equal(["somebody was wrong", "bad", "its queue is gone"], letters.Select(letter => letter.Reason));
+        Assert.Equal(["somebody was wrong", "bad", "unknown"], letters.Select(letter => letter.Reason));
         Assert.Equal((id, "stage.toy.1", "ExecuteStage"), (letters[0].Id, letters[0].Queue, letters[0].Type));
         Assert.Equal(3, letters.Select(letter => letter.Id).Distinct().Count());
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Schema;
@@ -39,6 +40,37 @@ public sealed class The_asyncapi_document
         Assert.Equal(
             MessageTypes.All.Select(type => type.Name).Order(),
             Channels.SelectMany(channel => channel.ToWorker.Concat(channel.FromWorker)).Select(type => type.Name).Order());
+
+    [Fact]
+    public async Task Is_read_by_the_parser_of_AsyncAPI_without_a_fault()
+    {
+        var (code, output) = await ParseAsync(Place);
+        Assert.True(code == 0, output);
+        Assert.Equal($"{Channels.Length} channels, {MessageTypes.All.Count} messages", output.Trim());
+
+        var broken = Path.GetTempFileName();
+        try
+        {
+            await File.WriteAllTextAsync(broken, (await File.ReadAllTextAsync(Place)).Replace("#/components/messages/ExecuteStage", "#/components/messages/Gone", StringComparison.Ordinal));
+            (code, output) = await ParseAsync(broken);
+            Assert.True(code == 1, output);
+            Assert.Contains("Gone", output);
+        }
+        finally
+        {
+            File.Delete(broken);
+        }
+    }
+
+    private static async Task<(int Code, string Output)> ParseAsync(string file)
+    {
+        var folder = Path.Combine(Checkout.Root, "artifacts", "asyncapi");
+        Assert.SkipUnless(File.Exists(Path.Combine(folder, "installed.json")), "AsyncAPI's parser is missing; ./test installs it where there is npm");
+        using var node = Process.Start(new ProcessStartInfo("node", [Path.Combine(folder, "validate.mjs"), file]) { RedirectStandardOutput = true })!;
+        var output = await node.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
+        await node.WaitForExitAsync(TestContext.Current.CancellationToken);
+        return (node.ExitCode, output);
+    }
 
     private static JsonObject Document()
     {

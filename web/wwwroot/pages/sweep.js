@@ -18,6 +18,9 @@ import { Source } from '../sweep/source.js';
 const listed = 300;
 const few = 50;
 
+/** @type {Record<string, string>} */
+const trialWords = { open: 'under way', stopped: 'stopped early', pruned: 'left out, as they cannot keep the constraints' };
+
 /** @param {{ parts: string[], query: URLSearchParams }} props */
 export default function Sweep({ parts, query }) {
   const reference = parts[1] ?? '';
@@ -53,8 +56,9 @@ export default function Sweep({ parts, query }) {
       ${sweep.pinned && html`<span class="soft">pinned</span>`}</div></div>
       <${Orders} sweep=${sweep} counts=${counts} again=${again} /></div>
     <${FaultNote} fault=${fault} />
+    ${sweep.search && html`<p class="soft">Search by ${sweep.search.strategy}${sweep.search.trials ? `, ${sweep.search.trials} trials` : ''}: ${['done', 'open', 'failed', 'stopped', 'pruned'].filter(s => sweep.search?.counts[s]).map(s => `${sweep.search?.counts[s]} ${trialWords[s] ?? s}`).join(', ')}</p>`}
     ${sweep.reason && html`<div class="note"><p>${sweep.reason}</p></div>`}
-    ${sweep.steps.filter(s => s.hasWorker === false && Object.keys(s.counts).some(k => k === 'waiting' || k === 'queued')).map(s =>
+    ${sweep.steps.filter(s => s.hasWorker === false && Object.keys(s.counts).some(k => k === 'waiting' || k === 'ready' || k === 'queued')).map(s =>
       html`<div class="note" key=${s.step}><p>No worker of ${s.stage}, version ${s.version}, is up, so nothing of that stage runs now. <a href=${to(['workers'])}>Workers</a></p></div>`)}
     <${StateBar} counts=${counts} label="All executions" /><${StateCounts} counts=${counts} />
     <${Tabs} label="Parts of the sweep" current=${part} at=${(/** @type {string} */ name) => to(name === 'flow' ? ['sweeps', reference] : ['sweeps', reference, name])}
@@ -73,7 +77,7 @@ const Failures = ({ sweep }) => (sweep.failures ?? []).length > 0 && html`<secti
 /** @param {{ sweep: SweepStatus, counts: Counts, again: () => void }} props */
 function Orders({ sweep, counts, again }) {
   const isLive = goesOn(sweep.state);
-  const left = (counts.waiting ?? 0) + (counts.queued ?? 0) + (counts.running ?? 0) + (counts.paused ?? 0);
+  const left = (counts.waiting ?? 0) + (counts.ready ?? 0) + (counts.queued ?? 0) + (counts.running ?? 0) + (counts.paused ?? 0);
   const path = `/sweeps/${sweep.id}`;
   const give = async (/** @type {() => Promise<unknown>} */ work, /** @type {any} */ done) => await act(work, done) && again();
   if (!may('submit')) return null;
@@ -81,7 +85,7 @@ function Orders({ sweep, counts, again }) {
     ${(sweep.state === 'running' || sweep.state === 'preparing') && html`<button type="button" onClick=${() => give(() => post(`${path}/pause`), 'Paused. What runs keeps its training state.')}>Pause</button>`}
     ${(sweep.state === 'paused' || (counts.paused ?? 0) > 0) && html`<button type="button" class="main" onClick=${() => give(() => post(`${path}/resume`), moved('Resumed'))}>Resume</button>`}
     ${(counts.failed ?? 0) > 0 ? html`<button type="button" title="What failed runs again with the same parameters, and so does what was skipped because of it" onClick=${() => give(() => post(`${path}/retry`), moved('Run again'))}>Retry failed</button>`
-      : ((counts.cancelled ?? 0) > 0 || sweep.state === 'interrupted') && html`<button type="button" class=${isLive ? '' : 'main'} title=${`What was ${(counts.cancelled ?? 0) > 0 ? 'cancelled' : 'interrupted'} runs, from the training state that it had`} onClick=${() => give(() => post(`${path}/retry`), moved('Goes on'))}>Go on</button>`}
+      : ((counts.cancelled ?? 0) > 0 && sweep.state !== 'succeeded' || sweep.state === 'interrupted') && html`<button type="button" class=${isLive ? '' : 'main'} title=${`What was ${(counts.cancelled ?? 0) > 0 ? 'cancelled' : 'interrupted'} runs, from the training state that it had`} onClick=${() => give(() => post(`${path}/retry`), moved('Goes on'))}>Go on</button>`}
     <a class="button" href=${to(['new'], { from: sweep.id })}>Repeat with changes</a>
     ${isLive && html`<label class="check">Priority <select value=${sweep.priority} onChange=${(/** @type {any} */ e) => give(() => post(`${path}/priority`, { priority: Number(e.target.value) }), `Priority ${e.target.value}.`)}>${[5, 4, 3, 2, 1].map(n => html`<option key=${n} value=${n}>${n}</option>`)}</select></label>`}
     <button type="button" aria-pressed=${sweep.pinned} title="A pinned sweep is kept whole when the store is collected" onClick=${() => give(() => sweep.pinned ? remove(`${path}/pin`) : put(`${path}/pin`), sweep.pinned ? 'No longer pinned.' : 'Pinned: nothing of it is deleted.')}>${sweep.pinned ? 'Unpin' : 'Pin'}</button>

@@ -55,7 +55,7 @@ function Bulk({ id, picked, done }) {
     for (const fault of faults.slice(0, 3)) sayFault(fault);
     done();
   };
-  const open = picked.filter(e => ['waiting', 'queued', 'running', 'paused'].includes(e.state));
+  const open = picked.filter(e => ['waiting', 'ready', 'queued', 'running', 'paused'].includes(e.state));
   const paused = picked.filter(e => e.state === 'paused');
   const ended = picked.filter(e => e.state === 'failed' || e.state === 'cancelled');
   return html`<div class="bulk row" role="toolbar" aria-label="Chosen executions"><b>${counted(picked.length, 'execution')} chosen</b>

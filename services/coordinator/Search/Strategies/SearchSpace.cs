@@ -59,6 +59,9 @@ public enum TrialState
     /// <summary>It ended without figures.</summary>
     Failed,
 
+    /// <summary>Stopped before its end, with its training state kept.</summary>
+    Stopped,
+
     /// <summary>Never computed: what was predicted of it breaks a constraint, or a stage refuses it.</summary>
     Pruned,
 }

@@ -579,6 +579,9 @@ namespace Lathe.Coordinator.Migrations.PostgreSql
                     b.Property<int>("Number")
                         .HasColumnType("integer");
 
+                    b.Property<string>("Course")
+                        .HasColumnType("text");
+
                     b.Property<string>("Losses")
                         .HasColumnType("text");
 

@@ -570,6 +570,9 @@ namespace Lathe.Coordinator.Migrations.Sqlite
                     b.Property<int>("Number")
                         .HasColumnType("INTEGER");
 
+                    b.Property<string>("Course")
+                        .HasColumnType("TEXT");
+
                     b.Property<string>("Losses")
                         .HasColumnType("TEXT");
 
