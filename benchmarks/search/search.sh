@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Strategies of searches beside those of Debian's Optuna on the same problems: search.sh [SEEDS [PROCESSES]], by default 20 seeds and 2 processes.
-# Installs python3-optuna from Debian if it is missing. Optuna's TPE takes about 4 s of a CPU for each run.
+# Installs python3-optuna from Debian if it is missing.
 set -euo pipefail
 
 here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
