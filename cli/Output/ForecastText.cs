@@ -1,3 +1,4 @@
+using System.Globalization;
 using Lathe.Cli.Embedded;
 using Lathe.Contracts;
 using Lathe.Coordinator;
@@ -111,8 +112,19 @@ internal static class ForecastText
     {
         if (!sizes.TryGetValue(name, out var size)) return "";
         var (least, most) = (Figures.Of(size.Least, format), Figures.Of(size.Most, format));
-        return least == most ? least : least + Range + most;
+        // The ends of a range are bounds: three digits say as much, and leave room for names.
+        return least == most ? least : Rounded(size.Least, format) + Range + Rounded(size.Most, format);
     }
+
+    private static string Rounded(double value, MetricFormat format) => (format, value) switch
+    {
+        (MetricFormat.Count, >= 999_500) => Digits(value / 1e6) + "M",
+        (MetricFormat.Count, >= 999.5) => Digits(value / 1e3) + "k",
+        (MetricFormat.Bytes, _) => Digits(value / 1024),
+        _ => Figures.Of(value, format),
+    };
+
+    private static string Digits(double value) => value.ToString(value >= 99.95 ? "0" : value >= 9.995 ? "0.0" : "0.00", CultureInfo.InvariantCulture);
 
     private static string Words(KeyDifference difference) => $"{difference.Part} ({Short(difference, difference.Before)} -> {Short(difference, difference.Now)})";
 

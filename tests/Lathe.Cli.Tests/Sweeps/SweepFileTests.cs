@@ -128,12 +128,12 @@ public sealed class SweepFileTests
 
     public static TheoryData<string, string> BadFiles => new()
     {
-        { "", "sweep.yaml:1:1: is empty; expected a sweep with the keys name, model, dataset, seed, threads, device, stages, priority, share, weight, limits, zip, search" },
-        { "# only a comment\n", "sweep.yaml:1:1: is empty; expected a sweep with the keys name, model, dataset, seed, threads, device, stages, priority, share, weight, limits, zip, search" },
-        { "- train\n", "sweep.yaml:1:1: is a list, expected a sweep with the keys name, model, dataset, seed, threads, device, stages, priority, share, weight, limits, zip, search" },
-        { "hello", "sweep.yaml:1:1: is hello, expected a sweep with the keys name, model, dataset, seed, threads, device, stages, priority, share, weight, limits, zip, search" },
-        { With("  modle: lenet5"), "sweep.yaml:5:3: modle: unknown key; expected one of name, model, dataset, seed, threads, device, stages, priority, share, weight, limits, zip, search (did you mean 'model'?)" },
-        { With("  zebra: 1"), "sweep.yaml:5:3: zebra: unknown key; expected one of name, model, dataset, seed, threads, device, stages, priority, share, weight, limits, zip, search" },
+        { "", "sweep.yaml:1:1: is empty; expected a sweep with the keys name, model, dataset, seed, threads, device, stages, priority, share, weight, limits, zip, search, earlyStopping" },
+        { "# only a comment\n", "sweep.yaml:1:1: is empty; expected a sweep with the keys name, model, dataset, seed, threads, device, stages, priority, share, weight, limits, zip, search, earlyStopping" },
+        { "- train\n", "sweep.yaml:1:1: is a list, expected a sweep with the keys name, model, dataset, seed, threads, device, stages, priority, share, weight, limits, zip, search, earlyStopping" },
+        { "hello", "sweep.yaml:1:1: is hello, expected a sweep with the keys name, model, dataset, seed, threads, device, stages, priority, share, weight, limits, zip, search, earlyStopping" },
+        { With("  modle: lenet5"), "sweep.yaml:5:3: modle: unknown key; expected one of name, model, dataset, seed, threads, device, stages, priority, share, weight, limits, zip, search, earlyStopping (did you mean 'model'?)" },
+        { With("  zebra: 1"), "sweep.yaml:5:3: zebra: unknown key; expected one of name, model, dataset, seed, threads, device, stages, priority, share, weight, limits, zip, search, earlyStopping" },
         { "model: a\ndataset: b\nstages:\n  - prune: { parameters: 1,000,000 }", "sweep.yaml:4:28: 000: a number is written without commas (1000000, 1e6)" },
         { With("  seed: 2"), "sweep.yaml:5:3: seed: stands twice; the first is in line 3. Keep one of them" },
         { "model: a\ndataset: b\nseed: 1\nstages:\n  - train: { epochs: 1,\n      epochs: 2 }",
