@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Lathe.Conformance.Cases;
@@ -147,8 +148,15 @@ internal sealed class Runs(ConformanceOptions options, CoordinatorSeat seat)
 
     private async Task<StageAnnounced> LookAsync(CancellationToken stop)
     {
-        await seat.AskForStagesAsync(stop);
-        _ = await seat.Inbox.NextAsync(0, h => IsWanted(h.Message), Announcing, stop);
+        // A worker that was started a moment ago does not listen yet.
+        RefutedException? unheard;
+        var began = Stopwatch.GetTimestamp();
+        do
+        {
+            unheard = await AskAsync(stop);
+        }
+        while (await seat.Inbox.NextAsync(0, h => IsWanted(h.Message), Others, stop) is null && Stopwatch.GetElapsedTime(began) < Announcing);
+        if (unheard is not null) throw unheard;
         // Workers of another version may be slower to answer.
         await seat.Inbox.NextAsync(seat.Inbox.All.Count, _ => false, Others, stop);
         var found = seat.Inbox.All.Select(h => h.Message).OfType<StageAnnounced>().Where(IsWanted).ToList();
@@ -161,6 +169,20 @@ internal sealed class Runs(ConformanceOptions options, CoordinatorSeat seat)
             + $"{(others.Count == 0 ? "nobody did" : $"those who did run {string.Join(", ", others)}")}. Start one on this broker and virtual host");
 
         bool IsWanted(object? message) => message is StageAnnounced { Manifest: var manifest } && manifest.Name == options.Stage && (options.Version is null || manifest.Version == options.Version);
+    }
+
+    /// <summary>Asks for stages once; what was wrong where nobody could hear it.</summary>
+    private async Task<RefutedException?> AskAsync(CancellationToken stop)
+    {
+        try
+        {
+            await seat.AskForStagesAsync(stop);
+            return null;
+        }
+        catch (RefutedException e)
+        {
+            return e;
+        }
     }
 
     private DataRef Data()
