@@ -82,9 +82,13 @@ def address(environment: Mapping[str, str]) -> tuple[str | None, str | None]:
     protocol = environment.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or environment.get("OTEL_EXPORTER_OTLP_PROTOCOL") or ""
     url = whole or f"{str(base).rstrip('/')}/v1/traces"
     parts = urllib.parse.urlsplit(url)
-    if parts.scheme not in ("http", "https"):
+    try:
+        port = parts.port
+    except ValueError:
+        port = -1
+    if parts.scheme not in ("http", "https") or port == -1:
         return None, f"{url} is no address of a collector; expected http://host:4318"
-    if protocol == "grpc" or (not protocol and parts.port == 4317):
+    if protocol == "grpc" or (not protocol and port == 4317):
         return None, "a stage in Python sends them over HTTP and not over gRPC: set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf, and the endpoint to the collector's HTTP port, for example http://host:4318"
     return url, None
 

@@ -79,6 +79,10 @@ class FolderBlobs:
         (self._folder / name).unlink(missing_ok=True)
 
 
+class StoreUnknown(Exception):
+    """The name of a store names none that can be used."""
+
+
 class StoreAway(Exception):
     """The store does not answer, or refuses; it was asked several times."""
 
@@ -87,9 +91,12 @@ class BucketBlobs:
     """Objects of an S3 bucket. Credentials and region come from the environment, as for every S3 client; `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL` names another server."""
 
     def __init__(self, bucket: str, prefix: str) -> None:
-        import boto3
-        import botocore.config
-        import botocore.exceptions
+        try:
+            import boto3
+            import botocore.config
+            import botocore.exceptions
+        except ImportError as error:
+            raise StoreUnknown("a store in a bucket needs boto3 (Debian: apt-get install python3-boto3)") from error
 
         self._bucket = bucket
         self._prefix = f"{prefix}/" if prefix else ""
@@ -127,7 +134,14 @@ def blobs_of(store: str) -> Blobs:
     """Opens what `LATHE_STORE` names: a folder, or `s3://bucket/prefix`."""
     if store.startswith("s3://"):
         address = urlparse(store)
-        return BucketBlobs(address.netloc, address.path.strip("/"))
+        if not address.netloc:
+            raise StoreUnknown(f"LATHE_STORE is '{store}', which names no bucket; expected s3://bucket/prefix")
+        try:
+            return BucketBlobs(address.netloc, address.path.strip("/"))
+        except ValueError as error:
+            raise StoreUnknown(f"the bucket's server cannot be used: {error}; expected AWS_ENDPOINT_URL_S3 as http://host:port or https://host") from error
+    if "://" in store or Path(store).is_file():
+        raise StoreUnknown(f"LATHE_STORE is '{store}'; expected a folder, or s3://bucket/prefix")
     return FolderBlobs(Path(store))
 
 

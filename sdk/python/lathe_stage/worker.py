@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 import os
 import re
 import signal
@@ -27,7 +28,7 @@ from lathe_stage.checkpoint import CheckpointError
 from lathe_stage.manifest import Stage
 from lathe_stage.run import Cancelled, Outcome, StageCheck, StageError, StageRun
 from lathe_stage.spans import Spans
-from lathe_stage.store import CheckpointRef, InputLost, Store, StoreAway, blobs_of
+from lathe_stage.store import CheckpointRef, InputLost, Store, StoreAway, StoreUnknown, blobs_of
 
 Json = Any
 
@@ -65,7 +66,11 @@ class Worker:
 
     def __init__(self, stage: Stage[Any], broker: str, store: Store, log: logging.Logger) -> None:
         self._stage = stage
-        self._parameters = pika.URLParameters(broker)
+        try:
+            self._parameters = pika.URLParameters(broker)
+        except (ValueError, TypeError) as error:
+            # Without the address, which has a password.
+            raise StageError("LATHE_BROKER is no address of a broker; expected amqp://user:password@host:port/vhost") from error
         self._parameters.heartbeat = 60
         self._store = store
         self._log = log
@@ -254,7 +259,8 @@ class Worker:
                 end = lambda: self._give_back(execution)
             else:
                 end = lambda: self._finish(execution, lambda: self._report(execution, wire.CANCELLED, {"worker": self._name}))
-        except Exception as error:
+        except BaseException as error:
+            # SystemExit too: a library that ends the program would end this thread alone, and its message would never be done with.
             kind, message = _failure(error, self._stage.name)
             self._log.warning("%s %s failed: %s", self._stage.name, execution.command["key"], message, exc_info=kind is None)
             self._trace(execution, began, {}, message)
@@ -287,7 +293,7 @@ class Worker:
         output = outcome.output or reference
         if output is None:
             raise TypeError(f"stage {self._stage.name} left no checkpoint and was given none")
-        metrics = {name: float(value) for name, value in outcome.metrics.items()}
+        metrics = {name: _figure(name, value) for name, value in outcome.metrics.items()}
         result: dict[str, Json] = {
             "key": command["key"], "stage": self._stage.name, "output": output.to_json(), "metrics": metrics, "seconds": time.monotonic() - run.began,
             "sweepId": command["sweepId"], "traceParent": _span(execution.traceparent, command["key"]),
@@ -372,14 +378,17 @@ def serve(stage: Stage[Any]) -> None:
     `LATHE_HOME`, .lathe in the current folder); `--announce` only says that the stage exists, and ends.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-    logging.getLogger("pika").setLevel(logging.ERROR)
+    logging.getLogger("pika").setLevel(logging.CRITICAL)  # its faults come here as exceptions
     log = logging.getLogger("lathe")
     broker = os.environ.get("LATHE_BROKER")
     if not broker:
         sys.exit(f"lathe worker {stage.name}: a worker needs a broker to take work from: set LATHE_BROKER to amqp://user:password@host:port/vhost")
     home = Path(os.environ.get("LATHE_HOME") or ".lathe").absolute()
     store = os.environ.get("LATHE_STORE") or str(home / "checkpoints")
-    worker = Worker(stage, broker, Store(blobs_of(store), home / "cache" / "python"), log)
+    try:
+        worker = Worker(stage, broker, Store(blobs_of(store), home / "cache" / "python"), log)
+    except (StageError, StoreUnknown) as error:
+        sys.exit(f"lathe worker {stage.name}: {error}")
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _signal, _frame: worker.stop())
     if "--announce" in sys.argv[1:]:
@@ -411,7 +420,7 @@ def _check(command: Mapping[str, Json], stage: Stage[Any]) -> None:
     _moment(command["sentAt"])
 
 
-def _failure(error: Exception, stage: str) -> tuple[str | None, str]:
+def _failure(error: BaseException, stage: str) -> tuple[str | None, str]:
     if isinstance(error, StageError):
         return error.kind, str(error)
     if isinstance(error, InputLost):
@@ -424,6 +433,16 @@ def _failure(error: Exception, stage: str) -> tuple[str | None, str]:
         return "elsewhere", f"{type(error).__name__}: {error}"
     where = traceback.extract_tb(error.__traceback__)[-1]
     return None, f"a fault in stage {stage}: {type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno}); the worker's log has the stack trace"
+
+
+def _figure(name: str, value: Any) -> float:
+    try:
+        figure = float(value)
+    except (TypeError, ValueError):
+        figure = math.nan
+    if not math.isfinite(figure):
+        raise ValueError(f"the metric '{name}' is {value!r}; expected a finite number")
+    return figure
 
 
 def _span(parent: str | None, key: str) -> str | None:

@@ -17,7 +17,8 @@ from lathe_stage.checkpoint import CheckpointError
 from lathe_stage.manifest import schema_of
 from lathe_stage.schema import problems
 from lathe_stage.spans import Spans, address, headers
-from lathe_stage.store import CheckpointRef, FolderBlobs, InputLost, Store
+from lathe_stage.store import CheckpointRef, FolderBlobs, InputLost, Store, StoreUnknown, blobs_of
+from lathe_stage.worker import _failure, _figure
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,27 @@ class Storing(unittest.TestCase):
         self.assertEqual((b"1", ["a"]), (blobs.read("a"), [f.name for f in (self.folder / "x").iterdir()]))
 
 
+class Refusing(unittest.TestCase):
+    def test_a_store_that_is_none_is_named(self) -> None:
+        for wrong in ("s3://", "http://foo/bar", __file__):
+            with self.assertRaisesRegex(StoreUnknown, "LATHE_STORE is"):
+                blobs_of(wrong)
+
+    def test_a_figure_that_is_none_is_named(self) -> None:
+        self.assertEqual(1.5, _figure("a", numpy.float32(1.5)))
+        for wrong in (float("nan"), "big", None):
+            with self.assertRaisesRegex(ValueError, "the metric 'a' is .*expected a finite number"):
+                _figure("a", wrong)
+
+    def test_a_stage_that_ends_the_program_has_failed(self) -> None:
+        try:
+            raise SystemExit("bye")
+        except SystemExit as error:
+            kind, message = _failure(error, "x")
+        self.assertIsNone(kind)
+        self.assertIn("SystemExit: bye", message)
+
+
 class Sending_spans(unittest.TestCase):
     def test_the_variables_of_opentelemetry_say_where_they_go(self) -> None:
         base = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318/"}
@@ -143,7 +165,7 @@ class Sending_spans(unittest.TestCase):
         self.assertEqual(("http://c:4318/v1/traces", None), address(base))
         self.assertEqual(("https://c/t", None), address({**base, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "https://c/t"}))
         self.assertEqual((None, None), address({**base, "OTEL_SDK_DISABLED": "true"}))
-        for wrong in ({**base, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4317"}, {"OTEL_EXPORTER_OTLP_ENDPOINT": "c:4318"}):
+        for wrong in ({**base, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4317"}, {"OTEL_EXPORTER_OTLP_ENDPOINT": "c:4318"}, {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:xx"}):
             where, problem = address(wrong)
             self.assertIsNone(where)
             self.assertIn("http://", problem or "")

@@ -1,6 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using Lathe.Contracts;
+using ModelContextProtocol;
 using ModelContextProtocol.Protocol;
 using ModelContextProtocol.Server;
 
@@ -45,15 +46,22 @@ internal static class McpEndpoint
             if (ApiGuard.Refusal(context, needed) is { } refusal) throw refusal;
             return await next(call, stop);
         }
+        catch (Exception e) when (e is McpException or ArgumentException or JsonException)
+        {
+            var wrong = e is JsonException json ? $"an argument has another type than expected{(json.Path is null or "$" ? "" : $", at {json.Path}")}" : e.Message;
+            return Refused($"{wrong}; tools/list says what each tool takes");
+        }
         catch (Exception e) when (e is not (InputRequiredException or OutOfMemoryException) && !stop.IsCancellationRequested)
         {
             var fault = ApiProblems.FaultOf(e, context);
             if (fault.Status >= StatusCodes.Status500InternalServerError)
                 call.Services!.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(McpEndpoint)).LogError(e, "{Tool}: {Reason}", call.Params?.Name, e.GetBaseException().Message);
             var text = fault.Problems is { Count: > 0 } problems ? $"{fault.Message}\n{Text(problems)}" : fault.Message;
-            return new CallToolResult { IsError = true, Content = [new TextContentBlock { Text = text }] };
+            return Refused(text);
         }
     }
+
+    private static CallToolResult Refused(string text) => new() { IsError = true, Content = [new TextContentBlock { Text = text }] };
 }
 
 /// <summary>Says what key a tool needs.</summary>

@@ -117,6 +117,10 @@ public sealed class Talking_to_a_model
     [InlineData("list_stages", "stage", "fold", "there are hold, make, measure")]
     [InlineData("list_sweeps", "limit", 0, "limit is 0, expected 1 to 200")]
     [InlineData("plan_sweep", "limit", 1000, "limit is 1000, expected 1 to 200")]
+    [InlineData("no_such_tool", "x", 1, "no_such_tool")]
+    [InlineData("sweep_status", "wrong", "x", "sweep")]
+    [InlineData("sweep_status", "sweep", 5, "another type than expected")]
+    [InlineData("list_sweeps", "limit", 99999999999L, "another type than expected")]
     [InlineData("watch_sweep", "seconds", 0.5, "seconds is 0.5, expected 1 to 300")]
     public async Task A_mistake_is_answered_in_words(string tool, string name, object value, string words)
     {
@@ -128,6 +132,7 @@ public sealed class Talking_to_a_model
 
         Assert.True(answer.IsError);
         Assert.Contains(words, Text(answer));
+        Assert.DoesNotContain("a fault in the coordinator", Text(answer));
     }
 
     [Fact]
