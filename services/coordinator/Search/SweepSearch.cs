@@ -17,7 +17,7 @@ internal sealed record SweepSearch(
     SweepSpec Sweep, IReadOnlyDictionary<string, StageManifest> Manifests, IReadOnlyList<SearchAxis> Axes, IReadOnlyList<ObjectiveTerm> Objectives, IReadOnlyList<ConstraintTerm> Constraints, int Trials)
 {
     private const string Root = "search";
-    private const int MostObjectives = 4;
+    internal const int MostObjectives = 4;
 
     /// <summary>What no stage lets run breaks the constraints more than anything that runs.</summary>
     public const double Refused = 1e6;

@@ -1,6 +1,8 @@
+using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Lathe.Contracts;
+using Lathe.Hosting;
 
 namespace Lathe.Coordinator;
 
@@ -22,15 +24,15 @@ internal static class SweepSchema
         ]
         """;
 
-    private const string Fixed = """
+    private static readonly string Fixed = string.Create(CultureInfo.InvariantCulture, $$$"""
         {
           "name": { "type": "string", "description": "Shown to people; default: the file's name." },
           "model": { "description": "A network of the zoo, an ONNX file, a checkpoint, or a list of them.", "$ref": "#/definitions/names" },
           "dataset": { "description": "A data set or a list of them.", "$ref": "#/definitions/names" },
           "seed": { "description": "One seed or a list; default 1.", "anyOf": [{ "type": "integer" }, { "type": "array", "items": { "type": "integer" }, "minItems": 1 }] },
-          "threads": { "type": "integer", "minimum": 1, "maximum": 1024, "description": "CPU threads of each computation; default: all that the worker has." },
+          "threads": { "type": "integer", "minimum": 1, "maximum": {{{SweepSpec.MostThreads}}}, "description": "CPU threads of each computation; default: all that the worker has." },
           "device": { "enum": ["cpu", "cuda"], "description": "Kind of processor that computes; default: what the worker has." },
-          "priority": { "type": "integer", "minimum": 1, "maximum": 5, "default": 3, "description": "Executions of a higher one are sent first." },
+          "priority": { "type": "integer", "minimum": {{{SweepLimits.LowestPriority}}}, "maximum": {{{SweepLimits.HighestPriority}}}, "default": {{{SweepLimits.DefaultPriority}}}, "description": "Executions of a higher one are sent first." },
           "share": { "type": "string", "description": "Sweeps that name the same share divide it." },
           "weight": { "type": "number", "exclusiveMinimum": 0, "default": 1, "description": "Size of the share, relative to others of the same priority." },
           "limits": {
@@ -46,11 +48,11 @@ internal static class SweepSchema
             "type": "object", "additionalProperties": false, "required": ["strategy", "objectives"], "description": "Chooses trials in place of the whole grid.",
             "properties": {
               "strategy": {},
-              "trials": { "type": "integer", "minimum": 1, "maximum": 2000, "description": "Trials that are computed; with grid: default all." },
+              "trials": { "type": "integer", "minimum": 1, "maximum": {{{SearchSpec.MostTrials}}}, "description": "Trials that are computed; with grid: default all." },
               "parallel": { "type": "integer", "minimum": 1, "default": 4, "description": "Trials at one time." },
               "seed": { "type": "integer", "default": 1 },
               "objectives": {
-                "type": "array", "minItems": 1, "maxItems": 4,
+                "type": "array", "minItems": 1, "maxItems": {{{SweepSearch.MostObjectives}}},
                 "items": {
                   "oneOf": [
                     { "type": "object", "required": ["maximize"], "additionalProperties": false, "properties": { "maximize": { "$ref": "#/definitions/metric" } } },
@@ -66,11 +68,11 @@ internal static class SweepSchema
             "properties": {
               "strategy": { "enum": ["asha", "median"] }, "metric": { "enum": ["loss", "accuracy"], "default": "loss" },
               "grace": { "type": "integer", "minimum": 1, "default": 1, "description": "Epochs that every trial computes." },
-              "reduction": { "type": "integer", "minimum": 2, "maximum": 100, "default": 3, "description": "asha: one of so many trials goes on." }
+              "reduction": { "type": "integer", "minimum": 2, "maximum": {{{EarlyStops.MostReduction}}}, "default": 3, "description": "asha: one of so many trials goes on." }
             }
           }
         }
-        """;
+        """);
 
     /// <summary>The schema of sweeps over some stages.</summary>
     /// <param name="stages">Their manifests.</param>
@@ -110,7 +112,7 @@ internal static class SweepSchema
         if (manifest.ParametersSchema is { } schema && schema.TryGetProperty("properties", out var parameters))
         {
             // The sweep names the model.
-            foreach (var parameter in parameters.EnumerateObject().Where(p => !p.Value.TryGetProperty("x-lathe-model", out _))) properties[parameter.Name] = Parameter(parameter.Value);
+            foreach (var parameter in parameters.EnumerateObject().Where(p => !p.Value.TryGetProperty(SweepModelAttribute.Keyword, out _))) properties[parameter.Name] = Parameter(parameter.Value);
         }
 
         return new JsonObject

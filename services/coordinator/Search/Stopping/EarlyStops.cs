@@ -18,7 +18,7 @@ internal sealed record EarlyStops(EarlyStoppingSpec Spec, int Step, int Epochs)
     private const string Asha = "asha";
     private const string Median = "median";
     private const string EpochsParameter = "epochs";
-    private const int MostReduction = 100;
+    internal const int MostReduction = 100;
 
     // Fewer others say nothing of a median.
     private const int LeastOthers = 3;
