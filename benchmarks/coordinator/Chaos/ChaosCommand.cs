@@ -55,6 +55,8 @@ internal static class ChaosCommand
         var watch = Stopwatch.StartNew();
         var memory = new MemoryWatch(all);
         var kills = new List<Kill>();
+        // What grows may also be what the collector has not taken back yet, so the heap is looked at after a full collection: early, and at the end.
+        double? keptEarly = null;
         using var isOver = new CancellationTokenSource();
         var killing = KillAsync(isOver.Token);
         try
@@ -62,6 +64,7 @@ internal static class ChaosCommand
             while (true)
             {
                 memory.Look(watch.Elapsed);
+                if (isSoak && keptEarly is null && watch.Elapsed > TimeSpan.FromMinutes(minutes / 12)) keptEarly = await coordinators[0].KeptAsync();
                 // A part could not be started again: what follows would be no measurement.
                 if (killing.IsFaulted) break;
                 var state = await AnyAsync(clients, async client => (await Sweeps.StatusAsync(client, sweeps[^1])).State, TimeSpan.FromMinutes(2));
@@ -86,6 +89,12 @@ internal static class ChaosCommand
         var problems = await check.ProblemsAsync(sweeps, executions * sweeps.Count, kills, Directory.GetFiles(cluster.Home, "journal-*"));
         Print(took, kills, await check.FinishedAsync());
         if (isSoak) memory.PrintCourse(TimeSpan.FromMinutes(minutes));
+        if (keptEarly is { } early)
+        {
+            var late = await coordinators[0].KeptAsync();
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{coordinators[0].Name} keeps after a full collection: {early:0.0} MiB after a twelfth of the time, {late:0.0} MiB at the end"));
+        }
+
         else memory.PrintRange();
         Console.WriteLine($"computations: {check.Computations}, beyond the executions: {check.Beyond}, in hand at kills of workers: {check.InHand}");
         foreach (var problem in problems) Console.WriteLine($"FAULT: {problem}");

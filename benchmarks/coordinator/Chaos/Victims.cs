@@ -89,6 +89,14 @@ internal sealed class PartVictim(string kind, string name, Func<int, string[]> a
 
     public override IReadOnlyList<int> Processes => _process is { HasExited: false } process ? [process.Id] : [];
 
+    /// <summary>MiB that are left on its heap after a full collection.</summary>
+    public async Task<double> KeptAsync()
+    {
+        await _process!.StandardInput.WriteLineAsync("");
+        await _process.StandardInput.FlushAsync();
+        return long.Parse((await _process.StandardOutput.ReadLineAsync())!, CultureInfo.InvariantCulture) / 1024.0 / 1024;
+    }
+
     public override async Task KillAsync()
     {
         _process!.Kill();
