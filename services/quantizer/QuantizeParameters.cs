@@ -52,6 +52,10 @@ public sealed record QuantizeParameters : TrainingParameters
     [ParameterSchema(LayerBits.Schema)]
     public LayerBits Bits { get; init; } = 2;
 
+    [Description("Target for the bytes of all stored tensors, weights packed: a share of the input network's (0 to 1), a number of bytes, or a text such as 40 KiB. Each layer then gets the bits, up to 8, that the loss feels most for their bytes; 'bits' is the fewest that a layer may have, and a layer that it names keeps its own. Absent: no target.")]
+    [ParameterSchema(ByteTarget.Schema)]
+    public ByteTarget? Bytes { get; init; }
+
     [Description("Bits of activations: 8 for fixed-point numbers between layers, calibrated and trained through; none: float.")]
     [ParameterSchema(ActivationBits.Schema)]
     public ActivationBits Activations { get; init; } = ActivationBits.None;

@@ -212,12 +212,11 @@ public sealed class Fixed_point_weights
     public void Every_layer_gets_a_format_unless_it_is_excluded_by_a_name_that_exists()
     {
         var graph = Zoo.Build("lenet5", new TensorShape(1, 28, 28), 10);
-        using var module = GraphModule.Create(graph, seed: 1);
         Assert.Equal(
-            ["classifier.0.weight", "classifier.3.weight", "features.0.weight", "features.4.weight"],
-            StepSizes.Choose(graph, module.Snapshot(), new QuantizeParameters()).Keys.Order());
-        Assert.DoesNotContain("features.0.weight", StepSizes.Choose(graph, module.Snapshot(), new QuantizeParameters { Exclude = "features.0" }).Keys);
-        var unknown = Assert.Throws<LatheException>(() => StepSizes.Choose(graph, module.Snapshot(), new QuantizeParameters { Exclude = "conv9" }));
+            ["classifier.0", "classifier.3", "features.0", "features.4"],
+            StepSizes.BitsByLayer(graph, new QuantizeParameters()).Keys.Order());
+        Assert.DoesNotContain("features.0", StepSizes.BitsByLayer(graph, new QuantizeParameters { Exclude = "features.0" }).Keys);
+        var unknown = Assert.Single(StepSizes.Problems(graph, new QuantizeParameters { Exclude = "conv9" }));
         Assert.Contains("conv9", unknown.Message);
         Assert.Contains("features.0", unknown.Message);
     }
@@ -249,7 +248,7 @@ public sealed class Fixed_point_weights
         using var scope = NewDisposeScope();
         using var module = GraphModule.Create(Zoo.Build("lenet5", new TensorShape(1, 28, 28), 10), seed: 1);
         var parameters = new QuantizeParameters { RefineStepSizes = true };
-        QuantizedWeights Fresh() => new(module.Parameters, StepSizes.Choose(module.Graph, module.Snapshot(), parameters));
+        QuantizedWeights Fresh() => new(module.Parameters, StepSizes.Choose(module.Snapshot(), StepSizes.BitsByLayer(module.Graph, parameters)));
         var (weights, other, first) = (Fresh(), Fresh(), Fresh().Formats);
         var hooks = QuantizationMethods.Hooks(weights, module.Snapshot(), parameters)!;
         using (no_grad())

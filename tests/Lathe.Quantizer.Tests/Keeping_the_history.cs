@@ -131,7 +131,7 @@ public sealed class Keeping_the_history
         using var snapshot = new Checkpoint(graph, module.Snapshot(), trained, new Dictionary<string, WeightFormat>());
         var dense = Bytes(snapshot);
 
-        var weights = new QuantizedWeights(module.Parameters, StepSizes.Choose(graph, snapshot.Tensors, new QuantizeParameters { Bits = 2 }));
+        var weights = new QuantizedWeights(module.Parameters, StepSizes.Choose(snapshot.Tensors, StepSizes.BitsByLayer(graph, new QuantizeParameters { Bits = 2 })));
         var history = new ModeHistory(weights, Epochs);
         using (no_grad())
         {

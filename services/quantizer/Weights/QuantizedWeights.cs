@@ -54,6 +54,13 @@ public sealed class QuantizedWeights(IReadOnlyDictionary<string, Parameter> weig
         foreach (var (name, fraction) in fractions) _formats[name] = _formats[name] with { Fraction = fraction };
     }
 
+    /// <summary>Takes other formats.</summary>
+    /// <param name="formats">By tensor name.</param>
+    public void Take(IReadOnlyDictionary<string, WeightFormat> formats)
+    {
+        foreach (var (name, format) in formats) _formats[name] = format;
+    }
+
     /// <summary>Root mean square of (w − Q(w))/Δ over all weights: 0 once they have become modes, about 0.29 if spread evenly.</summary>
     public double Residual()
     {

@@ -11,16 +11,15 @@ public static class StepSizes
 {
     private const int Quantiles = 1024;
 
-    /// <summary>Formats of every convolution's and linear layer's weight, first and last included, unless excluded by name.</summary>
-    /// <exception cref="LatheException">A name in the parameters is no layer of the network.</exception>
-    public static IReadOnlyDictionary<string, WeightFormat> Choose(
-        NetworkGraph graph, IReadOnlyDictionary<string, Tensor> tensors, QuantizeParameters parameters)
-    {
-        if (Problems(graph, parameters) is [var problem, ..]) throw problem.Fault(QuantizeStage.Manifest.Name);
-        return Quantized(graph, parameters).ToDictionary(
-            layer => $"{layer}.weight",
-            layer => Nearest($"{layer}.weight", tensors[$"{layer}.weight"], parameters.Bits.Of(layer)));
-    }
+    /// <summary>Formats of weights whose bits are known.</summary>
+    /// <param name="tensors">The network's tensors by name.</param>
+    /// <param name="bits">Bits by the names of the layers.</param>
+    /// <returns>By the names of the weights.</returns>
+    public static IReadOnlyDictionary<string, WeightFormat> Choose(IReadOnlyDictionary<string, Tensor> tensors, IReadOnlyDictionary<string, int> bits) =>
+        bits.ToDictionary(layer => WeightOf(layer.Key), layer => Nearest(WeightOf(layer.Key), tensors[WeightOf(layer.Key)], layer.Value));
+
+    /// <summary>Name of a layer's weight.</summary>
+    public static string WeightOf(string layer) => $"{layer}.weight";
 
     /// <summary>
     /// The format of so many bits that is nearest to a weight. Where all of it is zero, as in a branch that starts as nothing, no step is nearer than
@@ -82,7 +81,7 @@ public static class StepSizes
         static ParameterProblem Bits(string pattern, string message) => new(JsonPointer.Of("bits", pattern), message);
     }
 
-    /// <summary>Bits of the weights of every layer that does not stay float, by its name.</summary>
+    /// <summary>Bits of the weights of every layer that does not stay float, first and last included, by its name; with a target for bytes the fewest that each may have.</summary>
     public static IReadOnlyDictionary<string, int> BitsByLayer(NetworkGraph graph, QuantizeParameters parameters) =>
         Quantized(graph, parameters).ToDictionary(layer => layer, parameters.Bits.Of);
 
