@@ -11,6 +11,7 @@ public sealed class PeakCost : ICost
 
     private PeakCost(Polynomial[] moments, double bytes) => (_moments, _bytes) = (moments, bytes);
 
+    /// <inheritdoc/>
     public int Forms => _moments.Length;
 
     /// <summary>Builds the cost of a graph.</summary>
@@ -39,11 +40,13 @@ public sealed class PeakCost : ICost
         return new PeakCost([.. moments], bytes);
     }
 
+    /// <inheritdoc/>
     public void Evaluate(ReadOnlySpan<double> liveCounts, Span<double> forms)
     {
         for (var i = 0; i < _moments.Length; i++) forms[i] = _bytes * _moments[i].Evaluate(liveCounts);
     }
 
+    /// <inheritdoc/>
     public void AddGradient(ReadOnlySpan<double> liveCounts, int form, double factor, Span<double> gradient) =>
         _moments[form].AddGradient(liveCounts, _bytes * factor, gradient);
 }

@@ -16,6 +16,7 @@ public sealed class StoredCost : ICost
 
     private StoredCost(IReadOnlyList<(Polynomial Values, double Bytes)> packed, Polynomial floats) => (_packed, _floats) = (packed, floats);
 
+    /// <inheritdoc/>
     public int Forms => 1;
 
     /// <summary>Builds the cost of a graph.</summary>
@@ -71,6 +72,7 @@ public sealed class StoredCost : ICost
         }
     }
 
+    /// <inheritdoc/>
     public void Evaluate(ReadOnlySpan<double> liveCounts, Span<double> forms)
     {
         var sum = sizeof(float) * _floats.Evaluate(liveCounts);
@@ -78,6 +80,7 @@ public sealed class StoredCost : ICost
         forms[0] = sum;
     }
 
+    /// <inheritdoc/>
     public void AddGradient(ReadOnlySpan<double> liveCounts, int form, double factor, Span<double> gradient)
     {
         _floats.AddGradient(liveCounts, sizeof(float) * factor, gradient);

@@ -4,6 +4,7 @@ using Lathe.Contracts;
 using Lathe.Contracts.Panels;
 using Lathe.Graph.Checkpoints;
 using Lathe.NN.Training;
+using Lathe.Pruner.Budget;
 
 namespace Lathe.Pruner;
 
@@ -69,6 +70,13 @@ public static class PrunePanels
             lines.Add(new Line("target of parameters", epochs, [.. record.Path.Select(p => p.TargetParameters / parameters)], 1, IsTarget: true));
         if (record.Path.All(p => p.TargetMultiplications is not null))
             lines.Add(new Line("target of multiplications", epochs, [.. record.Path.Select(p => p.TargetMultiplications / multiplications)], 2, IsTarget: true));
+        foreach (var (name, i) in Others(record).Select((name, i) => (name, i)))
+        {
+            var dense = Dense($"{name}Planned");
+            lines.Add(new Line(Called(name), epochs, [.. record.Path.Select(p => (double?)(p.Others![name].Value / dense))], 3 + i));
+            lines.Add(new Line($"target of {Called(name)}", epochs, [.. record.Path.Select(p => (double?)(p.Others![name].Target / dense))], 3 + i, IsTarget: true));
+        }
+
         return new LineChart("path", "Sizes", new AxisInfo("epoch"), new AxisInfo("share of the input network's", FromZero: true), lines)
         {
             Section = Section,
@@ -79,11 +87,25 @@ public static class PrunePanels
 
         double Dense(string name) =>
             step.Facts.TryGetValue(name, out var size) && step.Facts.TryGetValue($"{name}Ratio", out var ratio) && ratio > 0 ? size / ratio
+                : record.Path[0].Others?.FirstOrDefault(other => name == $"{other.Key}Planned").Value is { } first ? Math.Max(1, first.Value)
                 : Math.Max(1, name == "parameters" ? record.Layers.Sum(l => l.ParametersBefore) : record.Layers.Sum(l => l.MultiplicationsBefore));
     }
 
+    /// <summary>Costs beside parameters and multiplications that every point has.</summary>
+    private static IReadOnlyList<string> Others(PruningRecord record) =>
+        record.Path[0].Others is { } first ? [.. first.Keys.Where(name => record.Path.All(p => p.Others?.ContainsKey(name) == true)).Order(StringComparer.Ordinal)] : [];
+
+    /// <summary>What people call a cost.</summary>
+    private static string Called(string name) => name switch
+    {
+        CostNames.Bytes => "bytes",
+        CostNames.RamBytes => "memory",
+        _ => name,
+    };
+
     private static TablePanel CourseTable(PruningRecord record)
     {
+        var others = Others(record);
         var (closed, reopened) = (0, 0);
         var rows = new List<IReadOnlyList<TableCell>>();
         foreach (var point in record.Path)
@@ -93,7 +115,8 @@ public static class PrunePanels
             rows.Add(
             [
                 point.Epoch.ToString("0.##", CultureInfo.InvariantCulture), point.Parameters, Target(point.TargetParameters),
-                point.Multiplications, Target(point.TargetMultiplications), closed, reopened,
+                point.Multiplications, Target(point.TargetMultiplications),
+                .. others.SelectMany(name => (TableCell[])[point.Others![name].Value, Target(point.Others[name].Target)]), closed, reopened,
             ]);
         }
 
@@ -101,6 +124,7 @@ public static class PrunePanels
             Course, "Sizes by epoch",
             [
                 new("epoch"), new("params", MetricFormat.Count), new("target", MetricFormat.Count), new("mults", MetricFormat.Count), new("target", MetricFormat.Count),
+                .. others.SelectMany(name => (TableColumn[])[new(Called(name), MetricFormat.Count), new("target", MetricFormat.Count)]),
                 new("closed", MetricFormat.Count), new("reopened", MetricFormat.Count),
             ],
             rows)

@@ -23,6 +23,10 @@ public sealed class PruneStage : IStage<PruneParameters>
             new("parametersRatio", "params left", Format: MetricFormat.Ratio, Better: Better.Lower, Description: "Parameters over those of the network that entered."),
             new("multiplicationsRatio", "mults left", Format: MetricFormat.Ratio, Better: Better.Lower, Description: "Multiplications over those of the network that entered."),
             new("validationTop1", "validation top-1", "%", MetricFormat.Percent, Better.Higher, Description: "Accuracy on the held-out training images.") { Split = DataSplit.Validation },
+            new("bytesPlanned", "KiB at bits", Format: MetricFormat.Bytes, Better: Better.Lower, Description: "With a target for bytes: bytes of the stored tensors once weights have 'bits'."),
+            new("bytesPlannedRatio", "bytes left", Format: MetricFormat.Ratio, Better: Better.Lower, Description: "The same over those of the network that entered, with the same bits."),
+            new("ramBytesPlanned", "RAM KiB", Format: MetricFormat.Bytes, Better: Better.Lower, Description: "With a target for memory: bytes of the activations of one image at their peak, once they have 'activations'."),
+            new("ramBytesPlannedRatio", "RAM left", Format: MetricFormat.Ratio, Better: Better.Lower, Description: "The same over those of the network that entered."),
             new("gatesClosed", "gates closed", Format: MetricFormat.Count, Description: "Times that training closed a channel's gate."),
             new("gatesReopened", "gates reopened", Format: MetricFormat.Count, Description: "Times that training opened a closed gate again."),
             new("gatesClosedByFinish", "closed by finish", Format: MetricFormat.Count, Description: "Channels that the exact finish closed to meet the budget."),
@@ -32,6 +36,8 @@ public sealed class PruneStage : IStage<PruneParameters>
             new("surgeryAgreement", "same class", "%", MetricFormat.Percent, Better.Higher, Description: "Share of the proof's images that both networks take for the same class."),
             new("oneMoreChannelParameters", "params of one more", Format: MetricFormat.Count, Description: "Parameters that the cheapest closed channel would add."),
             new("oneMoreChannelMultiplications", "mults of one more", Format: MetricFormat.Count, Description: "Multiplications that the cheapest closed channel would add."),
+            new("oneMoreChannelBytes", "bytes of one more", Format: MetricFormat.Count, Description: "With a target for bytes: what the cheapest closed channel would add."),
+            new("oneMoreChannelRamBytes", "RAM of one more", Format: MetricFormat.Count, Description: "With a target for memory: bytes that the cheapest closed channel would add to the peak."),
         ]);
 
     public static IReadOnlyList<ParameterProblem> Check(PruneParameters parameters, StageCheck context)
@@ -68,11 +74,8 @@ public sealed class PruneStage : IStage<PruneParameters>
         var facts = Facts(finished, pruning.Reach, cut.Proof!);
         facts["gatesClosed"] = pruning.Path.Sum(p => p.Closed);
         facts["gatesReopened"] = pruning.Path.Sum(p => p.Reopened);
-        if (pruning.OneMoreChannel is { } more)
-        {
-            facts["oneMoreChannelParameters"] = more.Parameters;
-            facts["oneMoreChannelMultiplications"] = more.Multiplications;
-        }
+        foreach (var (name, (now, dense)) in pruning.Others) (facts[$"{name}Planned"], facts[$"{name}PlannedRatio"]) = (now, now / dense);
+        foreach (var (name, more) in pruning.OneMoreChannel ?? new Dictionary<string, double>()) facts[$"oneMoreChannel{char.ToUpperInvariant(name[0])}{name[1..]}"] = more;
 
         if (validation.Count > 0) facts["validationTop1"] = Evaluation.Run(small, validation, parameters.BatchSize, stop: run.Stop).Top1;
         if (data.DamageReport is { } damage) run.Logger.LogWarning("{Damage}", damage);

@@ -2,6 +2,7 @@ using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
 using Lathe.Hosting;
 using Lathe.NN.Data;
+using Lathe.NN.FixedPoint;
 using Lathe.NN.Runtime;
 using Lathe.NN.Training;
 using Lathe.Quantizer.Activations;

@@ -20,6 +20,9 @@ public static class ExactFinish
     // Of a group's greatest magnitude, what each of its channels counts at least.
     private const double LeastShare = 1e-12;
 
+    // A channel that adds nothing to any cost with a target, as where memory peaks elsewhere, costs this share: what matters most still comes first.
+    private const double LeastCost = 1e-15;
+
     /// <summary>Chooses the open gates.</summary>
     /// <param name="size">Sizes as a function of the groups' widths.</param>
     /// <param name="budget">Targets; must be reachable (<see cref="ReachableSizes"/> tells).</param>
@@ -45,8 +48,8 @@ public static class ExactFinish
             .ToArray();
         var open = start;
         weights ??= [.. widths.Select(w => (double)w.Layers)];
-        var closed = Close(size, budget, widths, magnitudes, weights, order, open);
-        var reopened = Reopen(size, budget, widths, magnitudes, weights, order, open);
+        var closed = Close(budget, widths, magnitudes, weights, order, open);
+        var reopened = Reopen(budget, widths, magnitudes, weights, order, open);
 
         var live = magnitudes.Select(m => new bool[m.Length]).ToArray();
         for (var g = 0; g < live.Length; g++)
@@ -59,22 +62,28 @@ public static class ExactFinish
     }
 
     private static int Close(
-        SizeModel size, SizeBudget budget, IReadOnlyList<GroupWidths> widths, IReadOnlyList<double[]> magnitudes, double[] weights, int[][] order, double[] open)
+        SizeBudget budget, IReadOnlyList<GroupWidths> widths, IReadOnlyList<double[]> magnitudes, double[] weights, int[][] order, double[] open)
     {
-        var dense = size.Evaluate([.. widths.Select(w => (double)w.Full)]);
         var count = 0;
-        while (true)
+        var (now, after) = (Forms(budget), Forms(budget));
+        while (!budget.Holds(open))
         {
-            var now = size.Evaluate(open);
-            if (budget.Holds(now.Parameters, now.Multiplications)) return count;
-
+            Evaluate(budget, open, now);
             var (best, bestWidth, bestScore) = (-1, 0, double.PositiveInfinity);
             for (var g = 0; g < open.Length; g++)
             {
                 if (widths[g].Below((int)open[g]) is not { } narrower) continue;
-                var after = EvaluateWith(size, open, g, narrower);
-                var saved = (now.Parameters > budget.Parameters ? (now.Parameters - after.Parameters) / dense.Parameters : 0)
-                    + (now.Multiplications > budget.Multiplications ? (now.Multiplications - after.Multiplications) / dense.Multiplications : 0);
+                EvaluateWith(budget, open, g, narrower, after);
+                var saved = 0.0;
+                for (var t = 0; t < budget.Targets.Count; t++)
+                {
+                    var target = budget.Targets[t];
+                    for (var form = 0; form < now[t].Length; form++)
+                    {
+                        if (now[t][form] > target.Most) saved += (now[t][form] - after[t][form]) / target.Dense;
+                    }
+                }
+
                 if (saved <= 0) continue;
                 var score = Matter(weights[g], magnitudes[g], order[g], narrower, (int)open[g]) / saved;
                 if (score < bestScore) (best, bestWidth, bestScore) = (g, narrower, score);
@@ -84,26 +93,34 @@ public static class ExactFinish
             count += (int)open[best] - bestWidth;
             open[best] = bestWidth;
         }
+
+        return count;
     }
 
     private static int Reopen(
-        SizeModel size, SizeBudget budget, IReadOnlyList<GroupWidths> widths, IReadOnlyList<double[]> magnitudes, double[] weights, int[][] order, double[] open)
+        SizeBudget budget, IReadOnlyList<GroupWidths> widths, IReadOnlyList<double[]> magnitudes, double[] weights, int[][] order, double[] open)
     {
-        var dense = size.Evaluate([.. widths.Select(w => (double)w.Full)]);
         var count = 0;
+        var (now, after) = (Forms(budget), Forms(budget));
         while (true)
         {
-            var now = size.Evaluate(open);
+            Evaluate(budget, open, now);
             var (best, bestWidth, bestScore) = (-1, 0, double.NegativeInfinity);
             for (var g = 0; g < open.Length; g++)
             {
                 if (widths[g].Above((int)open[g]) is not { } wider) continue;
-                var after = EvaluateWith(size, open, g, wider);
-                if (!budget.Holds(after.Parameters, after.Multiplications)) continue;
-                // A size without a target costs nothing.
-                var cost = (budget.Parameters is null ? 0 : (after.Parameters - now.Parameters) / dense.Parameters)
-                    + (budget.Multiplications is null ? 0 : (after.Multiplications - now.Multiplications) / dense.Multiplications);
-                var score = Matter(weights[g], magnitudes[g], order[g], (int)open[g], wider) / Math.Max(cost, double.Epsilon);
+                EvaluateWith(budget, open, g, wider, after);
+                // A cost without a target is free.
+                var (fits, cost) = (true, 0.0);
+                for (var t = 0; t < budget.Targets.Count; t++)
+                {
+                    var most = after[t].Max();
+                    fits &= most <= budget.Targets[t].Most;
+                    cost += (most - now[t].Max()) / budget.Targets[t].Dense;
+                }
+
+                if (!fits) continue;
+                var score = Matter(weights[g], magnitudes[g], order[g], (int)open[g], wider) / Math.Max(cost, LeastCost);
                 if (score > bestScore) (best, bestWidth, bestScore) = (g, wider, score);
             }
 
@@ -113,13 +130,19 @@ public static class ExactFinish
         }
     }
 
-    private static (double Parameters, double Multiplications) EvaluateWith(SizeModel size, double[] open, int group, int width)
+    private static double[][] Forms(SizeBudget budget) => [.. budget.Targets.Select(target => new double[target.Cost.Forms])];
+
+    private static void Evaluate(SizeBudget budget, double[] open, double[][] forms)
+    {
+        for (var t = 0; t < forms.Length; t++) budget.Targets[t].Cost.Evaluate(open, forms[t]);
+    }
+
+    private static void EvaluateWith(SizeBudget budget, double[] open, int group, int width, double[][] forms)
     {
         var kept = open[group];
         open[group] = width;
-        var result = size.Evaluate(open);
+        Evaluate(budget, open, forms);
         open[group] = kept;
-        return result;
     }
 
     /// <summary>What the channels between two widths matter: by how much they raise 1 / (share of the group's magnitude left), times the group's weight.</summary>
