@@ -11,10 +11,10 @@ public sealed class StoredCost : ICost
     // The rounding to bytes must not see the last digit of a sum of doubles.
     private const double Rounding = 1e-6;
 
-    private readonly IReadOnlyList<(Polynomial Values, double Bytes)> _packed;
+    private readonly IReadOnlyList<Packed> _packed;
     private readonly Polynomial _floats;
 
-    private StoredCost(IReadOnlyList<(Polynomial Values, double Bytes)> packed, Polynomial floats) => (_packed, _floats) = (packed, floats);
+    private StoredCost(IReadOnlyList<Packed> packed, Polynomial floats) => (_packed, _floats) = (packed, floats);
 
     /// <inheritdoc/>
     public int Forms => 1;
@@ -23,9 +23,23 @@ public sealed class StoredCost : ICost
     /// <param name="graph">A valid graph.</param>
     /// <param name="groups">Its channel groups.</param>
     /// <param name="bits">Bits of the weights of a layer, 2 to 8, by its name; null: they are floats.</param>
-    public static StoredCost Of(NetworkGraph graph, ChannelGroups groups, Func<string, int?> bits)
+    public static StoredCost Of(NetworkGraph graph, ChannelGroups groups, Func<string, int?> bits) => Build(graph, groups, layer => bits(layer) is { } count ? (count, null) : null);
+
+    /// <summary>Builds the cost of a graph as a function of the live counts and, after those, of the bits of each of <see cref="Layers"/>.</summary>
+    /// <param name="graph">A valid graph.</param>
+    /// <param name="groups">Its channel groups.</param>
+    public static StoredCost WithFreeBits(NetworkGraph graph, ChannelGroups groups)
     {
-        var packed = new List<(Polynomial, double)>();
+        var layers = Layers(graph);
+        return Build(graph, groups, layer => (0, groups.Groups.Count + layers.IndexOf(layer)));
+    }
+
+    /// <summary>The layers whose weights may be packed, in the graph's order.</summary>
+    public static List<string> Layers(NetworkGraph graph) => [.. graph.Nodes.Where(node => node is Conv2d or Linear).Select(node => node.Name)];
+
+    private static StoredCost Build(NetworkGraph graph, ChannelGroups groups, Func<string, (int Bits, int? At)?> bits)
+    {
+        var packed = new List<Packed>();
         var floats = new PolynomialBuilder(groups.Groups.Count);
         var shapes = ShapeInference.Infer(graph);
         foreach (var node in graph.Nodes)
@@ -68,7 +82,7 @@ public sealed class StoredCost : ICost
 
             var weights = new PolynomialBuilder(groups.Groups.Count);
             add(weights);
-            packed.Add((weights.Build(), count / 8.0));
+            packed.Add(new Packed(weights.Build(), count.Bits, count.At));
         }
     }
 
@@ -76,7 +90,7 @@ public sealed class StoredCost : ICost
     public void Evaluate(ReadOnlySpan<double> liveCounts, Span<double> forms)
     {
         var sum = sizeof(float) * _floats.Evaluate(liveCounts);
-        foreach (var (values, bytes) in _packed) sum += 1 + Math.Ceiling((bytes * values.Evaluate(liveCounts)) - Rounding);
+        foreach (var weights in _packed) sum += 1 + Math.Ceiling((weights.BitsIn(liveCounts) * weights.Values.Evaluate(liveCounts) / 8) - Rounding);
         forms[0] = sum;
     }
 
@@ -84,6 +98,19 @@ public sealed class StoredCost : ICost
     public void AddGradient(ReadOnlySpan<double> liveCounts, int form, double factor, Span<double> gradient)
     {
         _floats.AddGradient(liveCounts, sizeof(float) * factor, gradient);
-        foreach (var (values, bytes) in _packed) values.AddGradient(liveCounts, bytes * factor, gradient);
+        foreach (var weights in _packed)
+        {
+            weights.Values.AddGradient(liveCounts, weights.BitsIn(liveCounts) / 8 * factor, gradient);
+            if (weights.At is { } at) gradient[at] += weights.Values.Evaluate(liveCounts) / 8 * factor;
+        }
+    }
+
+    /// <summary>Weights of a layer that are packed.</summary>
+    /// <param name="Values">Their number.</param>
+    /// <param name="Bits">Their bits, where those are fixed.</param>
+    /// <param name="At">Which variable holds their bits; null: they are fixed.</param>
+    private sealed record Packed(Polynomial Values, int Bits, int? At)
+    {
+        public double BitsIn(ReadOnlySpan<double> variables) => At is { } at ? variables[at] : Bits;
     }
 }

@@ -24,6 +24,7 @@ public static class PrunePanels
         {
             panels.Add(Bars("widths", "Widths", "channels", record, l => l.WidthBefore, l => l.WidthAfter));
             panels.Add(Bars("multiplications", "Multiplications", "multiplications", record, l => l.MultiplicationsBefore, l => l.MultiplicationsAfter));
+            if (record.Bits is { Count: > 0 } bits) panels.Add(Bits(record, bits));
             panels.Add(LayerTable(record));
         }
 
@@ -37,6 +38,14 @@ public static class PrunePanels
         {
             Section = Section, Figures = Layers,
         };
+
+    private static BarChart Bits(PruningRecord record, IReadOnlyDictionary<string, int> bits) => new(
+        "bits", "Planned bits", "bits of a weight", [.. record.Layers.Where(l => bits.ContainsKey(l.Layer)).Select(l => l.Layer)],
+        [new BarSeries("bits", [.. record.Layers.Where(l => bits.ContainsKey(l.Layer)).Select(l => (double)bits[l.Layer])])])
+    {
+        Section = Section,
+        Caption = "Chosen together with the widths, so that the network fits its target for bytes. A quantization with the same target chooses them once more for the trained weights.",
+    };
 
     private static TablePanel LayerTable(PruningRecord record)
     {

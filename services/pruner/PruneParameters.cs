@@ -45,9 +45,9 @@ public sealed record PruneParameters : TrainingParameters
     [ParameterSchema(ByteTarget.Schema)]
     public ByteTarget? Bytes { get; init; }
 
-    [Description("Bits that a quantization after this pruning will give weights; 'bytes' counts with them. Absent: weights stay floats of 32 bits.")]
-    [Range(2, 8)]
-    public int? Bits { get; init; }
+    [Description("Bits that a quantization after this pruning will give weights; 'bytes' counts with them. A number from 2 to 8; free: each layer's are chosen together with the channels (hfp alone); none: weights stay floats of 32 bits.")]
+    [ParameterSchema(PlannedBits.Schema)]
+    public PlannedBits Bits { get; init; } = PlannedBits.None;
 
     [Description("Target for the memory of the activations of one image at their peak, in bytes, once they have 'activations': a share of the input network's with the same activations (0 to 1), a number of bytes, or a text such as 40 KiB. Absent: no target.")]
     [ParameterSchema(ByteTarget.Schema)]

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Lathe.Contracts;
 using Lathe.Graph;
 using Lathe.Graph.Checkpoints;
@@ -43,6 +44,8 @@ public sealed class PruneStage : IStage<PruneParameters>
     public static IReadOnlyList<ParameterProblem> Check(PruneParameters parameters, StageCheck context)
     {
         if (SizeBudget.Missing(parameters) is { } missing) return [missing];
+        if (parameters.Bits.IsFree && parameters.Method != PruneMethod.Hfp)
+            return [ParameterProblem.Of("bits", $"is free, but method {JsonNamingPolicy.CamelCase.ConvertName(parameters.Method.ToString())} does not measure what the loss feels; expected a number from 2 to 8, or method hfp")];
         if (context.Input is not { } input) return [];
         var problems = new List<ParameterProblem>(TargetCheck.Of(input).Problems(parameters));
         if (TrainingLoop.BatchFault(NetworkForms.GraphOf(input), parameters.BatchSize) is { } fault) problems.Add(ParameterProblem.Of("batchSize", fault));
@@ -60,7 +63,8 @@ public sealed class PruneStage : IStage<PruneParameters>
         var data = DataSets.Open(run.Data.Name, run.DataPlace, new ImageOptions(checkpoint.Graph.Input.Height));
         var (train, validation) = data.Train.Validation(parameters.Validation, run.Seed);
         using var module = GraphModule.FromTensors(checkpoint.Graph, checkpoint.Tensors, compute.Device);
-        using var pruning = new Pruning(checkpoint.Graph, module.Parameters, parameters, run.Seed);
+        Pruning? gated = null;
+        using var pruning = gated = new Pruning(checkpoint.Graph, module.Parameters, parameters, run.Seed, layers => BitLosses.Of(module, gated!.Gates, layers, train, run.Seed));
         using var distillation = Distillation.By(
             checkpoint.Graph, checkpoint.Tensors, parameters.Distill, parameters.DistillTemperature, compute.Precision, compute.Device);
 
@@ -81,7 +85,7 @@ public sealed class PruneStage : IStage<PruneParameters>
         if (data.DamageReport is { } damage) run.Logger.LogWarning("{Damage}", damage);
         var step = new LineageStep(
             run.Stage, run.Version, run.Parameters, run.Seed, run.Input, run.Data, compute.Versions(), facts,
-            PruningRecord.Of(checkpoint.Graph, pruned.Graph, pruning.Path, training).ToJson());
+            PruningRecord.Of(checkpoint.Graph, pruned.Graph, pruning.Path, training, pruning.FreeBits).ToJson());
         var output = run.Write(stream => CheckpointFile.Write(
             stream, pruned with { Lineage = checkpoint.Lineage.Then(step, compresses: true) }));
         return new StageOutcome(output, facts.With(pruned.Graph, pruned.Formats), Panels: PrunePanels.Of(step));

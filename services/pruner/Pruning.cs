@@ -19,6 +19,7 @@ public sealed class Pruning : IDisposable
     private const string PathState = "pruning.path";
     private const string TurnsState = "pruning.turns";
     private const string SensitivityState = "pruning.sensitivity";
+    private const string BitsState = "pruning.bits";
     private const int MostPoints = 100;
 
     // Numbers of a point in the saved state, before those of other costs.
@@ -31,6 +32,8 @@ public sealed class Pruning : IDisposable
     private readonly SizeBudget _budget;
     private readonly IReadOnlyList<GroupWidths> _widths;
     private readonly IChannelChoice _choice;
+    private readonly IReadOnlyList<string> _freeLayers;
+    private readonly Func<IReadOnlyList<string>, IReadOnlyList<IReadOnlyList<double>>>? _bitLosses;
     private readonly List<SizePoint> _path = [];
     private int _closed;
     private int _reopened;
@@ -40,15 +43,22 @@ public sealed class Pruning : IDisposable
     /// <param name="weights">Its parameters, which training will move.</param>
     /// <param name="parameters">Method, targets and schedule.</param>
     /// <param name="seed">Decides the channels of the method that draws them.</param>
+    /// <param name="bitLosses">
+    /// For free bits: by how much the loss rises when the weights of some layers are rounded, by layer and by bits from <see cref="PlannedBits.Least"/> up. Asked for when the choice is made.
+    /// </param>
     /// <exception cref="Contracts.LatheException">The targets cannot be reached.</exception>
-    public Pruning(NetworkGraph graph, IReadOnlyDictionary<string, Parameter> weights, PruneParameters parameters, long seed = 0)
+    public Pruning(
+        NetworkGraph graph, IReadOnlyDictionary<string, Parameter> weights, PruneParameters parameters, long seed = 0,
+        Func<IReadOnlyList<string>, IReadOnlyList<IReadOnlyList<double>>>? bitLosses = null)
     {
         _parameters = parameters;
         _weights = weights;
         Groups = ChannelGroups.Of(graph);
         _costs = new NetworkCosts(graph, Groups);
         _widths = GroupWidths.Of(graph, Groups, parameters.ChannelMultiple);
-        Reach = ReachableSizes.Of(_costs.Size, _widths, _costs.Others(parameters));
+        _freeLayers = _costs.FreeLayers(parameters);
+        _bitLosses = bitLosses;
+        Reach = ReachableSizes.Of(_costs.Size, _widths, _costs.Others(parameters), _freeLayers.Count);
         _budget = SizeBudget.From(parameters, _costs, Reach);
         if (Reach.Problems(_budget) is [var unreachable, ..]) throw unreachable.Fault(PruneStage.Manifest.Name);
         // Only HFP closes gates while it looks for its channels; a magnitude is never below 0.
@@ -65,7 +75,7 @@ public sealed class Pruning : IDisposable
             PruneMethod.L1 => WeightChoice.L1(Groups, rule),
             PruneMethod.Random => WeightChoice.Random(Groups, rule, seed),
             PruneMethod.Slimming => new SlimmingChoice(Gates, rule, parameters),
-            _ => new HolisticChoice(Gates, new SizeLoss(_budget, parameters.GlideShare), _widths, parameters),
+            _ => new HolisticChoice(Gates, new SizeLoss(SizeBudget.From(parameters, _costs, Reach, leastBits: true), parameters.GlideShare), _widths, parameters),
         };
         if (_choice.ChosenAfter <= 0) Finish(weights);
         else _path.Add(PointAt(0, 0));
@@ -95,7 +105,12 @@ public sealed class Pruning : IDisposable
     /// <summary>The costs beside parameters and multiplications that have a target, once channels are chosen; by name, with the dense network's.</summary>
     public IReadOnlyDictionary<string, (double Now, double Dense)> Others => Finished is null
         ? new Dictionary<string, (double, double)>()
-        : _budget.Others.ToDictionary(target => target.Name, target => (target.Cost.Of(Open(Finished)), target.Dense));
+        : _budget.Others.ToDictionary(target => target.Name, target => (target.Cost.Of([.. Open(Finished), .. Bits]), target.Dense));
+
+    /// <summary>Bits of the layers whose bits are free: the most until channels are chosen, then the chosen ones; by name.</summary>
+    public IReadOnlyDictionary<string, int> FreeBits => _freeLayers.Zip(Bits, (layer, bits) => (layer, bits)).ToDictionary(l => l.layer, l => (int)l.bits);
+
+    private IEnumerable<double> Bits => Finished?.Bits.Select(bits => (double)bits) ?? _freeLayers.Select(_ => (double)PlannedBits.Most);
 
     /// <summary>What pruning adds to the training loop.</summary>
     /// <param name="stepped">Told after each step.</param>
@@ -149,7 +164,10 @@ public sealed class Pruning : IDisposable
     private void Finish(IReadOnlyDictionary<string, Parameter> weights)
     {
         var ranking = _choice.Rank(weights);
-        Finished = ExactFinish.Choose(_costs.Size, _budget, _widths, ranking.Magnitudes, ranking.Open, ranking.Weights, ranking.First);
+        // A channel's magnitude is the mean square of a batch's slope; times half of the batch's size it is what the loss rises by.
+        var losses = _freeLayers.Count == 0 ? null
+            : _bitLosses!(_freeLayers).Select(layer => (IReadOnlyList<double>)[.. layer.Select(loss => loss * 2 / _parameters.BatchSize)]).ToList();
+        Finished = ExactFinish.Choose(_costs.Size, _budget, _widths, ranking.Magnitudes, ranking.Open, ranking.Weights, ranking.First, losses);
         Gates.Freeze(Finished.Live);
     }
 
@@ -169,7 +187,7 @@ public sealed class Pruning : IDisposable
         var targets = _budget.Targets.ToDictionary(target => target.Name, target => target.Dense * HfpSchedule.Target(target.Share, _parameters.GlideShare, share));
         return new SizePoint(
             epoch, parameters, multiplications, At(CostNames.Parameters), At(CostNames.Multiplications), _closed, _reopened,
-            _budget.Others.Any() ? _budget.Others.ToDictionary(target => target.Name, target => new CostPoint(target.Cost.Of(live), targets[target.Name])) : null);
+            _budget.Others.Any() ? _budget.Others.ToDictionary(target => target.Name, target => new CostPoint(target.Cost.Of([.. live, .. Bits]), targets[target.Name])) : null);
 
         double? At(string name) => targets.TryGetValue(name, out var target) ? target : null;
     }
@@ -178,11 +196,11 @@ public sealed class Pruning : IDisposable
 
     private Dictionary<string, double>? Next(FinishedGates finished)
     {
-        var open = Open(finished);
+        double[] open = [.. Open(finished), .. finished.Bits];
         var now = Known(open);
         Dictionary<string, double>? least = null;
         var leastShare = double.PositiveInfinity;
-        for (var g = 0; g < open.Length; g++)
+        for (var g = 0; g < _widths.Count; g++)
         {
             if (_widths[g].Above((int)open[g]) is not { } wider) continue;
             double[] more = [.. open];
@@ -194,10 +212,10 @@ public sealed class Pruning : IDisposable
 
         return least;
 
-        Dictionary<string, double> Known(double[] widths)
+        Dictionary<string, double> Known(double[] at)
         {
-            var (parameters, multiplications) = _costs.Size.Evaluate(widths);
-            var known = _budget.Others.ToDictionary(target => target.Name, target => target.Cost.Of(widths));
+            var (parameters, multiplications) = _costs.Size.Evaluate(at.AsSpan(0, _widths.Count));
+            var known = _budget.Others.ToDictionary(target => target.Name, target => target.Cost.Of(at));
             (known[CostNames.Parameters], known[CostNames.Multiplications]) = (parameters, multiplications);
             return known;
         }
@@ -213,6 +231,7 @@ public sealed class Pruning : IDisposable
         };
         if (Finished is null) return state;
         state[FinishState] = tensor(new[] { Finished.Parameters, Finished.Multiplications, Finished.Closed, Finished.Reopened });
+        if (Finished.Bits.Count > 0) state[BitsState] = tensor(Finished.Bits.ToArray());
         for (var g = 0; g < Finished.Live.Count; g++) state[$"pruning.live.{g}"] = tensor(Finished.Live[g]);
         return state;
     }
@@ -240,7 +259,8 @@ public sealed class Pruning : IDisposable
         if (!state.TryGetValue(FinishState, out var finish)) return;
         var numbers = finish.data<long>().ToArray();
         var live = Enumerable.Range(0, Groups.Groups.Count).Select(g => state[$"pruning.live.{g}"].data<bool>().ToArray()).ToArray();
-        Finished = new FinishedGates(live, numbers[0], numbers[1], (int)numbers[2], (int)numbers[3]);
+        int[] bits = state.TryGetValue(BitsState, out var kept) ? kept.data<int>().ToArray() : [];
+        Finished = new FinishedGates(live, numbers[0], numbers[1], (int)numbers[2], (int)numbers[3], bits);
         Gates.Freeze(live);
     }
 }

@@ -34,7 +34,7 @@ public sealed class Meeting_several_budgets
                 var costs = new NetworkCosts(graph, groups);
                 PruneParameters parameters = new()
                 {
-                    Bytes = new ByteTarget(bytes), RamBytes = new ByteTarget(ram), Multiplications = multiplications, Bits = bits == 1 ? null : bits, Activations = 8,
+                    Bytes = new ByteTarget(bytes), RamBytes = new ByteTarget(ram), Multiplications = multiplications, Bits = bits == 1 ? PlannedBits.None : bits, Activations = 8,
                 };
                 var reach = ReachableSizes.Of(costs.Size, widths, costs.Others(parameters));
                 var budget = SizeBudget.From(parameters, costs, reach);
@@ -86,8 +86,52 @@ public sealed class Meeting_several_budgets
         Assert.Null(loss.At(open, 1, 1));
     }
 
+    [Fact]
+    public void Channels_and_bits_share_one_budget_and_neither_a_channel_nor_a_bit_that_fits_is_left_out()
+    {
+        var (channelsGone, bitsMixed) = (0, 0);
+        Gen.Select(
+            Gen.Int[0, Networks.Length - 1].SelectMany(network => RandomNetworks.Magnitudes(ChannelGroups.Of(Networks[network])).Select(drawn => (Networks[network], drawn))),
+            Gen.Double[0.05, 1], Gen.Double[0.3, 1], Gen.Double[1, 4], Gen.Int[-8, 0])
+            .Sample((network, bytes, multiplications, rate, scale) =>
+            {
+                var (graph, drawn) = network;
+                var groups = ChannelGroups.Of(graph);
+                var widths = GroupWidths.Of(graph, groups, 1);
+                var costs = new NetworkCosts(graph, groups);
+                PruneParameters parameters = new() { Bytes = new ByteTarget(bytes), Multiplications = multiplications, Bits = PlannedBits.Free };
+                var layers = costs.FreeLayers(parameters);
+                var reach = ReachableSizes.Of(costs.Size, widths, costs.Others(parameters), layers.Count);
+                var budget = SizeBudget.From(parameters, costs, reach);
+                if (reach.Problems(budget).Count > 0) return;
+                // Each bit less costs some times as much as the one before.
+                IReadOnlyList<double>[] losses = [.. layers.Select((_, i) => (IReadOnlyList<double>)[.. Enumerable.Range(0, 7).Select(b => Math.Pow(10, scale) * (1 + (i % 3)) * Math.Pow(rate, -2 * b))])];
+
+                var finished = ExactFinish.Choose(costs.Size, budget, widths, drawn, [.. widths.Select(w => (double)w.Full)], bitLosses: losses);
+                var small = Surgery.Shrink(graph, groups, Live(groups, finished));
+                var formats = layers.Select((layer, i) => (layer, finished.Bits[i])).ToDictionary(l => $"{l.layer}.weight", l => new WeightFormat(l.Item2, 0));
+                Assert.True(CheckpointSize.Of(small, formats).Total <= bytes * reach.Others["bytes"].Most);
+                Assert.True(Complexity.Of(small).Multiplications <= multiplications * Complexity.Of(graph).Multiplications);
+                double[] open = [.. finished.Live.Select(group => (double)group.Count(live => live)), .. finished.Bits];
+                for (var i = 0; i < open.Length; i++)
+                {
+                    double[] more = [.. open];
+                    if (i < widths.Count && widths[i].Above((int)open[i]) is { } wider) more[i] = wider;
+                    else if (i >= widths.Count && open[i] < PlannedBits.Most) more[i]++;
+                    else continue;
+                    Assert.False(budget.Holds(more), $"{i} could have {more[i]}");
+                }
+
+                if (finished.Live.Any(group => group.Contains(false))) Interlocked.Increment(ref channelsGone);
+                if (finished.Bits.Distinct().Count() > 1) Interlocked.Increment(ref bitsMixed);
+                var form = TargetCheck.Of(NetworkForms.Of(graph)).Leaves(parameters);
+                foreach (var (name, size) in NetworkForms.Of(small).Sizes) Assert.InRange(size.Least, form.Sizes[name].Least, form.Sizes[name].Most);
+            }, iter: 60);
+        Assert.True(channelsGone > 10 && bitsMixed > 10, $"{channelsGone} with closed channels, {bitsMixed} with several bits");
+    }
+
     [Theory]
-    [InlineData("""{ "bytes": "1 KiB" }""", "/bytes", "1,024 (0.001", "even with the narrowest allowed layers more remain")]
+    [InlineData("""{ "bytes": "0.1 KiB" }""", "/bytes", "102 (0.0", "even with the narrowest allowed layers more remain")]
     [InlineData("""{ "ramBytes": 500, "activations": 8 }""", "/ramBytes", "500 (0.0", "even with the narrowest allowed layers more remain")]
     [InlineData("""{ "bytes": "100 KiB", "bits": 2 }""", "/bytes", "102,400 (1.8", "the network has fewer to begin with")]
     public void What_is_out_of_reach_is_refused_beforehand(string parameters, string pointer, string size, string why)

@@ -6,6 +6,7 @@ using Lathe.Graph.Checkpoints;
 using Lathe.Graph.Models;
 using Lathe.Hosting;
 using Lathe.NN.Execution;
+using Lathe.NN.FixedPoint;
 using Lathe.NN.Runtime;
 using Lathe.NN.Training;
 using Lathe.Quantizer.Methods;
@@ -60,7 +61,7 @@ public sealed class Fixed_point_weights
         {
             using var scope = NewDisposeScope();
             var weight = tensor(modes.Select(k => k * (float)WeightGrid.StepSize(fraction)).ToArray()).reshape(-1, 1);
-            var format = StepSizes.Nearest("w", weight, bits);
+            var format = WeightGrid.Nearest("w", weight, bits);
             Assert.Equal(0, WeightGrid.SquaredError(weight, bits, format.Fraction));
             // A power of two of the old step that is still a mode.
             Assert.Equal(fraction + bits - 2, format.Fraction);
@@ -74,8 +75,8 @@ public sealed class Fixed_point_weights
         using var scope = NewDisposeScope();
         foreach (var bits in (int[])[2, 3, 4])
         {
-            var start = StepSizes.Nearest("w", randn(64, 32, 3, 3, generator: new Generator(1, CPU)).TimesInPlace(Math.Sqrt(2.0 / 288)), bits);
-            Assert.Equal(start, StepSizes.Nearest("w", full([64, 32, 3, 3], (Scalar)value), bits));
+            var start = WeightGrid.Nearest("w", randn(64, 32, 3, 3, generator: new Generator(1, CPU)).TimesInPlace(Math.Sqrt(2.0 / 288)), bits);
+            Assert.Equal(start, WeightGrid.Nearest("w", full([64, 32, 3, 3], (Scalar)value), bits));
         }
     }
 
@@ -83,8 +84,8 @@ public sealed class Fixed_point_weights
     public void Weights_beyond_the_coarsest_step_are_refused()
     {
         using var scope = NewDisposeScope();
-        Assert.Equal(new WeightFormat(2, -8), StepSizes.Nearest("w", tensor(new[] { 256f, -256f, 0f }).reshape(3, 1), 2));
-        var error = Assert.Throws<LatheException>(() => StepSizes.Nearest("conv.weight", tensor(new[] { 1e8f, -3f }).reshape(2, 1), 2));
+        Assert.Equal(new WeightFormat(2, -8), WeightGrid.Nearest("w", tensor(new[] { 256f, -256f, 0f }).reshape(3, 1), 2));
+        var error = Assert.Throws<LatheException>(() => WeightGrid.Nearest("conv.weight", tensor(new[] { 1e8f, -3f }).reshape(2, 1), 2));
         Assert.StartsWith("conv.weight has weights of up to 1E+8; with the coarsest step, 2^8, 2-bit weights reach 256. ", error.Message, StringComparison.Ordinal);
     }
 

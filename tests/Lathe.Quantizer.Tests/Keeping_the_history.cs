@@ -5,6 +5,7 @@ using Lathe.Graph.Checkpoints;
 using Lathe.Graph.Models;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Execution;
+using Lathe.NN.FixedPoint;
 using Lathe.NN.Runtime;
 using Lathe.NN.Training;
 using Lathe.Quantizer.Weights;

@@ -6,6 +6,7 @@ using Lathe.Graph.Models;
 using Lathe.Hosting;
 using Lathe.NN.Data;
 using Lathe.NN.Execution;
+using Lathe.NN.FixedPoint;
 using Lathe.Quantizer.Weights;
 using Lathe.Testing;
 using static TorchSharp.torch;

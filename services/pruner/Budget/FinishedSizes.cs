@@ -26,7 +26,8 @@ internal sealed class FinishedSizes(SizeModel size, IReadOnlyList<GroupWidths> w
     public (SizeRange Parameters, SizeRange Multiplications) Of(PruneParameters parameters, SizeBudget budget, EnteringSizes? entering)
     {
         var dense = size.Evaluate(_full);
-        if (entering is null && budget.Holds(_full))
+        // Where bits are free, channels may go although they would fit with the fewest bits.
+        if (entering is null && !parameters.Bits.IsFree && budget.Holds(_full))
             return (new SizeRange(dense.Parameters, dense.Parameters), new SizeRange(dense.Multiplications, dense.Multiplications));
         var (mostParameters, mostMultiplications) = (
             Most(budget.Parameters, entering?.Parameters.Most ?? dense.Parameters), Most(budget.Multiplications, entering?.Multiplications.Most ?? dense.Multiplications));

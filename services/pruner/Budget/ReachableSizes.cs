@@ -24,7 +24,8 @@ public sealed record ReachableSizes(
     /// <param name="size">The network's sizes.</param>
     /// <param name="widths">Allowed widths, by group.</param>
     /// <param name="others">Other costs.</param>
-    public static ReachableSizes Of(SizeModel size, IReadOnlyList<GroupWidths> widths, IReadOnlyList<(string Name, ICost Cost)>? others = null)
+    /// <param name="freeLayers">Number of layers whose bits are chosen too.</param>
+    public static ReachableSizes Of(SizeModel size, IReadOnlyList<GroupWidths> widths, IReadOnlyList<(string Name, ICost Cost)>? others = null, int freeLayers = 0)
     {
         var least = size.Evaluate([.. widths.Select(w => (double)w.Least)]);
         var dense = size.Evaluate([.. widths.Select(w => (double)w.Full)]);
@@ -32,7 +33,9 @@ public sealed record ReachableSizes(
         {
             ChannelMultiple = widths.Select(w => w.Multiple).DefaultIfEmpty(1).Max(),
             Others = (others ?? []).ToDictionary(
-                other => other.Name, other => new SizeRange(other.Cost.Of([.. widths.Select(w => (double)w.Least)]), other.Cost.Of([.. widths.Select(w => (double)w.Full)]))),
+                other => other.Name, other => new SizeRange(
+                    other.Cost.Of([.. widths.Select(w => (double)w.Least), .. Enumerable.Repeat((double)PlannedBits.Least, freeLayers)]),
+                    other.Cost.Of([.. widths.Select(w => (double)w.Full), .. Enumerable.Repeat((double)PlannedBits.Most, freeLayers)]))),
         };
     }
 

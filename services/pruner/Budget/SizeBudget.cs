@@ -31,14 +31,15 @@ public sealed record SizeBudget(IReadOnlyList<BudgetTarget> Targets)
     /// <param name="parameters">The targets.</param>
     /// <param name="costs">The network's costs.</param>
     /// <param name="reach">Its dense costs.</param>
+    /// <param name="leastBits">True: where bits are free, count with the fewest. What does not fit then fits with no bits.</param>
     /// <exception cref="LatheException">No target is given.</exception>
-    public static SizeBudget From(PruneParameters parameters, NetworkCosts costs, ReachableSizes reach)
+    public static SizeBudget From(PruneParameters parameters, NetworkCosts costs, ReachableSizes reach, bool leastBits = false)
     {
         if (Missing(parameters) is { } missing) throw missing.Fault(PruneStage.Manifest.Name);
         var targets = new List<BudgetTarget>();
         Add(CostNames.Parameters, costs.Size.Parameters, parameters.TargetParameters, reach.DenseParameters);
         Add(CostNames.Multiplications, costs.Size.Multiplications, parameters.Multiplications, reach.DenseMultiplications);
-        foreach (var (name, cost) in costs.Others(parameters))
+        foreach (var (name, cost) in costs.Others(parameters, leastBits))
             Add(name, cost, (name == CostNames.Bytes ? parameters.Bytes : parameters.RamBytes)!.Value.Value, reach.Others[name].Most);
         return new SizeBudget(targets);
 
@@ -71,7 +72,7 @@ public sealed record SizeBudget(IReadOnlyList<BudgetTarget> Targets)
     public IEnumerable<BudgetTarget> Others => Targets.Where(target => target.Name is not (CostNames.Parameters or CostNames.Multiplications));
 
     /// <summary>True when every cost is at or under its target.</summary>
-    /// <param name="open">Width of each group.</param>
+    /// <param name="open">Width of each group and, where they are free, the bits of each layer.</param>
     public bool Holds(ReadOnlySpan<double> open)
     {
         foreach (var target in Targets)

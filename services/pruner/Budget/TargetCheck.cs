@@ -58,10 +58,10 @@ public sealed class TargetCheck
         return _network.HasGrouped ? reach.WithoutLeast() : reach;
 
         ReachableSizes Of(int multiple) =>
-            ReachableSizes.Of(_network.Costs.Size, GroupWidths.Of(_network.Graph, _network.Groups, multiple), _network.Costs.Others(parameters));
+            ReachableSizes.Of(_network.Costs.Size, GroupWidths.Of(_network.Graph, _network.Groups, multiple), _network.Costs.Others(parameters), _network.Costs.FreeLayers(parameters).Count);
     }
 
-    private SizeBudget Budget(PruneParameters parameters, ReachableSizes reach) => SizeBudget.From(parameters, _network.Costs, reach);
+    private SizeBudget Budget(PruneParameters parameters, ReachableSizes reach) => SizeBudget.From(parameters, _network.Costs, reach, leastBits: true);
 
     private sealed class Measured
     {

@@ -6,6 +6,7 @@ using Lathe.Hosting;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Data;
 using Lathe.NN.Execution;
+using Lathe.NN.FixedPoint;
 using TorchDevice = TorchSharp.torch.Device;
 
 namespace Lathe.Quantizer.Weights;
@@ -74,15 +75,7 @@ public sealed record BitChoice(IReadOnlyDictionary<string, int> ByLayer, long? O
                 continue;
             }
 
-            var loss = new List<double>();
-            for (var count = fewest; count <= Most; count++)
-            {
-                var rise = WeightSensitivity.Loss(felt, weight, StepSizes.Nearest(name, weight, count));
-                // The grid of more bits holds that of fewer; only the choice of the step by plain squares may make it look worse.
-                loss.Add(Math.Min(rise, loss.Count > 0 ? loss[^1] : double.PositiveInfinity));
-            }
-
-            layers.Add(new BitLayer(layer, weight.numel(), fewest, loss));
+            layers.Add(new BitLayer(layer, weight.numel(), fewest, WeightSensitivity.Losses(felt, name, weight, fewest, Most)));
             felt.Dispose();
         }
 

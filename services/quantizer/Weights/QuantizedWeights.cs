@@ -1,4 +1,5 @@
 using Lathe.Graph.Checkpoints;
+using Lathe.NN.FixedPoint;
 using Lathe.NN.Runtime;
 using static TorchSharp.torch;
 using Parameter = TorchSharp.Modules.Parameter;
@@ -45,7 +46,7 @@ public sealed class QuantizedWeights(IReadOnlyDictionary<string, Parameter> weig
     }
 
     /// <summary>Takes the step size that is nearest to the weights as they are now.</summary>
-    public void Refine(string name) => _formats[name] = StepSizes.Nearest(name, weights[name], _formats[name].Bits);
+    public void Refine(string name) => _formats[name] = WeightGrid.Nearest(name, weights[name], _formats[name].Bits);
 
     /// <summary>Takes other step sizes.</summary>
     /// <param name="fractions">f by tensor name.</param>
