@@ -80,7 +80,7 @@ public static class WeightSensitivity
         using var _ = no_grad();
         var below = logits.detach().to(ScalarType.Float64).softmax(1).cumsum(1);
         var at = tensor(Enumerable.Range(0, (int)logits.shape[0]).Select(i => draw.Uniform(first + i)).ToArray(), device: logits.device).unsqueeze(1);
-        // The last class takes what rounding leaves over.
-        return below.lt(at).sum(1).clamp(0, logits.shape[1] - 1);
+        // The last class takes what the others leave over.
+        return below.slice(1, 0, logits.shape[1] - 1, 1).lt(at).sum(1);
     }
 }

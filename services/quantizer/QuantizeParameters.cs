@@ -5,7 +5,6 @@ using Lathe.NN.Data;
 using Lathe.NN.FixedPoint;
 using Lathe.NN.Runtime;
 using Lathe.NN.Training;
-using Lathe.Quantizer.Activations;
 using Lathe.Quantizer.Weights;
 
 namespace Lathe.Quantizer;

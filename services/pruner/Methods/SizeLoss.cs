@@ -1,4 +1,3 @@
-using Lathe.Graph.Sizing;
 using Lathe.Pruner.Budget;
 
 namespace Lathe.Pruner.Methods;

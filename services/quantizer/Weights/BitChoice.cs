@@ -1,6 +1,5 @@
 using System.Globalization;
 using Lathe.Contracts;
-using Lathe.Graph;
 using Lathe.Graph.Checkpoints;
 using Lathe.Hosting;
 using Lathe.NN.Checkpoints;

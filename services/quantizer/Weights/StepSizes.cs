@@ -2,7 +2,6 @@ using Lathe.Contracts;
 using Lathe.Graph;
 using Lathe.Graph.Checkpoints;
 using Lathe.NN.FixedPoint;
-using Lathe.NN.Runtime;
 using static TorchSharp.torch;
 
 namespace Lathe.Quantizer.Weights;
