@@ -130,7 +130,7 @@ internal sealed class Contestants(Workload workload, Split images, int threads)
         using var module = GraphModule.Create(workload.Graph, seed: 1);
         var parameters = new QuantizeParameters { Bits = 2 };
         var tensors = module.Parameters.ToDictionary(p => p.Key, p => (Tensor)p.Value);
-        var hooks = SymogPrior.Hooks(new QuantizedWeights(module.Parameters, StepSizes.Choose(module.Graph, tensors, parameters)), parameters);
+        var hooks = SymogPrior.Hooks(new QuantizedWeights(module.Parameters, StepSizes.Choose(tensors, StepSizes.BitsByLayer(module.Graph, parameters))), parameters);
         Train(module, Recipe, new TrainingHooks
         {
             AfterBackward = step => hooks.AfterBackward!(step with { Progress = progress }),

@@ -12,6 +12,19 @@ public static class ActivationMemory
     public static long PeakValues(NetworkGraph graph)
     {
         var shapes = ShapeInference.Infer(graph);
+        return Moments(graph).Select(moment => moment.Sum(Values)).DefaultIfEmpty(0).Max();
+
+        long Values(string tensor)
+        {
+            var shape = tensor == NetworkGraph.InputName ? graph.Input : shapes[tensor];
+            return (long)shape.Channels * shape.Height * shape.Width;
+        }
+    }
+
+    /// <summary>For each node the names of the tensors that have memory of their own while it runs, the image's among them.</summary>
+    internal static IEnumerable<IReadOnlyCollection<string>> Moments(NetworkGraph graph)
+    {
+        var shapes = ShapeInference.Infer(graph);
         var lastReaders = TensorLifetimes.LastReaders(graph);
         var owners = new Dictionary<string, string> { [NetworkGraph.InputName] = NetworkGraph.InputName };
         var ends = new Dictionary<string, int> { [NetworkGraph.InputName] = TensorLifetimes.LastReader(graph, NetworkGraph.InputName) };
@@ -23,19 +36,15 @@ public static class ActivationMemory
         }
 
         var freed = ends.ToLookup(end => end.Value, end => end.Key);
-        var (live, peak) = (Values(NetworkGraph.InputName), 0L);
+        var live = new List<string> { NetworkGraph.InputName };
         for (var i = 0; i < graph.Nodes.Count; i++)
         {
-            if (owners[graph.Nodes[i].Name] == graph.Nodes[i].Name) live += Values(graph.Nodes[i].Name);
-            peak = Math.Max(peak, live);
-            live -= freed[i].Sum(Values);
+            if (owners[graph.Nodes[i].Name] == graph.Nodes[i].Name) live.Add(graph.Nodes[i].Name);
+            yield return [.. live];
+            live.RemoveAll(freed[i].Contains);
         }
 
-        return peak;
-
         TensorShape Shape(string tensor) => tensor == NetworkGraph.InputName ? graph.Input : shapes[tensor];
-
-        long Values(string tensor) => (long)Shape(tensor).Channels * Shape(tensor).Height * Shape(tensor).Width;
     }
 
     /// <summary>The same in bytes of float32, which networks are evaluated in.</summary>

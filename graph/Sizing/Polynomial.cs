@@ -36,13 +36,23 @@ internal sealed class Polynomial(
     public void Gradient(ReadOnlySpan<double> n, Span<double> gradient)
     {
         gradient.Clear();
-        foreach (var (i, a) in linear) gradient[i] += a;
+        AddGradient(n, 1, gradient);
+    }
+
+    public void AddGradient(ReadOnlySpan<double> n, double factor, Span<double> gradient)
+    {
+        foreach (var (i, a) in linear) gradient[i] += factor * a;
         foreach (var (i, j, b) in quadratic)
         {
-            gradient[i] += b * n[j];
-            gradient[j] += b * n[i];
+            gradient[i] += factor * b * n[j];
+            gradient[j] += factor * b * n[i];
         }
     }
+
+    /// <summary>True where this is at least another polynomial for all n of at least 0.</summary>
+    public bool Covers(Polynomial other) => Always >= other.Always && Terms(this, other).All(term => term.Wanted >= term.Known);
+
+    private long Always => constant;
 }
 
 /// <summary>Sums products of linear forms into a <see cref="Polynomial"/>. A form maps group to coefficient.</summary>

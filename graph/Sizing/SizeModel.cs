@@ -12,8 +12,17 @@ public sealed class SizeModel
     private readonly Polynomial _parameters;
     private readonly Polynomial _multiplications;
 
-    private SizeModel(int[] dense, Polynomial parameters, Polynomial multiplications) =>
+    private SizeModel(int[] dense, Polynomial parameters, Polynomial multiplications)
+    {
         (DenseCounts, _parameters, _multiplications) = (dense, parameters, multiplications);
+        (Parameters, Multiplications) = (new PolynomialCost(parameters), new PolynomialCost(multiplications));
+    }
+
+    /// <summary>P as a cost.</summary>
+    public ICost Parameters { get; }
+
+    /// <summary>M as a cost.</summary>
+    public ICost Multiplications { get; }
 
     /// <summary>n_G of the whole network: the number of gates of each group.</summary>
     public IReadOnlyList<int> DenseCounts { get; }
@@ -63,20 +72,7 @@ public sealed class SizeModel
 
         return new SizeModel([.. groups.Groups.Select(g => g.Gates.Count)], parameters.Build(), multiplications.Build());
 
-        // A linear form: how often one gate of each group is in the tensor; Polynomial.Constant for what always stays.
-        Dictionary<int, long> LiveChannels(string tensor)
-        {
-            var form = new Dictionary<int, long>();
-            foreach (var gate in groups.GatesOf[tensor])
-            {
-                var group = gate < 0 ? Polynomial.Constant : groups.Gates[gate].Group;
-                form[group] = form.GetValueOrDefault(group) + 1;
-            }
-
-            foreach (var group in form.Keys.Where(g => g != Polynomial.Constant).ToList())
-                form[group] /= groups.Groups[group].Gates.Count;
-            return form;
-        }
+        Dictionary<int, long> LiveChannels(string tensor) => groups.LiveChannels(tensor);
     }
 
     /// <summary>P and M at real live counts, as the relaxed gates give them.</summary>

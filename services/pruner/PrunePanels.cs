@@ -4,6 +4,7 @@ using Lathe.Contracts;
 using Lathe.Contracts.Panels;
 using Lathe.Graph.Checkpoints;
 using Lathe.NN.Training;
+using Lathe.Pruner.Budget;
 
 namespace Lathe.Pruner;
 
@@ -23,6 +24,7 @@ public static class PrunePanels
         {
             panels.Add(Bars("widths", "Widths", "channels", record, l => l.WidthBefore, l => l.WidthAfter));
             panels.Add(Bars("multiplications", "Multiplications", "multiplications", record, l => l.MultiplicationsBefore, l => l.MultiplicationsAfter));
+            if (record.Bits is { Count: > 0 } bits) panels.Add(Bits(record, bits));
             panels.Add(LayerTable(record));
         }
 
@@ -36,6 +38,14 @@ public static class PrunePanels
         {
             Section = Section, Figures = Layers,
         };
+
+    private static BarChart Bits(PruningRecord record, IReadOnlyDictionary<string, int> bits) => new(
+        "bits", "Planned bits", "bits of a weight", [.. record.Layers.Where(l => bits.ContainsKey(l.Layer)).Select(l => l.Layer)],
+        [new BarSeries("bits", [.. record.Layers.Where(l => bits.ContainsKey(l.Layer)).Select(l => (double)bits[l.Layer])])])
+    {
+        Section = Section,
+        Caption = "Chosen together with the widths, so that the network fits its target for bytes. A quantization with the same target chooses them once more for the trained weights.",
+    };
 
     private static TablePanel LayerTable(PruningRecord record)
     {
@@ -69,6 +79,13 @@ public static class PrunePanels
             lines.Add(new Line("target of parameters", epochs, [.. record.Path.Select(p => p.TargetParameters / parameters)], 1, IsTarget: true));
         if (record.Path.All(p => p.TargetMultiplications is not null))
             lines.Add(new Line("target of multiplications", epochs, [.. record.Path.Select(p => p.TargetMultiplications / multiplications)], 2, IsTarget: true));
+        foreach (var (name, i) in Others(record).Select((name, i) => (name, i)))
+        {
+            var dense = Dense($"{name}Planned");
+            lines.Add(new Line(Called(name), epochs, [.. record.Path.Select(p => (double?)(p.Others![name].Value / dense))], 3 + i));
+            lines.Add(new Line($"target of {Called(name)}", epochs, [.. record.Path.Select(p => (double?)(p.Others![name].Target / dense))], 3 + i, IsTarget: true));
+        }
+
         return new LineChart("path", "Sizes", new AxisInfo("epoch"), new AxisInfo("share of the input network's", FromZero: true), lines)
         {
             Section = Section,
@@ -79,11 +96,25 @@ public static class PrunePanels
 
         double Dense(string name) =>
             step.Facts.TryGetValue(name, out var size) && step.Facts.TryGetValue($"{name}Ratio", out var ratio) && ratio > 0 ? size / ratio
+                : record.Path[0].Others?.FirstOrDefault(other => name == $"{other.Key}Planned").Value is { } first ? Math.Max(1, first.Value)
                 : Math.Max(1, name == "parameters" ? record.Layers.Sum(l => l.ParametersBefore) : record.Layers.Sum(l => l.MultiplicationsBefore));
     }
 
+    /// <summary>Costs beside parameters and multiplications that every point has.</summary>
+    private static IReadOnlyList<string> Others(PruningRecord record) =>
+        record.Path[0].Others is { } first ? [.. first.Keys.Where(name => record.Path.All(p => p.Others?.ContainsKey(name) == true)).Order(StringComparer.Ordinal)] : [];
+
+    /// <summary>What people call a cost.</summary>
+    private static string Called(string name) => name switch
+    {
+        CostNames.Bytes => "bytes",
+        CostNames.RamBytes => "memory",
+        _ => name,
+    };
+
     private static TablePanel CourseTable(PruningRecord record)
     {
+        var others = Others(record);
         var (closed, reopened) = (0, 0);
         var rows = new List<IReadOnlyList<TableCell>>();
         foreach (var point in record.Path)
@@ -93,7 +124,8 @@ public static class PrunePanels
             rows.Add(
             [
                 point.Epoch.ToString("0.##", CultureInfo.InvariantCulture), point.Parameters, Target(point.TargetParameters),
-                point.Multiplications, Target(point.TargetMultiplications), closed, reopened,
+                point.Multiplications, Target(point.TargetMultiplications),
+                .. others.SelectMany(name => (TableCell[])[point.Others![name].Value, Target(point.Others[name].Target)]), closed, reopened,
             ]);
         }
 
@@ -101,6 +133,7 @@ public static class PrunePanels
             Course, "Sizes by epoch",
             [
                 new("epoch"), new("params", MetricFormat.Count), new("target", MetricFormat.Count), new("mults", MetricFormat.Count), new("target", MetricFormat.Count),
+                .. others.SelectMany(name => (TableColumn[])[new(Called(name), MetricFormat.Count), new("target", MetricFormat.Count)]),
                 new("closed", MetricFormat.Count), new("reopened", MetricFormat.Count),
             ],
             rows)

@@ -1,6 +1,8 @@
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
 using System.Text.Json.Serialization;
+using Lathe.Hosting;
+using Lathe.NN.FixedPoint;
 using Lathe.NN.Training;
 
 namespace Lathe.Pruner;
@@ -38,6 +40,22 @@ public sealed record PruneParameters : TrainingParameters
     [Description("Target for multiplications: a share of the input network's (0 to 1), or above 1 an absolute number. Absent: no target.")]
     [Range(0.0, double.MaxValue, MinimumIsExclusive = true)]
     public double? Multiplications { get; init; }
+
+    [Description("Target for the bytes of all stored tensors, once weights have 'bits': a share of the input network's with the same bits (0 to 1), a number of bytes, or a text such as 40 KiB. Absent: no target.")]
+    [ParameterSchema(ByteTarget.Schema)]
+    public ByteTarget? Bytes { get; init; }
+
+    [Description("Bits that a quantization after this pruning will give weights; 'bytes' counts with them. A number from 2 to 8; free: each layer's are chosen together with the channels (hfp alone); none: weights stay floats of 32 bits.")]
+    [ParameterSchema(PlannedBits.Schema)]
+    public PlannedBits Bits { get; init; } = PlannedBits.None;
+
+    [Description("Target for the memory of the activations of one image at their peak, in bytes, once they have 'activations': a share of the input network's with the same activations (0 to 1), a number of bytes, or a text such as 40 KiB. Absent: no target.")]
+    [ParameterSchema(ByteTarget.Schema)]
+    public ByteTarget? RamBytes { get; init; }
+
+    [Description("Bits that a quantization after this pruning will give activations: 8, or none for floats; 'ramBytes' counts with them.")]
+    [ParameterSchema(ActivationBits.Schema)]
+    public ActivationBits Activations { get; init; } = ActivationBits.None;
 
     [Description("Total epochs: pruning, then fine-tuning with the gates frozen.")]
     public override int Epochs { get; init; } = 4;

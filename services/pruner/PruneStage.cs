@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Lathe.Contracts;
 using Lathe.Graph;
 using Lathe.Graph.Checkpoints;
@@ -23,6 +24,10 @@ public sealed class PruneStage : IStage<PruneParameters>
             new("parametersRatio", "params left", Format: MetricFormat.Ratio, Better: Better.Lower, Description: "Parameters over those of the network that entered."),
             new("multiplicationsRatio", "mults left", Format: MetricFormat.Ratio, Better: Better.Lower, Description: "Multiplications over those of the network that entered."),
             new("validationTop1", "validation top-1", "%", MetricFormat.Percent, Better.Higher, Description: "Accuracy on the held-out training images.") { Split = DataSplit.Validation },
+            new("bytesPlanned", "KiB at bits", Format: MetricFormat.Bytes, Better: Better.Lower, Description: "With a target for bytes: bytes of the stored tensors once weights have 'bits'."),
+            new("bytesPlannedRatio", "bytes left", Format: MetricFormat.Ratio, Better: Better.Lower, Description: "The same over those of the network that entered, with the same bits."),
+            new("ramBytesPlanned", "RAM KiB", Format: MetricFormat.Bytes, Better: Better.Lower, Description: "With a target for memory: bytes of the activations of one image at their peak, once they have 'activations'."),
+            new("ramBytesPlannedRatio", "RAM left", Format: MetricFormat.Ratio, Better: Better.Lower, Description: "The same over those of the network that entered."),
             new("gatesClosed", "gates closed", Format: MetricFormat.Count, Description: "Times that training closed a channel's gate."),
             new("gatesReopened", "gates reopened", Format: MetricFormat.Count, Description: "Times that training opened a closed gate again."),
             new("gatesClosedByFinish", "closed by finish", Format: MetricFormat.Count, Description: "Channels that the exact finish closed to meet the budget."),
@@ -32,11 +37,15 @@ public sealed class PruneStage : IStage<PruneParameters>
             new("surgeryAgreement", "same class", "%", MetricFormat.Percent, Better.Higher, Description: "Share of the proof's images that both networks take for the same class."),
             new("oneMoreChannelParameters", "params of one more", Format: MetricFormat.Count, Description: "Parameters that the cheapest closed channel would add."),
             new("oneMoreChannelMultiplications", "mults of one more", Format: MetricFormat.Count, Description: "Multiplications that the cheapest closed channel would add."),
+            new("oneMoreChannelBytes", "bytes of one more", Format: MetricFormat.Count, Description: "With a target for bytes: what the cheapest closed channel would add."),
+            new("oneMoreChannelRamBytes", "RAM of one more", Format: MetricFormat.Count, Description: "With a target for memory: bytes that the cheapest closed channel would add to the peak."),
         ]);
 
     public static IReadOnlyList<ParameterProblem> Check(PruneParameters parameters, StageCheck context)
     {
         if (SizeBudget.Missing(parameters) is { } missing) return [missing];
+        if (parameters.Bits.IsFree && parameters.Method != PruneMethod.Hfp)
+            return [ParameterProblem.Of("bits", $"is free, but method {JsonNamingPolicy.CamelCase.ConvertName(parameters.Method.ToString())} does not measure what the loss feels; expected a number from 2 to 8, or method hfp")];
         if (context.Input is not { } input) return [];
         var problems = new List<ParameterProblem>(TargetCheck.Of(input).Problems(parameters));
         if (TrainingLoop.BatchFault(NetworkForms.GraphOf(input), parameters.BatchSize) is { } fault) problems.Add(ParameterProblem.Of("batchSize", fault));
@@ -54,7 +63,8 @@ public sealed class PruneStage : IStage<PruneParameters>
         var data = DataSets.Open(run.Data.Name, run.DataPlace, new ImageOptions(checkpoint.Graph.Input.Height));
         var (train, validation) = data.Train.Validation(parameters.Validation, run.Seed);
         using var module = GraphModule.FromTensors(checkpoint.Graph, checkpoint.Tensors, compute.Device);
-        using var pruning = new Pruning(checkpoint.Graph, module.Parameters, parameters, run.Seed);
+        Pruning? gated = null;
+        using var pruning = gated = new Pruning(checkpoint.Graph, module.Parameters, parameters, run.Seed, layers => BitLosses.Of(module, gated!.Gates, layers, train, run.Seed));
         using var distillation = Distillation.By(
             checkpoint.Graph, checkpoint.Tensors, parameters.Distill, parameters.DistillTemperature, compute.Precision, compute.Device);
 
@@ -68,17 +78,14 @@ public sealed class PruneStage : IStage<PruneParameters>
         var facts = Facts(finished, pruning.Reach, cut.Proof!);
         facts["gatesClosed"] = pruning.Path.Sum(p => p.Closed);
         facts["gatesReopened"] = pruning.Path.Sum(p => p.Reopened);
-        if (pruning.OneMoreChannel is { } more)
-        {
-            facts["oneMoreChannelParameters"] = more.Parameters;
-            facts["oneMoreChannelMultiplications"] = more.Multiplications;
-        }
+        foreach (var (name, (now, dense)) in pruning.Others) (facts[$"{name}Planned"], facts[$"{name}PlannedRatio"]) = (now, now / dense);
+        foreach (var (name, more) in pruning.OneMoreChannel ?? new Dictionary<string, double>()) facts[$"oneMoreChannel{char.ToUpperInvariant(name[0])}{name[1..]}"] = more;
 
         if (validation.Count > 0) facts["validationTop1"] = Evaluation.Run(small, validation, parameters.BatchSize, stop: run.Stop).Top1;
         if (data.DamageReport is { } damage) run.Logger.LogWarning("{Damage}", damage);
         var step = new LineageStep(
             run.Stage, run.Version, run.Parameters, run.Seed, run.Input, run.Data, compute.Versions(), facts,
-            PruningRecord.Of(checkpoint.Graph, pruned.Graph, pruning.Path, training).ToJson());
+            PruningRecord.Of(checkpoint.Graph, pruned.Graph, pruning.Path, training, pruning.FreeBits).ToJson());
         var output = run.Write(stream => CheckpointFile.Write(
             stream, pruned with { Lineage = checkpoint.Lineage.Then(step, compresses: true) }));
         return new StageOutcome(output, facts.With(pruned.Graph, pruned.Formats), Panels: PrunePanels.Of(step));

@@ -10,10 +10,12 @@ namespace Lathe.Pruner;
 /// <param name="Layers">Every convolution and linear layer, in the graph's order.</param>
 /// <param name="Path">Both sizes against their targets, <see cref="Pruning.Path"/>.</param>
 /// <param name="Training">How training went; null in checkpoints of versions that did not keep it.</param>
-public sealed record PruningRecord(IReadOnlyList<PrunedLayer> Layers, IReadOnlyList<SizePoint> Path, TrainingCourse? Training = null)
+/// <param name="Bits">Bits by layer, where they were chosen together with the channels; null elsewhere.</param>
+public sealed record PruningRecord(
+    IReadOnlyList<PrunedLayer> Layers, IReadOnlyList<SizePoint> Path, TrainingCourse? Training = null, IReadOnlyDictionary<string, int>? Bits = null)
 {
     /// <summary>Compares a network with what surgery left of it.</summary>
-    public static PruningRecord Of(NetworkGraph before, NetworkGraph after, IReadOnlyList<SizePoint> path, TrainingHistory training)
+    public static PruningRecord Of(NetworkGraph before, NetworkGraph after, IReadOnlyList<SizePoint> path, TrainingHistory training, IReadOnlyDictionary<string, int> bits)
     {
         var dense = Complexity.Of(before).Layers.ToDictionary(l => l.Node);
         var pruned = Complexity.Of(after).Layers.ToDictionary(l => l.Node);
@@ -27,7 +29,7 @@ public sealed record PruningRecord(IReadOnlyList<PrunedLayer> Layers, IReadOnlyL
                 pruned[pair.First.Name].Parameters,
                 dense[pair.First.Name].Multiplications,
                 pruned[pair.First.Name].Multiplications));
-        return new PruningRecord([.. layers], path, TrainingCourse.Of(training));
+        return new PruningRecord([.. layers], path, TrainingCourse.Of(training), bits.Count > 0 ? bits : null);
     }
 
     /// <summary>Reads what stands in a lineage; null where that is nothing, or of another version.</summary>

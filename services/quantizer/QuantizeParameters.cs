@@ -2,9 +2,9 @@ using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
 using Lathe.Hosting;
 using Lathe.NN.Data;
+using Lathe.NN.FixedPoint;
 using Lathe.NN.Runtime;
 using Lathe.NN.Training;
-using Lathe.Quantizer.Activations;
 using Lathe.Quantizer.Weights;
 
 namespace Lathe.Quantizer;
@@ -51,6 +51,10 @@ public sealed record QuantizeParameters : TrainingParameters
     [Description("Bits of a weight, 2 to 8: for all layers, or by layer as { default: 2, \"features.0\": 8, \"classifier.*\": 4 }.")]
     [ParameterSchema(LayerBits.Schema)]
     public LayerBits Bits { get; init; } = 2;
+
+    [Description("Target for the bytes of all stored tensors, weights packed: a share of the input network's (0 to 1), a number of bytes, or a text such as 40 KiB. Each layer then gets the bits, up to 8, that the loss feels most for their bytes; 'bits' is the fewest that a layer may have, and a layer that it names keeps its own. Absent: no target.")]
+    [ParameterSchema(ByteTarget.Schema)]
+    public ByteTarget? Bytes { get; init; }
 
     [Description("Bits of activations: 8 for fixed-point numbers between layers, calibrated and trained through; none: float.")]
     [ParameterSchema(ActivationBits.Schema)]

@@ -29,6 +29,7 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
             new("residual", "residual", Better: Better.Lower, Description: "Root mean square distance of the weights from their modes before rounding, in steps."),
             new("validationTop1Before", "validation top-1 before rounding", "%", MetricFormat.Percent, Better.Higher, Description: "Accuracy on the held-out training images before the weights are rounded.") { Split = DataSplit.Validation },
             new("validationTop1After", "validation top-1", "%", MetricFormat.Percent, Better.Higher, Description: "Accuracy on the held-out training images with rounded weights.") { Split = DataSplit.Validation },
+            new("oneMoreBitBytes", "bytes of one more bit", Format: MetricFormat.Count, Description: "With a target for bytes: what the cheapest further bit of a layer would add. It no longer fits."),
             new("movedFromTies", "moved from ties", Format: MetricFormat.Count, Description: "Biases moved so that no sum lies halfway between two whole numbers."),
         ]);
 
@@ -38,26 +39,53 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
         if (context.Input is not { } input) return problems;
         var graph = NetworkForms.GraphOf(input);
         problems.AddRange(StepSizes.Problems(graph, parameters));
+        if (parameters.Bytes is { } target && problems.Count == 0 && input.Sizes.TryGetValue(NetworkForms.Bytes, out var whole)
+            && BitChoice.Problem(target, whole, WithBits(input, graph, parameters, most: false).Bytes.Least) is { } unreachable)
+        {
+            problems.Add(unreachable);
+        }
+
         if (parameters.Method != QuantizeMethod.Naive && TrainingLoop.BatchFault(graph, parameters.BatchSize) is { } fault)
             problems.Add(ParameterProblem.Of("batchSize", fault));
         return problems;
     }
 
-    /// <summary>Layers and widths stay, and the parameters say how many bits each weight has.</summary>
+    /// <summary>Layers and widths stay, and the parameters say how many bits each weight has, or bounds of them follow from a target for bytes.</summary>
     public static NetworkForm? Predict(QuantizeParameters parameters, StageCheck context)
     {
         if (context.Input is not { } input) return null;
-        // Float layers keep their floats, whatever formats the network that enters has.
-        var bits = StepSizes.BitsByLayer(NetworkForms.GraphOf(input), parameters);
-        return input with
+        var graph = NetworkForms.GraphOf(input);
+        var (bytes, bits) = WithBits(input, graph, parameters, most: false);
+        if (parameters.Bytes is { } target)
         {
-            Sizes = new Dictionary<string, SizeRange>(input.Sizes)
-            {
-                [NetworkForms.Bytes] = StoredBytes.Of(input, layer => bits.TryGetValue(layer, out var count) ? count : null),
-                [NetworkForms.Bits] = StoredBytes.MeanBits(input, layer => bits.TryGetValue(layer, out var count) ? count : null),
-            },
-        };
+            var rich = WithBits(input, graph, parameters, most: true);
+            (bytes, bits) = (new SizeRange(bytes.Least, rich.Bytes.Most), new SizeRange(bits.Least, rich.Bits.Most));
+            if (input.Sizes.TryGetValue(NetworkForms.Bytes, out var whole)) bytes = Within(bytes, target, whole, input.IsExact ? WidestStep(graph, parameters) : double.PositiveInfinity);
+        }
+
+        return input with { Sizes = new Dictionary<string, SizeRange>(input.Sizes) { [NetworkForms.Bytes] = bytes, [NetworkForms.Bits] = bits } };
     }
+
+    /// <summary>Bytes and mean bits where each layer whose bits are chosen has the fewest, or the most.</summary>
+    private static (SizeRange Bytes, SizeRange Bits) WithBits(NetworkForm input, NetworkGraph graph, QuantizeParameters parameters, bool most)
+    {
+        // Float layers keep their floats, whatever formats the network that enters has.
+        var bits = StepSizes.BitsByLayer(graph, parameters);
+        return (StoredBytes.Of(input, Bits), StoredBytes.MeanBits(input, Bits));
+
+        int? Bits(string layer) => !bits.TryGetValue(layer, out var fewest) ? null : most && BitChoice.IsFree(layer, parameters) ? BitChoice.Most : fewest;
+    }
+
+    /// <summary>Bytes at or under a target: less than one more bit of the widest layer under it, or all that there can be.</summary>
+    private static SizeRange Within(SizeRange bytes, ByteTarget target, SizeRange whole, double step)
+    {
+        var most = Math.Min(bytes.Most, Math.Floor(target.Of(whole.Most)));
+        return new SizeRange(Math.Min(most, Math.Max(bytes.Least, Math.Min(bytes.Most, Math.Floor(target.Of(whole.Least)) - step + 1))), most);
+    }
+
+    /// <summary>What one more bit of a layer adds at most.</summary>
+    private static double WidestStep(NetworkGraph graph, QuantizeParameters parameters) => ParameterShapes.Of(graph)
+        .Where(t => t.Kind == ParameterKind.Weight && BitChoice.IsFree(t.Node, parameters)).Select(t => (t.Values + 7) / 8).DefaultIfEmpty(0).Max();
 
     public StageOutcome Run(StageRun run, QuantizeParameters parameters)
     {
@@ -67,7 +95,8 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
         using var input = CheckpointFile.Read(run.InputPath!);
         var data = DataSets.Open(run.Data.Name, run.DataPlace, new ImageOptions(input.Graph.Input.Height));
         var (train, validation) = data.Train.Validation(parameters.Validation, run.Seed);
-        var formats = StepSizes.Choose(input.Graph, input.Tensors, parameters);
+        var bits = BitChoice.Of(input, train, run.Seed, parameters, compute.Device);
+        var formats = StepSizes.Choose(input.Tensors, bits.ByLayer);
         using var checkpoint = parameters.FitFilters ? input with { Tensors = FilterScales.Fit(input.Graph, input.Tensors, formats) } : input;
         var graph = Calibration.Quantized(checkpoint, formats, train, run.Seed, parameters, compute.Device);
         using var module = GraphModule.FromTensors(graph, checkpoint.Tensors, compute.Device);
@@ -86,10 +115,13 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
                 TaskLoss = distillation is null ? null : distillation.Loss,
                 AfterStep = hooks.AfterStep + (_ => run.CountImages(parameters.BatchSize)),
             };
-            training = TrainingLoop.Run(module, train, parameters.Recipe(data.UsualAugmentation, compute.Precision), run.Seed, history.AddTo(hooks), run.State, run.Progress, run.Stop);
+            hooks = history.AddTo(hooks);
+            if (parameters.Bytes is not null) hooks = KeptBits.AddTo(hooks, weights);
+            training = TrainingLoop.Run(module, train, parameters.Recipe(data.UsualAugmentation, compute.Precision), run.Seed, hooks, run.State, run.Progress, run.Stop);
         }
 
         var facts = new Dictionary<string, double> { ["residual"] = weights.Residual() };
+        if (bits.OneMoreBit is { } more) facts["oneMoreBitBytes"] = more;
         if (validation.Count > 0) facts["validationTop1Before"] = Evaluation.Run(module, validation, parameters.BatchSize, hooks?.View, run.Stop).Top1;
         var record = history.Record(training);
         weights.Round();

@@ -74,7 +74,7 @@ public sealed class Feeling_gates
         var groups = ChannelGroups.Of(graph);
         var (size, widths) = (SizeModel.Of(graph, groups), GroupWidths.Of(graph, groups, 1));
         double[] dense = [.. widths.Select(w => (double)w.Full)];
-        var budget = new SizeBudget(null, 0.5 * size.Evaluate(dense).Multiplications);
+        var budget = SizeBudget.Of(size, null, 0.5 * size.Evaluate(dense).Multiplications);
         double[][] alike = [.. widths.Select(w => Enumerable.Repeat(1.0, w.Full).ToArray())];
         // The inner channels of two blocks of one stage cost the same.
         var (one, other) = (Inner("layer2.1.conv1"), Inner("layer2.2.conv1"));

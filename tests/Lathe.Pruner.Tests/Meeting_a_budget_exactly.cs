@@ -31,14 +31,14 @@ public sealed class Meeting_a_budget_exactly
                 var size = SizeModel.Of(graph, groups);
                 var widths = GroupWidths.Of(graph, groups, multiple);
                 var reach = ReachableSizes.Of(size, widths);
-                var budget = new SizeBudget(
+                var budget = SizeBudget.Of(size, 
                     Math.Max(parameters * reach.DenseParameters, reach.LeastParameters),
                     Math.Max(multiplications * reach.DenseMultiplications, reach.LeastMultiplications));
                 double[][] magnitudes = [.. drawn.Select(of => of.Select(magnitude => magnitude * 0.02).ToArray())];
 
                 var finished = ExactFinish.Choose(size, budget, widths, magnitudes, Open(widths, magnitudes));
 
-                Assert.True(budget.Holds(finished.Parameters, finished.Multiplications));
+                Assert.True(budget.Holds([.. finished.Live.Select(group => (double)group.Count(live => live))]));
                 double[] open = [.. finished.Live.Select(group => (double)group.Count(live => live))];
                 for (var g = 0; g < open.Length; g++)
                 {
@@ -47,8 +47,7 @@ public sealed class Meeting_a_budget_exactly
                     if (widths[g].Above((int)open[g]) is not { } wider) continue;
                     double[] more = [.. open];
                     more[g] = wider;
-                    var after = size.Evaluate(more);
-                    Assert.False(budget.Holds(after.Parameters, after.Multiplications), $"group {g} could have {wider} channels");
+                    Assert.False(budget.Holds(more), $"group {g} could have {wider} channels");
                 }
 
                 AssertSurgeryAgrees(graph, groups, finished);
@@ -59,7 +58,7 @@ public sealed class Meeting_a_budget_exactly
     {
         var (size, widths, magnitudes) = LeNet(seed: 3);
         var reach = ReachableSizes.Of(size, widths);
-        var finished = ExactFinish.Choose(size, new SizeBudget(null, 0.3 * reach.DenseMultiplications), widths, magnitudes, Open(widths, magnitudes));
+        var finished = ExactFinish.Choose(size, SizeBudget.Of(size, null, 0.3 * reach.DenseMultiplications), widths, magnitudes, Open(widths, magnitudes));
         for (var g = 0; g < magnitudes.Length; g++)
         {
             if (finished.Live[g].All(live => live)) continue;
@@ -116,7 +115,7 @@ public sealed class Meeting_a_budget_exactly
         open[other] = 1;
         double[] weights = [.. widths.Select((_, g) => g == other ? 1.2 : 1)];
         var finished = ExactFinish.Choose(
-            size, new SizeBudget(null, more + 1), widths, [.. widths.Select(w => Enumerable.Repeat(1.0, w.Full).ToArray())], open, weights);
+            size, SizeBudget.Of(size, null, more + 1), widths, [.. widths.Select(w => Enumerable.Repeat(1.0, w.Full).ToArray())], open, weights);
         Assert.Equal((1, 2), (finished.Live[one].Count(live => live), finished.Live[other].Count(live => live)));
         Assert.True(now < finished.Multiplications);
 
@@ -137,7 +136,7 @@ public sealed class Meeting_a_budget_exactly
         var random = new Random(1);
         double[][] magnitudes = [.. groups.Groups.Select(g => random.NextDouble() is var scale ? g.Gates.Select(_ => scale).ToArray() : [])];
         var dense = ReachableSizes.Of(size, widths).DenseMultiplications;
-        var finished = ExactFinish.Choose(size, new SizeBudget(null, 0.3 * dense), widths, magnitudes, [.. widths.Select(w => (double)w.Full)]);
+        var finished = ExactFinish.Choose(size, SizeBudget.Of(size, null, 0.3 * dense), widths, magnitudes, [.. widths.Select(w => (double)w.Full)]);
         for (var g = 0; g < widths.Count; g++)
         {
             if (!widths[g].Prunable || widths[g].Full < 4) continue;
@@ -167,19 +166,19 @@ public sealed class Meeting_a_budget_exactly
     {
         var (size, widths, _) = LeNet(seed: 1);
         var reach = ReachableSizes.Of(size, widths);
-        var loss = new SizeLoss(size, new SizeBudget(null, 0.5 * reach.DenseMultiplications), reach, glideShare: 0);
+        var loss = new SizeLoss(SizeBudget.Of(size, null, 0.5 * reach.DenseMultiplications), glideShare: 0);
         double[] dense = [.. widths.Select(w => (double)w.Full)];
-        var point = loss.At(dense, weight: 2, t: 1);
+        var gradient = loss.At(dense, weight: 2, t: 1)!;
         for (var g = 0; g < dense.Length; g++)
         {
             if (!widths[g].Prunable) continue;
             double[] less = [.. dense];
             less[g]--;
             var saved = (size.Evaluate(dense).Multiplications - size.Evaluate(less).Multiplications) / reach.DenseMultiplications;
-            Assert.Equal(2 * saved, point.Gradient[g], 1e-9);
+            Assert.Equal(2 * saved, gradient[g], 1e-9);
         }
 
-        Assert.False(loss.At([.. widths.Select(w => (double)w.Least)], weight: 2, t: 1).Pulls);
+        Assert.Null(loss.At([.. widths.Select(w => (double)w.Least)], weight: 2, t: 1));
     }
 
     [Theory]
@@ -217,7 +216,7 @@ public sealed class Meeting_a_budget_exactly
         double[][] alike = [.. widths.Select(w => Enumerable.Repeat(1.0, w.Full).ToArray())];
         double[] live = [.. widths.Select(w => w.Prunable ? Math.Ceiling((0.3 + (0.7 * random.NextDouble())) * w.Full) : w.Full)];
         var now = size.Evaluate(live).Multiplications;
-        var pull = SharePull.Of(new SizeLoss(size, new SizeBudget(null, 0.1 * reach.DenseMultiplications), reach, glideShare: 0).At(live, 1, 1).Gradient, live, widths);
+        var pull = SharePull.Of(new SizeLoss(SizeBudget.Of(size, null, 0.1 * reach.DenseMultiplications), glideShare: 0).At(live, 1, 1)!, live, widths);
         double[] forEachLayer = [.. pull.Select((p, g) => p / widths[g].Layers)];
 
         // Of any two groups, were there no others.
@@ -226,7 +225,7 @@ public sealed class Meeting_a_budget_exactly
         {
             double[] open = [.. live];
             GroupWidths[] two = [.. widths.Select((w, g) => g == one || g == other ? w : w with { Prunable = false })];
-            ExactFinish.Choose(size, new SizeBudget(null, now - 1), two, alike, open);
+            ExactFinish.Choose(size, SizeBudget.Of(size, null, now - 1), two, alike, open);
             var (closed, left) = open[one] < live[one] ? (one, other) : (other, one);
             // One channel of few is a step, not a slope: groups that are as good as equal may change places.
             Assert.True(forEachLayer[closed] > 0.85 * forEachLayer[left], $"{closed} before {left}");
@@ -251,7 +250,7 @@ public sealed class Meeting_a_budget_exactly
             channels += dense[g];
         }
 
-        var loss = new SizeLoss(size, new SizeBudget(null, 0.5 * reach.DenseMultiplications), reach, glideShare: 0);
+        var loss = new SizeLoss(SizeBudget.Of(size, null, 0.5 * reach.DenseMultiplications), glideShare: 0);
         Assert.Equal(total / channels, SharePull.Mean(loss, widths, _ => 2), 1e-9);
     }
 

@@ -54,6 +54,39 @@ public sealed class Pruning_a_network : IDisposable
     }
 
     [Fact]
+    public void Meets_one_budget_for_bytes_over_channels_and_bits_which_a_quantization_can_keep_and_goes_on_with_the_same_bits()
+    {
+        var parameters = JsonSerializer.SerializeToElement(
+            new { bytes = "30 KiB", bits = "free", ramBytes = 0.7, activations = 8, epochs = 2, batchSize = 32, learningRate = 0.02, validation = 0.125 });
+        var trial = new StageTrial(Settings);
+        var outcome = trial.Run<PruneStage, PruneParameters>(parameters, "mnist", _dense);
+        Assert.Empty(outcome.Metrics.Keys.Except(PruneStage.Manifest.Metrics!.Select(m => m.Name)));
+        var header = CheckpointHeader.Read(trial.Checkpoints.PathOf(outcome.Output));
+        var record = PruningRecord.TryRead(header.Lineage.Steps[^1].Records)!;
+        var formats = record.Bits!.ToDictionary(bits => $"{bits.Key}.weight", bits => new WeightFormat(bits.Value, 0));
+        var bytes = CheckpointSize.Of(header.Graph, formats).Total;
+        Assert.Equal(bytes, outcome.Metrics["bytesPlanned"]);
+        Assert.InRange(bytes, 29 << 10, 30 << 10);
+        var whole = ActivationMemory.PeakValues(Zoo.Build("lenet5", new TensorShape(1, 28, 28), 10));
+        Assert.InRange(outcome.Metrics["ramBytesPlanned"], ActivationMemory.PeakValues(header.Graph), 0.7 * whole);
+        Assert.Equal(new CostPoint(bytes, 30 << 10), record.Path[^1].Others!["bytes"]);
+        Assert.Contains(outcome.Panels!, panel => panel.Id == "bits");
+
+        var (again, stops) = Interrupted.Run<PruneStage, PruneParameters>(Settings, parameters, "mnist", _dense, [1, 10, 25]);
+        Assert.Equal(3, stops);
+        Assert.Equal(outcome.Output, again.Output);
+    }
+
+    [Fact]
+    public void Free_bits_need_a_method_that_measures_the_loss()
+    {
+        var forecast = new StageTrial(Settings).Check<PruneStage, PruneParameters>(
+            new PruneParameters { Bytes = new ByteTarget(0.1), Bits = PlannedBits.Free, Method = PruneMethod.L1 }, NetworkForms.Of(Zoo.Build("lenet5", new TensorShape(1, 28, 28), 10)));
+        var problem = Assert.Single(forecast.Problems);
+        Assert.Equal(("/bits", "is free, but method l1 does not measure what the loss feels; expected a number from 2 to 8, or method hfp"), (problem.Pointer, problem.Message));
+    }
+
+    [Fact]
     public void Stopped_at_random_steps_it_ends_with_the_same_bits()
     {
         var undisturbed = new StageTrial(Settings).Run<PruneStage, PruneParameters>(Parameters, "mnist", _dense).Output;

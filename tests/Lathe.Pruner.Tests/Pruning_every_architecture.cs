@@ -36,9 +36,9 @@ public sealed class Pruning_every_architecture
         Assert.InRange(reach.LeastMultiplications / reach.DenseMultiplications, 0, 0.05);
         var random = new Random(1);
         double[][] magnitudes = [.. groups.Groups.Select(g => g.Gates.Select(_ => random.NextDouble()).ToArray())];
-        var budget = new SizeBudget(0.5 * reach.DenseParameters, 0.5 * reach.DenseMultiplications);
+        var budget = SizeBudget.Of(size, 0.5 * reach.DenseParameters, 0.5 * reach.DenseMultiplications);
         var finished = ExactFinish.Choose(size, budget, widths, magnitudes, [.. widths.Select(w => (double)w.Full)]);
-        Assert.True(budget.Holds(finished.Parameters, finished.Multiplications));
+        Assert.True(budget.Holds([.. finished.Live.Select(group => (double)group.Count(live => live))]));
         Assert.InRange(watch.Elapsed.TotalSeconds, 0, 60);
     }
 

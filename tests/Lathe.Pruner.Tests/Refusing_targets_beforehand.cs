@@ -157,7 +157,7 @@ public sealed class Refusing_targets_beforehand
         var widths = GroupWidths.Of(graph, groups, parameters.ChannelMultiple);
         var (size, reach) = (SizeModel.Of(graph, groups), Reach(graph, parameters.ChannelMultiple));
         var finished = ExactFinish.Choose(
-            size, SizeBudget.From(parameters, reach.DenseParameters, reach.DenseMultiplications), widths, magnitudes, [.. widths.Select(w => (double)w.Full)]);
+            size, SizeBudget.From(parameters, new NetworkCosts(graph, groups), reach), widths, magnitudes, [.. widths.Select(w => (double)w.Full)]);
         var live = new bool[groups.Gates.Count];
         foreach (var group in groups.Groups)
         {

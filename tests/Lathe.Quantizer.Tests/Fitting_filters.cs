@@ -3,6 +3,7 @@ using Lathe.Graph;
 using Lathe.Graph.Checkpoints;
 using Lathe.Graph.Models;
 using Lathe.NN.Execution;
+using Lathe.NN.FixedPoint;
 using Lathe.NN.Runtime;
 using Lathe.Quantizer.Weights;
 using Lathe.Testing;
@@ -38,7 +39,7 @@ public sealed class Fitting_filters
         var shape = randn([1, 16, 3, 3], generator: new Generator(1));
         var sizes = tensor(new[] { 1f, 0.5f, 0.6f, 1.5f, 0.8f, 1e-4f }).reshape(-1, 1, 1, 1);
         var weight = shape * sizes;
-        var format = StepSizes.Nearest("weight", weight, bits);
+        var format = WeightGrid.Nearest("weight", weight, bits);
         var scale = FilterScales.Of(weight, format);
         var before = Errors(weight);
         var after = Errors(weight * scale.reshape(-1, 1, 1, 1));
@@ -90,7 +91,7 @@ public sealed class Fitting_filters
 
         var tensors = module.Snapshot();
         var formats = graph.Nodes.Where(node => node is Conv2d or Linear)
-            .ToDictionary(layer => $"{layer.Name}.weight", layer => StepSizes.Nearest(layer.Name, tensors[$"{layer.Name}.weight"], bits));
+            .ToDictionary(layer => $"{layer.Name}.weight", layer => WeightGrid.Nearest(layer.Name, tensors[$"{layer.Name}.weight"], bits));
         var fitted = FilterScales.Fit(graph, tensors, formats);
         using var before = GraphModule.FromTensors(graph, tensors);
         using var after = GraphModule.FromTensors(graph, fitted);

@@ -6,6 +6,7 @@ using Lathe.Graph.Checkpoints;
 using Lathe.Graph.Models;
 using Lathe.Hosting;
 using Lathe.NN.Execution;
+using Lathe.NN.FixedPoint;
 using Lathe.NN.Runtime;
 using Lathe.NN.Training;
 using Lathe.Quantizer.Methods;
@@ -60,7 +61,7 @@ public sealed class Fixed_point_weights
         {
             using var scope = NewDisposeScope();
             var weight = tensor(modes.Select(k => k * (float)WeightGrid.StepSize(fraction)).ToArray()).reshape(-1, 1);
-            var format = StepSizes.Nearest("w", weight, bits);
+            var format = WeightGrid.Nearest("w", weight, bits);
             Assert.Equal(0, WeightGrid.SquaredError(weight, bits, format.Fraction));
             // A power of two of the old step that is still a mode.
             Assert.Equal(fraction + bits - 2, format.Fraction);
@@ -74,8 +75,8 @@ public sealed class Fixed_point_weights
         using var scope = NewDisposeScope();
         foreach (var bits in (int[])[2, 3, 4])
         {
-            var start = StepSizes.Nearest("w", randn(64, 32, 3, 3, generator: new Generator(1, CPU)).TimesInPlace(Math.Sqrt(2.0 / 288)), bits);
-            Assert.Equal(start, StepSizes.Nearest("w", full([64, 32, 3, 3], (Scalar)value), bits));
+            var start = WeightGrid.Nearest("w", randn(64, 32, 3, 3, generator: new Generator(1, CPU)).TimesInPlace(Math.Sqrt(2.0 / 288)), bits);
+            Assert.Equal(start, WeightGrid.Nearest("w", full([64, 32, 3, 3], (Scalar)value), bits));
         }
     }
 
@@ -83,8 +84,8 @@ public sealed class Fixed_point_weights
     public void Weights_beyond_the_coarsest_step_are_refused()
     {
         using var scope = NewDisposeScope();
-        Assert.Equal(new WeightFormat(2, -8), StepSizes.Nearest("w", tensor(new[] { 256f, -256f, 0f }).reshape(3, 1), 2));
-        var error = Assert.Throws<LatheException>(() => StepSizes.Nearest("conv.weight", tensor(new[] { 1e8f, -3f }).reshape(2, 1), 2));
+        Assert.Equal(new WeightFormat(2, -8), WeightGrid.Nearest("w", tensor(new[] { 256f, -256f, 0f }).reshape(3, 1), 2));
+        var error = Assert.Throws<LatheException>(() => WeightGrid.Nearest("conv.weight", tensor(new[] { 1e8f, -3f }).reshape(2, 1), 2));
         Assert.StartsWith("conv.weight has weights of up to 1E+8; with the coarsest step, 2^8, 2-bit weights reach 256. ", error.Message, StringComparison.Ordinal);
     }
 
@@ -212,12 +213,11 @@ public sealed class Fixed_point_weights
     public void Every_layer_gets_a_format_unless_it_is_excluded_by_a_name_that_exists()
     {
         var graph = Zoo.Build("lenet5", new TensorShape(1, 28, 28), 10);
-        using var module = GraphModule.Create(graph, seed: 1);
         Assert.Equal(
-            ["classifier.0.weight", "classifier.3.weight", "features.0.weight", "features.4.weight"],
-            StepSizes.Choose(graph, module.Snapshot(), new QuantizeParameters()).Keys.Order());
-        Assert.DoesNotContain("features.0.weight", StepSizes.Choose(graph, module.Snapshot(), new QuantizeParameters { Exclude = "features.0" }).Keys);
-        var unknown = Assert.Throws<LatheException>(() => StepSizes.Choose(graph, module.Snapshot(), new QuantizeParameters { Exclude = "conv9" }));
+            ["classifier.0", "classifier.3", "features.0", "features.4"],
+            StepSizes.BitsByLayer(graph, new QuantizeParameters()).Keys.Order());
+        Assert.DoesNotContain("features.0", StepSizes.BitsByLayer(graph, new QuantizeParameters { Exclude = "features.0" }).Keys);
+        var unknown = Assert.Single(StepSizes.Problems(graph, new QuantizeParameters { Exclude = "conv9" }));
         Assert.Contains("conv9", unknown.Message);
         Assert.Contains("features.0", unknown.Message);
     }
@@ -249,7 +249,7 @@ public sealed class Fixed_point_weights
         using var scope = NewDisposeScope();
         using var module = GraphModule.Create(Zoo.Build("lenet5", new TensorShape(1, 28, 28), 10), seed: 1);
         var parameters = new QuantizeParameters { RefineStepSizes = true };
-        QuantizedWeights Fresh() => new(module.Parameters, StepSizes.Choose(module.Graph, module.Snapshot(), parameters));
+        QuantizedWeights Fresh() => new(module.Parameters, StepSizes.Choose(module.Snapshot(), StepSizes.BitsByLayer(module.Graph, parameters)));
         var (weights, other, first) = (Fresh(), Fresh(), Fresh().Formats);
         var hooks = QuantizationMethods.Hooks(weights, module.Snapshot(), parameters)!;
         using (no_grad())

@@ -5,6 +5,7 @@ using Lathe.Graph.Checkpoints;
 using Lathe.Graph.Models;
 using Lathe.NN.Checkpoints;
 using Lathe.NN.Execution;
+using Lathe.NN.FixedPoint;
 using Lathe.NN.Runtime;
 using Lathe.NN.Training;
 using Lathe.Quantizer.Weights;
@@ -131,7 +132,7 @@ public sealed class Keeping_the_history
         using var snapshot = new Checkpoint(graph, module.Snapshot(), trained, new Dictionary<string, WeightFormat>());
         var dense = Bytes(snapshot);
 
-        var weights = new QuantizedWeights(module.Parameters, StepSizes.Choose(graph, snapshot.Tensors, new QuantizeParameters { Bits = 2 }));
+        var weights = new QuantizedWeights(module.Parameters, StepSizes.Choose(snapshot.Tensors, StepSizes.BitsByLayer(graph, new QuantizeParameters { Bits = 2 })));
         var history = new ModeHistory(weights, Epochs);
         using (no_grad())
         {

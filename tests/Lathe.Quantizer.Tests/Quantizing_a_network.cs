@@ -4,6 +4,7 @@ using Lathe.Graph;
 using Lathe.Graph.Checkpoints;
 using Lathe.Graph.Models;
 using Lathe.Hosting;
+using Lathe.NN.FixedPoint;
 using Lathe.Quantizer.Weights;
 using TorchSharp;
 

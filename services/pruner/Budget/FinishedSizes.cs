@@ -10,7 +10,7 @@ namespace Lathe.Pruner.Budget;
 internal sealed record EnteringSizes(SizeRange Parameters, SizeRange Multiplications, bool HasGrouped);
 
 /// <summary>
-/// The sizes that <see cref="ExactFinish"/> can give, whatever the magnitudes of the channels. Its result is at or under every target, and one step of any closed group would pass one of
+/// The parameters and multiplications that <see cref="ExactFinish"/> can give, whatever the magnitudes of the channels. Its result is at or under every target, and one step of any closed group would pass one of
 /// them. So under one of the targets less is left than the widest step of any group adds.
 /// </summary>
 /// <param name="size">Sizes as a function of the groups' widths.</param>
@@ -26,7 +26,8 @@ internal sealed class FinishedSizes(SizeModel size, IReadOnlyList<GroupWidths> w
     public (SizeRange Parameters, SizeRange Multiplications) Of(PruneParameters parameters, SizeBudget budget, EnteringSizes? entering)
     {
         var dense = size.Evaluate(_full);
-        if (entering is null && budget.Holds(dense.Parameters, dense.Multiplications))
+        // Where bits are free, channels may go although they would fit with the fewest bits.
+        if (entering is null && !parameters.Bits.IsFree && budget.Holds(_full))
             return (new SizeRange(dense.Parameters, dense.Parameters), new SizeRange(dense.Multiplications, dense.Multiplications));
         var (mostParameters, mostMultiplications) = (
             Most(budget.Parameters, entering?.Parameters.Most ?? dense.Parameters), Most(budget.Multiplications, entering?.Multiplications.Most ?? dense.Multiplications));
@@ -35,6 +36,13 @@ internal sealed class FinishedSizes(SizeModel size, IReadOnlyList<GroupWidths> w
         // A pruning before this one may leave any channels.
         double[] least = [.. widths.Select(w => entering is null ? w.Least : w.Prunable ? 1.0 : w.Full)];
         var widest = Widest(least, budget);
+        // Which of several targets is nearly reached nobody knows, and of one for bytes or memory no bound of the two sizes is worked out.
+        if (budget.Others.Any())
+        {
+            var (narrow, wide) = (size.Evaluate(least), size.Evaluate(widest));
+            return (new SizeRange(narrow.Parameters, Math.Min(mostParameters, wide.Parameters)), new SizeRange(narrow.Multiplications, Math.Min(mostMultiplications, wide.Multiplications)));
+        }
+
         var step = WidestStep(widest);
         var near = (
             Parameters: new SizeRange(Low(budget.Parameters, parameters.TargetParameters, entering?.Parameters, step.Parameters), mostParameters),
@@ -70,8 +78,7 @@ internal sealed class FinishedSizes(SizeModel size, IReadOnlyList<GroupWidths> w
             {
                 var middle = (fits + beyond) / 2;
                 counts[g] = middle;
-                var (parameters, multiplications) = size.Evaluate(counts);
-                if (budget.Holds(parameters, multiplications)) fits = middle;
+                if (budget.Holds(counts)) fits = middle;
                 else beyond = middle;
             }
 

@@ -18,13 +18,24 @@ public sealed record ReachableSizes(
     /// <summary>An earlier pruning has the network first, so that "dense" is only the most that it leaves.</summary>
     private bool IsBehindPruning { get; init; }
 
-    public static ReachableSizes Of(SizeModel size, IReadOnlyList<GroupWidths> widths)
+    /// <summary>The least and the dense value of other costs, by name.</summary>
+    public IReadOnlyDictionary<string, SizeRange> Others { get; private init; } = new Dictionary<string, SizeRange>();
+
+    /// <param name="size">The network's sizes.</param>
+    /// <param name="widths">Allowed widths, by group.</param>
+    /// <param name="others">Other costs.</param>
+    /// <param name="freeLayers">Number of layers whose bits are chosen too.</param>
+    public static ReachableSizes Of(SizeModel size, IReadOnlyList<GroupWidths> widths, IReadOnlyList<(string Name, ICost Cost)>? others = null, int freeLayers = 0)
     {
         var least = size.Evaluate([.. widths.Select(w => (double)w.Least)]);
         var dense = size.Evaluate([.. widths.Select(w => (double)w.Full)]);
         return new ReachableSizes(least.Parameters, least.Multiplications, dense.Parameters, dense.Multiplications)
         {
             ChannelMultiple = widths.Select(w => w.Multiple).DefaultIfEmpty(1).Max(),
+            Others = (others ?? []).ToDictionary(
+                other => other.Name, other => new SizeRange(
+                    other.Cost.Of([.. widths.Select(w => (double)w.Least), .. Enumerable.Repeat((double)PlannedBits.Least, freeLayers)]),
+                    other.Cost.Of([.. widths.Select(w => (double)w.Full), .. Enumerable.Repeat((double)PlannedBits.Most, freeLayers)]))),
         };
     }
 
@@ -42,20 +53,31 @@ public sealed record ReachableSizes(
         IsBehindPruning = true,
     };
 
-    /// <summary>
-    /// What is wrong with a budget that no choice of channels meets. Both sizes grow with every width, so the narrowest network has the least
-    /// of both at once: targets that can be met one by one can be met together.
-    /// </summary>
-    /// <returns>One problem for each target under the least reachable size or above the dense one.</returns>
-    public IReadOnlyList<ParameterProblem> Problems(SizeBudget budget) =>
-    [
-        .. Problem("parameters", budget.Parameters, LeastParameters, DenseParameters),
-        .. Problem("multiplications", budget.Multiplications, LeastMultiplications, DenseMultiplications),
-    ];
-
-    private IEnumerable<ParameterProblem> Problem(string name, double? target, double least, double dense)
+    /// <summary>The same where nothing is known of the least.</summary>
+    public ReachableSizes WithoutLeast() => this with
     {
-        if (target is not { } wanted || (wanted >= least && wanted <= dense)) return [];
+        LeastParameters = 0, LeastMultiplications = 0, Others = Others.ToDictionary(other => other.Key, other => other.Value with { Least = 0 }),
+    };
+
+    /// <summary>
+    /// What is wrong with a budget that no choice of channels meets. All costs grow with every width, so the narrowest network has the least
+    /// of all at once: targets that can be met one by one can be met together.
+    /// </summary>
+    /// <returns>One problem for each target under the least reachable cost or above the dense one.</returns>
+    public IReadOnlyList<ParameterProblem> Problems(SizeBudget budget) => [.. budget.Targets.SelectMany(target =>
+    {
+        var (least, dense) = target.Name switch
+        {
+            CostNames.Parameters => (LeastParameters, DenseParameters),
+            CostNames.Multiplications => (LeastMultiplications, DenseMultiplications),
+            _ => (Others[target.Name].Least, Others[target.Name].Most),
+        };
+        return Problem(target.Name, target.Most, least, dense);
+    })];
+
+    private IEnumerable<ParameterProblem> Problem(string name, double wanted, double least, double dense)
+    {
+        if (wanted >= least && wanted <= dense) return [];
         var whole = IsBehindPruning ? $"the at most {dense:N0} that the pruning before it leaves" : $"{dense:N0}";
         return [ParameterProblem.Of(name, $"{Size(wanted)} ({Share(wanted / dense)} of {whole}) cannot be reached: {Why(wanted, least, dense)}")];
     }

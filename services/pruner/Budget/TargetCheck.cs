@@ -2,7 +2,6 @@ using System.Runtime.CompilerServices;
 using Lathe.Contracts;
 using Lathe.Graph;
 using Lathe.Graph.Checkpoints;
-using Lathe.Graph.Sizing;
 
 namespace Lathe.Pruner.Budget;
 
@@ -40,7 +39,7 @@ public sealed class TargetCheck
         if (SizeBudget.Missing(parameters) is not null || Reach(parameters) is not { } reach) return left;
         var budget = Budget(parameters, reach);
         if (reach.Problems(budget).Count > 0) return left;
-        var sizes = new FinishedSizes(_network.Size, GroupWidths.Of(_network.Graph, _network.Groups, parameters.ChannelMultiple)).Of(parameters, budget, Entering());
+        var sizes = new FinishedSizes(_network.Costs.Size, GroupWidths.Of(_network.Graph, _network.Groups, parameters.ChannelMultiple)).Of(parameters, budget, Entering());
         left = left with { Sizes = new Dictionary<string, SizeRange> { [NetworkForms.Parameters] = sizes.Parameters, [NetworkForms.Multiplications] = sizes.Multiplications } };
         return left with { Sizes = new Dictionary<string, SizeRange>(left.Sizes) { [NetworkForms.Bytes] = StoredBytes.Of(left, _ => null) } };
     }
@@ -56,13 +55,13 @@ public sealed class TargetCheck
         if (!_input.Sizes.TryGetValue(NetworkForms.Multiplications, out var multiplicationsLeft)) return null;
         var reach = ReachableSizes.Behind(Of(1), parametersLeft, multiplicationsLeft);
         // One channel left in each group of a grouped convolution makes it a depthwise one, which loses single channels then.
-        return _network.HasGrouped ? reach with { LeastParameters = 0, LeastMultiplications = 0 } : reach;
+        return _network.HasGrouped ? reach.WithoutLeast() : reach;
 
-        ReachableSizes Of(int multiple) => ReachableSizes.Of(_network.Size, GroupWidths.Of(_network.Graph, _network.Groups, multiple));
+        ReachableSizes Of(int multiple) =>
+            ReachableSizes.Of(_network.Costs.Size, GroupWidths.Of(_network.Graph, _network.Groups, multiple), _network.Costs.Others(parameters), _network.Costs.FreeLayers(parameters).Count);
     }
 
-    private static SizeBudget Budget(PruneParameters parameters, ReachableSizes reach) =>
-        SizeBudget.From(parameters, reach.DenseParameters, reach.DenseMultiplications);
+    private SizeBudget Budget(PruneParameters parameters, ReachableSizes reach) => SizeBudget.From(parameters, _network.Costs, reach, leastBits: true);
 
     private sealed class Measured
     {
@@ -70,7 +69,7 @@ public sealed class TargetCheck
         {
             Graph = graph;
             Groups = ChannelGroups.Of(graph);
-            Size = SizeModel.Of(graph, Groups);
+            Costs = new NetworkCosts(graph, Groups);
             HasGrouped = graph.Nodes.Any(node => node is Conv2d { Groups: > 1 } conv && !ChannelGroups.IsDepthwise(conv));
         }
 
@@ -78,7 +77,7 @@ public sealed class TargetCheck
 
         public ChannelGroups Groups { get; }
 
-        public SizeModel Size { get; }
+        public NetworkCosts Costs { get; }
 
         public bool HasGrouped { get; }
     }

@@ -24,8 +24,7 @@ internal sealed class HolisticChoice(ChannelGates gates, SizeLoss loss, IReadOnl
         var reach = HfpSchedule.Reach(parameters.LearningRate, parameters.FinalLearningRate, parameters.PruningShare, steps);
         var live = gates.LiveCounts();
         var weight = HfpSchedule.SizeWeight(HfpSchedule.Travel(parameters.SizeWeight, steps), _meanPull, reach, done);
-        var point = loss.At(live, weight * step.LearningRate, done);
-        if (point.Pulls) gates.Shrink(step.Module.Parameters, SharePull.Of(point.Gradient, live, widths));
+        if (loss.At(live, weight * step.LearningRate, done) is { } gradient) gates.Shrink(step.Module.Parameters, SharePull.Of(gradient, live, widths));
     }
 
     public ChannelRanking Rank(IReadOnlyDictionary<string, Parameter> weights)

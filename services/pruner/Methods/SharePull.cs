@@ -16,7 +16,7 @@ public static class SharePull
     public static double[] Of(double[] gradient, double[] live, IReadOnlyList<GroupWidths> widths) =>
         [.. gradient.Select((slope, g) => slope * live[g] * live[g] / widths[g].Full)];
 
-    /// <summary>How far a step of 1 with λ = 1 moves the magnitude of a channel of the dense network, in the mean over all that may go.</summary>
+    /// <summary>How far a step of 1 with λ = 1 moves the magnitude of a channel of the dense network, in the mean over all that may go and that cost something.</summary>
     /// <param name="loss">Size loss.</param>
     /// <param name="widths">Widths that groups may have.</param>
     /// <param name="sources">By group: how many scales make a magnitude and share the pull.</param>
@@ -24,7 +24,7 @@ public static class SharePull
     {
         double[] full = [.. widths.Select(w => (double)w.Full)];
         var pull = Of(loss.Slope(full), full, widths);
-        var prunable = Enumerable.Range(0, full.Length).Where(g => widths[g].Prunable).ToList();
+        var prunable = Enumerable.Range(0, full.Length).Where(g => widths[g].Prunable && pull[g] > 0).ToList();
         return prunable.Sum(g => full[g] * pull[g] / sources(g)) / prunable.Sum(g => full[g]);
     }
 }

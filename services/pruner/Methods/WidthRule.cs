@@ -1,13 +1,11 @@
-using Lathe.Graph.Sizing;
 using Lathe.Pruner.Budget;
 
 namespace Lathe.Pruner.Methods;
 
 /// <summary>Widths that meet a budget by a simple rule; the exact finish then reopens what still fits.</summary>
-/// <param name="size">Sizes as a function of the groups' widths.</param>
 /// <param name="budget">Targets; must be reachable.</param>
 /// <param name="widths">Allowed widths, by group.</param>
-internal sealed class WidthRule(SizeModel size, SizeBudget budget, IReadOnlyList<GroupWidths> widths)
+internal sealed class WidthRule(SizeBudget budget, IReadOnlyList<GroupWidths> widths)
 {
     // Halvings of the share: beyond this it no longer changes a width.
     private const int Halvings = 30;
@@ -58,9 +56,5 @@ internal sealed class WidthRule(SizeModel size, SizeBudget budget, IReadOnlyList
         }
     }
 
-    private bool Holds(double[] open)
-    {
-        var (parameters, multiplications) = size.Evaluate(open);
-        return budget.Holds(parameters, multiplications);
-    }
+    private bool Holds(double[] open) => budget.Holds(open);
 }

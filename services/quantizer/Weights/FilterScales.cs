@@ -1,5 +1,6 @@
 using Lathe.Graph;
 using Lathe.Graph.Checkpoints;
+using Lathe.NN.FixedPoint;
 using Lathe.NN.Runtime;
 using static TorchSharp.torch;
 

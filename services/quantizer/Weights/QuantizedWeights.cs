@@ -1,4 +1,5 @@
 using Lathe.Graph.Checkpoints;
+using Lathe.NN.FixedPoint;
 using Lathe.NN.Runtime;
 using static TorchSharp.torch;
 using Parameter = TorchSharp.Modules.Parameter;
@@ -45,13 +46,20 @@ public sealed class QuantizedWeights(IReadOnlyDictionary<string, Parameter> weig
     }
 
     /// <summary>Takes the step size that is nearest to the weights as they are now.</summary>
-    public void Refine(string name) => _formats[name] = StepSizes.Nearest(name, weights[name], _formats[name].Bits);
+    public void Refine(string name) => _formats[name] = WeightGrid.Nearest(name, weights[name], _formats[name].Bits);
 
     /// <summary>Takes other step sizes.</summary>
     /// <param name="fractions">f by tensor name.</param>
     public void Take(IReadOnlyDictionary<string, int> fractions)
     {
         foreach (var (name, fraction) in fractions) _formats[name] = _formats[name] with { Fraction = fraction };
+    }
+
+    /// <summary>Takes other formats.</summary>
+    /// <param name="formats">By tensor name.</param>
+    public void Take(IReadOnlyDictionary<string, WeightFormat> formats)
+    {
+        foreach (var (name, format) in formats) _formats[name] = format;
     }
 
     /// <summary>Root mean square of (w − Q(w))/Δ over all weights: 0 once they have become modes, about 0.29 if spread evenly.</summary>

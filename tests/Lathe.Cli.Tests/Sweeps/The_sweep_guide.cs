@@ -22,6 +22,12 @@ public sealed class The_sweep_guide
         var start = text.IndexOf(Start, StringComparison.Ordinal) + Start.Length;
         Assert.True(start >= Start.Length, $"{Guide} has no line {Start}");
         var expected = Tables();
+        if (Environment.GetEnvironmentVariable("LATHE_RENEW_GUIDE") == "1")
+        {
+            File.WriteAllText(Guide, text[..start] + expected);
+            return;
+        }
+
         var actual = text[start..];
         Assert.True(expected == actual, $"after the line {Start.Trim()} {Guide} should be:\n{expected}");
     }
@@ -63,7 +69,8 @@ public sealed class The_sweep_guide
         };
         return kind
             + Limit(schema, "minimum", "from") + Limit(schema, "exclusiveMinimum", "above")
-            + Limit(schema, "maximum", "to") + Limit(schema, "exclusiveMaximum", "below");
+            + Limit(schema, "maximum", "to") + Limit(schema, "exclusiveMaximum", "below")
+            + (kind == "number" && Types(schema).Contains("string") ? $", or text such as `{schema.GetProperty("examples")[0].GetString()}`" : "");
     }
 
     private static List<string?> Types(JsonElement schema) => !schema.TryGetProperty("type", out var type) ? []

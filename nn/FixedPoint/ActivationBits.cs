@@ -1,7 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
-namespace Lathe.Quantizer.Activations;
+namespace Lathe.NN.FixedPoint;
 
 /// <summary>Bits of an activation. As JSON 8, or <c>"none"</c> for float ones.</summary>
 /// <param name="Value">8, or null for float activations.</param>
@@ -9,11 +9,16 @@ namespace Lathe.Quantizer.Activations;
 public sealed record ActivationBits(int? Value)
 {
     /// <summary>JSON Schema of the above.</summary>
-    internal const string Schema = """{ "enum": [8, "none"] }""";
+    public const string Schema = """{ "enum": [8, "none"] }""";
+
+    /// <summary>Bytes of an activation.</summary>
+    public int Bytes => Value is { } bits ? bits / 8 : sizeof(float);
 
     /// <summary>Float activations.</summary>
     public static ActivationBits None { get; } = new(null);
 
+    /// <summary>So many bits.</summary>
+    /// <param name="bits">8.</param>
     public static implicit operator ActivationBits(int bits) => new(bits);
 }
 
