@@ -20,6 +20,20 @@ internal static class Residual
         return Head(net, spec);
     }
 
+    /// <summary>
+    /// ResNet-8 of MLPerf Tiny: three blocks of 16, 32 and 64 filters, and 1x1 convolutions without batch norm as shortcuts where the shape changes. Convolutions in front of a batch norm have no bias here, which
+    /// would do nothing: with batch norm folded the network has the 77,706 parameters of the reference.
+    /// </summary>
+    public static NetworkGraph OfMlperfTiny(ModelSpec spec)
+    {
+        var net = new GraphBuilder(spec.Name, spec.Input);
+        net.Conv("conv1", spec.Width.Of(16), 3, padding: 1);
+        net.BatchNorm("bn1");
+        net.Relu("relu");
+        Stages(net, spec.Width, 16, [1, 1, 1], (name, filters, stride) => Basic(net, name, filters, stride, Convolved));
+        return Head(net, spec);
+    }
+
     /// <summary>Torchvision's network of blocks of two 3x3 convolutions (ResNet-18, ResNet-34).</summary>
     public static NetworkGraph OfBasicBlocks(ModelSpec spec, int[] blocks)
     {
@@ -98,6 +112,10 @@ internal static class Residual
         net.Conv($"{name}.downsample.0", channels, 1, stride, from: from);
         return net.BatchNorm($"{name}.downsample.1");
     }
+
+    /// <summary>A 1x1 convolution with bias where the shape changes, else the input itself.</summary>
+    private static string Convolved(GraphBuilder net, string name, string from, int channels, int stride) =>
+        stride == 1 && net.ShapeOf(from).Channels == channels ? from : net.Conv($"{name}.downsample", channels, 1, stride, bias: true, from: from);
 
     /// <summary>Every stride-th pixel, with zero channels in front and behind, as many on either side.</summary>
     private static string ZeroPadded(GraphBuilder net, string name, string from, int channels, int stride)

@@ -27,6 +27,7 @@ public static class Zoo
         new("vgg7", "2x128-2x256-2x512 convolutions, 1024 hidden units", Cifar, 8, Sequential.Vgg7),
         new("vgg11", "VGG-11 with batch norm", Cifar, 32, Sequential.Vgg11),
         new("vgg16", "VGG-16 with batch norm", Cifar, 32, Sequential.Vgg16),
+        new("resnet8", "ResNet-8 for small images, of MLPerf Tiny's networks", Cifar, 4, Residual.OfMlperfTiny),
         new("resnet20", "ResNet-20 for small images, zero-padded shortcuts", Cifar, 4, spec => Residual.ForSmallImages(spec, 20)),
         new("resnet32", "ResNet-32 for small images, zero-padded shortcuts", Cifar, 4, spec => Residual.ForSmallImages(spec, 32)),
         new("resnet44", "ResNet-44 for small images, zero-padded shortcuts", Cifar, 4, spec => Residual.ForSmallImages(spec, 44)),

@@ -42,6 +42,17 @@ public class ZooTests
     }
 
     [Fact]
+    public void The_small_residual_network_has_the_size_of_its_reference_once_batch_norm_is_folded()
+    {
+        var graph = Zoo.Build("resnet8", new(3, 32, 32), 10);
+        var size = Complexity.Of(graph);
+        Assert.Equal(12_501_632, size.Multiplications);
+        // Folded, a batch norm is one bias for each channel.
+        var norms = graph.Nodes.OfType<BatchNorm>().Select(norm => norm.Name).ToHashSet();
+        Assert.Equal(77_706, size.Layers.Sum(layer => norms.Contains(layer.Node) ? layer.Parameters / 2 : layer.Parameters));
+    }
+
+    [Fact]
     public void Every_entry_builds_for_its_data_set()
     {
         foreach (var entry in Zoo.Entries)
@@ -67,7 +78,7 @@ public class ZooTests
     {
         var e = Assert.Throws<LatheException>(() => Zoo.Build("lenet-5", new(1, 28, 28), 10));
         Assert.Equal(
-            "unknown model 'lenet-5' (did you mean 'lenet5'?); known are lenet5, vgg7, vgg11, vgg16, resnet20, resnet32, resnet44, resnet56, "
+            "unknown model 'lenet-5' (did you mean 'lenet5'?); known are lenet5, vgg7, vgg11, vgg16, resnet8, resnet20, resnet32, resnet44, resnet56, "
             + "resnet110, densenet76-12, densenet100-12, resnet18, resnet34, resnet50, resnet101, mobilenetv2, densenet121, "
             + "and densenetL-K for any depth L = 6n + 4 from 10 to 400 and growth K from 1 to 64",
             e.Message);
