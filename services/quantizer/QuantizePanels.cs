@@ -29,6 +29,7 @@ public static class QuantizePanels
             Rounding(step),
             .. record.Course.Epochs.Count > 1 ? [Changes(record.Course), Residual(record.Course)] : Array.Empty<Panel>(),
             .. drawn.Where(h => h.Layer is null).Select((h, i) => Ridges(i == 0 ? "weights" : $"weights-{h.Bits}", "Weights", h, record.Layers)),
+            record.Layers.Select(l => l.Bits).Distinct().Count() > 1 ? Bits(record.Layers) : null,
             record.Layers.Any(l => l.Negative is not null) ? Modes(record.Layers) : null,
             record.Layers.Count > 0 ? LayerTable(record.Layers) : null,
             record.Course.Epochs.Count > 0 ? CourseTable(record.Course) : null,
@@ -100,6 +101,13 @@ public static class QuantizePanels
     }
 
     private static string Mode(int k) => k == 0 ? "0" : $"{(k < 0 ? "−" : "")}{(Math.Abs(k) == 1 ? "" : Math.Abs(k))}Δ";
+
+    /// <summary>Bits of each layer, where they differ.</summary>
+    private static BarChart Bits(IReadOnlyList<QuantizedLayer> layers) => new(
+        "bits", "Bits", "bits of a weight", [.. layers.Select(l => l.Layer)], [new BarSeries("bits", [.. layers.Select(l => (double)l.Bits)])])
+    {
+        Section = Section, Figures = Layers,
+    };
 
     /// <summary>Which share of each layer's weights lies at which mode; with many bits only on which side of zero.</summary>
     private static BarChart Modes(IReadOnlyList<QuantizedLayer> layers)

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using CsCheck;
 using Lathe.Contracts;
+using Lathe.Contracts.Panels;
 using Lathe.Graph;
 using Lathe.Graph.Models;
 using Lathe.Hosting;
@@ -15,8 +16,6 @@ namespace Lathe.Quantizer.Tests;
 
 public sealed class Meeting_a_budget_in_bytes : IDisposable
 {
-    private static readonly string[] Layers = ["features.0", "features.4", "classifier.0", "classifier.3"];
-
     private static readonly Gen<BitLayer> SomeLayer =
         Gen.Select(Gen.Long[1, 2000], Gen.Int[2, 6], Gen.Double[0, 1].Array[1, 3]).Select((weights, least, losses) =>
             new BitLayer("layer", weights, least, [.. losses.OrderDescending()]));
@@ -117,6 +116,8 @@ public sealed class Meeting_a_budget_in_bytes : IDisposable
         if (given.Contains("\"features.0\": 8", StringComparison.Ordinal)) Assert.Equal(8, checkpoint.Formats["features.0.weight"].Bits);
         Assert.Equal(given.Contains("exclude", StringComparison.Ordinal) ? 3 : 4, checkpoint.Formats.Count);
         Assert.True(checkpoint.Formats.Values.Select(f => f.Bits).Distinct().Count() > 1);
+        var drawn = Assert.IsType<BarChart>(Assert.Single(outcome.Panels!, panel => panel.Id == "bits"));
+        Assert.Equal(drawn.Categories.Select(layer => (double)checkpoint.Formats[$"{layer}.weight"].Bits), drawn.Series[0].Values);
 
         var form = new StageTrial(HostingSettings.In(Path.Combine(Path.GetTempPath(), "lathe-never-written"))).Check<QuantizeStage, QuantizeParameters>(read, NetworkForms.Of(_lenet)).Form!;
         Assert.InRange(bytes, form.Sizes["bytes"].Least, form.Sizes["bytes"].Most);
