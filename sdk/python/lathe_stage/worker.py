@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import math
 import os
 import re
 import signal
@@ -15,10 +14,10 @@ import threading
 import time
 import traceback
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pika
 import pika.exceptions
@@ -28,7 +27,8 @@ from lathe_stage.checkpoint import CheckpointError
 from lathe_stage.manifest import Stage
 from lathe_stage.run import Cancelled, Outcome, StageCheck, StageError, StageRun
 from lathe_stage.spans import Spans
-from lathe_stage.store import CheckpointRef, InputLost, Store, StoreAway, StoreUnknown, blobs_of
+from lathe_stage.soundness import figure_problem, nearest, panel_problem
+from lathe_stage.store import CheckpointRef, InputLost, Store, StoreAway, StoreRefused, StoreUnknown, blobs_of
 
 Json = Any
 
@@ -36,6 +36,8 @@ _PACE = 2.0  # seconds between two reports of progress
 _HEARTBEAT = 4.0  # no worker that computes says nothing for longer
 _NOT_FOUND = 404  # what the broker answers where there is no such queue or exchange
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_OPTIONS = ("--broker", "--store", "--home")
+_FLAGS = ("--announce",)
 _REPORTS = re.compile(r"lathe\.[A-Za-z0-9._-]{1,249}")
 
 
@@ -116,9 +118,14 @@ class Worker:
 
     def announce(self) -> None:
         """Says that the stage exists, and takes no work."""
-        self._connection = pika.BlockingConnection(self._parameters)
-        self._announce(wire.COORDINATOR)
-        self._connection.close()
+        try:
+            self._connection = pika.BlockingConnection(self._parameters)
+            self._ensure(wire.DEAD, wire.DEAD_ARGUMENTS)
+            self._ensure(wire.COORDINATOR, wire.COORDINATOR_ARGUMENTS)
+            self._announce(wire.COORDINATOR)
+            self._connection.close()
+        except (pika.exceptions.AMQPError, OSError) as error:
+            raise StageError(f"the stage cannot be announced: the broker at {self._parameters.host}:{self._parameters.port} is away or refuses ({error!r}); see LATHE_BROKER") from error
 
     def _connect(self) -> None:
         self._connection = pika.BlockingConnection(self._parameters)
@@ -233,9 +240,14 @@ class Worker:
             self._bury(method, properties, body, f"it has a value of another type than expected: {error}")
             return
         execution = _Execution(event.data, event.traceparent, method.delivery_tag)
-        found = self._store.find_result(event.data["key"])
-        wanted = found is not None and (not event.data["fresh"] or found.get("sweepId") == event.data["sweepId"])
-        if found is not None and wanted and self._store.has(CheckpointRef.of(found["output"])):
+        try:
+            found = self._known(event.data)
+        except Exception as error:
+            # The store refuses or is away: whoever waits for the execution hears it, and not this worker's log alone.
+            self._fail(execution, error)
+            self._channel.basic_ack(method.delivery_tag)
+            return
+        if found is not None:
             self._completed(execution, found, found=True)
             self._channel.basic_ack(method.delivery_tag)
             return
@@ -244,6 +256,19 @@ class Worker:
         self._report(execution, wire.STARTED, {"worker": self._name, "queueSeconds": waited})
         self._thread = threading.Thread(target=self._compute, args=(execution,), name=self._stage.name, daemon=True)
         self._thread.start()
+
+    def _known(self, command: Mapping[str, Json]) -> dict[str, Json] | None:
+        """A result that an earlier execution left under the key, if it is wanted and whole."""
+        found = self._store.find_result(command["key"])
+        if found is None or command["fresh"] and found.get("sweepId") != command["sweepId"]:
+            return None
+        return found if self._store.has(CheckpointRef.of(found["output"])) else None
+
+    def _fail(self, execution: _Execution, error: BaseException) -> None:
+        """Reports on the thread of the connection that an execution failed."""
+        kind, message = _failure(error, self._stage.name)
+        self._log.warning("%s %s failed: %s", self._stage.name, execution.command["key"], message, exc_info=error if kind is None else None)
+        self._report(execution, wire.FAILED, {"kind": kind or "permanent", "message": message, "worker": self._name})
 
     # Computing, on a thread of its own
 
@@ -261,11 +286,9 @@ class Worker:
                 end = lambda: self._finish(execution, lambda: self._report(execution, wire.CANCELLED, {"worker": self._name}))
         except BaseException as error:
             # SystemExit too: a library that ends the program would end this thread alone, and its message would never be done with.
-            kind, message = _failure(error, self._stage.name)
-            self._log.warning("%s %s failed: %s", self._stage.name, execution.command["key"], message, exc_info=kind is None)
-            self._trace(execution, began, {}, message)
-            failed = {"kind": kind or "permanent", "message": message, "worker": self._name}
-            end = lambda: self._finish(execution, lambda: self._report(execution, wire.FAILED, failed))
+            failed = error
+            self._trace(execution, began, {}, _failure(error, self._stage.name)[1])
+            end = lambda: self._finish(execution, lambda: self._fail(execution, failed))
         try:
             self._connection.add_callback_threadsafe(end)
         except pika.exceptions.AMQPError:
@@ -289,18 +312,25 @@ class Worker:
         run.progress("starting")
         outcome = self._stage.run(run, self._stage.read(command["parameters"]))
         if not isinstance(outcome, Outcome):
-            raise TypeError(f"stage {self._stage.name} returned {type(outcome).__name__}; expected an Outcome")
+            raise StageError(f"stage {self._stage.name} returned {type(outcome).__name__}; expected an Outcome")
         output = outcome.output or reference
         if output is None:
-            raise TypeError(f"stage {self._stage.name} left no checkpoint and was given none")
-        metrics = {name: _figure(name, value) for name, value in outcome.metrics.items()}
+            raise StageError(f"stage {self._stage.name} left no checkpoint and was given none; expected what run.write returns")
+        if not isinstance(output, CheckpointRef):
+            raise StageError(f"stage {self._stage.name} left {type(output).__name__} as its checkpoint; expected what run.write returns")
+        if not isinstance(outcome.metrics, Mapping):
+            raise StageError(f"stage {self._stage.name} left {type(outcome.metrics).__name__} as its metrics; expected a dict of numbers")
+        declared: list[dict[str, Json]] = self._stage.manifest()["metrics"]
+        problem = figure_problem(self._stage.name, declared, outcome.metrics) or next(filter(None, (panel_problem(self._stage.name, p) for p in outcome.panels)), None)
+        if problem is not None:
+            raise StageError(problem)
+        metrics = {str(name): float(value) for name, value in outcome.metrics.items()}
         result: dict[str, Json] = {
             "key": command["key"], "stage": self._stage.name, "output": output.to_json(), "metrics": metrics, "seconds": time.monotonic() - run.began,
             "sweepId": command["sweepId"], "traceParent": _span(execution.traceparent, command["key"]),
         }
         if outcome.panels:
             result["panels"] = [dict(panel) for panel in outcome.panels]
-        json.dumps(result, allow_nan=False)
         self._store.commit_result(result)
         self._store.drop_state(slot)
         return result
@@ -371,33 +401,75 @@ def _declare(channel: Any, name: str, arguments: Mapping[str, Json]) -> None:
     channel.queue_bind(name, name)
 
 
-def serve(stage: Stage[Any]) -> None:
-    """The whole program of a stage: works until SIGTERM or Ctrl-C. Settings come from the environment.
+def serve(stage: Stage[Any], args: Sequence[str] | None = None) -> None:
+    """The whole program of a stage: works until SIGTERM or Ctrl-C. Settings come from the environment, or from options, which go before it.
 
-    `LATHE_BROKER` (required) is amqp://user:password@host:port/vhost; `LATHE_STORE` the folder or bucket of checkpoints (default: the store of
-    `LATHE_HOME`, .lathe in the current folder); `--announce` only says that the stage exists, and ends.
+    `LATHE_BROKER`, `--broker` (required) is amqp://user:password@host:port/vhost; `LATHE_STORE`, `--store` the folder or bucket of checkpoints (default: the store of
+    `LATHE_HOME`, `--home`, which is .lathe in the current folder); `--announce` only says that the stage exists, and ends. `args` are those of the program; give an empty list
+    where they are yours.
     """
+    options = _options(stage.name, sys.argv[1:] if args is None else args)
+    problems = stage.problems()
+    if problems:
+        _refuse(stage.name, f"the manifest cannot be served: {'; '.join(problems)}")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     logging.getLogger("pika").setLevel(logging.CRITICAL)  # its faults come here as exceptions
     log = logging.getLogger("lathe")
-    broker = os.environ.get("LATHE_BROKER")
+    broker = options.get("--broker") or os.environ.get("LATHE_BROKER")
     if not broker:
-        sys.exit(f"lathe worker {stage.name}: a worker needs a broker to take work from: set LATHE_BROKER to amqp://user:password@host:port/vhost")
-    home = Path(os.environ.get("LATHE_HOME") or ".lathe").absolute()
-    store = os.environ.get("LATHE_STORE") or str(home / "checkpoints")
+        _refuse(stage.name, "a worker needs a broker to take work from: set LATHE_BROKER or --broker to amqp://user:password@host:port/vhost")
+    home = Path(options.get("--home") or os.environ.get("LATHE_HOME") or ".lathe").absolute()
+    place = options.get("--store") or os.environ.get("LATHE_STORE") or str(home / "checkpoints")
     try:
-        worker = Worker(stage, broker, Store(blobs_of(store), home / "cache" / "python"), log)
-    except (StageError, StoreUnknown) as error:
-        sys.exit(f"lathe worker {stage.name}: {error}")
+        store = Store(blobs_of(place), home / "cache" / "python")
+        worker = Worker(stage, str(broker), store, log)
+        if "--announce" in options:
+            worker.announce()
+            return
+        _try(store)
+    except (StageError, StoreUnknown, StoreRefused) as error:
+        _refuse(stage.name, str(error))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _signal, _frame: worker.stop())
-    if "--announce" in sys.argv[1:]:
-        worker.announce()
-        return
     try:
         worker.run()
     except StageError as error:
-        sys.exit(f"lathe worker {stage.name}: {error}")
+        _refuse(stage.name, str(error))
+
+
+def _refuse(stage: str, message: str) -> NoReturn:
+    """Ends the program over a mistake of its user, in one line."""
+    print(f"lathe worker {stage}: {message}", file=sys.stderr)
+    sys.exit(2)
+
+
+def _try(store: Store) -> None:
+    """A bucket that refuses this worker ends its start, not every execution after it. One that is away may come back."""
+    try:
+        store.find_result("0" * 64)
+    except StoreRefused:
+        raise
+    except StoreAway as error:
+        logging.getLogger("lathe").warning("%s", error)
+
+
+def _options(stage: str, args: Sequence[str]) -> dict[str, str]:
+    """The options of a program; a word that is none ends it, so that a misspelt one is not passed over."""
+    found: dict[str, str] = {}
+    left = list(args)
+    while left:
+        name, equals, value = left.pop(0).partition("=")
+        if name in _FLAGS and not equals:
+            found[name] = ""
+        elif name in _OPTIONS:
+            if not equals and not left:
+                _refuse(stage, f"{name} needs a value")
+            if name in found:
+                _refuse(stage, f"{name} is given twice")
+            found[name] = value if equals else left.pop(0)
+        else:
+            _refuse(stage, f"unknown option '{name}'{nearest(name, (*_OPTIONS, *_FLAGS))}; known are {', '.join((*_OPTIONS, *_FLAGS))}")
+    return found
 
 
 def _check(command: Mapping[str, Json], stage: Stage[Any]) -> None:
@@ -425,6 +497,8 @@ def _failure(error: BaseException, stage: str) -> tuple[str | None, str]:
         return error.kind, str(error)
     if isinstance(error, InputLost):
         return "inputLost", str(error)
+    if isinstance(error, StoreRefused):
+        return "elsewhere", str(error)
     if isinstance(error, StoreAway):
         return "transient", str(error)
     if isinstance(error, CheckpointError):
@@ -433,16 +507,6 @@ def _failure(error: BaseException, stage: str) -> tuple[str | None, str]:
         return "elsewhere", f"{type(error).__name__}: {error}"
     where = traceback.extract_tb(error.__traceback__)[-1]
     return None, f"a fault in stage {stage}: {type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno}); the worker's log has the stack trace"
-
-
-def _figure(name: str, value: Any) -> float:
-    try:
-        figure = float(value)
-    except (TypeError, ValueError):
-        figure = math.nan
-    if not math.isfinite(figure):
-        raise ValueError(f"the metric '{name}' is {value!r}; expected a finite number")
-    return figure
 
 
 def _span(parent: str | None, key: str) -> str | None:

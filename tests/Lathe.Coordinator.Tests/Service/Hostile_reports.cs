@@ -69,7 +69,7 @@ public sealed class Hostile_reports(RabbitMqBroker broker) : IClassFixture<Rabbi
             (With(failed, "message", null), "message is missing"),
             (With(failed, "kind", "bored"), "it cannot be read: "),
             (With(new StageAnnounced(HoldStage.Manifest, "w"), "manifest", null), "manifest is missing"),
-            (With(new StageAnnounced(HoldStage.Manifest with { Version = "99" }, "w"), "manifest", new JsonObject { ["name"] = "hold", ["version"] = "99" }), "manifest has no schema of the stage's parameters"),
+            (With(new StageAnnounced(HoldStage.Manifest with { Version = "99" }, "w"), "manifest", new JsonObject { ["name"] = "hold", ["version"] = "99" }), "the manifest cannot be served: the summary is empty; expected one line for a person; there is no schema of the parameters; expected a JSON Schema of an object"),
         ];
         foreach (var (body, _) in garbage) await PublishAsync(body);
 
