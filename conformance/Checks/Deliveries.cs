@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Security.Cryptography;
 using System.Text;
 using Lathe.Conformance.Wire;
@@ -11,8 +10,6 @@ namespace Lathe.Conformance.Checks;
 /// <summary>Messages that come twice, and messages that nobody can read.</summary>
 internal static class Deliveries
 {
-    private static readonly SemaphoreSlim Looking = new(1);
-
     public static IReadOnlyList<StageCheckOf> All { get; } =
     [
         new("repeats", "answers a message that comes again with the same result, and computes nothing again", RepeatsAsync),
@@ -48,6 +45,7 @@ internal static class Deliveries
         var (sent, plain) = await runs.PlainAsync(stop);
         var command = sent.Command;
         var (work, questions) = (Queues.Stage(command.Stage, command.Version), Queues.Check(command.Stage, command.Version));
+        await using var watch = await runs.Seat.WatchDeadLettersAsync(stop);
         var buried = new List<(string Words, string Id)>();
         foreach (var (words, body) in Unreadable(command))
         {
@@ -73,9 +71,8 @@ internal static class Deliveries
         if (await runs.Seat.Inbox.NextAsync(before, h => h.Message is StageAnnounced a && a.Manifest.Name == command.Stage, runs.Options.Limit, stop) is null)
             throw new RefutedException("after them, it does not announce itself any more");
 
-        await using var broker = new BrokerClient(runs.Options.Settings.Broker!);
-        var letters = new DeadLetters(broker);
-        var found = await LettersAsync(letters, [.. buried.Select(b => b.Id)], runs.Options.Limit, stop);
+        var found = await watch.WaitAsync([.. buried.Select(b => b.Id)], runs.Options.Limit, stop);
+        await using (var broker = new BrokerClient(runs.Options.Settings.Broker!)) await new DeadLetters(broker).DropFoundAsync([.. buried.Select(b => b.Id)], stop);
         foreach (var (words, id) in buried)
         {
             if (!found.TryGetValue(id, out var letter)) throw new RefutedException($"{words} is not among the dead letters ({Queues.Dead})");
@@ -83,30 +80,6 @@ internal static class Deliveries
         }
 
         return $"{buried.Count + (3 * Vague().Count())} messages";
-    }
-
-    /// <summary>The dead letters of these ids, which are deleted then.</summary>
-    private static async Task<IReadOnlyDictionary<string, DeadLetter>> LettersAsync(DeadLetters letters, IReadOnlyCollection<string> wanted, TimeSpan limit, CancellationToken stop)
-    {
-        // Whoever looks at them takes each from its queue for a moment: two at a time would miss what the other one has in hand.
-        await Looking.WaitAsync(stop);
-        try
-        {
-            var found = new Dictionary<string, DeadLetter>();
-            for (var began = Stopwatch.GetTimestamp(); ; await Task.Delay(TimeSpan.FromSeconds(0.5), stop))
-            {
-                foreach (var letter in await letters.ListAsync(stop)) found[letter.Id] = letter;
-                if (wanted.All(found.ContainsKey) || Stopwatch.GetElapsedTime(began) > limit) break;
-            }
-
-            var mine = wanted.Where(found.ContainsKey).ToList();
-            if (mine.Count > 0) await letters.DropAsync(mine, stop);
-            return found;
-        }
-        finally
-        {
-            Looking.Release();
-        }
     }
 
     /// <summary>What may lie in the queue of a stage and is no execution.</summary>

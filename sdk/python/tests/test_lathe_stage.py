@@ -10,6 +10,8 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import unittest.mock
+import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Optional
@@ -21,9 +23,9 @@ from lathe_stage.checkpoint import CheckpointError
 from lathe_stage.manifest import schema_of
 from lathe_stage.schema import problems
 from lathe_stage.spans import Spans, address, headers
-from lathe_stage.store import CheckpointRef, FolderBlobs, InputLost, Store, StoreUnknown, blobs_of
+from lathe_stage.store import CheckpointRef, FolderBlobs, InputLost, Store, StoreAway, StoreRefused, StoreUnknown, blobs_of
 from lathe_stage.soundness import figure_problem, manifest_problems, panel_problem
-from lathe_stage.worker import _failure
+from lathe_stage.worker import Worker, _failure
 
 
 @dataclass(frozen=True)
@@ -194,6 +196,32 @@ class Refusing(unittest.TestCase):
             kind, message = _failure(error, "x")
         self.assertIsNone(kind)
         self.assertIn("SystemExit: bye", message)
+
+
+class Failing(unittest.TestCase):
+    def test_a_store_that_refuses_or_is_away_is_reported_to_whoever_waits(self) -> None:
+        command = {
+            "executionId": str(uuid.uuid4()), "sweepId": str(uuid.uuid4()), "key": "a" * 64, "stage": "x", "version": "1", "parameters": {}, "input": None, "data": None, "seed": 1, "attempt": 1,
+            "fresh": False, "replyTo": "lathe.coordinator", "threads": 1, "device": None, "sentAt": "2026-01-01T00:00:00Z",
+        }
+        for fault, kind in (
+            (StoreRefused("there are no credentials for s3://bucket"), "elsewhere"), (StoreAway("it does not answer"), "transient"), (PermissionError(13, "Permission denied"), "elsewhere"), (KeyError("odd"), "permanent"),
+        ):
+            class Refuses:
+                def find_result(self, key: str, fault: Exception = fault) -> None:
+                    raise fault
+
+            made = stage("x", "1", "Does nothing", Parameters)(lambda run, parameters: None)
+            log = logging.getLogger("failing")
+            log.setLevel(logging.CRITICAL)
+            worker = Worker(made, "amqp://127.0.0.1:1", Refuses(), log)  # type: ignore[arg-type]
+            told: list[tuple[str, dict[str, object]]] = []
+            worker._report = lambda execution, type, data, traceparent=None: told.append((type, data))  # type: ignore[method-assign,assignment]
+            worker._channel = unittest.mock.Mock()
+            worker._on_execute(None, unittest.mock.Mock(delivery_tag=7), None, wire.write(wire.EXECUTE, "test", command))
+            self.assertEqual((wire.FAILED, kind), (told[0][0], told[0][1]["kind"]))
+            self.assertIn(str(fault.args[-1]), str(told[0][1]["message"]))
+            worker._channel.basic_ack.assert_called_once_with(7)
 
 
 class Starting(unittest.TestCase):

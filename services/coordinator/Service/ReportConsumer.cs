@@ -13,6 +13,7 @@ internal sealed class ReportConsumer(ReportInbox inbox, StageCatalog stages, Wor
     {
         if (ReportCheck.Problem(context.Message) is { } problem) throw new MalformedMessageException(problem);
         await stages.AddAsync(context.Message.Manifest, context.CancellationToken);
+        if (context.Message.Worker is { } worker) stages.Namesakes.Hear(worker, context.Message.Manifest);
         await workers.HearAsync(context.Message, context.CancellationToken);
     }
 

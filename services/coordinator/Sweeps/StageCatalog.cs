@@ -17,6 +17,9 @@ public sealed class StageCatalog(CoordinatorStore store, TimeProvider time)
     /// <summary>Stages by name, each in the newest version that announced itself to this process, otherwise in the one that did so last to an earlier process.</summary>
     public IReadOnlyDictionary<string, StageManifest> Manifests => _manifests;
 
+    /// <summary>Which worker said what.</summary>
+    internal StageNamesakes Namesakes { get; } = new(time);
+
     /// <summary>What versions of a stage say of themselves, as far as this process knows; empty: nothing.</summary>
     public IReadOnlyList<StageManifest> VersionsOf(string stage) => [.. _versions.Where(v => v.Key.Stage == stage).Select(v => v.Value)];
 

@@ -63,6 +63,11 @@ public sealed class Hostile_reports(RabbitMqBroker broker) : IClassFixture<Rabbi
             (With(completed, "key", "short"), "key is no SHA-256"),
             (With(completed, "executionId", Guid.Empty.ToString()), "executionId is missing"),
             (With(completed, "executionId", "somebody"), "it cannot be read: "),
+            (Raw(With(new StageProgressed(execution.Id, 1, execution.Key, "hold", "w", new StageProgress("training", 0.125)), null, null), "0.125", "1e999"), "progress has a figure that is no finite number"),
+            (Envelope(new StageAnnounced(HoldStage.Manifest with { ParametersSchema = Schema("""{"a": {"type": "number", "minimum": 2, "maximum": 0}}""") }, "w")), "the manifest cannot be served: parameter 'a' has the range from 2 to 0"),
+            (Envelope(new StageAnnounced(HoldStage.Manifest with { ParametersSchema = Schema("""{"a": {"$ref": "http://127.0.0.1:1/x"}}""") }, "w")), "the manifest cannot be served: the schema refers to another document"),
+            (Envelope(new StageAnnounced(HoldStage.Manifest with { ParametersSchema = Schema("{}"), Name = "hold.x" }, "w")), "the manifest cannot be served: the name is 'hold.x'"),
+            (Envelope(new StageAnnounced(HoldStage.Manifest with { ParametersSchema = Schema("{}"), Metrics = [new("a", "a"), new("a", "b")] }, "w")), "the manifest cannot be served: the metric 'a' is described twice"),
             (With(started, "attempt", -7), "attempt is -7, expected at least 1"),
             (With(started, "worker", "a\0b"), "worker is no name of a worker"),
             (With(started, "stage", new string('s', 300)), "stage is no name of a stage"),
@@ -141,6 +146,16 @@ public sealed class Hostile_reports(RabbitMqBroker broker) : IClassFixture<Rabbi
 
     private async Task PublishAsync(byte[] body) => await _channel.BasicPublishAsync(
         "", Queues.Coordinator, mandatory: true, new BasicProperties { ContentType = "application/vnd.masstransit+json", Persistent = true }, body);
+
+    private static JsonElement Schema(string properties) => JsonElement.Parse($$"""{ "type": "object", "additionalProperties": false, "properties": {{properties}} }""");
+
+    /// <summary>A message with a number in it that no JSON library would write.</summary>
+    private static byte[] Raw(byte[] message, string number, string other)
+    {
+        var text = Encoding.UTF8.GetString(message);
+        Assert.Contains(number, text, StringComparison.Ordinal);
+        return Encoding.UTF8.GetBytes(text.Replace(number, other, StringComparison.Ordinal));
+    }
 
     private static byte[] Envelope<T>(T message, string? type = null) => With(message, null, null, type);
 

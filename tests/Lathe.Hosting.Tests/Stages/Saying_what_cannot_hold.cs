@@ -43,7 +43,7 @@ public sealed class Saying_what_cannot_hold
         await RefusesAsync<Plain<Backwards>, Backwards>("lathe worker plain: the manifest cannot be served: parameter 'share' has the range from 2 to 0, in which no number lies; give the smaller limit first");
         await RefusesAsync<Plain<Outside>, Outside>("lathe worker plain: the manifest cannot be served: parameter 'share' has a default that it refuses: it is 3, expected a number at least 0 and at most 1");
         await RefusesAsync<Plain<Loose>, Loose>("lathe worker plain: the manifest cannot be served: parameter 'mode' has a default that it refuses: it is the text 'loose', expected one of hard, soft");
-        await RefusesAsync<Plain<Twins>, Twins>("lathe worker Plain`1: the record Twins does not describe parameters: The JSON property name for 'Lathe.Hosting.Tests.Saying_what_cannot_hold+Twins.Other' collides with another property.");
+        await RefusesAsync<Plain<Twins>, Twins>("lathe worker Plain`1: the record Twins does not describe parameters: The JSON property name for 'Lathe.Hosting.Tests.Saying_what_cannot_hold+Twins.share' collides with another property.");
         await RefusesAsync<Wrong, ToyCounting>(
             "lathe worker Wrong Name: the manifest cannot be served: the name is 'Wrong Name'; expected a lower-case letter, then lower-case letters, digits and dashes, 64 at most; the metric 'loss' is described twice; take one of the two out");
         await RefusesAsync<Throws, ToyCounting>("lathe worker Throws: its manifest cannot be made: InvalidOperationException: not today");
