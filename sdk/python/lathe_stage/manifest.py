@@ -192,6 +192,8 @@ def stage(
         schema = schema_of(parameters)
     except TypeError as error:
         slips.append(str(error))
+    except NameError as error:
+        slips.append(f"the types of {getattr(parameters, '__name__', parameters)} cannot be read ({error}); import them, or define them at the top of the file")
     slips.extend(f"{each!r} is no description of a metric; expected Metric('name', 'title')" for each in metrics if not isinstance(each, Metric))
 
     def make(function: Callable[..., Any]) -> Stage[Parameters]:

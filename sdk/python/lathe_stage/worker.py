@@ -33,6 +33,7 @@ from lathe_stage.store import CheckpointRef, InputLost, Store, StoreAway, StoreR
 Json = Any
 
 _PACE = 2.0  # seconds between two reports of progress
+_FIRST = 10.0  # seconds that a worker looks for its broker when it starts
 _HEARTBEAT = 4.0  # no worker that computes says nothing for longer
 _NOT_FOUND = 404  # what the broker answers where there is no such queue or exchange
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -87,6 +88,11 @@ class Worker:
         self._outbox: Any = None
         self._consumer = ""
 
+    @property
+    def _place(self) -> str:
+        """The broker's address, without a password."""
+        return f"{self._parameters.host}:{self._parameters.port}"
+
     def stop(self) -> None:
         """Ends `run`: a running execution saves no more, and its message goes back to its queue."""
         self._going.set()
@@ -94,20 +100,22 @@ class Worker:
             self._execution.stop("shutting down")
 
     def run(self) -> None:
-        """Works until `stop`. Connects again whenever the broker goes away."""
-        wait = 0.5
+        """Works until `stop`. Connects again whenever the broker goes away; one that was never there ends it."""
+        wait, began, known = 0.5, time.monotonic(), False
         while not self._going.is_set():
             try:
                 self._connect()
-                wait = 0.5
+                wait, known = 0.5, True
                 self._log.info("worker %s takes work of %s version %s", self._name, self._stage.name, self._stage.version)
                 self._loop()
             except (pika.exceptions.ProbableAuthenticationError, pika.exceptions.ProbableAccessDeniedError) as error:
-                raise StageError(f"the broker refuses user, password or virtual host: {error!r}; see LATHE_BROKER") from error
+                raise StageError(f"the broker at {self._place} refuses user, password or virtual host ({_words(error)}): check them in LATHE_BROKER or --broker") from error
             except (pika.exceptions.AMQPError, OSError) as error:
                 if self._going.is_set():
                     break
-                self._log.warning("the broker is away (%r); connecting again in %.1f s", error, wait)
+                if not known and time.monotonic() - began > _FIRST:
+                    raise StageError(f"no broker answers at {self._place}: start one, or name another (LATHE_BROKER or --broker)") from error
+                self._log.warning("the broker at %s is away (%s); connecting again in %.1f s", self._place, _words(error), wait)
                 self._abandon()
                 self._going.wait(wait)
                 wait = min(wait * 2, 10)
@@ -125,7 +133,7 @@ class Worker:
             self._announce(wire.COORDINATOR)
             self._connection.close()
         except (pika.exceptions.AMQPError, OSError) as error:
-            raise StageError(f"the stage cannot be announced: the broker at {self._parameters.host}:{self._parameters.port} is away or refuses ({error!r}); see LATHE_BROKER") from error
+            raise StageError(f"no broker answers at {self._place}, or it refuses ({_words(error)}): start one, or name another (LATHE_BROKER or --broker)") from error
 
     def _connect(self) -> None:
         self._connection = pika.BlockingConnection(self._parameters)
@@ -395,6 +403,11 @@ class Worker:
         self._log.warning("moved a message to the dead letters: %s", reason)
 
 
+def _words(error: BaseException) -> str:
+    """Faults of the client library often have no text of their own."""
+    return str(error) or type(error).__name__
+
+
 def _declare(channel: Any, name: str, arguments: Mapping[str, Json]) -> None:
     channel.exchange_declare(name, "fanout", durable=True)
     channel.queue_declare(name, durable=True, arguments=arguments)
@@ -408,6 +421,8 @@ def serve(stage: Stage[Any], args: Sequence[str] | None = None) -> None:
     `LATHE_HOME`, `--home`, which is .lathe in the current folder); `--announce` only says that the stage exists, and ends. `args` are those of the program; give an empty list
     where they are yours.
     """
+    if not isinstance(stage, Stage):
+        _refuse(getattr(stage, "__name__", "?"), f"serve was given a {type(stage).__name__}; expected what @stage(...) makes of a function")
     options = _options(stage.name, sys.argv[1:] if args is None else args)
     problems = stage.problems()
     if problems:

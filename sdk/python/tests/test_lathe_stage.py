@@ -260,7 +260,17 @@ class Starting(unittest.TestCase):
     def test_a_broker_that_is_away_is_told_in_one_line_where_the_stage_is_only_announced(self) -> None:
         code, line = self.run_it("--announce", LATHE_BROKER="amqp://127.0.0.1:1")
         self.assertEqual((2, 1), (code, len(line.splitlines())), line)
-        self.assertIn("the broker at 127.0.0.1:1 is away", line)
+        self.assertIn("no broker answers at 127.0.0.1:1", line)
+
+    def test_a_broker_that_never_was_there_ends_the_start(self) -> None:
+        code, lines = self.run_it(LATHE_BROKER="amqp://me:secret@127.0.0.1:1")
+        self.assertEqual((2, "lathe worker x: no broker answers at 127.0.0.1:1: start one, or name another (LATHE_BROKER or --broker)"), (code, lines.splitlines()[-1]))
+        self.assertNotIn("secret", lines)
+        self.assertNotIn("Traceback", lines)
+
+    def test_a_function_that_is_no_stage_is_refused(self) -> None:
+        code, line = self.run_it(change="def plain(run, parameters): pass\nserve(plain)")
+        self.assertEqual((2, "lathe worker plain: serve was given a function; expected what @stage(...) makes of a function"), (code, line))
 
     @unittest.skipUnless(importlib.util.find_spec("boto3"), "boto3 is missing")
     def test_a_bucket_without_credentials_ends_the_start(self) -> None:

@@ -84,7 +84,12 @@ public sealed class Hostile_reports(RabbitMqBroker broker) : IClassFixture<Rabbi
         var letters = await LettersAsync();
         Assert.Equal(garbage.Length, letters.Count);
         foreach (var (body, reason) in garbage)
-            Assert.Contains(letters, l => l.Queue == Queues.Coordinator && l.Bytes == body.Length && l.Reason.StartsWith(reason, StringComparison.Ordinal));
+        {
+            Assert.True(
+                letters.Any(l => l.Queue == Queues.Coordinator && l.Bytes == body.Length && l.Reason.StartsWith(reason, StringComparison.Ordinal)),
+                $"{reason} ({body.Length} bytes) is none of\n{string.Join('\n', letters.Select(l => $"{l.Bytes} bytes: {l.Reason}"))}");
+        }
+
         // People read the reasons, and need to know nothing of the reader's inside.
         Assert.DoesNotContain(letters, l => l.Reason.Contains("Parameter '", StringComparison.Ordinal) || l.Reason.Contains("LineNumber", StringComparison.Ordinal) || l.Reason.Contains("System.", StringComparison.Ordinal));
         Assert.Equal(RunState.Running, (await ExecutionAsync(sweep)).State);
