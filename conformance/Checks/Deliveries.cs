@@ -47,17 +47,11 @@ internal static class Deliveries
         var (work, questions) = (Queues.Stage(command.Stage, command.Version), Queues.Check(command.Stage, command.Version));
         await using var watch = await runs.Seat.WatchDeadLettersAsync(stop);
         var buried = new List<(string Words, string Id)>();
-        foreach (var (words, body) in Unreadable(command))
+        var mine = new List<string>();
+        foreach (var (words, body) in Unreadable(command)) buried.Add((words, await SendAsync(work, body)));
+        foreach (var exchange in (string[])[questions, CoordinatorSeat.Broadcast<CancelExecutions>(), CoordinatorSeat.Broadcast<AnnounceStages>()])
         {
-            var id = Guid.NewGuid().ToString();
-            buried.Add((words, Convert.ToHexStringLower(SHA256.HashData([.. Encoding.UTF8.GetBytes(id + "\n"), .. body]))[..12]));
-            await runs.Seat.SendAsync(work, body, stop, id);
-        }
-
-        foreach (var body in Vague()) await runs.Seat.SendAsync(questions, body, stop);
-        foreach (var exchange in (string[])[CoordinatorSeat.Broadcast<CancelExecutions>(), CoordinatorSeat.Broadcast<AnnounceStages>()])
-        {
-            foreach (var body in Vague()) await runs.Seat.SendAsync(exchange, body, stop);
+            foreach (var body in Vague()) await SendAsync(exchange, body);
         }
 
         // Found under its key: it shows that the worker is there, and free.
@@ -72,14 +66,24 @@ internal static class Deliveries
             throw new RefutedException("after them, it does not announce itself any more");
 
         var found = await watch.WaitAsync([.. buried.Select(b => b.Id)], runs.Options.Limit, stop);
-        await using (var broker = new BrokerClient(runs.Options.Settings.Broker!)) await new DeadLetters(broker).DropFoundAsync([.. buried.Select(b => b.Id)], stop);
+        // Those of the broadcasts too, of which every worker on the broker got one.
+        await using (var broker = new BrokerClient(runs.Options.Settings.Broker!)) await new DeadLetters(broker).DropFoundAsync(watch.Copies(mine), stop);
         foreach (var (words, id) in buried)
         {
             if (!found.TryGetValue(id, out var letter)) throw new RefutedException($"{words} is not among the dead letters ({Queues.Dead})");
             if (letter.Queue != work || letter.Reason is "" or "unknown") throw new RefutedException($"{words} lies among the dead letters from queue '{letter.Queue}' for the reason '{letter.Reason}'; expected the queue {work} and a reason");
         }
 
-        return $"{buried.Count + (3 * Vague().Count())} messages";
+        return $"{mine.Count} messages";
+
+        // Its id among the dead letters, where it comes to lie there.
+        async Task<string> SendAsync(string exchange, byte[] body)
+        {
+            var id = Guid.NewGuid().ToString();
+            mine.Add(Convert.ToHexStringLower(SHA256.HashData([.. Encoding.UTF8.GetBytes(id + "\n"), .. body]))[..12]);
+            await runs.Seat.SendAsync(exchange, body, stop, id);
+            return mine[^1];
+        }
     }
 
     /// <summary>What may lie in the queue of a stage and is no execution.</summary>

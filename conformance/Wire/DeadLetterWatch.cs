@@ -9,6 +9,7 @@ internal sealed class DeadLetterWatch(IChannel channel) : IAsyncDisposable
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<string, DeadLetter> _found = [];
+    private readonly Dictionary<string, int> _copies = [];
     private TaskCompletionSource _came = New();
 
     public void Add(DeadLetter letter)
@@ -17,6 +18,7 @@ internal sealed class DeadLetterWatch(IChannel channel) : IAsyncDisposable
         lock (_gate)
         {
             _found[letter.Id] = letter;
+            _copies[letter.Id] = _copies.GetValueOrDefault(letter.Id) + 1;
             (came, _came) = (_came, New());
         }
 
@@ -39,6 +41,12 @@ internal sealed class DeadLetterWatch(IChannel channel) : IAsyncDisposable
             await Task.WhenAny(came, deadline);
             stop.ThrowIfCancellationRequested();
         }
+    }
+
+    /// <summary>How often each of these ids came so far; those that did not are missing.</summary>
+    public IReadOnlyDictionary<string, int> Copies(IReadOnlyCollection<string> ids)
+    {
+        lock (_gate) return ids.Where(_copies.ContainsKey).ToDictionary(id => id, id => _copies[id]);
     }
 
     public ValueTask DisposeAsync() => channel.DisposeAsync();

@@ -83,14 +83,22 @@ internal sealed class DeadLetters(BrokerClient broker)
     /// <summary>
     /// Deletes messages by their whole ids, and looks no further once it has all of them. Messages that somebody else has in hand meanwhile, or that are gone already, are left.
     /// </summary>
-    /// <param name="ids">Whole ids.</param>
+    /// <param name="copies">How many there are of each whole id: what goes to several readers may come here as often.</param>
     /// <param name="stop">Gives up.</param>
     /// <returns>The messages deleted.</returns>
     /// <exception cref="LatheException">The broker does not answer.</exception>
-    public Task<IReadOnlyList<DeadLetter>> DropFoundAsync(IReadOnlyCollection<string> ids, CancellationToken stop = default)
+    public Task<IReadOnlyList<DeadLetter>> DropFoundAsync(IReadOnlyDictionary<string, int> copies, CancellationToken stop = default)
     {
-        var left = ids.ToHashSet();
-        return VisitAsync((letter, _) => left.Remove(letter.Id) ? Fate.Dropped : Fate.Stays, stop, isDone: () => left.Count == 0);
+        var left = copies.Values.Sum();
+        return VisitAsync(
+            (letter, _) =>
+            {
+                if (!copies.ContainsKey(letter.Id)) return Fate.Stays;
+                left--;
+                return Fate.Dropped;
+            },
+            stop,
+            isDone: () => left <= 0);
     }
 
     private static HashSet<string> Resolve(IEnumerable<string> starts, IReadOnlyList<DeadLetter> letters) =>

@@ -60,7 +60,8 @@ def figure_problem(stage: str, metrics: Sequence[Mapping[str, Json]], figures: M
         try:
             figure = float(value)
         except (TypeError, ValueError):
-            return f"stage {stage} measured '{name}' as {value!r}; expected a finite number: leave the metric out where there is none"
+            word = repr(value) if isinstance(value, (str, type(None))) and len(repr(value)) <= 40 else f"a {type(value).__name__}"
+            return f"stage {stage} measured '{name}' as {word}; expected a finite number: leave the metric out where there is none"
         if not math.isfinite(figure):
             word = "NaN" if math.isnan(figure) else "infinity" if figure > 0 else "minus infinity"
             return f"stage {stage} measured '{name}' as {word}; expected a finite number: leave the metric out where there is none"

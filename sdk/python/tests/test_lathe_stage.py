@@ -174,7 +174,7 @@ class Refusing(unittest.TestCase):
         metrics = [Metric("loss", "loss", dense_name="lossDense").to_json()]
         for right in ({}, {"loss": numpy.float32(1.5)}, {"lossDense": 2}):
             self.assertIsNone(figure_problem("x", metrics, right))
-        for wrong, word in ((float("nan"), "as NaN"), (-float("inf"), "as minus infinity"), ("big", "as 'big'"), (None, "as None")):
+        for wrong, word in ((float("nan"), "as NaN"), (-float("inf"), "as minus infinity"), ("big", "as 'big'"), (None, "as None"), (numpy.zeros(3), "as a ndarray"), ("x" * 1000, "as a str")):
             self.assertIn(f"measured 'loss' {word}; expected a finite number", figure_problem("x", metrics, {"loss": wrong}) or "")
         self.assertEqual(
             "stage x measured 'losss', which its manifest does not declare (did you mean 'loss'?): add it to the metrics of the manifest, or leave it out of the result; declared are loss, lossDense",
@@ -339,7 +339,7 @@ class Reading_checkpoints(unittest.TestCase):
 
     def test_what_does_not_fit_the_network_is_refused(self) -> None:
         checkpoint = self.whole()
-        for name, value, message in (("gone", [[1.0]], "no float tensor 'gone'"), ("fc.weight", [1.0], r"has shape \[1\]; the network needs \[1, 2\]"), ("fc.weight", [[1.0, numpy.nan]], "no finite")):
+        for name, value, message in (("gone", [[1.0]], "no float tensor 'gone'; it has fc.weight"), ("fc.weight", [1.0], r"has shape \[1\]; the network needs \[1, 2\]"), ("fc.weight", [[1.0, numpy.nan]], "no finite")):
             with self.assertRaisesRegex(CheckpointError, message):
                 checkpoint.with_tensors({name: numpy.array(value)})
 
