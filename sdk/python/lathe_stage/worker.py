@@ -7,17 +7,15 @@ import json
 import logging
 import os
 import re
-import signal
 import socket
-import sys
 import threading
 import time
 import traceback
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pika
 import pika.exceptions
@@ -27,8 +25,8 @@ from lathe_stage.checkpoint import CheckpointError
 from lathe_stage.manifest import Stage
 from lathe_stage.run import Cancelled, Outcome, StageCheck, StageError, StageRun
 from lathe_stage.spans import Spans
-from lathe_stage.soundness import figure_problem, nearest, panel_problem
-from lathe_stage.store import CheckpointRef, InputLost, Store, StoreAway, StoreRefused, StoreUnknown, blobs_of
+from lathe_stage.soundness import figure_problem, panel_problem
+from lathe_stage.store import CheckpointRef, InputLost, Store, StoreAway, StoreRefused
 
 Json = Any
 
@@ -37,8 +35,6 @@ _FIRST = 10.0  # seconds that a worker looks for its broker when it starts
 _HEARTBEAT = 4.0  # no worker that computes says nothing for longer
 _NOT_FOUND = 404  # what the broker answers where there is no such queue or exchange
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_OPTIONS = ("--broker", "--store", "--home")
-_FLAGS = ("--announce",)
 _REPORTS = re.compile(r"lathe\.[A-Za-z0-9._-]{1,249}")
 
 
@@ -412,79 +408,6 @@ def _declare(channel: Any, name: str, arguments: Mapping[str, Json]) -> None:
     channel.exchange_declare(name, "fanout", durable=True)
     channel.queue_declare(name, durable=True, arguments=arguments)
     channel.queue_bind(name, name)
-
-
-def serve(stage: Stage[Any], args: Sequence[str] | None = None) -> None:
-    """The whole program of a stage: works until SIGTERM or Ctrl-C. Settings come from the environment, or from options, which go before it.
-
-    `LATHE_BROKER`, `--broker` (required) is amqp://user:password@host:port/vhost; `LATHE_STORE`, `--store` the folder or bucket of checkpoints (default: the store of
-    `LATHE_HOME`, `--home`, which is .lathe in the current folder); `--announce` only says that the stage exists, and ends. `args` are those of the program; give an empty list
-    where they are yours.
-    """
-    if not isinstance(stage, Stage):
-        _refuse(getattr(stage, "__name__", "?"), f"serve was given a {type(stage).__name__}; expected what @stage(...) makes of a function")
-    options = _options(stage.name, sys.argv[1:] if args is None else args)
-    problems = stage.problems()
-    if problems:
-        _refuse(stage.name, f"the manifest cannot be served: {'; '.join(problems)}")
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-    logging.getLogger("pika").setLevel(logging.CRITICAL)  # its faults come here as exceptions
-    log = logging.getLogger("lathe")
-    broker = options.get("--broker") or os.environ.get("LATHE_BROKER")
-    if not broker:
-        _refuse(stage.name, "a worker needs a broker to take work from: set LATHE_BROKER or --broker to amqp://user:password@host:port/vhost")
-    home = Path(options.get("--home") or os.environ.get("LATHE_HOME") or ".lathe").absolute()
-    place = options.get("--store") or os.environ.get("LATHE_STORE") or str(home / "checkpoints")
-    try:
-        store = Store(blobs_of(place), home / "cache" / "python")
-        worker = Worker(stage, str(broker), store, log)
-        if "--announce" in options:
-            worker.announce()
-            return
-        _try(store)
-    except (StageError, StoreUnknown, StoreRefused) as error:
-        _refuse(stage.name, str(error))
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _signal, _frame: worker.stop())
-    try:
-        worker.run()
-    except StageError as error:
-        _refuse(stage.name, str(error))
-
-
-def _refuse(stage: str, message: str) -> NoReturn:
-    """Ends the program over a mistake of its user, in one line."""
-    print(f"lathe worker {stage}: {message}", file=sys.stderr)
-    sys.exit(2)
-
-
-def _try(store: Store) -> None:
-    """A bucket that refuses this worker ends its start, not every execution after it. One that is away may come back."""
-    try:
-        store.find_result("0" * 64)
-    except StoreRefused:
-        raise
-    except StoreAway as error:
-        logging.getLogger("lathe").warning("%s", error)
-
-
-def _options(stage: str, args: Sequence[str]) -> dict[str, str]:
-    """The options of a program; a word that is none ends it, so that a misspelt one is not passed over."""
-    found: dict[str, str] = {}
-    left = list(args)
-    while left:
-        name, equals, value = left.pop(0).partition("=")
-        if name in _FLAGS and not equals:
-            found[name] = ""
-        elif name in _OPTIONS:
-            if not equals and not left:
-                _refuse(stage, f"{name} needs a value")
-            if name in found:
-                _refuse(stage, f"{name} is given twice")
-            found[name] = value if equals else left.pop(0)
-        else:
-            _refuse(stage, f"unknown option '{name}'{nearest(name, (*_OPTIONS, *_FLAGS))}; known are {', '.join((*_OPTIONS, *_FLAGS))}")
-    return found
 
 
 def _check(command: Mapping[str, Json], stage: Stage[Any]) -> None:
