@@ -8,6 +8,11 @@ namespace Lathe.Coordinator;
 /// <summary>Known stages: announced to this process or to another coordinator of the cluster, or announced earlier and kept in the database.</summary>
 public sealed class StageCatalog(CoordinatorStore store, TimeProvider time)
 {
+    // Anybody can announce names that no stage has.
+    private const int LongestName = 255;
+    private const int MostRefused = 1000;
+
+    private readonly ConcurrentDictionary<string, string> _refused = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, StageManifest> _manifests = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<(string Stage, string Version), StageManifest> _versions = new();
     private readonly ConcurrentDictionary<(string Stage, string Version), bool?> _workers = new();
@@ -16,6 +21,15 @@ public sealed class StageCatalog(CoordinatorStore store, TimeProvider time)
 
     /// <summary>Stages by name, each in the newest version that announced itself to this process, otherwise in the one that did so last to an earlier process.</summary>
     public IReadOnlyDictionary<string, StageManifest> Manifests => _manifests;
+
+    /// <summary>Takes note of an announcement that was refused, for whoever names the stage.</summary>
+    internal void Refuse(string? stage, string why)
+    {
+        if (stage is { Length: > 0 and <= LongestName } && _refused.Count < MostRefused) _refused[stage] = why;
+    }
+
+    /// <summary>Why the last announcement of a stage that is not known was refused; null: there was none.</summary>
+    internal string? Refusal(string stage) => _manifests.ContainsKey(stage) ? null : _refused.GetValueOrDefault(stage);
 
     /// <summary>Which worker said what.</summary>
     internal StageNamesakes Namesakes { get; } = new(time);

@@ -92,6 +92,10 @@ public sealed class Hostile_reports(RabbitMqBroker broker) : IClassFixture<Rabbi
         // People read the reasons, and need to know nothing of the reader's inside.
         Assert.DoesNotContain(letters, l => l.Reason.Contains("Parameter '", StringComparison.Ordinal) || l.Reason.Contains("LineNumber", StringComparison.Ordinal) || l.Reason.Contains("System.", StringComparison.Ordinal));
         Assert.Equal(RunState.Running, (await ExecutionAsync(sweep)).State);
+        // Whoever names such a stage hears why nobody knows it.
+        var (_, problems, notes) = await _bench.Service<Orchestrator>().CheckAsync(new SweepSpec("named", ["tiny"], ["mnist"], [0], [new StageSpec("hold.x", JsonElement.Parse("{}"))]));
+        Assert.StartsWith("unknown stage 'hold.x'", Assert.Single(problems).Message, StringComparison.Ordinal);
+        Assert.StartsWith("a worker announced hold.x, and was refused: the manifest cannot be served: the name is 'hold.x'", Assert.Single(notes), StringComparison.Ordinal);
 
         HoldStage.Release("besieged");
         var status = await _bench.EndedAsync(sweep);
