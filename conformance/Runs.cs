@@ -149,14 +149,12 @@ internal sealed class Runs(ConformanceOptions options, CoordinatorSeat seat)
     private async Task<StageAnnounced> LookAsync(CancellationToken stop)
     {
         // A worker that was started a moment ago does not listen yet.
-        RefutedException? unheard;
         var began = Stopwatch.GetTimestamp();
         do
         {
-            unheard = await AskAsync(stop);
+            await TryAskAsync(stop);
         }
         while (await seat.Inbox.NextAsync(0, h => IsWanted(h.Message), Others, stop) is null && Stopwatch.GetElapsedTime(began) < Announcing);
-        if (unheard is not null) throw unheard;
         // Workers of another version may be slower to answer.
         await seat.Inbox.NextAsync(seat.Inbox.All.Count, _ => false, Others, stop);
         var found = seat.Inbox.All.Select(h => h.Message).OfType<StageAnnounced>().Where(IsWanted).ToList();
@@ -171,17 +169,16 @@ internal sealed class Runs(ConformanceOptions options, CoordinatorSeat seat)
         bool IsWanted(object? message) => message is StageAnnounced { Manifest: var manifest } && manifest.Name == options.Stage && (options.Version is null || manifest.Version == options.Version);
     }
 
-    /// <summary>Asks for stages once; what was wrong where nobody could hear it.</summary>
-    private async Task<RefutedException?> AskAsync(CancellationToken stop)
+    /// <summary>Asks for stages once. Where no worker is up, nobody listens; that none is found says so.</summary>
+    private async Task TryAskAsync(CancellationToken stop)
     {
         try
         {
             await seat.AskForStagesAsync(stop);
-            return null;
         }
-        catch (RefutedException e)
+        catch (RefutedException)
         {
-            return e;
+            // One may be starting.
         }
     }
 

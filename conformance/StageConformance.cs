@@ -29,6 +29,20 @@ public sealed class StageConformance : IAsyncDisposable
     public static async Task<StageConformance> OpenAsync(ConformanceOptions options, CancellationToken stop = default) =>
         new(await CoordinatorSeat.OpenAsync(options.Settings.Broker ?? throw new LatheException("the kit needs a broker"), stop), options);
 
+    /// <summary>Looks for a worker of the stage, without which nothing can be asked.</summary>
+    /// <exception cref="LatheException">None announces itself; the message says who does, and what to do.</exception>
+    public async Task FindAsync(CancellationToken stop = default)
+    {
+        try
+        {
+            await _runs.FindAsync(stop);
+        }
+        catch (RefutedException e)
+        {
+            throw new LatheException(e.Message);
+        }
+    }
+
     /// <summary>Asks one thing.</summary>
     /// <param name="check">Name of the check.</param>
     /// <param name="stop">Gives up.</param>
@@ -49,11 +63,20 @@ public sealed class StageConformance : IAsyncDisposable
         {
             (verdict, detail) = (Verdict.NotAsked, e.Message);
         }
+        catch (Exception e) when (e is not (LatheException or OperationCanceledException) && !_seat.IsOpen)
+        {
+            throw Lost(e);
+        }
+
+        // Whatever was found then says nothing of the stage.
+        if (verdict != Verdict.Passed && !_seat.IsOpen) throw Lost(null);
 
         return new CheckResult(asked.Name, asked.Claim, verdict, detail);
     }
 
     public ValueTask DisposeAsync() => _seat.DisposeAsync();
+
+    private LatheException Lost(Exception? cause) => new($"the connection with the broker at {_runs.Options.Settings.Broker} is lost; start the broker, and ask again", FailureKind.Transient, cause);
 
     private static StageCheckOf Find(string check) =>
         All.FirstOrDefault(c => c.Name == check) ?? throw new LatheException($"there is no check '{check}'; the checks are {string.Join(", ", Checks)}");

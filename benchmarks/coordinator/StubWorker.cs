@@ -122,7 +122,10 @@ internal static class StubWorker
     private static StageManifest Manifest(string name, StageInput input) => new(
         name, "1", "Takes no time.", input, StageOutput.Checkpoint,
         JsonSerializer.Deserialize<JsonElement>("""{"type": "object", "additionalProperties": false, "properties": {"n": {"type": "integer", "default": 0}}}"""),
-        [new MetricDescriptor("top1", "top-1", "", MetricFormat.Percent, Better.Higher, true)],
+        [
+            new MetricDescriptor("top1", "top-1", "", MetricFormat.Percent, Better.Higher, true),
+            new MetricDescriptor("loss", "loss"), new MetricDescriptor("parameters", "params"), new MetricDescriptor("multiplications", "mults"), new MetricDescriptor("bytes", "KiB"),
+        ],
         ReadsData: false);
 }
 

@@ -68,11 +68,13 @@ internal static class ConformanceCommand
         var width = checks.Max(name => name.Length);
         var results = new List<CheckResult>();
         await using var kit = await StageConformance.OpenAsync(options, stop);
+        // Without a worker or a broker there is one thing to say, and not one for each check.
+        await kit.FindAsync(stop);
         foreach (var name in checks)
         {
             var result = await kit.CheckAsync(name, stop);
             results.Add(result);
-            terminal.Line($"{Word(result.Verdict),-9} {name.PadRight(width)}  {result.Claim}{(result.Detail.Length == 0 ? "" : result.Verdict == Verdict.Passed ? $" ({result.Detail})" : $": {result.Detail}")}");
+            terminal.Line($"{Word(result.Verdict),-9} {name.PadRight(width)}  {result.Claim}{Detail(result, results)}");
         }
 
         var passed = results.Count(r => r.Verdict == Verdict.Passed);
@@ -86,6 +88,15 @@ internal static class ConformanceCommand
 
         return passed == results.Count ? LatheCommand.Success : LatheCommand.Failure;
     }
+
+    /// <summary>What is behind the claim; what an earlier check said already is not said again.</summary>
+    private static string Detail(CheckResult result, List<CheckResult> all) => (result.Verdict, result.Detail) switch
+    {
+        (_, "") => "",
+        (Verdict.Passed, var remark) => $" ({remark})",
+        var (_, why) when all.First(r => r.Detail == why) is var first && first != result => $": as for {first.Name}",
+        var (_, why) => $": {why}",
+    };
 
     private static string Word(Verdict verdict) => verdict switch
     {

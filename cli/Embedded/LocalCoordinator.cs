@@ -70,6 +70,11 @@ internal sealed class LocalCoordinator : IAsyncDisposable
             foreach (var stage in here) await catalog.AddAsync(stage.Manifest, stop);
             return local;
         }
+        catch (LatheException e) when (BrokerClient.IsAway(e))
+        {
+            await local.DisposeAsync();
+            throw new LatheException($"{e.Message}, or leave out --broker and {HostingSettings.BrokerVariable} to run everything in one process", e.Kind, e);
+        }
         catch
         {
             await local.DisposeAsync();

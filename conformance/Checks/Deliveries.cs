@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Security.Cryptography;
 using System.Text;
 using Lathe.Conformance.Wire;
@@ -11,8 +10,6 @@ namespace Lathe.Conformance.Checks;
 /// <summary>Messages that come twice, and messages that nobody can read.</summary>
 internal static class Deliveries
 {
-    private static readonly SemaphoreSlim Looking = new(1);
-
     public static IReadOnlyList<StageCheckOf> All { get; } =
     [
         new("repeats", "answers a message that comes again with the same result, and computes nothing again", RepeatsAsync),
@@ -48,18 +45,13 @@ internal static class Deliveries
         var (sent, plain) = await runs.PlainAsync(stop);
         var command = sent.Command;
         var (work, questions) = (Queues.Stage(command.Stage, command.Version), Queues.Check(command.Stage, command.Version));
+        await using var watch = await runs.Seat.WatchDeadLettersAsync(stop);
         var buried = new List<(string Words, string Id)>();
-        foreach (var (words, body) in Unreadable(command))
+        var mine = new List<string>();
+        foreach (var (words, body) in Unreadable(command)) buried.Add((words, await SendAsync(work, body)));
+        foreach (var exchange in (string[])[questions, CoordinatorSeat.Broadcast<CancelExecutions>(), CoordinatorSeat.Broadcast<AnnounceStages>()])
         {
-            var id = Guid.NewGuid().ToString();
-            buried.Add((words, Convert.ToHexStringLower(SHA256.HashData([.. Encoding.UTF8.GetBytes(id + "\n"), .. body]))[..12]));
-            await runs.Seat.SendAsync(work, body, stop, id);
-        }
-
-        foreach (var body in Vague()) await runs.Seat.SendAsync(questions, body, stop);
-        foreach (var exchange in (string[])[CoordinatorSeat.Broadcast<CancelExecutions>(), CoordinatorSeat.Broadcast<AnnounceStages>()])
-        {
-            foreach (var body in Vague()) await runs.Seat.SendAsync(exchange, body, stop);
+            foreach (var body in Vague()) await SendAsync(exchange, body);
         }
 
         // Found under its key: it shows that the worker is there, and free.
@@ -73,39 +65,24 @@ internal static class Deliveries
         if (await runs.Seat.Inbox.NextAsync(before, h => h.Message is StageAnnounced a && a.Manifest.Name == command.Stage, runs.Options.Limit, stop) is null)
             throw new RefutedException("after them, it does not announce itself any more");
 
-        await using var broker = new BrokerClient(runs.Options.Settings.Broker!);
-        var letters = new DeadLetters(broker);
-        var found = await LettersAsync(letters, [.. buried.Select(b => b.Id)], runs.Options.Limit, stop);
+        var found = await watch.WaitAsync([.. buried.Select(b => b.Id)], runs.Options.Limit, stop);
+        // Those of the broadcasts too, of which every worker on the broker got one.
+        await using (var broker = new BrokerClient(runs.Options.Settings.Broker!)) await new DeadLetters(broker).DropFoundAsync(watch.Copies(mine), stop);
         foreach (var (words, id) in buried)
         {
             if (!found.TryGetValue(id, out var letter)) throw new RefutedException($"{words} is not among the dead letters ({Queues.Dead})");
             if (letter.Queue != work || letter.Reason is "" or "unknown") throw new RefutedException($"{words} lies among the dead letters from queue '{letter.Queue}' for the reason '{letter.Reason}'; expected the queue {work} and a reason");
         }
 
-        return $"{buried.Count + (3 * Vague().Count())} messages";
-    }
+        return $"{mine.Count} messages";
 
-    /// <summary>The dead letters of these ids, which are deleted then.</summary>
-    private static async Task<IReadOnlyDictionary<string, DeadLetter>> LettersAsync(DeadLetters letters, IReadOnlyCollection<string> wanted, TimeSpan limit, CancellationToken stop)
-    {
-        // Whoever looks at them takes each from its queue for a moment: two at a time would miss what the other one has in hand.
-        await Looking.WaitAsync(stop);
-        try
+        // Its id among the dead letters, where it comes to lie there.
+        async Task<string> SendAsync(string exchange, byte[] body)
         {
-            var found = new Dictionary<string, DeadLetter>();
-            for (var began = Stopwatch.GetTimestamp(); ; await Task.Delay(TimeSpan.FromSeconds(0.5), stop))
-            {
-                foreach (var letter in await letters.ListAsync(stop)) found[letter.Id] = letter;
-                if (wanted.All(found.ContainsKey) || Stopwatch.GetElapsedTime(began) > limit) break;
-            }
-
-            var mine = wanted.Where(found.ContainsKey).ToList();
-            if (mine.Count > 0) await letters.DropAsync(mine, stop);
-            return found;
-        }
-        finally
-        {
-            Looking.Release();
+            var id = Guid.NewGuid().ToString();
+            mine.Add(Convert.ToHexStringLower(SHA256.HashData([.. Encoding.UTF8.GetBytes(id + "\n"), .. body]))[..12]);
+            await runs.Seat.SendAsync(exchange, body, stop, id);
+            return mine[^1];
         }
     }
 

@@ -29,7 +29,7 @@ internal static class Results
         var took = ended.At - started.At;
         if (took > Quick && await runs.NextAsync(sent, r => r is StageProgressed, TimeSpan.Zero, stop) is null)
             throw new RefutedException($"it computed for {took.TotalSeconds:0.0} s without a word of progress");
-        if (completed.Metrics.FirstOrDefault(m => !double.IsFinite(m.Value)) is { Key: { } odd }) throw new RefutedException($"its metric '{odd}' is no finite number");
+        if (OutcomeCheck.Problem((await runs.AnnouncedAsync(stop)).Manifest, completed.Metrics) is { } problem) throw new RefutedException($"it {problem}");
         return $"{took.TotalSeconds:0.0} s, {completed.Metrics.Count} metrics";
     }
 

@@ -25,6 +25,9 @@ internal sealed class CoordinatorSeat : IAsyncDisposable
 
     public Inbox Inbox { get; } = new();
 
+    /// <summary>False: the connection is lost, and the queue of the reports with it.</summary>
+    public bool IsOpen => _connection.IsOpen;
+
     /// <summary>Time since it was opened.</summary>
     public TimeSpan Now => Stopwatch.GetElapsedTime(_began);
 
@@ -42,6 +45,8 @@ internal sealed class CoordinatorSeat : IAsyncDisposable
             VirtualHost = address.VirtualHost,
             Ssl = new SslOption(address.Host, enabled: address.Tls),
             ClientProvidedName = "lathe conformance",
+            // What was sent to the queue of the reports meanwhile is lost, so that nothing could be said of the stage.
+            AutomaticRecoveryEnabled = false,
         };
         var connection = await factory.CreateConnectionAsync(stop);
         var seat = new CoordinatorSeat(connection, await connection.CreateChannelAsync(Confirmed, stop));
@@ -78,6 +83,27 @@ internal sealed class CoordinatorSeat : IAsyncDisposable
     public async Task SendAsync(string exchange, byte[] body, CancellationToken stop, string? messageId = null)
     {
         if (!await TrySendAsync(exchange, body, messageId, stop)) throw new RefutedException($"no worker has bound a queue to the exchange {exchange}");
+    }
+
+    /// <summary>
+    /// Listens for dead letters with a queue of its own beside that of the dead letters, until it is disposed. What lies there for a person is not touched, however much it is.
+    /// </summary>
+    public async Task<DeadLetterWatch> WatchDeadLettersAsync(CancellationToken stop)
+    {
+        var channel = await _connection.CreateChannelAsync(cancellationToken: stop);
+        var watch = new DeadLetterWatch(channel);
+        await BrokerClient.DeclareBoundAsync(channel, Queues.Dead, QueueArguments.Dead, stop);
+        var queue = $"{Queue}.dead";
+        await channel.QueueDeclareAsync(queue, durable: false, exclusive: true, autoDelete: true, cancellationToken: stop);
+        await channel.QueueBindAsync(queue, Queues.Dead, "", cancellationToken: stop);
+        var consumer = new AsyncEventingBasicConsumer(channel);
+        consumer.ReceivedAsync += (_, delivery) =>
+        {
+            watch.Add(DeadLetter.Of(delivery.BasicProperties, delivery.Body.Span));
+            return Task.CompletedTask;
+        };
+        await channel.BasicConsumeAsync(queue, autoAck: true, consumer, stop);
+        return watch;
     }
 
     /// <summary>Number of those who read a queue; null: there is no such queue.</summary>

@@ -228,10 +228,15 @@ internal sealed class BrokerClient(BrokerAddress address) : IAsyncDisposable
             $"a queue or exchange at {address} was made with other settings than Lathe's: {mismatch.ShutdownReason!.ReplyText}; delete it and start again",
             FailureKind.Permanent,
             e),
-        BrokerUnreachableException or TimeoutRejectedException or AlreadyClosedException or IOException or SocketException => new LatheException(
-            $"no broker answers at {address}; start one, or leave out --broker and {HostingSettings.BrokerVariable} to run everything in one process",
+        not null when IsSilence(e) => new LatheException(
+            $"no broker answers at {address}: start one, or name another",
             FailureKind.Transient,
             e),
         _ => null,
     };
+
+    /// <summary>True for the fault that nobody answered at the broker's address.</summary>
+    internal static bool IsAway(LatheException e) => e is { Kind: FailureKind.Transient, InnerException: { } inner } && IsSilence(inner);
+
+    private static bool IsSilence(Exception e) => e is BrokerUnreachableException or TimeoutRejectedException or AlreadyClosedException or IOException or SocketException;
 }

@@ -27,10 +27,12 @@ public sealed class LatheBusBuilder
     internal IEnumerable<string> ReportQueues => _reports.Select(r => r.Queue);
 
     /// <summary>Takes executions of a stage: from a broker one at a time, without one as many as there are compute slots.</summary>
+    /// <exception cref="LatheException">Its manifest cannot be served.</exception>
     public LatheBusBuilder AddStage<TStage, TParameters>()
         where TStage : class, IStage<TParameters>, new()
     {
         var manifest = Manifests.Of<TStage, TParameters>();
+        ManifestCheck.ThrowUnlessSound(manifest);
         _stages.Add(new StageEntry(manifest, parameters =>
         {
             var record = ParametersSchema.Read<TParameters>(manifest.Name, parameters);

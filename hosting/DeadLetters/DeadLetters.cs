@@ -80,6 +80,27 @@ internal sealed class DeadLetters(BrokerClient broker)
         return await VisitAsync((letter, _) => chosen is not null && !chosen.Contains(letter.Id) ? Fate.Stays : Fate.Dropped, stop);
     }
 
+    /// <summary>
+    /// Deletes messages by their whole ids, and looks no further once it has all of them. Messages that somebody else has in hand meanwhile, or that are gone already, are left.
+    /// </summary>
+    /// <param name="copies">How many there are of each whole id: what goes to several readers may come here as often.</param>
+    /// <param name="stop">Gives up.</param>
+    /// <returns>The messages deleted.</returns>
+    /// <exception cref="LatheException">The broker does not answer.</exception>
+    public Task<IReadOnlyList<DeadLetter>> DropFoundAsync(IReadOnlyDictionary<string, int> copies, CancellationToken stop = default)
+    {
+        var left = copies.Values.Sum();
+        return VisitAsync(
+            (letter, _) =>
+            {
+                if (!copies.ContainsKey(letter.Id)) return Fate.Stays;
+                left--;
+                return Fate.Dropped;
+            },
+            stop,
+            isDone: () => left <= 0);
+    }
+
     private static HashSet<string> Resolve(IEnumerable<string> starts, IReadOnlyList<DeadLetter> letters) =>
     [
         .. starts.Select(start => letters.Select(letter => letter.Id).Where(id => id.StartsWith(start, StringComparison.OrdinalIgnoreCase)).Distinct().ToList() switch
@@ -96,14 +117,15 @@ internal sealed class DeadLetters(BrokerClient broker)
     /// <param name="judge">Says what becomes of a message.</param>
     /// <param name="stop">Gives up.</param>
     /// <param name="unsent">Told of a message that should have been sent and could not be.</param>
+    /// <param name="isDone">True: no further message need be looked at; null: all are.</param>
     /// <returns>The messages that are no longer there.</returns>
     private Task<IReadOnlyList<DeadLetter>> VisitAsync(
-        Func<DeadLetter, ReadOnlyMemory<byte>, Fate> judge, CancellationToken stop, Action<DeadLetter>? unsent = null) => broker.OnConfirmedChannelAsync<IReadOnlyList<DeadLetter>>(
+        Func<DeadLetter, ReadOnlyMemory<byte>, Fate> judge, CancellationToken stop, Action<DeadLetter>? unsent = null, Func<bool>? isDone = null) => broker.OnConfirmedChannelAsync<IReadOnlyList<DeadLetter>>(
         async (channel, cancel) =>
         {
             var gone = new List<DeadLetter>();
             await BrokerClient.DeclareBoundAsync(channel, Queues.Dead, QueueArguments.Dead, cancel);
-            for (var left = await channel.MessageCountAsync(Queues.Dead, cancel); left > 0; left--)
+            for (var left = await channel.MessageCountAsync(Queues.Dead, cancel); left > 0 && isDone?.Invoke() != true; left--)
             {
                 if (await channel.BasicGetAsync(Queues.Dead, autoAck: false, cancel) is not { } message) break;
                 var letter = DeadLetter.Of(message.BasicProperties, message.Body.Span);

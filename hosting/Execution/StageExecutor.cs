@@ -137,7 +137,7 @@ internal sealed class StageExecutor(
                 Threads(command), () => progress.Report(new StageProgress(StageProgress.WaitingForCpu)), either.Token);
             progress.Report(new StageProgress("starting"));
             var stop = (execution.Cancelled, either.Token);
-            var result = await Compute(command, attempt => Prepare(stage.Manifest, command, attempt, progress, log, stop), work, parent, log, either.Token);
+            var result = await Compute(stage.Manifest, command, attempt => Prepare(stage.Manifest, command, attempt, progress, log, stop), work, parent, log, either.Token);
             log.Add(LogLevel.Information, $"made {result.Output.Sha256} in {result.Seconds:0.0} s");
             return (result, false);
         }
@@ -172,7 +172,7 @@ internal sealed class StageExecutor(
     }
 
     private async Task<StoredResult> Compute(
-        ExecuteStage command, Func<TrainingAttempt, StageRun> prepare, Func<StageRun, StageOutcome> work, string? parent, ExecutionLog log, CancellationToken stop)
+        StageManifest manifest, ExecuteStage command, Func<TrainingAttempt, StageRun> prepare, Func<StageRun, StageOutcome> work, string? parent, ExecutionLog log, CancellationToken stop)
     {
         using var span = StartSpan(command, parent);
         var began = time.GetTimestamp();
@@ -182,6 +182,7 @@ internal sealed class StageExecutor(
         {
             var run = prepare(attempt);
             var outcome = await StageThread.Run(command.Stage, () => work(run));
+            OutcomeCheck.ThrowUnlessSound(manifest, outcome);
             var result = new StoredResult(
                 command.Key, command.Stage, outcome.Output, outcome.Metrics, attempt.Seconds, command.SweepId, span?.Id ?? parent,
                 outcome.Records, outcome.Panels);

@@ -17,7 +17,18 @@ namespace Lathe.Hosting;
 public static class ParametersSchema
 {
     /// <summary>The schema of a record: unknown keys refused, a default for each optional key. It is made once for each record.</summary>
-    public static JsonElement For<TParameters>() => Known<TParameters>.Schema;
+    /// <exception cref="LatheException">The record has no schema: two parameters have one name, or one has a type that JSON has not.</exception>
+    public static JsonElement For<TParameters>()
+    {
+        try
+        {
+            return Known<TParameters>.Schema;
+        }
+        catch (TypeInitializationException e)
+        {
+            throw new LatheException($"the record {typeof(TParameters).Name} does not describe parameters: {e.GetBaseException().Message.Split('\n')[0].TrimEnd()}", inner: e);
+        }
+    }
 
     private static JsonElement Make<TParameters>()
     {

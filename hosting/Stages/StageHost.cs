@@ -18,7 +18,7 @@ public static class StageHost
     /// <returns>Exit code: 0, or 2 with one line on standard error.</returns>
     public static Task<int> RunAsync<TStage, TParameters>(string[] args, Action<LatheBusBuilder>? beside = null)
         where TStage : class, IStage<TParameters>, new() =>
-        GuardAsync(TStage.Manifest.Name, () => ServeAsync<TStage, TParameters>(HostingSettings.Load(args), beside, default));
+        GuardAsync<TStage, TParameters>(() => ServeAsync<TStage, TParameters>(HostingSettings.Load(args), beside, default));
 
     /// <summary>The same with settings at hand.</summary>
     /// <param name="settings">They must name a broker.</param>
@@ -26,7 +26,7 @@ public static class StageHost
     /// <param name="stop">Ends it as SIGTERM does: running work saves its state and goes back to the queue.</param>
     public static Task<int> RunAsync<TStage, TParameters>(HostingSettings settings, Action<LatheBusBuilder>? beside = null, CancellationToken stop = default)
         where TStage : class, IStage<TParameters>, new() =>
-        GuardAsync(TStage.Manifest.Name, () => ServeAsync<TStage, TParameters>(settings, beside, stop));
+        GuardAsync<TStage, TParameters>(() => ServeAsync<TStage, TParameters>(settings, beside, stop));
 
     /// <summary>The worker as a host, for those who start and stop it themselves.</summary>
     public static IHost Build<TStage, TParameters>(HostingSettings settings, Action<LatheBusBuilder>? beside = null)
@@ -93,6 +93,22 @@ public static class StageHost
         await host.WaitForShutdownAsync(stop);
     }
 
+    /// <summary>The manifest with its schema; an author's slip in making it is told in one line.</summary>
+    private static StageManifest ManifestOf<TStage, TParameters>()
+        where TStage : class, IStage<TParameters>, new()
+    {
+        try
+        {
+            return Manifests.Of<TStage, TParameters>();
+        }
+#pragma warning disable CA1031 // The author's code makes it, and may throw anything.
+        catch (Exception e) when (e is not (LatheException or OutOfMemoryException))
+#pragma warning restore CA1031
+        {
+            throw new LatheException($"its manifest cannot be made: {e.GetBaseException().GetType().Name}: {e.GetBaseException().Message.Split('\n')[0].TrimEnd()}", inner: e);
+        }
+    }
+
     /// <summary>A bus without the stage's queue: nothing is taken, only the manifest is sent.</summary>
     private static async Task AnnounceAsync<TStage, TParameters>(HostingSettings settings, CancellationToken stop)
         where TStage : class, IStage<TParameters>, new()
@@ -107,10 +123,16 @@ public static class StageHost
         await host.StopAsync(stop);
     }
 
-    private static async Task<int> GuardAsync(string stage, Func<Task> serve)
+    private static async Task<int> GuardAsync<TStage, TParameters>(Func<Task> serve)
+        where TStage : class, IStage<TParameters>, new()
     {
+        var stage = typeof(TStage).Name;
         try
         {
+            var manifest = ManifestOf<TStage, TParameters>();
+            stage = manifest.Name;
+            // Before settings and broker: what is wrong here is wrong everywhere.
+            ManifestCheck.ThrowUnlessSound(manifest);
             await serve();
             return 0;
         }

@@ -34,6 +34,7 @@ public sealed class StageTrial(HostingSettings settings)
         where TStage : class, IStage<TParameters>, new()
     {
         var manifest = Manifests.Of<TStage, TParameters>();
+        ManifestCheck.ThrowUnlessSound(manifest);
         var record = ParametersSchema.Read<TParameters>(manifest.Name, parameters);
         var filled = ParametersSchema.WithDefaults(manifest.ParametersSchema!.Value, parameters);
         var found = manifest.ReadsData ? FindData(data) : ((DataRef, DataPlace)?)null;
@@ -61,6 +62,7 @@ public sealed class StageTrial(HostingSettings settings)
         try
         {
             var outcome = StageThread.Run(manifest.Name, () => new TStage().Run(run, record)).GetAwaiter().GetResult();
+            OutcomeCheck.ThrowUnlessSound(manifest, outcome);
             attempt.Finished();
             return outcome;
         }

@@ -43,7 +43,7 @@ internal sealed class ResultStore(IBlobs blobs)
             using var file = blobs.Open(NameOf(key));
             if (file is null) return null;
             var result = JsonSerializer.Deserialize<StoredResult>(file, LatheJson.Options);
-            return result is { Output: not null, Metrics: not null } && result.Key == key ? result : null;
+            return result is { Output: not null, Metrics: not null } && result.Key == key && result.Metrics.Values.All(double.IsFinite) ? result : null;
         }
         catch (JsonException)
         {

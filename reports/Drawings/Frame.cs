@@ -12,7 +12,7 @@ internal static class Frame
     private const double LegendLine = 15;
     private const double LegendText = Left + 28;
     private const double Edge = 2;
-    private const double LongestYName = Top + Bottom - (2 * Edge);
+    private const double LongestYName = Top + Bottom - Edge;
 
     /// <summary>Height of a drawing with so many lines of legend.</summary>
     public static double Height(int legendLines) => legendLines == 0 ? Bottom + 38 : LegendTop + (legendLines * LegendLine) - 6;

@@ -31,7 +31,7 @@ internal static class ResultSection
 
     private static string Descriptions(ShownResults results)
     {
-        var words = string.Join("; ", results.Columns.Where(c => c.Metric.Description.Length > 0).Select(c => $"{c.Head}: {c.Metric.Description}"));
+        var words = string.Join("; ", results.Columns.Where(c => c.Metric.Description.Length > 0).Select(c => $"{c.Head}: {c.Metric.Description.TrimEnd('.', ' ')}"));
         return words.Length == 0 ? "" : $"{Words.Capital(words)}.";
     }
 

@@ -1,5 +1,6 @@
 using System.Buffers;
 using Lathe.Reports.Results;
+using Spectre.Console;
 using Spectre.Console.Rendering;
 
 namespace Lathe.Reports.Terminals;
@@ -25,16 +26,23 @@ public static class ResultText
         var room = Room(results, width, gap);
         foreach (var (i, leaf) in results.Leaves.Index())
             table.Add([Way(results, i, room, showCheckpoints), .. results.Row(leaf).Select(Lines)]);
-        return table.Content;
+        // Extra columns come and go with the width; of any other its reader wants to know where it is.
+        var left = all.Columns.Where(c => !c.IsExtra).Skip(results.Columns.Count).Select(c => c.Head).ToList();
+        return left.Count == 0 ? table.Content : new Rows(table.Content, new Text($"too narrow for {string.Join(", ", left)}: a wider terminal, --json and lathe report have more", new Style(Color.Grey)));
     }
 
-    /// <summary>As many of the columns of lesser rank as leave the longest way in one line.</summary>
+    /// <summary>
+    /// As many of the columns of lesser rank as leave the longest way in one line. Where there is no room for a way at all, as with the columns of several stages from outside, the last of the others
+    /// go too: a number that goes on in the next line cannot be read.
+    /// </summary>
     private static ShownResults Fitted(ShownResults all, int width, int gap)
     {
         var longest = Enumerable.Range(0, all.Leaves.Count).Select(i => all.Name(i).Length).DefaultIfEmpty(0).Max();
         var extras = all.Columns.Count(c => c.IsExtra);
         while (extras > 0 && Room(all.WithoutExtras(extras), width, gap) < longest) extras--;
-        return all.WithoutExtras(extras);
+        var fitted = all.WithoutExtras(extras);
+        while (extras == 0 && fitted.Columns.Count > 1 && Room(fitted, width, gap) < LeastWay) fitted = fitted with { Columns = [.. fitted.Columns.SkipLast(1)] };
+        return fitted;
     }
 
     /// <summary>Columns of the terminal that the figures leave to the way.</summary>

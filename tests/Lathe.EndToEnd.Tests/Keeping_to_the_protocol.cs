@@ -59,6 +59,22 @@ public sealed class Keeping_to_the_protocol(RabbitMqBroker broker) : IClassFixtu
         }
     }
 
+    [Fact]
+    public async Task Is_told_in_one_line_where_nothing_can_be_asked()
+    {
+        using var scene = new ProtocolScene(broker);
+        foreach (var (address, words) in ((string, string)[])
+        [
+            ("amqp://127.0.0.1:1", "lathe: no broker answers at amqp://guest@127.0.0.1:1/: start one, or name another"),
+            (broker.Address, "lathe: no worker of stage nobody announced itself within 10 s; "),
+        ])
+        {
+            var (code, output) = await LatheProcess.RunAsync("lathe", ["conformance", address, "nobody"], scene.Environment, Scene.Limit);
+            Assert.Equal(2, code);
+            Assert.StartsWith(words, Assert.Single(output.TrimEnd().Split('\n')), StringComparison.Ordinal);
+        }
+    }
+
     /// <summary>A check that cannot fail says nothing: each one is failed by a stage that breaks its rule.</summary>
     [Theory]
     [InlineData("liar", "announces,refuses,fails,executes,checkpoint,result,trace,repeats,malformed,cancels,paces,speaks")]

@@ -28,6 +28,26 @@ public sealed class TerminalTests
         Assert.Matches(@"^  \d+ of 30 columns; JSON has all$", Draw(wide, 80)[^1]);
     }
 
+    /// <summary>Stages from outside may bring more columns than a terminal has room for.</summary>
+    [Fact]
+    public void Results_with_many_columns_keep_their_numbers_whole_and_say_what_is_left_out()
+    {
+        var many = Enumerable.Range(1, 14).Select(n => new MetricDescriptor($"m{n}", $"metric {n}", IsColumn: true, Rank: 60 + n)).ToList();
+        var leaf = Sweeps.Leaves[0];
+        var figures = many.ToDictionary(m => m.Name, m => 0.1234 * many.IndexOf(m));
+        var results = ShownResults.Of(new SweepResults(many, [leaf with { State = ExecutionState.Completed, Stages = [leaf.Stages[^1] with { Metrics = figures }] }]));
+
+        var lines = Screen.Draw(ResultText.Of(results, 80), 80);
+
+        Assert.All(lines, line => Assert.InRange(line.Length, 1, 80));
+        Assert.StartsWith("way ", lines[0], StringComparison.Ordinal);
+        Assert.Contains("metric 5", lines[0]);
+        Assert.DoesNotContain("metric 7", lines[0]);
+        Assert.Contains(" 0.1234 0.2468", string.Join(' ', lines[1].Split(' ', StringSplitOptions.RemoveEmptyEntries)));
+        Assert.StartsWith("too narrow for metric 7, metric 8", string.Join(' ', lines[2..]), StringComparison.Ordinal);
+        Assert.All(Screen.Draw(ResultText.Of(results, 300), 300), line => Assert.DoesNotContain("too narrow", line));
+    }
+
     [Fact]
     public void Of_a_long_course_a_few_rows_are_shown_and_the_last_one()
     {

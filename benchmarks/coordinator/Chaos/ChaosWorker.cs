@@ -13,7 +13,7 @@ public sealed record SecondParameters(int N = 0);
 /// <summary>Starts from nothing, takes 0.05 to 0.3 s, leaves a checkpoint.</summary>
 public sealed class FirstStage : IStage<FirstParameters>
 {
-    public static StageManifest Manifest { get; } = new("first", ChaosWorker.Version, "Waits.", StageInput.Model, Contracts.StageOutput.Checkpoint, ReadsData: false);
+    public static StageManifest Manifest { get; } = new("first", ChaosWorker.Version, "Waits.", StageInput.Model, Contracts.StageOutput.Checkpoint, Metrics: [new("seconds", "seconds", Format: MetricFormat.Seconds)], ReadsData: false);
 
     public StageOutcome Run(StageRun run, FirstParameters parameters) => ChaosWorker.Compute(run);
 }
@@ -21,7 +21,7 @@ public sealed class FirstStage : IStage<FirstParameters>
 /// <summary>The same, starting from a checkpoint.</summary>
 public sealed class SecondStage : IStage<SecondParameters>
 {
-    public static StageManifest Manifest { get; } = new("second", ChaosWorker.Version, "Waits.", StageInput.Checkpoint, Contracts.StageOutput.Checkpoint, ReadsData: false);
+    public static StageManifest Manifest { get; } = new("second", ChaosWorker.Version, "Waits.", StageInput.Checkpoint, Contracts.StageOutput.Checkpoint, Metrics: [new("seconds", "seconds", Format: MetricFormat.Seconds)], ReadsData: false);
 
     public StageOutcome Run(StageRun run, SecondParameters parameters) => ChaosWorker.Compute(run);
 }

@@ -12,6 +12,7 @@ from typing import Any
 import numpy
 from numpy.typing import NDArray
 
+from lathe_stage.soundness import nearest
 from lathe_stage.store import CheckpointRef
 
 Json = Any
@@ -69,7 +70,8 @@ class Checkpoint:
         """The same network with other values in some tensors; shapes stay."""
         for name, tensor in changed.items():
             if name not in self.tensors:
-                raise CheckpointError(f"the network has no float tensor '{name}'")
+                packed = " that is not quantized" if name in self.quantization else ""
+                raise CheckpointError(f"the network has no float tensor '{name}'{packed}{nearest(name, self.tensors)}; it has {', '.join(self.tensors)}")
             if tensor.shape != self.tensors[name].shape:
                 raise CheckpointError(f"tensor '{name}' has shape {list(tensor.shape)}; the network needs {list(self.tensors[name].shape)}")
             if not numpy.isfinite(tensor).all():

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from lathe_stage.soundness import manifest_problems
+
 Parameters = TypeVar("Parameters")
 Json = Any
 
@@ -48,9 +50,21 @@ class MetricFormat(enum.Enum):
     BITS = "bits"
 
 
+class DataSplit(enum.Enum):
+    """Images that a metric was measured on."""
+
+    TRAINING = "training"
+    VALIDATION = "validation"
+    TEST = "test"
+
+
 @dataclass(frozen=True)
 class Metric:
-    """What one figure means. `ratio_name` names the figure that holds this one over that of the dense network."""
+    """What one figure means.
+
+    `dense_name` names the figure that holds the same of the dense network, `ratio_name` the one that holds this one over it, `low_name` and `high_name` the ends of its 95%
+    interval. `split` says which images it was measured on; a search takes no figure of the test images as its objective.
+    """
 
     name: str
     title: str
@@ -61,11 +75,21 @@ class Metric:
     dense_name: str | None = None
     description: str = ""
     rank: int = 90
+    long_title: str | None = None
+    ratio_name: str | None = None
+    low_name: str | None = None
+    high_name: str | None = None
+    split: DataSplit | None = None
 
     def to_json(self) -> dict[str, Json]:
+        more = {
+            "longTitle": self.long_title, "ratioName": self.ratio_name, "lowName": self.low_name, "highName": self.high_name,
+            "split": self.split.value if self.split else None,
+        }
         return {
             "name": self.name, "title": self.title, "unit": self.unit, "format": self.format.value, "better": self.better.value,
             "isColumn": self.is_column, "denseName": self.dense_name, "description": self.description, "rank": self.rank,
+            **{key: value for key, value in more.items() if value is not None},
         }
 
 
@@ -115,6 +139,12 @@ class Stage(Generic[Parameters]):
     metrics: Sequence[Metric] = ()
     check: Callable[..., Any] | None = None
     schema: Mapping[str, Json] = field(default_factory=dict)
+    slips: Sequence[str] = ()
+    """What kept the schema from being made."""
+
+    def problems(self) -> list[str]:
+        """Everything that keeps the stage from being served: what is wrong, and what to do. A worker asks before it starts; a test of yours may ask too."""
+        return list(self.slips) or manifest_problems(self.manifest())
 
     def manifest(self) -> dict[str, Json]:
         """The manifest as it travels on the bus."""
@@ -155,13 +185,19 @@ def stage(
     Change `version` whenever the same input could give another result: it is part of the key under which results are found again.
     `check(parameters, check: StageCheck) -> list[Problem]` says before anything runs what the schema cannot say.
     """
-    for letter in name:
-        if not (letter.isascii() and (letter.islower() or letter.isdigit() or letter == "-")):
-            raise ValueError(f"a stage's name is lower-case letters, digits and dashes; '{name}' is not")
-    schema = schema_of(parameters)
+    schema: dict[str, Json] = {}
+    slips: list[str] = []
+    # A decorator that raises shows its author a stack trace; `serve` says it in one line.
+    try:
+        schema = schema_of(parameters)
+    except TypeError as error:
+        slips.append(str(error))
+    except NameError as error:
+        slips.append(f"the types of {getattr(parameters, '__name__', parameters)} cannot be read ({error}); import them, or define them at the top of the file")
+    slips.extend(f"{each!r} is no description of a metric; expected Metric('name', 'title')" for each in metrics if not isinstance(each, Metric))
 
     def make(function: Callable[..., Any]) -> Stage[Parameters]:
-        return Stage(name, version, summary, parameters, function, input, output, reads_data, tuple(metrics), check, schema)
+        return Stage(name, version, summary, parameters, function, input, output, reads_data, tuple(metrics), check, schema, tuple(slips))
 
     return make
 
@@ -169,11 +205,13 @@ def stage(
 def schema_of(parameters: type[Any]) -> dict[str, Json]:
     """JSON Schema of a parameters dataclass: types and defaults from its fields, limits from `Annotated[float, Range(0, 1), Doc("...")]`."""
     if not dataclasses.is_dataclass(parameters):
-        raise TypeError(f"{parameters.__name__} is no dataclass; expected one field for each parameter")
+        raise TypeError(f"{getattr(parameters, '__name__', parameters)} is no dataclass of parameters; expected a class with @dataclass and one field for each parameter")
     hints = typing.get_type_hints(parameters, include_extras=True)
     properties: dict[str, Json] = {}
     required: list[str] = []
     for each in dataclasses.fields(parameters):
+        if _camel(each.name) in properties:
+            raise TypeError(f"two parameters are called '{_camel(each.name)}'; give one of them another name")
         described = _described(each.name, hints[each.name])
         if each.default is not dataclasses.MISSING:
             described["default"] = each.default
@@ -219,7 +257,7 @@ def _type(name: str, hint: Any) -> dict[str, Json]:
         return {"type": "array", "items": _type(name, arguments[0])}
     if origin is dict and arguments[0] is str:
         return {"type": "object", "additionalProperties": _type(name, arguments[1])}
-    raise TypeError(f"parameter {name} is a {hint}; expected bool, int, float, str, a list or dict of them, or one of these with None")
+    raise TypeError(f"parameter {name} is a {hint.__name__ if isinstance(hint, type) else hint}; expected bool, int, float, str, a list or dict of them, or one of these with None")
 
 
 def _camel(name: str) -> str:

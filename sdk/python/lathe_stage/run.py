@@ -96,6 +96,8 @@ class StageRun:
 
         `compresses` says that the stage makes the network smaller: the first such stage's input is what later figures are compared with.
         """
+        if not isinstance(checkpoint, Checkpoint):
+            raise StageError(f"stage {self.stage} gave run.write a {type(checkpoint).__name__}; expected a checkpoint, as run.read().with_tensors(...) makes one")
         return self.store.write_checkpoint(checkpoint.to_bytes(self._step(facts or {}), compresses, self.input))
 
     def progress(

@@ -21,7 +21,7 @@ def problems(schema: Mapping[str, Json], value: Json, pointer: str = "") -> Iter
         return
     if "enum" in schema and value not in schema["enum"]:
         yield pointer, f"is {_shown(value)}, expected one of {', '.join(str(choice) for choice in schema['enum'])}"
-    elif _is(value, "number") and not (schema.get("minimum", value) <= value <= schema.get("maximum", value)):
+    elif _is(value, "number") and not _is_within(value, schema):
         yield pointer, f"is {_shown(value)}, expected {_expected(schema, types)}"
     if isinstance(value, list) and "items" in schema:
         for index, item in enumerate(value):
@@ -39,6 +39,11 @@ def problems(schema: Mapping[str, Json], value: Json, pointer: str = "") -> Iter
                 yield place, f"is an unknown key; known keys are {', '.join(known)}"
             elif isinstance(others, dict):
                 yield from problems(others, item, place)
+
+
+def _is_within(value: float, schema: Mapping[str, Json]) -> bool:
+    return schema.get("minimum", value) <= value <= schema.get("maximum", value) and not (
+        "exclusiveMinimum" in schema and value <= schema["exclusiveMinimum"] or "exclusiveMaximum" in schema and value >= schema["exclusiveMaximum"])
 
 
 def _is(value: Json, name: str) -> bool:

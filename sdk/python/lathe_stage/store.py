@@ -87,6 +87,10 @@ class StoreAway(Exception):
     """The store does not answer, or refuses; it was asked several times."""
 
 
+class StoreRefused(StoreAway):
+    """The store refuses this worker: its credentials, region or address are at fault, and another worker may have others."""
+
+
 class BucketBlobs:
     """Objects of an S3 bucket. Credentials and region come from the environment, as for every S3 client; `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL` names another server."""
 
@@ -101,6 +105,8 @@ class BucketBlobs:
         self._bucket = bucket
         self._prefix = f"{prefix}/" if prefix else ""
         self._faults = (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError)
+        self._without_credentials = (
+            botocore.exceptions.NoCredentialsError, botocore.exceptions.PartialCredentialsError, botocore.exceptions.ProfileNotFound, botocore.exceptions.CredentialRetrievalError)
         # boto3 knows these names from 1.28 on. Another server seldom has a host name for each bucket.
         endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or None
         self._client = boto3.client("s3", endpoint_url=endpoint, region_name=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1", config=botocore.config.Config(
@@ -127,7 +133,13 @@ class BucketBlobs:
             raise self._away("deleted", name, error) from error
 
     def _away(self, deed: str, name: str, error: Exception) -> StoreAway:
-        return StoreAway(f"s3://{self._bucket}/{self._prefix}{name} cannot be {deed}: {error}")
+        place = f"s3://{self._bucket}/{self._prefix}{name}"
+        if isinstance(error, self._without_credentials):
+            return StoreRefused(f"there are no credentials for {place}: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile with AWS_PROFILE ({error})")
+        status = getattr(error, "response", {}).get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if 400 <= status < 500:
+            return StoreRefused(f"{place} cannot be {deed} with this worker's settings: {error}; check its AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL_S3 and LATHE_STORE")
+        return StoreAway(f"{place} cannot be {deed}: {error}")
 
 
 def blobs_of(store: str) -> Blobs:

@@ -5,12 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import math
 import os
 import re
-import signal
 import socket
-import sys
 import threading
 import time
 import traceback
@@ -28,11 +25,13 @@ from lathe_stage.checkpoint import CheckpointError
 from lathe_stage.manifest import Stage
 from lathe_stage.run import Cancelled, Outcome, StageCheck, StageError, StageRun
 from lathe_stage.spans import Spans
-from lathe_stage.store import CheckpointRef, InputLost, Store, StoreAway, StoreUnknown, blobs_of
+from lathe_stage.soundness import figure_problem, panel_problem
+from lathe_stage.store import CheckpointRef, InputLost, Store, StoreAway, StoreRefused
 
 Json = Any
 
 _PACE = 2.0  # seconds between two reports of progress
+_FIRST = 10.0  # seconds that a worker looks for its broker when it starts
 _HEARTBEAT = 4.0  # no worker that computes says nothing for longer
 _NOT_FOUND = 404  # what the broker answers where there is no such queue or exchange
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -85,6 +84,11 @@ class Worker:
         self._outbox: Any = None
         self._consumer = ""
 
+    @property
+    def _place(self) -> str:
+        """The broker's address, without a password."""
+        return f"{self._parameters.host}:{self._parameters.port}"
+
     def stop(self) -> None:
         """Ends `run`: a running execution saves no more, and its message goes back to its queue."""
         self._going.set()
@@ -92,20 +96,22 @@ class Worker:
             self._execution.stop("shutting down")
 
     def run(self) -> None:
-        """Works until `stop`. Connects again whenever the broker goes away."""
-        wait = 0.5
+        """Works until `stop`. Connects again whenever the broker goes away; one that was never there ends it."""
+        wait, began, known = 0.5, time.monotonic(), False
         while not self._going.is_set():
             try:
                 self._connect()
-                wait = 0.5
+                wait, known = 0.5, True
                 self._log.info("worker %s takes work of %s version %s", self._name, self._stage.name, self._stage.version)
                 self._loop()
             except (pika.exceptions.ProbableAuthenticationError, pika.exceptions.ProbableAccessDeniedError) as error:
-                raise StageError(f"the broker refuses user, password or virtual host: {error!r}; see LATHE_BROKER") from error
+                raise StageError(f"the broker at {self._place} refuses user, password or virtual host ({_words(error)}): check them in LATHE_BROKER or --broker") from error
             except (pika.exceptions.AMQPError, OSError) as error:
                 if self._going.is_set():
                     break
-                self._log.warning("the broker is away (%r); connecting again in %.1f s", error, wait)
+                if not known and time.monotonic() - began > _FIRST:
+                    raise StageError(f"no broker answers at {self._place}: start one, or name another (LATHE_BROKER or --broker)") from error
+                self._log.warning("the broker at %s is away (%s); connecting again in %.1f s", self._place, _words(error), wait)
                 self._abandon()
                 self._going.wait(wait)
                 wait = min(wait * 2, 10)
@@ -116,9 +122,14 @@ class Worker:
 
     def announce(self) -> None:
         """Says that the stage exists, and takes no work."""
-        self._connection = pika.BlockingConnection(self._parameters)
-        self._announce(wire.COORDINATOR)
-        self._connection.close()
+        try:
+            self._connection = pika.BlockingConnection(self._parameters)
+            self._ensure(wire.DEAD, wire.DEAD_ARGUMENTS)
+            self._ensure(wire.COORDINATOR, wire.COORDINATOR_ARGUMENTS)
+            self._announce(wire.COORDINATOR)
+            self._connection.close()
+        except (pika.exceptions.AMQPError, OSError) as error:
+            raise StageError(f"no broker answers at {self._place}, or it refuses ({_words(error)}): start one, or name another (LATHE_BROKER or --broker)") from error
 
     def _connect(self) -> None:
         self._connection = pika.BlockingConnection(self._parameters)
@@ -233,9 +244,14 @@ class Worker:
             self._bury(method, properties, body, f"it has a value of another type than expected: {error}")
             return
         execution = _Execution(event.data, event.traceparent, method.delivery_tag)
-        found = self._store.find_result(event.data["key"])
-        wanted = found is not None and (not event.data["fresh"] or found.get("sweepId") == event.data["sweepId"])
-        if found is not None and wanted and self._store.has(CheckpointRef.of(found["output"])):
+        try:
+            found = self._known(event.data)
+        except Exception as error:
+            # The store refuses or is away: whoever waits for the execution hears it, and not this worker's log alone.
+            self._fail(execution, error)
+            self._channel.basic_ack(method.delivery_tag)
+            return
+        if found is not None:
             self._completed(execution, found, found=True)
             self._channel.basic_ack(method.delivery_tag)
             return
@@ -244,6 +260,19 @@ class Worker:
         self._report(execution, wire.STARTED, {"worker": self._name, "queueSeconds": waited})
         self._thread = threading.Thread(target=self._compute, args=(execution,), name=self._stage.name, daemon=True)
         self._thread.start()
+
+    def _known(self, command: Mapping[str, Json]) -> dict[str, Json] | None:
+        """A result that an earlier execution left under the key, if it is wanted and whole."""
+        found = self._store.find_result(command["key"])
+        if found is None or command["fresh"] and found.get("sweepId") != command["sweepId"]:
+            return None
+        return found if self._store.has(CheckpointRef.of(found["output"])) else None
+
+    def _fail(self, execution: _Execution, error: BaseException) -> None:
+        """Reports on the thread of the connection that an execution failed."""
+        kind, message = _failure(error, self._stage.name)
+        self._log.warning("%s %s failed: %s", self._stage.name, execution.command["key"], message, exc_info=error if kind is None else None)
+        self._report(execution, wire.FAILED, {"kind": kind or "permanent", "message": message, "worker": self._name})
 
     # Computing, on a thread of its own
 
@@ -261,11 +290,9 @@ class Worker:
                 end = lambda: self._finish(execution, lambda: self._report(execution, wire.CANCELLED, {"worker": self._name}))
         except BaseException as error:
             # SystemExit too: a library that ends the program would end this thread alone, and its message would never be done with.
-            kind, message = _failure(error, self._stage.name)
-            self._log.warning("%s %s failed: %s", self._stage.name, execution.command["key"], message, exc_info=kind is None)
-            self._trace(execution, began, {}, message)
-            failed = {"kind": kind or "permanent", "message": message, "worker": self._name}
-            end = lambda: self._finish(execution, lambda: self._report(execution, wire.FAILED, failed))
+            failed = error
+            self._trace(execution, began, {}, _failure(error, self._stage.name)[1])
+            end = lambda: self._finish(execution, lambda: self._fail(execution, failed))
         try:
             self._connection.add_callback_threadsafe(end)
         except pika.exceptions.AMQPError:
@@ -289,18 +316,25 @@ class Worker:
         run.progress("starting")
         outcome = self._stage.run(run, self._stage.read(command["parameters"]))
         if not isinstance(outcome, Outcome):
-            raise TypeError(f"stage {self._stage.name} returned {type(outcome).__name__}; expected an Outcome")
+            raise StageError(f"stage {self._stage.name} returned {type(outcome).__name__}; expected an Outcome")
         output = outcome.output or reference
         if output is None:
-            raise TypeError(f"stage {self._stage.name} left no checkpoint and was given none")
-        metrics = {name: _figure(name, value) for name, value in outcome.metrics.items()}
+            raise StageError(f"stage {self._stage.name} left no checkpoint and was given none; expected what run.write returns")
+        if not isinstance(output, CheckpointRef):
+            raise StageError(f"stage {self._stage.name} left {type(output).__name__} as its checkpoint; expected what run.write returns")
+        if not isinstance(outcome.metrics, Mapping):
+            raise StageError(f"stage {self._stage.name} left {type(outcome.metrics).__name__} as its metrics; expected a dict of numbers")
+        declared: list[dict[str, Json]] = self._stage.manifest()["metrics"]
+        problem = figure_problem(self._stage.name, declared, outcome.metrics) or next(filter(None, (panel_problem(self._stage.name, p) for p in outcome.panels)), None)
+        if problem is not None:
+            raise StageError(problem)
+        metrics = {str(name): float(value) for name, value in outcome.metrics.items()}
         result: dict[str, Json] = {
             "key": command["key"], "stage": self._stage.name, "output": output.to_json(), "metrics": metrics, "seconds": time.monotonic() - run.began,
             "sweepId": command["sweepId"], "traceParent": _span(execution.traceparent, command["key"]),
         }
         if outcome.panels:
             result["panels"] = [dict(panel) for panel in outcome.panels]
-        json.dumps(result, allow_nan=False)
         self._store.commit_result(result)
         self._store.drop_state(slot)
         return result
@@ -365,39 +399,15 @@ class Worker:
         self._log.warning("moved a message to the dead letters: %s", reason)
 
 
+def _words(error: BaseException) -> str:
+    """Faults of the client library often have no text of their own."""
+    return str(error) or type(error).__name__
+
+
 def _declare(channel: Any, name: str, arguments: Mapping[str, Json]) -> None:
     channel.exchange_declare(name, "fanout", durable=True)
     channel.queue_declare(name, durable=True, arguments=arguments)
     channel.queue_bind(name, name)
-
-
-def serve(stage: Stage[Any]) -> None:
-    """The whole program of a stage: works until SIGTERM or Ctrl-C. Settings come from the environment.
-
-    `LATHE_BROKER` (required) is amqp://user:password@host:port/vhost; `LATHE_STORE` the folder or bucket of checkpoints (default: the store of
-    `LATHE_HOME`, .lathe in the current folder); `--announce` only says that the stage exists, and ends.
-    """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-    logging.getLogger("pika").setLevel(logging.CRITICAL)  # its faults come here as exceptions
-    log = logging.getLogger("lathe")
-    broker = os.environ.get("LATHE_BROKER")
-    if not broker:
-        sys.exit(f"lathe worker {stage.name}: a worker needs a broker to take work from: set LATHE_BROKER to amqp://user:password@host:port/vhost")
-    home = Path(os.environ.get("LATHE_HOME") or ".lathe").absolute()
-    store = os.environ.get("LATHE_STORE") or str(home / "checkpoints")
-    try:
-        worker = Worker(stage, broker, Store(blobs_of(store), home / "cache" / "python"), log)
-    except (StageError, StoreUnknown) as error:
-        sys.exit(f"lathe worker {stage.name}: {error}")
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _signal, _frame: worker.stop())
-    if "--announce" in sys.argv[1:]:
-        worker.announce()
-        return
-    try:
-        worker.run()
-    except StageError as error:
-        sys.exit(f"lathe worker {stage.name}: {error}")
 
 
 def _check(command: Mapping[str, Json], stage: Stage[Any]) -> None:
@@ -425,6 +435,8 @@ def _failure(error: BaseException, stage: str) -> tuple[str | None, str]:
         return error.kind, str(error)
     if isinstance(error, InputLost):
         return "inputLost", str(error)
+    if isinstance(error, StoreRefused):
+        return "elsewhere", str(error)
     if isinstance(error, StoreAway):
         return "transient", str(error)
     if isinstance(error, CheckpointError):
@@ -433,16 +445,6 @@ def _failure(error: BaseException, stage: str) -> tuple[str | None, str]:
         return "elsewhere", f"{type(error).__name__}: {error}"
     where = traceback.extract_tb(error.__traceback__)[-1]
     return None, f"a fault in stage {stage}: {type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno}); the worker's log has the stack trace"
-
-
-def _figure(name: str, value: Any) -> float:
-    try:
-        figure = float(value)
-    except (TypeError, ValueError):
-        figure = math.nan
-    if not math.isfinite(figure):
-        raise ValueError(f"the metric '{name}' is {value!r}; expected a finite number")
-    return figure
 
 
 def _span(parent: str | None, key: str) -> str | None:

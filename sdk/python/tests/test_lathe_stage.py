@@ -1,11 +1,17 @@
 """What the package does without a broker. The talk with one is tested by the tests of Lathe, against a real one."""
 
 import dataclasses
+import importlib.util
 import json
 import logging
+import os
 import struct
+import subprocess
+import sys
 import tempfile
 import unittest
+import unittest.mock
+import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Optional
@@ -17,8 +23,9 @@ from lathe_stage.checkpoint import CheckpointError
 from lathe_stage.manifest import schema_of
 from lathe_stage.schema import problems
 from lathe_stage.spans import Spans, address, headers
-from lathe_stage.store import CheckpointRef, FolderBlobs, InputLost, Store, StoreUnknown, blobs_of
-from lathe_stage.worker import _failure, _figure
+from lathe_stage.store import CheckpointRef, FolderBlobs, InputLost, Store, StoreAway, StoreRefused, StoreUnknown, blobs_of
+from lathe_stage.soundness import figure_problem, manifest_problems, panel_problem
+from lathe_stage.worker import Worker, _failure
 
 
 @dataclass(frozen=True)
@@ -47,7 +54,7 @@ class Describing(unittest.TestCase):
         Odd = dataclasses.make_dataclass("Odd", [("when", complex)])
         with self.assertRaisesRegex(TypeError, "parameter when is a .*complex.*; expected bool, int"):
             schema_of(Odd)
-        with self.assertRaisesRegex(TypeError, "int is no dataclass"):
+        with self.assertRaisesRegex(TypeError, "int is no dataclass of parameters"):
             schema_of(int)
 
     def test_parameters_are_read_as_the_dataclass(self) -> None:
@@ -72,9 +79,29 @@ class Describing(unittest.TestCase):
         self.assertEqual(["/a~1b"], [pointer for pointer, _ in refused(**{"a/b": 1})])
         self.assertEqual([("/layerName", "is missing")], list(problems(schema, {})))
 
-    def test_a_name_that_cannot_be_a_queue_is_refused(self) -> None:
-        with self.assertRaisesRegex(ValueError, "'My Stage' is not"):
-            stage("My Stage", "1", "", Parameters)
+    def test_what_cannot_be_served_is_told_in_the_words_of_the_table(self) -> None:
+        table = json.loads((Path(__file__).parents[3] / "tests" / "unsound-manifests.json").read_text())
+        sound = {
+            "name": "toy", "version": "1", "summary": "Counts.", "input": "checkpoint", "output": "checkpoint", "readsData": False, "metrics": [{"name": "loss", "title": "loss"}],
+        }
+        self.assertGreater(len(table), 20)
+        for row in table:
+            schema = {"type": "object", "additionalProperties": False, "properties": row.get("properties", {"steps": {"type": "integer", "minimum": 1, "default": 3}})}
+            manifest = {**sound, "parametersSchema": schema, **row.get("change", {})}
+            manifest["metrics"] = row.get("metrics", manifest["metrics"])
+            self.assertEqual(row["problems"], manifest_problems(manifest), row)
+
+    def test_a_slip_of_the_author_is_told_by_the_stage_and_not_by_a_stack_trace(self) -> None:
+        Backwards = dataclasses.make_dataclass("Backwards", [("share", Annotated[float, Range(2, 0)], 1.0)])
+        Twins = dataclasses.make_dataclass("Twins", [("layer_name", str), ("layerName", str)])
+        Odd = dataclasses.make_dataclass("Odd", [("when", complex)])
+        for made, word in (
+            (stage("My Stage", "1", "Does", Parameters), "the name is 'My Stage'"), (stage("x", "1", "Does", Backwards), "the range from 2 to 0"), (stage("x", "1", "Does", Twins), "two parameters are called 'layerName'"),
+            (stage("x", "1", "Does", Odd), "parameter when is a"), (stage("x", "1", "Does", int), "int is no dataclass"), (stage("x", "1", "Does", Parameters, metrics=["loss"]), "'loss' is no description of a metric"),  # type: ignore[list-item]
+            (stage("x", "1", "Does", Parameters, metrics=[Metric("a", "a"), Metric("a", "b")]), "'a' is described twice"),
+        ):
+            self.assertIn(word, "; ".join(made(lambda run, parameters: None).problems()))
+        self.assertEqual([], stage("x", "1", "Does", Parameters)(lambda run, parameters: None).problems())
 
     def test_the_manifest_has_what_the_contract_asks_for(self) -> None:
         made = stage("x", "2", "Does nothing", Parameters, metrics=[Metric("error", "err", is_column=True)])(lambda run, parameters: None)
@@ -143,11 +170,24 @@ class Refusing(unittest.TestCase):
             with self.assertRaisesRegex(StoreUnknown, "LATHE_STORE is"):
                 blobs_of(wrong)
 
-    def test_a_figure_that_is_none_is_named(self) -> None:
-        self.assertEqual(1.5, _figure("a", numpy.float32(1.5)))
-        for wrong in (float("nan"), "big", None):
-            with self.assertRaisesRegex(ValueError, "the metric 'a' is .*expected a finite number"):
-                _figure("a", wrong)
+    def test_a_figure_that_is_none_or_that_nobody_declared_is_named(self) -> None:
+        metrics = [Metric("loss", "loss", dense_name="lossDense").to_json()]
+        for right in ({}, {"loss": numpy.float32(1.5)}, {"lossDense": 2}):
+            self.assertIsNone(figure_problem("x", metrics, right))
+        for wrong, word in ((float("nan"), "as NaN"), (-float("inf"), "as minus infinity"), ("big", "as 'big'"), (None, "as None"), (numpy.zeros(3), "as a ndarray"), ("x" * 1000, "as a str")):
+            self.assertIn(f"measured 'loss' {word}; expected a finite number", figure_problem("x", metrics, {"loss": wrong}) or "")
+        self.assertEqual(
+            "stage x measured 'losss', which its manifest does not declare (did you mean 'loss'?): add it to the metrics of the manifest, or leave it out of the result; declared are loss, lossDense",
+            figure_problem("x", metrics, {"losss": 1.0}))
+        self.assertIn("no metric is declared", figure_problem("x", [], {"a": 1.0}) or "")
+
+    def test_a_panel_that_cannot_be_kept_is_named(self) -> None:
+        self.assertIsNone(panel_problem("x", {"kind": "bars", "id": "error", "values": [1.0]}))
+        for panel, word in (
+            ({"kind": "bars", "id": "error", "values": [float("nan")]}, "the panel 'error' with a value that is no finite number"),
+            ({"kind": "bars", "id": "error", "values": [numpy.float32(1)]}, "the panel 'error' with a value that JSON has not"), ({"kind": "bars"}, "without kind and id"), ("bars", "without kind and id"),
+        ):
+            self.assertIn(word, panel_problem("x", panel) or "")
 
     def test_a_stage_that_ends_the_program_has_failed(self) -> None:
         try:
@@ -156,6 +196,88 @@ class Refusing(unittest.TestCase):
             kind, message = _failure(error, "x")
         self.assertIsNone(kind)
         self.assertIn("SystemExit: bye", message)
+
+
+class Failing(unittest.TestCase):
+    def test_a_store_that_refuses_or_is_away_is_reported_to_whoever_waits(self) -> None:
+        command = {
+            "executionId": str(uuid.uuid4()), "sweepId": str(uuid.uuid4()), "key": "a" * 64, "stage": "x", "version": "1", "parameters": {}, "input": None, "data": None, "seed": 1, "attempt": 1,
+            "fresh": False, "replyTo": "lathe.coordinator", "threads": 1, "device": None, "sentAt": "2026-01-01T00:00:00Z",
+        }
+        for fault, kind in (
+            (StoreRefused("there are no credentials for s3://bucket"), "elsewhere"), (StoreAway("it does not answer"), "transient"), (PermissionError(13, "Permission denied"), "elsewhere"), (KeyError("odd"), "permanent"),
+        ):
+            class Refuses:
+                def find_result(self, key: str, fault: Exception = fault) -> None:
+                    raise fault
+
+            made = stage("x", "1", "Does nothing", Parameters)(lambda run, parameters: None)
+            log = logging.getLogger("failing")
+            log.setLevel(logging.CRITICAL)
+            worker = Worker(made, "amqp://127.0.0.1:1", Refuses(), log)  # type: ignore[arg-type]
+            told: list[tuple[str, dict[str, object]]] = []
+            worker._report = lambda execution, type, data, traceparent=None: told.append((type, data))  # type: ignore[method-assign,assignment]
+            worker._channel = unittest.mock.Mock()
+            worker._on_execute(None, unittest.mock.Mock(delivery_tag=7), None, wire.write(wire.EXECUTE, "test", command))
+            self.assertEqual((wire.FAILED, kind), (told[0][0], told[0][1]["kind"]))
+            self.assertIn(str(fault.args[-1]), str(told[0][1]["message"]))
+            worker._channel.basic_ack.assert_called_once_with(7)
+
+
+class Starting(unittest.TestCase):
+    """Programs as an author starts them."""
+
+    def run_it(self, *args: str, change: str = "", **environment: str) -> tuple[int, str]:
+        program = (
+            "from dataclasses import dataclass\nfrom typing import Annotated\nfrom lathe_stage import Choice, Metric, Outcome, Range, serve, stage\n"
+            "@dataclass(frozen=True)\nclass Parameters:\n    share: Annotated[float, Range(0, 1)] = 0.5\n"
+            f"{change}\n"
+            "@stage('x', '1', 'Does nothing', Parameters)\ndef run(run, parameters): return Outcome(None, {})\nserve(run)\n")
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("LATHE_", "AWS_"))}
+        with tempfile.TemporaryDirectory() as folder:
+            ended = subprocess.run(
+                [sys.executable, "-B", "-c", program, *args], cwd=folder, capture_output=True, text=True, timeout=60,
+                env={**clean, "PYTHONPATH": str(Path(__file__).parents[1]), "AWS_EC2_METADATA_DISABLED": "true", "HOME": folder, **environment})
+        return ended.returncode, ended.stderr.strip()
+
+    def test_a_misspelt_option_is_refused_with_a_suggestion(self) -> None:
+        known = "known are --broker, --store, --home, --announce"
+        for args, line in (
+            (("--brokr", "x"), f"unknown option '--brokr' (did you mean '--broker'?); {known}"), (("--anounce",), f"unknown option '--anounce' (did you mean '--announce'?); {known}"),
+            (("--brokr=x",), f"unknown option '--brokr' (did you mean '--broker'?); {known}"), (("now",), f"unknown option 'now'; {known}"), (("--broker",), "--broker needs a value"),
+            (("--store", "a", "--store", "b"), "--store is given twice"), ((), "a worker needs a broker to take work from: set LATHE_BROKER or --broker to amqp://user:password@host:port/vhost"),
+            (("--broker", "nonsense:x"), "LATHE_BROKER is no address of a broker; expected amqp://user:password@host:port/vhost"),
+        ):
+            self.assertEqual((2, f"lathe worker x: {line}"), self.run_it(*args))
+
+    def test_a_stage_that_cannot_be_served_does_not_start(self) -> None:
+        change = "Parameters.__dataclass_fields__['share'].default = 3.0"
+        for args in ((), ("--announce",)):
+            self.assertEqual(
+                (2, "lathe worker x: the manifest cannot be served: parameter 'share' has a default that it refuses: it is 3.0, expected a number at least 0 and at most 1"),
+                self.run_it(*args, change=change, LATHE_BROKER="amqp://127.0.0.1:1"))
+
+    def test_a_broker_that_is_away_is_told_in_one_line_where_the_stage_is_only_announced(self) -> None:
+        code, line = self.run_it("--announce", LATHE_BROKER="amqp://127.0.0.1:1")
+        self.assertEqual((2, 1), (code, len(line.splitlines())), line)
+        self.assertIn("no broker answers at 127.0.0.1:1", line)
+
+    def test_a_broker_that_never_was_there_ends_the_start(self) -> None:
+        code, lines = self.run_it(LATHE_BROKER="amqp://me:secret@127.0.0.1:1")
+        self.assertEqual((2, "lathe worker x: no broker answers at 127.0.0.1:1: start one, or name another (LATHE_BROKER or --broker)"), (code, lines.splitlines()[-1]))
+        self.assertNotIn("secret", lines)
+        self.assertNotIn("Traceback", lines)
+
+    def test_a_function_that_is_no_stage_is_refused(self) -> None:
+        code, line = self.run_it(change="def plain(run, parameters): pass\nserve(plain)")
+        self.assertEqual((2, "lathe worker plain: serve was given a function; expected what @stage(...) makes of a function"), (code, line))
+
+    @unittest.skipUnless(importlib.util.find_spec("boto3"), "boto3 is missing")
+    def test_a_bucket_without_credentials_ends_the_start(self) -> None:
+        code, line = self.run_it(LATHE_BROKER="amqp://127.0.0.1:1", LATHE_STORE="s3://bucket/a", AWS_ENDPOINT_URL_S3="http://127.0.0.1:1")
+        self.assertEqual(2, code)
+        self.assertRegex(line.splitlines()[-1], "^lathe worker x: there are no credentials for s3://bucket/a/results/0+.json: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+        self.assertNotIn("Traceback", line)
 
 
 class Sending_spans(unittest.TestCase):
@@ -217,7 +339,7 @@ class Reading_checkpoints(unittest.TestCase):
 
     def test_what_does_not_fit_the_network_is_refused(self) -> None:
         checkpoint = self.whole()
-        for name, value, message in (("gone", [[1.0]], "no float tensor 'gone'"), ("fc.weight", [1.0], r"has shape \[1\]; the network needs \[1, 2\]"), ("fc.weight", [[1.0, numpy.nan]], "no finite")):
+        for name, value, message in (("gone", [[1.0]], "no float tensor 'gone'; it has fc.weight"), ("fc.weight", [1.0], r"has shape \[1\]; the network needs \[1, 2\]"), ("fc.weight", [[1.0, numpy.nan]], "no finite")):
             with self.assertRaisesRegex(CheckpointError, message):
                 checkpoint.with_tensors({name: numpy.array(value)})
 

@@ -31,7 +31,15 @@ internal static class McpEndpoint
             .WithRequestFilters(filters => filters.AddCallToolFilter(next => (call, stop) => GuardAsync(next, call, stop)));
     }
 
-    public static void MapMcpEndpoint(this IEndpointRouteBuilder routes) => routes.MapMcp(Path).WithMetadata(new NeedsScope(ApiScope.Read)).ExcludeFromDescription();
+    public static void MapMcpEndpoint(this IEndpointRouteBuilder routes)
+    {
+        var endpoint = routes.MapMcp(Path).WithMetadata(new NeedsScope(ApiScope.Read)).ExcludeFromDescription();
+        // The library's answer to a version that it does not speak names the latest one alone.
+        endpoint.Add(builder =>
+        {
+            if (builder.RequestDelegate is { } next) builder.RequestDelegate = context => ProtocolVersions.Refusal(context.Request) is { } refusal ? refusal.ExecuteAsync(context) : next(context);
+        });
+    }
 
     /// <summary>An answer as a model reads it.</summary>
     public static string Text<T>(T answer) => JsonSerializer.Serialize(answer, Readable);

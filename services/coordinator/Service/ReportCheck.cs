@@ -1,6 +1,7 @@
 using System.Diagnostics;
-using System.Text.Json;
+using Lathe.Contracts;
 using Lathe.Contracts.Messages;
+using Lathe.Hosting;
 
 namespace Lathe.Coordinator;
 
@@ -23,6 +24,7 @@ internal static class ReportCheck
         StageStarted { Worker: var worker } when !IsName(worker) => "worker is no name of a worker",
         StageProgressed { Worker: var worker } when !IsName(worker) => "worker is no name of a worker",
         StageProgressed { Progress: null } => "progress is missing",
+        StageProgressed { Progress: var progress } when !IsFinite(progress) => "progress has a figure that is no finite number",
         StageCompleted { Output: var output } when output is null || !IsDigest(output.Sha256) || output.Bytes < 0 => "output is no reference to a checkpoint",
         StageCompleted { Metrics: null } => "metrics is missing",
         StageCompleted { Seconds: < 0 or double.NaN or double.PositiveInfinity } completed => $"seconds is {completed.Seconds}, expected at least 0",
@@ -34,15 +36,17 @@ internal static class ReportCheck
     public static string? Problem(StageAnnounced announcement) => announcement.Manifest switch
     {
         null => "manifest is missing",
-        { Name: var name } when !IsName(name) => "manifest names no stage",
-        { Version: var version } when !IsName(version) => "manifest names no version",
         _ when announcement.Worker is not null && !IsName(announcement.Worker) => "worker is no name of a worker",
-        { ParametersSchema: null or { ValueKind: not JsonValueKind.Object } } => "manifest has no schema of the stage's parameters",
-        _ => null,
+        var manifest => ManifestCheck.Problems(manifest) is { Count: > 0 } problems ? ManifestCheck.Words(problems) : null,
     };
 
     /// <summary>A trace context as it came in a header; null where it is none.</summary>
     public static string? TraceParent(string? header) => ActivityContext.TryParse(header, null, out _) ? header : null;
+
+    /// <summary>JSON can write a number beyond those that there are.</summary>
+    private static bool IsFinite(StageProgress progress) =>
+        new[] { progress.Epoch, progress.Loss, progress.Accuracy, progress.ImagesPerSecond, progress.SecondsLeft }.All(f => f is null || double.IsFinite(f.Value))
+        && (progress.Ended ?? []).Append(progress.LastEpoch).All(e => e is null || (double.IsFinite(e.Loss) && double.IsFinite(e.Accuracy)));
 
     private static bool IsDigest(string? text) => text is { Length: 64 } && text.All(char.IsAsciiHexDigitLower);
 

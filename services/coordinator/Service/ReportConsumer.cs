@@ -11,8 +11,14 @@ internal sealed class ReportConsumer(ReportInbox inbox, StageCatalog stages, Wor
 {
     public async Task Consume(ConsumeContext<StageAnnounced> context)
     {
-        if (ReportCheck.Problem(context.Message) is { } problem) throw new MalformedMessageException(problem);
+        if (ReportCheck.Problem(context.Message) is { } problem)
+        {
+            stages.Refuse(context.Message.Manifest?.Name, problem);
+            throw new MalformedMessageException(problem);
+        }
+
         await stages.AddAsync(context.Message.Manifest, context.CancellationToken);
+        if (context.Message.Worker is { } worker) stages.Namesakes.Hear(worker, context.Message.Manifest);
         await workers.HearAsync(context.Message, context.CancellationToken);
     }
 

@@ -6,10 +6,10 @@ using Lathe.Hosting;
 namespace Lathe.Coordinator;
 
 /// <summary>
-/// Looks at reports that a broken stage would send. A result that is not in the store, and progress without measure, end the execution as failed, in words. Nobody
-/// else waits for it.
+/// Looks at reports that a broken stage would send. A result that is not in the store, figures that its manifest does not declare, and progress without measure end
+/// the execution as failed, in words. Nobody else waits for it.
 /// </summary>
-public sealed class WorkerTruth(CheckpointStore checkpoints, TimeProvider time, ILogger<WorkerTruth> log)
+public sealed class WorkerTruth(CheckpointStore checkpoints, StageCatalog stages, CoordinatorOptions options, TimeProvider time, ILogger<WorkerTruth> log)
 {
     /// <summary>Reports of progress of one execution within <see cref="Window"/> of the worker's time, at most. A worker of Lathe's own sends five.</summary>
     public const int MostProgress = 500;
@@ -29,6 +29,7 @@ public sealed class WorkerTruth(CheckpointStore checkpoints, TimeProvider time, 
     /// <param name="stop">Gives up.</param>
     public async Task<IStageReport?> JudgeAsync(IStageReport report, DateTime? sent, CancellationToken stop)
     {
+        if (report is StageCompleted measured && await FiguresAsync(measured, stop) is { } wrong) report = Failed(measured, null, $"stage {measured.Stage} {wrong}");
         switch (report)
         {
             case StageProgressed progressed:
@@ -41,6 +42,24 @@ public sealed class WorkerTruth(CheckpointStore checkpoints, TimeProvider time, 
             default:
                 if (report is not StageStarted) _counts.TryRemove((report.ExecutionId, report.Attempt), out _);
                 return report;
+        }
+    }
+
+    /// <summary>What is wrong with the figures of a result; null: nothing.</summary>
+    private async Task<string?> FiguresAsync(StageCompleted completed, CancellationToken stop)
+    {
+        if (Problem() is not { } problem) return null;
+        // Another coordinator may have heard the manifest that declares them.
+        if (options.ReplyQueue == Queues.Coordinator) await stages.HearOthersAsync(stop);
+        return Problem() is null ? null : problem;
+
+        string? Problem()
+        {
+            var versions = stages.VersionsOf(completed.Stage);
+            var figures = versions.Select(manifest => OutcomeCheck.Problem(manifest, completed.Metrics)).ToList();
+            // An earlier worker may have left what is found, when its manifest said something else; numbers it had to be.
+            var isForeign = versions.Count > 0 && !completed.Found && figures.TrueForAll(p => p is not null);
+            return isForeign ? figures[^1] : completed.Metrics.FirstOrDefault(m => !double.IsFinite(m.Value)) is { Key: { } name } ? $"measured '{name}' as a number without end; expected a finite one" : null;
         }
     }
 

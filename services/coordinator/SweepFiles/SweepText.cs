@@ -21,7 +21,33 @@ internal sealed record SweepDocument(
     public LatheException Fault(IEnumerable<SweepProblem> problems) => Sources.Fault(With(problems));
 
     /// <summary>The same problems, as a list.</summary>
-    public IReadOnlyList<SweepProblem> With(IEnumerable<SweepProblem> problems) => [.. problems, .. SweepPlanner.Problems(Spec, Stages).Where(IsCertain)];
+    public IReadOnlyList<SweepProblem> With(IEnumerable<SweepProblem> problems)
+    {
+        var own = problems.ToList();
+        return [.. own, .. SweepPlanner.Problems(Spec, Stages).Where(problem => IsCertain(problem) || IsCertain(problem, own)).DistinctBy(p => (p.Path, p.Message))];
+    }
+
+    /// <summary>
+    /// What is wrong with a search or with early stopping beside problems of the form. What could not be read is not judged again, and what hangs on the stages is not
+    /// judged where one of them is unknown or could not be read.
+    /// </summary>
+    private bool IsCertain(SweepProblem problem, List<SweepProblem> own)
+    {
+        string[] steps = JsonPointer.Steps(problem.Path);
+        return steps switch
+        {
+            ["earlyStopping", "strategy" or "metric" or "reduction"] or ["search", "strategy" or "parallel" or "trials"] => !own.Exists(o => IsAround(o.Path, problem.Path)),
+            ["search", "objectives" or "constraints", _, ..] => HasAllStages() && !own.Exists(o => IsAround(o.Path, problem.Path)),
+            ["earlyStopping"] or ["earlyStopping", "grace"] => HasAllStages() && !own.Exists(o => IsAround(o.Path, "/earlyStopping") || IsAround(o.Path, "/search")),
+            _ => false,
+        };
+
+        bool HasAllStages() => Spec.Stages is { Count: > 0 } stages && stages.All(s => s?.Stage is { } name && Stages.ContainsKey(name)) && !own.Exists(o => IsAround(o.Path, "/stages"));
+    }
+
+    /// <summary>Whether one of two places lies in the other, or both are one. The whole document is around nothing: of it a key may be unknown.</summary>
+    private static bool IsAround(string one, string other) =>
+        one.Length > 0 && (one == other || one.StartsWith(other + "/", StringComparison.Ordinal) || other.StartsWith(one + "/", StringComparison.Ordinal));
 
     /// <summary>Files of weights are left out: they may not be in the store yet, where the schema wants their digest. So is a stage that could not be read.</summary>
     private bool IsCertain(SweepProblem problem) =>
@@ -39,6 +65,7 @@ internal static class SweepText
     private const string SearchKey = "search";
     private static readonly string[] Keys = ["name", "model", "dataset", "seed", "threads", "device", "stages", "priority", "share", "weight", "limits", "zip", "search", "earlyStopping"];
     private static readonly string[] SearchKeys = ["strategy", "trials", "seed", "objectives", "constraints", "parallel"];
+    private static readonly string[] Directions = ["maximize", "minimize"];
     private static readonly string[] StoppingKeys = ["strategy", "metric", "grace", "reduction"];
     private static readonly string[] LimitKeys = ["parallel", "parallelOf", "executionSeconds", "sweepSeconds", "failures", "keepDays", "budgetBytes"];
 
@@ -124,7 +151,9 @@ internal static class SweepText
                 Value("limits") is { } limits ? Limits(limits) : null);
             var spec = new SweepSpec(name, models, datasets, seeds, stages, threads, device, zip, search) { EarlyStopping = stopping };
             // Stages that could not be read would make those of parallelOf unknown.
-            if (_problems.Count == 0) _problems.AddRange(SubmissionTerms.Problems(new SweepSubmission(spec, false, null, terms.Priority, terms.Share, terms.Weight, terms.Limits)));
+            var isWhole = _problems.Count == 0;
+            _problems.AddRange(SubmissionTerms.Problems(new SweepSubmission(spec, false, null, terms.Priority, terms.Share, terms.Weight, terms.Limits))
+                .Where(p => isWhole || !p.Path.StartsWith("/limits/parallelOf", StringComparison.Ordinal)));
             var document = new SweepDocument(spec, terms, sources, known, isBuiltIn);
             return (document, _problems.Count == 0 ? [] : document.With(_problems));
         }
@@ -230,6 +259,8 @@ internal static class SweepText
                     var path = $"/{SearchKey}/objectives/{i}";
                     if (item is YamlMap { Entries: [{ Key: "maximize" or "minimize" } only] } && Text($"{path}/{only.Key}", only.Value, "a metric") is { } metric)
                         objectives.Add(only.Key == "maximize" ? new SearchObjective(Maximize: metric) : new SearchObjective(Minimize: metric));
+                    else if (item is YamlMap { Entries: [{ Value: YamlScalar { IsNull: false } } other] } && !Directions.Contains(other.Key))
+                        Wrong(path, $"has the key {other.Key}, expected {Expected}{Nearest.Hint(other.Key, Directions)}");
                     else if (item is not YamlMap { Entries: [{ Key: "maximize" or "minimize" }] }) Wrong(path, $"is {item.Describe()}, expected {Expected}");
                 }
             }

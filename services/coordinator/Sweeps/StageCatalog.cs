@@ -8,13 +8,34 @@ namespace Lathe.Coordinator;
 /// <summary>Known stages: announced to this process or to another coordinator of the cluster, or announced earlier and kept in the database.</summary>
 public sealed class StageCatalog(CoordinatorStore store, TimeProvider time)
 {
+    // Anybody can announce names that no stage has.
+    private const int LongestName = 255;
+    private const int MostRefused = 1000;
+
+    private readonly ConcurrentDictionary<string, string> _refused = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, StageManifest> _manifests = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<(string Stage, string Version), StageManifest> _versions = new();
     private readonly ConcurrentDictionary<(string Stage, string Version), bool?> _workers = new();
     private readonly ConcurrentDictionary<string, TaskCompletionSource> _heardHere = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<(string Stage, string Version), DateTimeOffset> _seen = new();
 
     /// <summary>Stages by name, each in the newest version that announced itself to this process, otherwise in the one that did so last to an earlier process.</summary>
     public IReadOnlyDictionary<string, StageManifest> Manifests => _manifests;
+
+    /// <summary>Takes note of an announcement that was refused, for whoever names the stage.</summary>
+    internal void Refuse(string? stage, string why)
+    {
+        if (stage is { Length: > 0 and <= LongestName } && _refused.Count < MostRefused) _refused[stage] = why;
+    }
+
+    /// <summary>Why the last announcement of a stage that is not known was refused; null: there was none.</summary>
+    internal string? Refusal(string stage) => _manifests.ContainsKey(stage) ? null : _refused.GetValueOrDefault(stage);
+
+    /// <summary>Which worker said what.</summary>
+    internal StageNamesakes Namesakes { get; } = new(time);
+
+    /// <summary>What versions of a stage say of themselves, as far as this process knows; empty: nothing.</summary>
+    public IReadOnlyList<StageManifest> VersionsOf(string stage) => [.. _versions.Where(v => v.Key.Stage == stage).Select(v => v.Value)];
 
     /// <summary>Whether a worker of this version is up, as far as this process heard; null: nothing is known of the stage.</summary>
     public bool? HasWorker(string stage, string version) =>
@@ -81,7 +102,9 @@ public sealed class StageCatalog(CoordinatorStore store, TimeProvider time)
         await using var database = store.Open();
         foreach (var row in await database.Stages.AsNoTracking().OrderByDescending(r => r.AnnouncedAt).ToListAsync(stop))
         {
-            _manifests.TryAdd(row.Name, JsonSerializer.Deserialize<StageManifest>(row.Manifest, LatheJson.Options)!);
+            var manifest = JsonSerializer.Deserialize<StageManifest>(row.Manifest, LatheJson.Options)!;
+            _manifests.TryAdd(row.Name, manifest);
+            _versions.TryAdd((row.Name, row.Version), manifest);
             _seen.TryAdd((row.Name, row.Version), row.AnnouncedAt);
         }
     }
@@ -104,6 +127,7 @@ public sealed class StageCatalog(CoordinatorStore store, TimeProvider time)
     private void Hear(StageManifest manifest)
     {
         SetWorker(manifest.Name, manifest.Version, isUp: true);
+        _versions[(manifest.Name, manifest.Version)] = manifest;
         // While old and new workers run side by side, new sweeps are planned for the new ones.
         _manifests.AddOrUpdate(manifest.Name, manifest, (_, known) => HasHeard(manifest.Name) && IsOlder(manifest.Version, known.Version) ? known : manifest);
         HeardHere(manifest.Name).TrySetResult();

@@ -47,8 +47,15 @@ internal sealed class Submissions(
     {
         await HearOfStagesAsync(spec, stop);
         var plan = SweepPlanner.Plan(spec, stages.Manifests);
-        return (plan, plan.Problems.Count > 0 ? new SweepVerdict(plan.Problems, []) : await _check.RunAsync(spec, plan, stop));
+        if (plan.Problems.Count > 0) return (plan, new SweepVerdict(plan.Problems, [.. Refusals(spec)]));
+        var verdict = await _check.RunAsync(spec, plan, stop);
+        var twins = await stages.Namesakes.WordsAsync([.. plan.Executions.Select(e => e.Manifest).Distinct()], s => bus.AskForStagesAsync(options.ReplyQueue, s), stop);
+        return (plan, twins.Count == 0 ? verdict : verdict with { Notes = [.. verdict.Notes, .. twins] });
     }
+
+    /// <summary>Stages that are unknown only because what their workers say of them cannot hold.</summary>
+    private IEnumerable<string> Refusals(SweepSpec spec) =>
+        (spec.Stages ?? []).Select(s => s?.Stage ?? "").Distinct().Where(name => stages.Refusal(name) is not null).Select(name => $"a worker announced {name}, and was refused: {stages.Refusal(name)}");
 
     /// <summary>Checks a sweep and records it. What was recorded runs, whether or not the client hears of it.</summary>
     public async Task<SubmissionOutcome> SubmitAsync(SweepSubmission submission, string? traceParent, CancellationToken stop)

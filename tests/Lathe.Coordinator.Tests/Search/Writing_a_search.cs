@@ -152,6 +152,28 @@ public sealed class Writing_a_search
         Assert.Contains(told, t => t.StartsWith($"{new Place(line, column)}", StringComparison.Ordinal) && t.Contains(words, StringComparison.Ordinal));
     }
 
+    /// <summary>Whoever mends the form has not to learn in a second and a third run what else is wrong.</summary>
+    [Fact]
+    public void All_mistakes_of_a_search_are_told_at_once()
+    {
+        var text = Good.Replace("seed: [1, 2]", "seed: x\npriority: 9\nearlyStopping: { strategy: ahsa, metric: los, grace: 0, reduction: many }", StringComparison.Ordinal)
+            .Replace("{ maximize: validationTop1 }, { minimize: bytes }", "{ maximise: validationTop1 }, { minimize: byte }", StringComparison.Ordinal)
+            .Replace("strategy: tpe", "strategy: tpee\n  paralel: 2", StringComparison.Ordinal).Replace("bits: [2, 4, 8]", "bitts: 2", StringComparison.Ordinal);
+        var (document, problems) = SweepText.Read("sweep.yaml", text, [], All);
+
+        string[] told =
+        [
+            "seed: is x", "priority: is 9", "earlyStopping.strategy: is 'ahsa', expected asha or median (did you mean 'asha'?)", "earlyStopping.metric: is 'los', expected loss or accuracy (did you mean 'loss'?)",
+            "earlyStopping.reduction: is many", "stages[2].quantize.bitts: is an unknown key (did you mean 'bits'?)", "search.strategy: 'tpee' is no strategy", "search.paralel: unknown key",
+            "search.objectives[0]: has the key maximise, expected { maximize: METRIC } or { minimize: METRIC } (did you mean 'maximize'?)",
+        ];
+        var message = document.Sources.Fault(problems).Message;
+        foreach (var words in told) Assert.Contains(words, message, StringComparison.Ordinal);
+        Assert.Equal(message.Split('\n').Distinct().Count(), message.Split('\n').Length);
+        // Of what could not be read nothing more is said, nor of what hangs on a stage that could not be.
+        foreach (var place in (string[])["earlyStopping.reduction:", "search.objectives[0]", "seed:"]) Assert.Single(message.Split('\n'), line => line.Contains(place, StringComparison.Ordinal));
+    }
+
     [Fact]
     public void A_range_without_a_search_is_refused_where_it_stands()
     {

@@ -63,13 +63,17 @@ public sealed class Hostile_reports(RabbitMqBroker broker) : IClassFixture<Rabbi
             (With(completed, "key", "short"), "key is no SHA-256"),
             (With(completed, "executionId", Guid.Empty.ToString()), "executionId is missing"),
             (With(completed, "executionId", "somebody"), "it cannot be read: "),
+            (Envelope(new StageAnnounced(HoldStage.Manifest with { ParametersSchema = Schema("""{"a": {"type": "number", "minimum": 2, "maximum": 0}}""") }, "w")), "the manifest cannot be served: parameter 'a' has the range from 2 to 0"),
+            (Envelope(new StageAnnounced(HoldStage.Manifest with { ParametersSchema = Schema("""{"a": {"$ref": "http://127.0.0.1:1/x"}}""") }, "w")), "the manifest cannot be served: the schema refers to another document"),
+            (Envelope(new StageAnnounced(HoldStage.Manifest with { ParametersSchema = Schema("{}"), Name = "hold.x" }, "w")), "the manifest cannot be served: the name is 'hold.x'"),
+            (Envelope(new StageAnnounced(HoldStage.Manifest with { ParametersSchema = Schema("{}"), Metrics = [new("a", "a"), new("a", "b")] }, "w")), "the manifest cannot be served: the metric 'a' is described twice"),
             (With(started, "attempt", -7), "attempt is -7, expected at least 1"),
             (With(started, "worker", "a\0b"), "worker is no name of a worker"),
             (With(started, "stage", new string('s', 300)), "stage is no name of a stage"),
             (With(failed, "message", null), "message is missing"),
             (With(failed, "kind", "bored"), "it cannot be read: "),
             (With(new StageAnnounced(HoldStage.Manifest, "w"), "manifest", null), "manifest is missing"),
-            (With(new StageAnnounced(HoldStage.Manifest with { Version = "99" }, "w"), "manifest", new JsonObject { ["name"] = "hold", ["version"] = "99" }), "manifest has no schema of the stage's parameters"),
+            (With(new StageAnnounced(HoldStage.Manifest with { Version = "99" }, "w"), "manifest", new JsonObject { ["name"] = "hold", ["version"] = "99" }), "the manifest cannot be served: the summary is empty; expected one line for a person; there is no schema of the parameters; expected a JSON Schema of an object"),
         ];
         foreach (var (body, _) in garbage) await PublishAsync(body);
 
@@ -79,10 +83,19 @@ public sealed class Hostile_reports(RabbitMqBroker broker) : IClassFixture<Rabbi
         var letters = await LettersAsync();
         Assert.Equal(garbage.Length, letters.Count);
         foreach (var (body, reason) in garbage)
-            Assert.Contains(letters, l => l.Queue == Queues.Coordinator && l.Bytes == body.Length && l.Reason.StartsWith(reason, StringComparison.Ordinal));
+        {
+            Assert.True(
+                letters.Any(l => l.Queue == Queues.Coordinator && l.Bytes == body.Length && l.Reason.StartsWith(reason, StringComparison.Ordinal)),
+                $"{reason} ({body.Length} bytes) is none of\n{string.Join('\n', letters.Select(l => $"{l.Bytes} bytes: {l.Reason}"))}");
+        }
+
         // People read the reasons, and need to know nothing of the reader's inside.
         Assert.DoesNotContain(letters, l => l.Reason.Contains("Parameter '", StringComparison.Ordinal) || l.Reason.Contains("LineNumber", StringComparison.Ordinal) || l.Reason.Contains("System.", StringComparison.Ordinal));
         Assert.Equal(RunState.Running, (await ExecutionAsync(sweep)).State);
+        // Whoever names such a stage hears why nobody knows it.
+        var (_, problems, notes) = await _bench.Service<Orchestrator>().CheckAsync(new SweepSpec("named", ["tiny"], ["mnist"], [0], [new StageSpec("hold.x", JsonElement.Parse("{}"))]));
+        Assert.StartsWith("unknown stage 'hold.x'", Assert.Single(problems).Message, StringComparison.Ordinal);
+        Assert.StartsWith("a worker announced hold.x, and was refused: the manifest cannot be served: the name is 'hold.x'", Assert.Single(notes), StringComparison.Ordinal);
 
         HoldStage.Release("besieged");
         var status = await _bench.EndedAsync(sweep);
@@ -120,6 +133,16 @@ public sealed class Hostile_reports(RabbitMqBroker broker) : IClassFixture<Rabbi
         Assert.Equal(0, await _client.ReadyMessagesAsync(Queues.Coordinator, default));
     }
 
+    /// <summary>JSON can write 1e999, which a reader takes for a number without end, and nobody can write again.</summary>
+    [Fact]
+    public void A_figure_without_end_is_no_progress()
+    {
+        var fine = new StageProgressed(Guid.NewGuid(), 1, Digest, "hold", "w", new StageProgress("training", 1, LastEpoch: new EpochFigures(1, 0.5, 0.5)));
+        Assert.Null(ReportCheck.Problem(fine));
+        foreach (var odd in (StageProgress[])[fine.Progress with { Loss = double.PositiveInfinity }, fine.Progress with { LastEpoch = new EpochFigures(1, double.NaN, 1) }, fine.Progress with { Ended = [new EpochFigures(1, 1, double.NegativeInfinity)] }])
+            Assert.Equal("progress has a figure that is no finite number", ReportCheck.Problem(fine with { Progress = odd }));
+    }
+
     /// <summary>Well-formed reports that are not about the present attempt of this execution.</summary>
     private static byte[][] Ignored(ExecutionRow execution) =>
     [
@@ -141,6 +164,8 @@ public sealed class Hostile_reports(RabbitMqBroker broker) : IClassFixture<Rabbi
 
     private async Task PublishAsync(byte[] body) => await _channel.BasicPublishAsync(
         "", Queues.Coordinator, mandatory: true, new BasicProperties { ContentType = "application/vnd.masstransit+json", Persistent = true }, body);
+
+    private static JsonElement Schema(string properties) => JsonElement.Parse($$"""{ "type": "object", "additionalProperties": false, "properties": {{properties}} }""");
 
     private static byte[] Envelope<T>(T message, string? type = null) => With(message, null, null, type);
 

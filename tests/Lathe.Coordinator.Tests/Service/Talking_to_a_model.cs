@@ -136,6 +136,26 @@ public sealed class Talking_to_a_model
     }
 
     [Fact]
+    public async Task A_version_that_is_not_spoken_is_answered_with_all_that_are()
+    {
+        await using var bench = await HttpBench.StartAsync();
+        foreach (var version in ProtocolVersions.Spoken)
+        {
+            // The library's own word for what it agrees on: an older version is no reason to take another.
+            await using var client = await ConnectAsync(bench, new McpClientOptions { ProtocolVersion = version });
+            Assert.Equal(version, client.NegotiatedProtocolVersion);
+            Assert.NotEmpty(await client.ListToolsAsync(cancellationToken: TestContext.Current.CancellationToken));
+        }
+
+        var refused = await bench.PostAsync("/mcp", "{}", ("MCP-Protocol-Version", "1999-01-01"));
+        Assert.Equal(400, (int)refused.StatusCode);
+        var error = JsonElement.Parse(await refused.Content.ReadAsStringAsync()).GetProperty("error");
+        Assert.Equal("the header MCP-Protocol-Version asks for version '1999-01-01'; spoken are 2024-11-05, 2025-03-26, 2025-06-18, 2025-11-25, 2026-07-28", error.GetProperty("message").GetString());
+        Assert.Equal(ProtocolVersions.Spoken, error.GetProperty("data").GetProperty("supported").EnumerateArray().Select(v => v.GetString()));
+        Assert.Equal(-32022, error.GetProperty("code").GetInt32());
+    }
+
+    [Fact]
     public async Task Its_key_decides_what_it_may_do()
     {
         await using var bench = await HttpBench.StartAsync(http: "http://0.0.0.0:0");

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import numpy
 
-from lathe_stage import Outcome, Range, StageRun, stage, wire
+from lathe_stage import Metric, Outcome, Range, StageRun, stage, wire
 from lathe_stage.store import Store, blobs_of
 from lathe_stage.worker import Worker
 
@@ -82,6 +82,6 @@ logging.basicConfig(level=logging.INFO, stream=sys.stderr)
 logging.getLogger("pika").setLevel(logging.CRITICAL)
 home = Path(os.environ["LATHE_HOME"])
 rude = {"liar": Liar, "hermit": Hermit}[name]
-worker = rude(stage(name, "1", "Breaks the rules", Parameters)(work), os.environ["LATHE_BROKER"], Store(blobs_of(str(home / "checkpoints")), home / "cache" / name), logging.getLogger(name))
+worker = rude(stage(name, "1", "Breaks the rules", Parameters, metrics=[Metric("figure", "figure")])(work), os.environ["LATHE_BROKER"], Store(blobs_of(str(home / "checkpoints")), home / "cache" / name), logging.getLogger(name))
 signal.signal(signal.SIGTERM, lambda *_: worker.stop())
 worker.run()

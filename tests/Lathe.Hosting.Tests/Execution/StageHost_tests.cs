@@ -44,7 +44,7 @@ public sealed class StageHostTests(RabbitMqBroker broker)
         var (status, errors) = await RunAsync("--broker", "amqp://me:secret@127.0.0.1:1/");
         Assert.Equal(2, status);
         Assert.Equal(
-            "lathe worker toy: no broker answers at amqp://me@127.0.0.1:1/; start one, or leave out --broker and LATHE_BROKER to run everything in one process",
+            "lathe worker toy: no broker answers at amqp://me@127.0.0.1:1/: start one, or name another",
             errors.TrimEnd());
         Assert.InRange(waited.Elapsed.TotalSeconds, 0, 12);
     }

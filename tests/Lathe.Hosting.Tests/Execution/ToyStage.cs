@@ -14,7 +14,7 @@ public sealed class ToyStage : IStage<ToyCounting>
     /// <summary>What a test does at each step, by name: gets the number of the step and the token that tells the stage to go.</summary>
     public static ConcurrentDictionary<string, Action<int, CancellationToken>> Hooks { get; } = new();
 
-    public static StageManifest Manifest => new("toy", "1", "Counts.", StageInput.Model, StageOutput.Checkpoint);
+    public static StageManifest Manifest => new("toy", "1", "Counts.", StageInput.Model, StageOutput.Checkpoint, Metrics: [new("steps", "steps"), new("threads", "threads"), new("device", "device")]);
 
     public StageOutcome Run(StageRun run, ToyCounting parameters)
     {

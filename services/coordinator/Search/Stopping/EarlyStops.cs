@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Lathe.Contracts;
+using Lathe.Hosting;
 
 namespace Lathe.Coordinator;
 
@@ -58,21 +59,20 @@ internal sealed record EarlyStops(EarlyStoppingSpec Spec, int Step, int Epochs)
         if (spec.EarlyStopping is not { } stopping) return null;
         var known = problems.Count;
         if (spec.Search is null) Wrong("", "stops trials of a search, and the sweep has none; add the key search, or leave this one out");
-        if (!Strategies.Contains(stopping.Strategy)) Wrong("/strategy", $"is '{stopping.Strategy}', expected {string.Join(" or ", Strategies)}");
-        if (!Metrics.Contains(stopping.Metric)) Wrong("/metric", $"is '{stopping.Metric}', expected {string.Join(" or ", Metrics)}: the figures of training that stages report after each epoch");
+        if (!Strategies.Contains(stopping.Strategy)) Wrong("/strategy", $"is '{stopping.Strategy}', expected {string.Join(" or ", Strategies)}{Nearest.Hint(stopping.Strategy ?? "", Strategies)}");
+        if (!Metrics.Contains(stopping.Metric)) Wrong("/metric", $"is '{stopping.Metric}', expected {string.Join(" or ", Metrics)}{Nearest.Hint(stopping.Metric ?? "", Metrics)}: the figures of training that stages report after each epoch");
         if (stopping.Grace < 1) Wrong("/grace", $"is {stopping.Grace}, expected a whole number from 1 on");
         if (stopping.Reduction is < 2 or > MostReduction) Wrong("/reduction", $"is {stopping.Reduction}, expected a whole number from 2 to {MostReduction}");
-        if (problems.Count > known) return null;
         if (spec.Seeds is { Count: > 1 }) Wrong("", "compares the executions of one seed; give the sweep one seed, or leave this key out");
         var steps = (spec.Stages ?? []).Index().Where(s => s.Item?.Stage is { } name && manifests.TryGetValue(name, out var manifest) && EpochsOf(manifest) is not null).ToList();
         if (steps.Count == 0) Wrong("", "counts epochs, and no stage of the sweep has the parameter epochs");
-        if (problems.Count > known) return null;
+        if (steps.Count == 0) return null;
         var (step, stage) = steps[^1];
         var given = stage.Parameters.ValueKind == JsonValueKind.Object && stage.Parameters.TryGetProperty(EpochsParameter, out var value) ? value : (JsonElement?)null;
         if (given is { ValueKind: not JsonValueKind.Number } || given?.TryGetInt32(out _) == false) Wrong("", $"compares trials after the same epochs of {stage.Stage}; give its epochs one value");
-        else if ((given?.GetInt32() ?? EpochsOf(manifests[stage.Stage])!.Value) is var epochs && epochs <= stopping.Grace)
+        else if ((given?.GetInt32() ?? EpochsOf(manifests[stage.Stage])!.Value) is var epochs && epochs <= stopping.Grace && stopping.Grace >= 1)
             Wrong("/grace", $"is {stopping.Grace}, and {stage.Stage} has {epochs} epochs; expected less, or more epochs");
-        else return new EarlyStops(stopping, step, epochs);
+        else if (problems.Count == known) return new EarlyStops(stopping, step, epochs);
         return null;
 
         void Wrong(string place, string message) => problems.Add(new SweepProblem($"/{Root}{place}", message));

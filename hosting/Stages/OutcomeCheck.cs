@@ -1,0 +1,64 @@
+using System.Text.Json;
+using Lathe.Contracts;
+using Lathe.Contracts.Panels;
+
+namespace Lathe.Hosting;
+
+/// <summary>Whether what a stage made is what its manifest says. Its author learns it at once, and not from a column that stays away.</summary>
+internal static class OutcomeCheck
+{
+    /// <summary>Refuses an outcome that cannot be kept, or that the manifest does not describe.</summary>
+    /// <exception cref="LatheException">What is wrong, and what its author has to do.</exception>
+    public static void ThrowUnlessSound(StageManifest manifest, StageOutcome? outcome)
+    {
+        if (Problem(manifest, outcome) is { } problem) throw new LatheException($"stage {manifest.Name} {problem}");
+    }
+
+    /// <summary>What is wrong with figures, as words behind the name of the stage; null: nothing.</summary>
+    /// <param name="manifest">Of the stage.</param>
+    /// <param name="metrics">What it measured. A metric that is declared may be missing: not every parameter leaves every figure.</param>
+    public static string? Problem(StageManifest manifest, IReadOnlyDictionary<string, double> metrics)
+    {
+        var declared = Declared(manifest);
+        foreach (var (name, value) in metrics)
+        {
+            if (!declared.Contains(name))
+            {
+                return $"measured '{name}', which its manifest does not declare{Nearest.Hint(name, declared)}: add it to the metrics of the manifest, or leave it out of the result; "
+                    + (declared.Count == 0 ? "no metric is declared" : $"declared are {string.Join(", ", declared)}");
+            }
+
+            if (!double.IsFinite(value)) return $"measured '{name}' as {Word(value)}; expected a finite number: leave the metric out where there is none";
+        }
+
+        return null;
+    }
+
+    private static string? Problem(StageManifest manifest, StageOutcome? outcome) => outcome switch
+    {
+        null => "returned null; expected an outcome",
+        { Output: null } => "left no checkpoint; expected the one that it wrote, or its input where it only measures",
+        { Metrics: null } => "left no metrics; expected a dictionary, which may be empty",
+        _ => Problem(manifest, outcome.Metrics) ?? outcome.Panels?.Select(Problem).FirstOrDefault(p => p is not null),
+    };
+
+    private static string? Problem(Panel? panel)
+    {
+        if (panel is null) return "made a panel that is null";
+        try
+        {
+            JsonSerializer.SerializeToUtf8Bytes(panel, LatheJson.Options);
+            return null;
+        }
+        catch (ArgumentException)
+        {
+            return $"made the panel '{panel.Id}' with a value that is no finite number; leave such points out";
+        }
+    }
+
+    /// <summary>A descriptor also names the figures that stand beside its own: of the dense network, its share, the ends of its interval.</summary>
+    private static List<string> Declared(StageManifest manifest) =>
+        [.. (manifest.Metrics ?? []).SelectMany(m => (string?[])[m.Name, m.DenseName, m.RatioName, m.LowName, m.HighName]).OfType<string>().Distinct(StringComparer.Ordinal)];
+
+    private static string Word(double value) => double.IsNaN(value) ? "NaN" : value > 0 ? "infinity" : "minus infinity";
+}

@@ -1,0 +1,93 @@
+"""The program of a stage: its options and settings, and what is wrong with them in one line."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from lathe_stage.manifest import Stage
+from lathe_stage.run import StageError
+from lathe_stage.soundness import nearest
+from lathe_stage.store import Store, StoreAway, StoreRefused, StoreUnknown, blobs_of
+from lathe_stage.worker import Worker
+
+_OPTIONS = ("--broker", "--store", "--home")
+_FLAGS = ("--announce",)
+
+
+def serve(stage: Stage[Any], args: Sequence[str] | None = None) -> None:
+    """The whole program of a stage: works until SIGTERM or Ctrl-C. Settings come from the environment, or from options, which go before it.
+
+    `LATHE_BROKER`, `--broker` (required) is amqp://user:password@host:port/vhost; `LATHE_STORE`, `--store` the folder or bucket of checkpoints (default: the store of
+    `LATHE_HOME`, `--home`, which is .lathe in the current folder); `--announce` only says that the stage exists, and ends. `args` are those of the program; give an empty list
+    where they are yours.
+    """
+    if not isinstance(stage, Stage):
+        _refuse(getattr(stage, "__name__", "?"), f"serve was given a {type(stage).__name__}; expected what @stage(...) makes of a function")
+    options = _options(stage.name, sys.argv[1:] if args is None else args)
+    problems = stage.problems()
+    if problems:
+        _refuse(stage.name, f"the manifest cannot be served: {'; '.join(problems)}")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    logging.getLogger("pika").setLevel(logging.CRITICAL)  # its faults come here as exceptions
+    log = logging.getLogger("lathe")
+    broker = options.get("--broker") or os.environ.get("LATHE_BROKER")
+    if not broker:
+        _refuse(stage.name, "a worker needs a broker to take work from: set LATHE_BROKER or --broker to amqp://user:password@host:port/vhost")
+    home = Path(options.get("--home") or os.environ.get("LATHE_HOME") or ".lathe").absolute()
+    place = options.get("--store") or os.environ.get("LATHE_STORE") or str(home / "checkpoints")
+    try:
+        store = Store(blobs_of(place), home / "cache" / "python")
+        worker = Worker(stage, str(broker), store, log)
+        if "--announce" in options:
+            worker.announce()
+            return
+        _try(store)
+    except (StageError, StoreUnknown, StoreRefused) as error:
+        _refuse(stage.name, str(error))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _signal, _frame: worker.stop())
+    try:
+        worker.run()
+    except StageError as error:
+        _refuse(stage.name, str(error))
+
+
+def _refuse(stage: str, message: str) -> NoReturn:
+    """Ends the program over a mistake of its user, in one line."""
+    print(f"lathe worker {stage}: {message}", file=sys.stderr)
+    sys.exit(2)
+
+
+def _try(store: Store) -> None:
+    """A bucket that refuses this worker ends its start, not every execution after it. One that is away may come back."""
+    try:
+        store.find_result("0" * 64)
+    except StoreRefused:
+        raise
+    except StoreAway as error:
+        logging.getLogger("lathe").warning("%s", error)
+
+
+def _options(stage: str, args: Sequence[str]) -> dict[str, str]:
+    """The options of a program; a word that is none ends it, so that a misspelt one is not passed over."""
+    found: dict[str, str] = {}
+    left = list(args)
+    while left:
+        name, equals, value = left.pop(0).partition("=")
+        if name in _FLAGS and not equals:
+            found[name] = ""
+        elif name in _OPTIONS:
+            if not equals and not left:
+                _refuse(stage, f"{name} needs a value")
+            if name in found:
+                _refuse(stage, f"{name} is given twice")
+            found[name] = value if equals else left.pop(0)
+        else:
+            _refuse(stage, f"unknown option '{name}'{nearest(name, (*_OPTIONS, *_FLAGS))}; known are {', '.join((*_OPTIONS, *_FLAGS))}")
+    return found
