@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using Google.Protobuf;
 using Lathe.Contracts;
 using Lathe.Graph.Onnx;
 using Lathe.Graph.Onnx.Format;
@@ -109,7 +108,8 @@ internal sealed class TfLiteGraph
         switch (kind)
         {
             case Operator.Conv:
-                Set(y, options?.Byte(3) ?? 0, Conv(name, x, Bias(inputs), Weights(inputs[1], 0, 3, 1, 2), options, groups: 1, dilations: 4));
+                var filters = Weights(inputs[1], 0, 3, 1, 2);
+                Set(y, options?.Byte(3) ?? 0, Conv(name, x, Bias(inputs), filters, options, Math.Max(1, Shape(x).LastOrDefault(1) / filters.Shape[1]), dilations: 4));
                 break;
             case Operator.DepthwiseConv:
                 // [1, height, width, channels] to [channels, 1, height, width].
@@ -118,7 +118,8 @@ internal sealed class TfLiteGraph
             case Operator.AveragePool or Operator.MaxPool:
                 Set(y, options?.Byte(5) ?? 0, Append(
                     kind == Operator.MaxPool ? "MaxPool" : "AveragePool", name, [Value(x)],
-                    OnnxMessages.Attribute("kernel_shape", options?.Int32(4) ?? 0, options?.Int32(3) ?? 0), Strides(options), Padding(options)));
+                    OnnxMessages.Attribute("kernel_shape", options?.Int32(4) ?? 0, options?.Int32(3) ?? 0), Strides(options),
+                    Padding(x, options, [options?.Int32(4) ?? 0, options?.Int32(3) ?? 0], [1, 1])));
                 break;
             case Operator.FullyConnected:
                 var weight = Shape(inputs[1]);
@@ -133,10 +134,10 @@ internal sealed class TfLiteGraph
             case Operator.Concatenation:
                 var rank = Shape(y).Length;
                 if ((options?.Int32(0) ?? 0) is var axis && axis != rank - 1 && axis != -1) throw new LatheException($"it joins along axis {axis}; expected the channels");
-                Set(y, options?.Byte(1) ?? 0, Append("Concat", name, [.. inputs.Select(Value)], OnnxMessages.Attribute("axis", 1)));
+                Set(y, options?.Byte(1) ?? 0, Append("Concat", name, [.. inputs.Select(Value)], OnnxMessages.Attribute("axis", rank == 4 ? 1 : rank - 1)));
                 break;
             case Operator.Mean:
-                if (!Whole(inputs[1]).Select(a => a < 0 ? a + Shape(x).Length : a).Order().SequenceEqual([1, 2])) throw new LatheException("it takes the mean over other axes than height and width");
+                if (Shape(x).Length != 4 || !Whole(inputs[1]).Select(a => a < 0 ? a + Shape(x).Length : a).Order().SequenceEqual([1, 2])) throw new LatheException("it takes the mean over other axes than height and width");
                 Set(y, 0, Append("ReduceMean", name, [Value(x)], OnnxMessages.Attribute("axes", 2, 3), OnnxMessages.Attribute("keepdims", options?.Byte(0) ?? 0)));
                 break;
             case Operator.Pad:
@@ -154,7 +155,7 @@ internal sealed class TfLiteGraph
             case Operator.Logistic: Set(y, 0, Append("Sigmoid", name, [Value(x)])); break;
             case Operator.HardSwish: Set(y, 0, Append("HardSwish", name, [Value(x)])); break;
             case Operator.Softmax: Set(y, 0, Append("Softmax", name, [Value(x)], OnnxMessages.Attribute("axis", 1))); break;
-            case Operator.Dequantize when IsConstant(x): _same.Add(y, x); break;
+            case Operator.Dequantize when IsConstant(x): _same[y] = x; break;
             default: throw new LatheException(kind == Operator.Dequantize ? "it makes floats of whole numbers inside the network; take the float model" : "no such operator here");
         }
     }
@@ -164,18 +165,30 @@ internal sealed class TfLiteGraph
         List<string> inputs = [Value(x), Constant($"{name}.weight", weights.Values, weights.Shape)];
         if (bias is not null) inputs.Add(Constant($"{name}.bias", bias, [bias.Length]));
         return Append(
-            "Conv", name, inputs, Strides(options), Padding(options), OnnxMessages.Attribute("group", groups),
+            "Conv", name, inputs, Strides(options), Padding(x, options, weights.Shape[2..], [options?.Int32(dilations + 1, 1) ?? 1, options?.Int32(dilations, 1) ?? 1]), OnnxMessages.Attribute("group", groups),
             OnnxMessages.Attribute("dilations", options?.Int32(dilations + 1, 1) ?? 1, options?.Int32(dilations, 1) ?? 1));
     }
 
     private static AttributeProto Strides(FlatTable? options) => OnnxMessages.Attribute("strides", options?.Int32(2) ?? 1, options?.Int32(1) ?? 1);
 
-    private static AttributeProto Padding(FlatTable? options) => new()
+    /// <summary>The pixels of border. Windows that leave pixels out begin at the first one, which ONNX's own words for this do not say.</summary>
+    private AttributeProto Padding(int from, FlatTable? options, int[] kernel, int[] dilation)
     {
-        Name = "auto_pad",
-        Type = AttributeProto.Types.AttributeType.String,
-        S = ByteString.CopyFromUtf8((options?.Byte(0) ?? 0) == 0 ? "SAME_UPPER" : "VALID"),
-    };
+        var shape = Shape(from);
+        if (shape.Length != 4) throw new LatheException($"it reads {shape.Length} extents; expected 4");
+        var pads = new long[4];
+        if ((options?.Byte(0) ?? 0) != 0) return OnnxMessages.Attribute("pads", pads);
+        int[] strides = [options?.Int32(2) ?? 1, options?.Int32(1) ?? 1];
+        for (var axis = 0; axis < 2; axis++)
+        {
+            if (strides[axis] < 1) throw new LatheException($"its stride is {strides[axis]}; expected 1 or more");
+            var steps = (shape[axis + 1] + (long)strides[axis] - 1) / strides[axis];
+            var missing = Math.Max(0, ((steps - 1) * strides[axis]) + ((kernel[axis] - 1L) * dilation[axis]) + 1 - shape[axis + 1]);
+            (pads[axis], pads[axis + 2]) = (missing / 2, missing - (missing / 2));
+        }
+
+        return OnnxMessages.Attribute("pads", pads);
+    }
 
     /// <summary>The tensor with the activation that is part of its operator.</summary>
     private void Set(int tensor, int activation, string value)
@@ -222,7 +235,9 @@ internal sealed class TfLiteGraph
     /// <summary>A constant of one number, or one for each channel of images.</summary>
     private string ForChannels(int tensor, int[] like)
     {
-        var values = Floats(tensor);
+        var (values, shape) = (Floats(tensor), Shape(tensor));
+        if (values.Length > 1 && (shape[^1] != values.Length || shape.Length > like.Length || like[^1] != values.Length))
+            throw new LatheException($"it works with a constant [{string.Join(", ", shape)}]; expected a number for each of {like.LastOrDefault(1)} channels, or one number");
         return Constant(Name(tensor), values, values.Length == 1 ? [] : like.Length == 4 ? [values.Length, 1, 1] : [values.Length]);
     }
 
