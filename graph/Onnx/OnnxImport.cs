@@ -2,6 +2,7 @@ using Google.Protobuf;
 using Lathe.Contracts;
 using Lathe.Graph.Checkpoints;
 using Lathe.Graph.Onnx.Format;
+using Lathe.Graph.Keras;
 using Lathe.Graph.TfLite;
 
 namespace Lathe.Graph.Onnx;
@@ -20,7 +21,8 @@ public sealed record ImportedNetwork(NetworkGraph Graph, IReadOnlyDictionary<str
 }
 
 /// <summary>
-/// Reads a classification network from an ONNX file, operator set 11 or newer, as PyTorch, timm and Keras (tf2onnx) export them, or from a float TFLite file. The whole
+/// Reads a classification network from an ONNX file, operator set 11 or newer, as PyTorch, timm and Keras (tf2onnx) export them, from a float TFLite file, or from
+/// an HDF5 file of Keras. The whole
 /// network is taken or none of it. Reading takes time and memory in proportion to the file's length, whatever the file claims.
 /// </summary>
 public static class OnnxImport
@@ -68,6 +70,7 @@ public static class OnnxImport
         {
             if (bytes.Length == 0) throw new LatheException("the file is empty. Get or export it again");
             if (TfLiteGraph.IsOne(bytes)) return Import(TfLiteGraph.Read(bytes), TfLiteGraph.OperatorSet, bytes.LongLength, name);
+            if (KerasFile.IsOne(bytes)) return Import(KerasGraph.Read(bytes), KerasGraph.OperatorSet, bytes.LongLength, name);
             var model = Parse(bytes);
             CheckVersion(model);
             if (model.Graph is not { Node.Count: > 0 and <= MostNodes } graph)

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Google.Protobuf;
 using Lathe.Contracts;
 using Lathe.Graph.Onnx;
 using Lathe.Graph.Onnx.Format;
@@ -118,8 +119,7 @@ internal sealed class TfLiteGraph
             case Operator.AveragePool or Operator.MaxPool:
                 Set(y, options?.Byte(5) ?? 0, Append(
                     kind == Operator.MaxPool ? "MaxPool" : "AveragePool", name, [Value(x)],
-                    OnnxMessages.Attribute("kernel_shape", options?.Int32(4) ?? 0, options?.Int32(3) ?? 0), Strides(options),
-                    Padding(x, options, [options?.Int32(4) ?? 0, options?.Int32(3) ?? 0], [1, 1])));
+                    OnnxMessages.Attribute("kernel_shape", options?.Int32(4) ?? 0, options?.Int32(3) ?? 0), Strides(options), Padding(options)));
                 break;
             case Operator.FullyConnected:
                 var weight = Shape(inputs[1]);
@@ -165,30 +165,18 @@ internal sealed class TfLiteGraph
         List<string> inputs = [Value(x), Constant($"{name}.weight", weights.Values, weights.Shape)];
         if (bias is not null) inputs.Add(Constant($"{name}.bias", bias, [bias.Length]));
         return Append(
-            "Conv", name, inputs, Strides(options), Padding(x, options, weights.Shape[2..], [options?.Int32(dilations + 1, 1) ?? 1, options?.Int32(dilations, 1) ?? 1]), OnnxMessages.Attribute("group", groups),
+            "Conv", name, inputs, Strides(options), Padding(options), OnnxMessages.Attribute("group", groups),
             OnnxMessages.Attribute("dilations", options?.Int32(dilations + 1, 1) ?? 1, options?.Int32(dilations, 1) ?? 1));
     }
 
     private static AttributeProto Strides(FlatTable? options) => OnnxMessages.Attribute("strides", options?.Int32(2) ?? 1, options?.Int32(1) ?? 1);
 
-    /// <summary>The pixels of border. Windows that leave pixels out begin at the first one, which ONNX's own words for this do not say.</summary>
-    private AttributeProto Padding(int from, FlatTable? options, int[] kernel, int[] dilation)
+    private static AttributeProto Padding(FlatTable? options) => new()
     {
-        var shape = Shape(from);
-        if (shape.Length != 4) throw new LatheException($"it reads {shape.Length} extents; expected 4");
-        var pads = new long[4];
-        if ((options?.Byte(0) ?? 0) != 0) return OnnxMessages.Attribute("pads", pads);
-        int[] strides = [options?.Int32(2) ?? 1, options?.Int32(1) ?? 1];
-        for (var axis = 0; axis < 2; axis++)
-        {
-            if (strides[axis] < 1) throw new LatheException($"its stride is {strides[axis]}; expected 1 or more");
-            var steps = (shape[axis + 1] + (long)strides[axis] - 1) / strides[axis];
-            var missing = Math.Max(0, ((steps - 1) * strides[axis]) + ((kernel[axis] - 1L) * dilation[axis]) + 1 - shape[axis + 1]);
-            (pads[axis], pads[axis + 2]) = (missing / 2, missing - (missing / 2));
-        }
-
-        return OnnxMessages.Attribute("pads", pads);
-    }
+        Name = "auto_pad",
+        Type = AttributeProto.Types.AttributeType.String,
+        S = ByteString.CopyFromUtf8((options?.Byte(0) ?? 0) == 0 ? OnnxAttributes.SameFromFirst : "VALID"),
+    };
 
     /// <summary>The tensor with the activation that is part of its operator.</summary>
     private void Set(int tensor, int activation, string value)

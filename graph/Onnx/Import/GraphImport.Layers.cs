@@ -59,9 +59,11 @@ internal sealed partial class GraphImport
     {
         var attributes = new OnnxAttributes(node);
         attributes.Require("training_mode", 0, 0, "export the network in evaluation mode");
-        var x = InOrder(node, 0);
+        var x = Feature(node, 0);
         if (x.Dropped == Dropped.Channel) Image(x);
+        if (x.ChannelsLast && !x.Shape.IsFlat) throw new LatheException("it works on tensors whose channels come last; expected [N, C, H, W]");
         var vectors = Enumerable.Range(1, 4).Select(i => Vector(node, i, x.Shape.Channels)).ToList();
+        if (x.Unrolled is { } shape) vectors = [.. vectors.Select(values => Enumerable.Range(0, values.Length).Select(i => values[PlaceWithChannelsLast(i, shape)]).ToArray())];
         // ONNX's momentum is the share of the old value. Of 1, nothing would ever be learned: PyTorch's usual one then.
         var momentum = Math.Round(1 - attributes.Number("momentum", 0.9), 6);
         var norm = new BatchNorm(

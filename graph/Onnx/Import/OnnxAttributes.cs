@@ -8,6 +8,11 @@ namespace Lathe.Graph.Onnx;
 /// <param name="node">The node.</param>
 internal sealed class OnnxAttributes(NodeProto node)
 {
+    /// <summary>
+    /// TensorFlow's "same", which ONNX has no word for: as SAME_UPPER, and windows that leave pixels out begin at the first. No file can say it.
+    /// </summary>
+    public const string SameFromFirst = "SAME_UPPER\u0001";
+
     public AttributeProto? Find(string name) => node.Attribute.FirstOrDefault(a => a.Name == name);
 
     public long Integer(string name, long usual) => Find(name) is { } attribute ? attribute.I : usual;
@@ -53,7 +58,7 @@ internal sealed class OnnxAttributes(NodeProto node)
     {
         var mode = Text("auto_pad", "NOTSET");
         if (mode == "VALID") return default;
-        if (mode is "SAME_UPPER" or "SAME_LOWER")
+        if (mode is "SAME_UPPER" or "SAME_LOWER" or SameFromFirst)
         {
             var (rows, columns) = (Same(mode, image.Height, reach.Height, stride.Height), Same(mode, image.Width, reach.Width, stride.Width));
             // Of an odd number the one more comes behind or before.
@@ -77,7 +82,7 @@ internal sealed class OnnxAttributes(NodeProto node)
             var steps = ((long)extent + stride - 1) / stride;
             var missing = ((steps - 1) * stride) + reach - extent;
             // Of windows that leave pixels out, some runtimes take the first at the first pixel and others behind it.
-            return missing > -2 ? (int)Math.Clamp(missing, 0, ShapeInference.MaxValues) : throw new LatheException(
+            return missing > -2 || mode == SameFromFirst ? (int)Math.Clamp(missing, 0, ShapeInference.MaxValues) : throw new LatheException(
                 $"auto_pad is {mode}, and windows of {reach} pixels at every {stride} leave {-missing} of {extent} out, at which side runtimes differ; export it with pads in the place of auto_pad");
         }
     }
