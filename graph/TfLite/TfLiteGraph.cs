@@ -35,6 +35,12 @@ internal sealed class TfLiteGraph
         Softmax = 25,
         Pad = 34,
         Mean = 40,
+        Sub = 41,
+        Div = 42,
+        Squeeze = 43,
+        PRelu = 54,
+        ExpandDims = 70,
+        LeakyRelu = 98,
         HardSwish = 117,
     }
 
@@ -101,7 +107,7 @@ internal sealed class TfLiteGraph
     {
         var (inputs, outputs) = (node.Int32s(1), node.Int32s(2));
         if (inputs.Length == 0 || outputs.Length != 1) throw new LatheException($"it has {inputs.Length} inputs and {outputs.Length} outputs");
-        var least = kind is Operator.Conv or Operator.DepthwiseConv or Operator.FullyConnected or Operator.Mean or Operator.Pad or Operator.Add or Operator.Mul ? 2 : 1;
+        var least = kind is Operator.Conv or Operator.DepthwiseConv or Operator.FullyConnected or Operator.Mean or Operator.Pad or Operator.Add or Operator.Mul or Operator.Sub or Operator.Div or Operator.PRelu ? 2 : 1;
         if (inputs.Length < least) throw new LatheException($"it has {inputs.Length} inputs; expected {least} or more");
         var (x, y) = (inputs[0], outputs[0]);
         var options = node.Table(4);
@@ -128,7 +134,7 @@ internal sealed class TfLiteGraph
                 if (Bias(inputs) is { } bias) parts.Add(Constant($"{name}.bias", bias, [bias.Length]));
                 Set(y, options?.Byte(0) ?? 0, Append("Gemm", name, parts, OnnxMessages.Attribute("transB", 1)));
                 break;
-            case Operator.Add or Operator.Mul:
+            case Operator.Add or Operator.Mul or Operator.Sub or Operator.Div:
                 Set(y, options?.Byte(0) ?? 0, Append(kind.ToString(), name, [.. inputs.Select(i => IsConstant(i) ? ForChannels(i, Shape(y)) : Value(i))]));
                 break;
             case Operator.Concatenation:
@@ -137,6 +143,12 @@ internal sealed class TfLiteGraph
                 Set(y, options?.Byte(1) ?? 0, Append("Concat", name, [.. inputs.Select(Value)], OnnxMessages.Attribute("axis", rank == 4 ? 1 : rank - 1)));
                 break;
             case Operator.Mean:
+                if (Shape(x).Length == 3 && Whole(inputs[1]) is [1 or -2])
+                {
+                    Set(y, 0, Append("ReduceMean", name, [Value(x)], OnnxMessages.Attribute("axes", [1L]), OnnxMessages.Attribute("keepdims", options?.Byte(0) ?? 0)));
+                    break;
+                }
+
                 if (Shape(x).Length != 4 || !Whole(inputs[1]).Select(a => a < 0 ? a + Shape(x).Length : a).Order().SequenceEqual([1, 2])) throw new LatheException("it takes the mean over other axes than height and width");
                 Set(y, 0, Append("ReduceMean", name, [Value(x)], OnnxMessages.Attribute("axes", 2, 3), OnnxMessages.Attribute("keepdims", options?.Byte(0) ?? 0)));
                 break;
@@ -147,7 +159,11 @@ internal sealed class TfLiteGraph
                 _graph.Initializer.Add(OnnxMessages.Tensor(border, [pads[0], pads[6], pads[2], pads[4], pads[1], pads[7], pads[3], pads[5]], 8));
                 Set(y, 0, Append("Pad", name, [Value(x), border]));
                 break;
-            case Operator.Reshape:
+            case Operator.LeakyRelu:
+                Set(y, 0, Append("LeakyRelu", name, [Value(x)], OnnxMessages.Attribute("alpha", BitConverter.Int32BitsToSingle(options?.Int32(0) ?? 0))));
+                break;
+            case Operator.PRelu: Set(y, 0, Append("PRelu", name, [Value(x), ForChannels(inputs[1], Shape(y))])); break;
+            case Operator.Reshape or Operator.Squeeze or Operator.ExpandDims:
                 _values[y] = Reshape(name, x, Shape(y));
                 break;
             case Operator.Relu: Set(y, 1, Value(x)); break;
