@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Google.Protobuf;
 using Lathe.Contracts;
 using Lathe.Graph.Onnx;
 using Lathe.Graph.Onnx.Format;

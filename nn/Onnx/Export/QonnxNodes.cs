@@ -1,5 +1,4 @@
 using Google.Protobuf;
-using Lathe.Contracts;
 using Lathe.Graph;
 using Lathe.Graph.Checkpoints;
 using Lathe.Graph.Onnx.Format;
