@@ -16,7 +16,7 @@ internal sealed record ExportFormat(string Name, string Ending, string Summary, 
     public ExportNeeds? Needs { get; init; }
 
     /// <summary>Every format. A new format is added only here.</summary>
-    public static IReadOnlyList<ExportFormat> All { get; } = [OnnxFormat.Format, QuantizedOnnxFormat.Format, CFormat.Format, SafeTensorsFormat.Format];
+    public static IReadOnlyList<ExportFormat> All { get; } = [OnnxFormat.Format, QuantizedOnnxFormat.Format, QonnxFormat.Format, CFormat.Format, SafeTensorsFormat.Format];
 
     /// <summary>Names of all formats, for messages.</summary>
     public static string Names => string.Join(", ", All.Select(f => f.Name));

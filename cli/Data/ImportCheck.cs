@@ -57,8 +57,8 @@ internal static class ImportCheck
             using var checkpoint = network.ToCheckpoint();
             using var module = GraphModule.FromTensors(network.Graph, checkpoint.Tensors);
             var logits = module.Forward(image.IsFlat ? values.reshape(shape[0], image.Channels) : values, training: false);
-            logits = network.End switch { "Softmax" => logits.softmax(1), "LogSoftmax" => logits.log_softmax(1), "Sigmoid" => logits.sigmoid(), null => logits, _ => null! };
-            return logits is null ? null : (logits.detach().contiguous().data<float>().ToArray(), expected);
+            logits = network.WithEnd(logits);
+            return (logits.detach().contiguous().data<float>().ToArray(), expected);
         }
         catch (OnnxRuntimeException)
         {

@@ -17,15 +17,15 @@ namespace Lathe.Cli.Data;
 /// <param name="say">Prints one line for the user.</param>
 internal sealed class ImportedModels(CheckpointStore store, Download download, Action<string> say)
 {
-    private static readonly string[] Extensions = [".onnx", ".tflite"];
+    private static readonly string[] Extensions = [".onnx", ".tflite", ".h5", ".hdf5"];
     private const int DigitsOfName = 12;
 
     private const string CheckpointExtension = ".safetensors";
     private const int FewestDigits = 4;
 
-    private static readonly string[] OtherFiles = [".pt", ".pth", ".h5", ".keras", ".pb"];
+    private static readonly string[] OtherFiles = [".pt", ".pth", ".keras", ".pb"];
 
-    /// <summary>Whether a name belongs to an ONNX or TFLite file.</summary>
+    /// <summary>Whether a name belongs to an ONNX, TFLite or Keras file.</summary>
     public static bool IsOne(string name) => Extensions.Any(extension => name.EndsWith(extension, StringComparison.OrdinalIgnoreCase));
 
     /// <summary>The network of an ONNX file, named by the file's digest: the same file gives the same bytes under any name.</summary>
@@ -118,5 +118,5 @@ internal sealed class ImportedModels(CheckpointStore store, Download download, A
             : model;
 
     private static LatheException NoOnnx(string written) => new(
-        $"{written} is no ONNX or TFLite file; export the network to ONNX (from PyTorch with torch.onnx.export, from Keras with tf2onnx) and name that file");
+        $"{written} is no ONNX, TFLite or Keras .h5 file; export the network (from PyTorch with torch.onnx.export, from Keras with model.save(\"net.h5\") or tf2onnx) and name that file");
 }

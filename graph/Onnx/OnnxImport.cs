@@ -2,6 +2,7 @@ using Google.Protobuf;
 using Lathe.Contracts;
 using Lathe.Graph.Checkpoints;
 using Lathe.Graph.Onnx.Format;
+using Lathe.Graph.Keras;
 using Lathe.Graph.TfLite;
 
 namespace Lathe.Graph.Onnx;
@@ -20,7 +21,8 @@ public sealed record ImportedNetwork(NetworkGraph Graph, IReadOnlyDictionary<str
 }
 
 /// <summary>
-/// Reads a classification network from an ONNX file, operator set 11 or newer, as PyTorch, timm and Keras (tf2onnx) export them, or from a float TFLite file. The whole
+/// Reads a classification network from an ONNX file, operator set 11 or newer, as PyTorch, timm and Keras (tf2onnx) export them, from a float TFLite file, or from
+/// an HDF5 file of Keras. The whole
 /// network is taken or none of it. Reading takes time and memory in proportion to the file's length, whatever the file claims.
 /// </summary>
 public static class OnnxImport
@@ -67,18 +69,41 @@ public static class OnnxImport
         try
         {
             if (bytes.Length == 0) throw new LatheException("the file is empty. Get or export it again");
-            if (TfLiteGraph.IsOne(bytes)) return new GraphImport(TfLiteGraph.Read(bytes), TfLiteGraph.OperatorSet, new OnnxConstants(bytes.LongLength)).Run(name);
+            if (TfLiteGraph.IsOne(bytes)) return Import(TfLiteGraph.Read(bytes), TfLiteGraph.OperatorSet, bytes.LongLength, name);
+            if (KerasFile.IsOne(bytes)) return Import(KerasGraph.Read(bytes), KerasGraph.OperatorSet, bytes.LongLength, name);
             var model = Parse(bytes);
             CheckVersion(model);
             if (model.Graph is not { Node.Count: > 0 and <= MostNodes } graph)
                 throw new LatheException($"it has {model.Graph?.Node.Count ?? 0} nodes; expected between 1 and {MostNodes}");
             var version = model.OpsetImport.First(IsDefault).Version;
             var outside = external?.TakeIn(graph) ?? 0;
-            return new GraphImport(graph, (int)version, new OnnxConstants(bytes.LongLength + outside)).Run(name);
+            return Import(graph, (int)version, bytes.LongLength + outside, name);
         }
         catch (LatheException fault)
         {
             throw new LatheException($"{source} cannot be imported: {fault.Message}", inner: fault);
+        }
+    }
+
+    /// <summary>
+    /// A file does not say which axis of its input has the channels; what the graph does with it tells. Under each reading that works the logits are the file's, and
+    /// the likeliest is tried first. If none works, its faults are the answer.
+    /// </summary>
+    private static ImportedNetwork Import(GraphProto graph, int version, long bytes, string name)
+    {
+        LatheException? first = null;
+        for (var reading = 0; ; reading++)
+        {
+            var import = new GraphImport(graph, version, new OnnxConstants(bytes), reading);
+            try
+            {
+                return import.Run(name);
+            }
+            catch (LatheException fault)
+            {
+                first ??= fault;
+                if (reading + 1 >= import.Readings) throw ReferenceEquals(first, fault) ? fault : new LatheException(first.Message, inner: first);
+            }
         }
     }
 

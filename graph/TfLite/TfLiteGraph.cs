@@ -35,6 +35,12 @@ internal sealed class TfLiteGraph
         Softmax = 25,
         Pad = 34,
         Mean = 40,
+        Sub = 41,
+        Div = 42,
+        Squeeze = 43,
+        PRelu = 54,
+        ExpandDims = 70,
+        LeakyRelu = 98,
         HardSwish = 117,
     }
 
@@ -101,7 +107,7 @@ internal sealed class TfLiteGraph
     {
         var (inputs, outputs) = (node.Int32s(1), node.Int32s(2));
         if (inputs.Length == 0 || outputs.Length != 1) throw new LatheException($"it has {inputs.Length} inputs and {outputs.Length} outputs");
-        var least = kind is Operator.Conv or Operator.DepthwiseConv or Operator.FullyConnected or Operator.Mean or Operator.Pad or Operator.Add or Operator.Mul ? 2 : 1;
+        var least = kind is Operator.Conv or Operator.DepthwiseConv or Operator.FullyConnected or Operator.Mean or Operator.Pad or Operator.Add or Operator.Mul or Operator.Sub or Operator.Div or Operator.PRelu ? 2 : 1;
         if (inputs.Length < least) throw new LatheException($"it has {inputs.Length} inputs; expected {least} or more");
         var (x, y) = (inputs[0], outputs[0]);
         var options = node.Table(4);
@@ -109,7 +115,8 @@ internal sealed class TfLiteGraph
         switch (kind)
         {
             case Operator.Conv:
-                Set(y, options?.Byte(3) ?? 0, Conv(name, x, Bias(inputs), Weights(inputs[1], 0, 3, 1, 2), options, groups: 1, dilations: 4));
+                var filters = Weights(inputs[1], 0, 3, 1, 2);
+                Set(y, options?.Byte(3) ?? 0, Conv(name, x, Bias(inputs), filters, options, Math.Max(1, Shape(x).LastOrDefault(1) / filters.Shape[1]), dilations: 4));
                 break;
             case Operator.DepthwiseConv:
                 // [1, height, width, channels] to [channels, 1, height, width].
@@ -127,16 +134,22 @@ internal sealed class TfLiteGraph
                 if (Bias(inputs) is { } bias) parts.Add(Constant($"{name}.bias", bias, [bias.Length]));
                 Set(y, options?.Byte(0) ?? 0, Append("Gemm", name, parts, OnnxMessages.Attribute("transB", 1)));
                 break;
-            case Operator.Add or Operator.Mul:
+            case Operator.Add or Operator.Mul or Operator.Sub or Operator.Div:
                 Set(y, options?.Byte(0) ?? 0, Append(kind.ToString(), name, [.. inputs.Select(i => IsConstant(i) ? ForChannels(i, Shape(y)) : Value(i))]));
                 break;
             case Operator.Concatenation:
                 var rank = Shape(y).Length;
                 if ((options?.Int32(0) ?? 0) is var axis && axis != rank - 1 && axis != -1) throw new LatheException($"it joins along axis {axis}; expected the channels");
-                Set(y, options?.Byte(1) ?? 0, Append("Concat", name, [.. inputs.Select(Value)], OnnxMessages.Attribute("axis", 1)));
+                Set(y, options?.Byte(1) ?? 0, Append("Concat", name, [.. inputs.Select(Value)], OnnxMessages.Attribute("axis", rank == 4 ? 1 : rank - 1)));
                 break;
             case Operator.Mean:
-                if (!Whole(inputs[1]).Select(a => a < 0 ? a + Shape(x).Length : a).Order().SequenceEqual([1, 2])) throw new LatheException("it takes the mean over other axes than height and width");
+                if (Shape(x).Length == 3 && Whole(inputs[1]) is [1 or -2])
+                {
+                    Set(y, 0, Append("ReduceMean", name, [Value(x)], OnnxMessages.Attribute("axes", [1L]), OnnxMessages.Attribute("keepdims", options?.Byte(0) ?? 0)));
+                    break;
+                }
+
+                if (Shape(x).Length != 4 || !Whole(inputs[1]).Select(a => a < 0 ? a + Shape(x).Length : a).Order().SequenceEqual([1, 2])) throw new LatheException("it takes the mean over other axes than height and width");
                 Set(y, 0, Append("ReduceMean", name, [Value(x)], OnnxMessages.Attribute("axes", 2, 3), OnnxMessages.Attribute("keepdims", options?.Byte(0) ?? 0)));
                 break;
             case Operator.Pad:
@@ -146,7 +159,11 @@ internal sealed class TfLiteGraph
                 _graph.Initializer.Add(OnnxMessages.Tensor(border, [pads[0], pads[6], pads[2], pads[4], pads[1], pads[7], pads[3], pads[5]], 8));
                 Set(y, 0, Append("Pad", name, [Value(x), border]));
                 break;
-            case Operator.Reshape:
+            case Operator.LeakyRelu:
+                Set(y, 0, Append("LeakyRelu", name, [Value(x)], OnnxMessages.Attribute("alpha", BitConverter.Int32BitsToSingle(options?.Int32(0) ?? 0))));
+                break;
+            case Operator.PRelu: Set(y, 0, Append("PRelu", name, [Value(x), ForChannels(inputs[1], Shape(y))])); break;
+            case Operator.Reshape or Operator.Squeeze or Operator.ExpandDims:
                 _values[y] = Reshape(name, x, Shape(y));
                 break;
             case Operator.Relu: Set(y, 1, Value(x)); break;
@@ -154,7 +171,7 @@ internal sealed class TfLiteGraph
             case Operator.Logistic: Set(y, 0, Append("Sigmoid", name, [Value(x)])); break;
             case Operator.HardSwish: Set(y, 0, Append("HardSwish", name, [Value(x)])); break;
             case Operator.Softmax: Set(y, 0, Append("Softmax", name, [Value(x)], OnnxMessages.Attribute("axis", 1))); break;
-            case Operator.Dequantize when IsConstant(x): _same.Add(y, x); break;
+            case Operator.Dequantize when IsConstant(x): _same[y] = x; break;
             default: throw new LatheException(kind == Operator.Dequantize ? "it makes floats of whole numbers inside the network; take the float model" : "no such operator here");
         }
     }
@@ -174,7 +191,7 @@ internal sealed class TfLiteGraph
     {
         Name = "auto_pad",
         Type = AttributeProto.Types.AttributeType.String,
-        S = ByteString.CopyFromUtf8((options?.Byte(0) ?? 0) == 0 ? "SAME_UPPER" : "VALID"),
+        S = ByteString.CopyFromUtf8((options?.Byte(0) ?? 0) == 0 ? OnnxAttributes.SameFromFirst : "VALID"),
     };
 
     /// <summary>The tensor with the activation that is part of its operator.</summary>
@@ -222,7 +239,9 @@ internal sealed class TfLiteGraph
     /// <summary>A constant of one number, or one for each channel of images.</summary>
     private string ForChannels(int tensor, int[] like)
     {
-        var values = Floats(tensor);
+        var (values, shape) = (Floats(tensor), Shape(tensor));
+        if (values.Length > 1 && (shape[^1] != values.Length || shape.Length > like.Length || like[^1] != values.Length))
+            throw new LatheException($"it works with a constant [{string.Join(", ", shape)}]; expected a number for each of {like.LastOrDefault(1)} channels, or one number");
         return Constant(Name(tensor), values, values.Length == 1 ? [] : like.Length == 4 ? [values.Length, 1, 1] : [values.Length]);
     }
 

@@ -167,7 +167,6 @@ internal static class GraphExecution
 
     private static long[] Pair(Extent extent) => [extent.Height, extent.Width];
 
-    /// <summary>A border that libtorch's poolings have themselves.</summary>
     /// <summary>
     /// Whether libtorch's oneDNN would take values from beside a one-channel image in a batch. It does where the strides say channels last,
     /// the convolution steps over pixels of a row, and a row has one window: it then takes the order of the values for another.
@@ -184,6 +183,7 @@ internal static class GraphExecution
         return pixels.as_strided(image.shape, [height * width, height * width, width, 1], pixels.storage_offset());
     }
 
+    /// <summary>A border that libtorch's poolings have themselves.</summary>
     private static bool IsUsual(Extent kernel, Border padding) =>
         padding.IsSymmetric && padding.Top <= kernel.Height / 2 && padding.Left <= kernel.Width / 2;
 

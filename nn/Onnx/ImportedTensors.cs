@@ -20,4 +20,24 @@ public static class ImportedTensors
         foreach (var tensor in tensors.Values) tensor.MoveToOuterDisposeScope();
         return new Checkpoint(network.Graph, tensors, Lineage.Empty, new Dictionary<string, WeightFormat>());
     }
+
+    /// <summary>What the file's own end makes of the network's logits, which the import leaves out (<see cref="ImportedNetwork.End"/>).</summary>
+    /// <param name="network">The network.</param>
+    /// <param name="logits">[N, classes].</param>
+    public static Tensor WithEnd(this ImportedNetwork network, Tensor logits)
+    {
+        foreach (var end in network.End?.Split(" and ") ?? [])
+        {
+            logits = end switch
+            {
+                "Softmax" => logits.softmax(1),
+                "LogSoftmax" => logits.log_softmax(1),
+                "Sigmoid" => logits.sigmoid(),
+                "HardSigmoid" => nn.functional.hardsigmoid(logits),
+                _ => throw new NotSupportedException(end),
+            };
+        }
+
+        return logits;
+    }
 }

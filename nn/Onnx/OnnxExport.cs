@@ -84,8 +84,23 @@ public static class OnnxExport
         }
 
         var quantization = new OnnxQuantization(checkpoint.Graph, checkpoint.Tensors, checkpoint.Formats, type);
-        var model = Model(checkpoint.Graph, checkpoint.Tensors, metadata, quantization);
+        var model = Model(checkpoint.Graph, checkpoint.Tensors, metadata, quantization.Write);
         (model.OpsetImport[0].Version, model.IrVersion) = Versions[type];
+        model.WriteTo(to);
+    }
+
+    /// <summary>Writes a QONNX model: a float model in which nodes IntQuant round what the network rounds, and whose weights are the numbers that they stand for.</summary>
+    /// <param name="to">Written forward only.</param>
+    /// <param name="checkpoint">At least one of its weights has a format.</param>
+    /// <param name="metadata">Strings for the model's <c>metadata_props</c>.</param>
+    /// <exception cref="LatheException">No weight is quantized.</exception>
+    public static void WriteQonnx(Stream to, Checkpoint checkpoint, IReadOnlyDictionary<string, string> metadata)
+    {
+        if (checkpoint.Formats.Count == 0)
+            throw new LatheException($"network '{checkpoint.Graph.Name}' has float weights; quantize it first, or export it as onnx");
+        var nodes = new QonnxNodes(checkpoint.Tensors, checkpoint.Formats);
+        var model = Model(checkpoint.Graph, checkpoint.Tensors, metadata, nodes.Write);
+        QonnxNodes.Complete(model);
         model.WriteTo(to);
     }
 
@@ -94,7 +109,7 @@ public static class OnnxExport
         NetworkGraph graph,
         IReadOnlyDictionary<string, Tensor> tensors,
         IReadOnlyDictionary<string, string> metadata,
-        OnnxQuantization? quantization = null)
+        Func<OnnxGraphWriter, Node, bool>? own = null)
     {
         var shapes = GraphValidation.Check(graph);
         var bytes = ParameterShapes.Of(graph).Sum(p => p.Values * sizeof(float));
@@ -103,7 +118,7 @@ public static class OnnxExport
         var writer = new OnnxGraphWriter(graph, shapes);
         foreach (var node in graph.Nodes)
         {
-            if (quantization?.Write(writer, node) != true) OnnxNodes.Write(writer, node, tensors);
+            if (own?.Invoke(writer, node) != true) OnnxNodes.Write(writer, node, tensors);
         }
 
         writer.Graph.Input.Add(OnnxMessages.Value(Input, Batch, graph.Input));

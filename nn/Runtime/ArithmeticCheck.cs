@@ -110,6 +110,8 @@ internal static class ArithmeticCheck
     {
         const int N = ConvolutionCase.Batch, Side = ConvolutionCase.Side;
         using var scope = NewDisposeScope();
+        // Whoever loads libtorch first may compute without gradients.
+        using var withGradient = enable_grad();
         var (inputValues, weightValues, gradientValues) = Inputs(c);
         var type = c.Precision == Precision.Bfloat16 ? ScalarType.BFloat16 : ScalarType.Float32;
         var input = Ordered(tensor(inputValues, [N, c.InChannels, Side, Side])).to(type).detach().requires_grad_(true);

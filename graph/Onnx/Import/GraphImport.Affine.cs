@@ -22,7 +22,7 @@ internal sealed record ScaleShift(string Name, IReadOnlyList<string> Inputs, str
 internal sealed partial class GraphImport
 {
     /// <summary>A number for each channel, in the network's order of features; one for all is repeated.</summary>
-    private float[] ForChannels(TensorProto tensor, FeatureValue x)
+    private float[] ForChannels(NodeProto node, TensorProto tensor, FeatureValue x, string what = "constant")
     {
         var extents = OnnxConstants.Shape(tensor);
         var channels = x.Shape.Channels;
@@ -31,7 +31,7 @@ internal sealed partial class GraphImport
         var isForChannels = extents.Length >= axis && extents[^axis] == channels && extents.Where((_, i) => i != extents.Length - axis).All(e => e == 1);
         if (!(isForChannels || Array.TrueForAll(extents, e => e == 1)) || extents.Length > x.Axes.Length)
             throw new LatheException($"it works with a constant [{OnnxAttributes.List(tensor.Dims)}]; expected a number for each of {channels} channels, or one number");
-        var values = _constants.Floats(tensor);
+        var values = Own(node, tensor, what);
         if (values.Length == 1) return [.. Enumerable.Repeat(values[0], channels)];
         return x.Unrolled is { } shape ? [.. Enumerable.Range(0, channels).Select(i => values[PlaceWithChannelsLast(i, shape)])] : values;
     }

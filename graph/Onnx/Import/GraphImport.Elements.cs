@@ -100,7 +100,7 @@ internal sealed partial class GraphImport
                 var x = Feature(node, 1 - i);
                 return IsNumber(constant, 3)
                     ? new PartialValue(Part.PlusThree, x, OnnxText.Describe(node), Name: OnnxText.NodeName(node, null))
-                    : Affine(node, x, null, ForChannels(constant.Tensor, x));
+                    : Affine(node, x, null, ForChannels(node, constant.Tensor, x));
             }
         }
 
@@ -114,7 +114,7 @@ internal sealed partial class GraphImport
         if (Input(node, 0) is IntegerValue || Input(node, 1) is IntegerValue) return MultiplyIntegers(node);
         for (var i = 0; i < 2; i++)
         {
-            if (Input(node, i) is PartialValue { Part: Part.Expanded } expanded) return Scaled(node, Feature(node, 1 - i), expanded.Of);
+            if (Input(node, i) is PartialValue { Part: Part.Expanded } expanded) return Scaled(node, Feature(node, 1 - i), expanded);
             if (Input(node, i) is PartialValue { Part: Part.HardSigmoid or Part.ClippedPlusThree or Part.SixHardSwishes } partial)
             {
                 if (Input(node, 1 - i) is ConstantValue constant) return Sixth(node, partial, Math.Abs((Single(constant) * 6) - 1) < 1e-6);
@@ -126,7 +126,7 @@ internal sealed partial class GraphImport
 
         for (var i = 0; i < 2; i++)
         {
-            if (Input(node, i) is ConstantValue constant && Feature(node, 1 - i) is var x) return Affine(node, x, ForChannels(constant.Tensor, x), null);
+            if (Input(node, i) is ConstantValue constant && Feature(node, 1 - i) is var x) return Affine(node, x, ForChannels(node, constant.Tensor, x), null);
         }
 
         var factors = Several(node);
@@ -140,9 +140,14 @@ internal sealed partial class GraphImport
         return Append(new Mul(NewName(node), [.. factors.Select(f => f.Tensor)]), factors[0]);
     }
 
-    private FeatureValue Scaled(NodeProto node, FeatureValue image, FeatureValue scale) => image.ChannelsLast == scale.ChannelsLast
-        ? Append(new Mul(NewName(node), [image.Tensor, scale.Tensor]), image)
-        : throw new LatheException("some of its inputs have their channels last, others not");
+    private FeatureValue Scaled(NodeProto node, FeatureValue image, PartialValue expanded)
+    {
+        if (image.ChannelsLast != expanded.Of.ChannelsLast) throw new LatheException("some of its inputs have their channels last, others not");
+        var axes = image.Axes;
+        if (axes.Length != expanded.Extents!.Length || Enumerable.Range(1, axes.Length - 1).Any(i => expanded.Extents[i] is not 1 && expanded.Extents[i] != axes[i]))
+            throw new LatheException($"it multiplies {image.Shape} with what {expanded.By} made for images of another size");
+        return Append(new Mul(NewName(node), [image.Tensor, expanded.Of.Tensor]), image);
+    }
 
     /// <summary>What a tensor is a sixth of.</summary>
     private string? Sixths(FeatureValue x) => _places.TryGetValue(x.Tensor, out var place) && _nodes[place] is ScaleShift { Shift: null, Scale: { } scale } sixth
@@ -155,8 +160,8 @@ internal sealed partial class GraphImport
 
     private FeatureValue Sub(NodeProto node)
     {
-        if (Input(node, 1) is ConstantValue taken && Feature(node, 0) is var x) return Affine(node, x, null, Array.ConvertAll(ForChannels(taken.Tensor, x), value => -value));
-        if (Input(node, 0) is ConstantValue from && Feature(node, 1) is var y) return Affine(node, y, [.. Enumerable.Repeat(-1f, y.Shape.Channels)], ForChannels(from.Tensor, y));
+        if (Input(node, 1) is ConstantValue taken && Feature(node, 0) is var x) return Affine(node, x, null, Array.ConvertAll(ForChannels(node, taken.Tensor, x), value => -value));
+        if (Input(node, 0) is ConstantValue from && Feature(node, 1) is var y) return Affine(node, y, [.. Enumerable.Repeat(-1f, y.Shape.Channels)], ForChannels(node, from.Tensor, y));
         throw new LatheException("it subtracts two tensors that are made from the images; networks here add and multiply");
     }
 
@@ -166,7 +171,7 @@ internal sealed partial class GraphImport
             throw new LatheException("it divides by what is made from the images; expected a constant");
         if (Input(node, 0) is PartialValue { Part: Part.ClippedPlusThree or Part.SixHardSwishes } partial) return Sixth(node, partial, IsNumber(constant, 6));
         var x = Feature(node, 0);
-        var divisors = ForChannels(constant.Tensor, x);
+        var divisors = ForChannels(node, constant.Tensor, x);
         return Array.IndexOf(divisors, 0) < 0 ? Affine(node, x, Array.ConvertAll(divisors, value => 1 / value), null) : throw new LatheException("it divides by 0");
     }
 

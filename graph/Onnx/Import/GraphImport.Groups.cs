@@ -22,8 +22,7 @@ internal sealed partial class GraphImport
             };
         }
 
-        var x = Plain(node, 0);
-        if (x.Shape.IsFlat || x.Dropped == Dropped.Channel) throw new LatheException($"it reads {x.Shape}; expected [C, H, W]");
+        var x = Image(Plain(node, 0));
         return AppendGroups(NewName(node, node.Input[1]), x, x.Shape.Channels, epsilon, Vector(node, 1, x.Shape.Channels), Vector(node, 2, x.Shape.Channels));
     }
 
@@ -31,6 +30,7 @@ internal sealed partial class GraphImport
     {
         var attributes = new OnnxAttributes(node);
         var x = Plain(node, 0);
+        if (x.Dropped == Dropped.Channel) Image(x);
         var groups = Whole(attributes.Integer("num_groups", 0), "num_groups");
         if (groups < 1 || x.Shape.Channels % groups != 0) throw new LatheException($"num_groups is {groups}, which must divide {x.Shape.Channels} channels");
         // Before operator set 21 there is one gain for each group.
@@ -74,7 +74,7 @@ internal sealed partial class GraphImport
     {
         var x = Feature(node, 0);
         var tensor = Constant(node, 1);
-        var slopes = ForChannels(tensor, x);
+        var slopes = ForChannels(node, tensor, x, "slope");
         if (tensor.Dims.All(extent => extent == 1)) slopes = slopes[..1];
         var made = Append(new PRelu(NewName(node, node.Input[1]), [x.Tensor], slopes.Length), x);
         _parameters.Add($"{made.Tensor}.weight", slopes);

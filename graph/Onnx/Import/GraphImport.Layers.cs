@@ -59,8 +59,11 @@ internal sealed partial class GraphImport
     {
         var attributes = new OnnxAttributes(node);
         attributes.Require("training_mode", 0, 0, "export the network in evaluation mode");
-        var x = InOrder(node, 0);
+        var x = Feature(node, 0);
+        if (x.Dropped == Dropped.Channel) Image(x);
+        if (x.ChannelsLast && !x.Shape.IsFlat) throw new LatheException("it works on tensors whose channels come last; expected [N, C, H, W]");
         var vectors = Enumerable.Range(1, 4).Select(i => Vector(node, i, x.Shape.Channels)).ToList();
+        if (x.Unrolled is { } shape) vectors = [.. vectors.Select(values => Enumerable.Range(0, values.Length).Select(i => values[PlaceWithChannelsLast(i, shape)]).ToArray())];
         // ONNX's momentum is the share of the old value. Of 1, nothing would ever be learned: PyTorch's usual one then.
         var momentum = Math.Round(1 - attributes.Number("momentum", 0.9), 6);
         var norm = new BatchNorm(
@@ -98,7 +101,7 @@ internal sealed partial class GraphImport
         var shape = OnnxConstants.Shape(tensor);
         if (shape.Length == 0 || shape[^1] != channels || shape.SkipLast(1).Any(e => e != 1))
             throw new LatheException($"its input '{OnnxText.Short(node.Input[index])}' is [{OnnxAttributes.List(tensor.Dims)}]; expected [{channels}]");
-        return _constants.Floats(tensor);
+        return Own(node, tensor, "constant");
     }
 
     /// <summary>A linear layer's weight as [out, in], its columns in the network's order of features.</summary>
@@ -135,15 +138,22 @@ internal sealed partial class GraphImport
     /// A layer's weight, which no other layer may have: tied weights would be trained, pruned and counted as if they were several. A weight of one repeated
     /// number is not tied: exporters store equal constants once.
     /// </summary>
-    private float[] OwnWeight(NodeProto node, TensorProto weight)
+    private float[] OwnWeight(NodeProto node, TensorProto weight) => Own(node, weight, "weight");
+
+    /// <summary>The same of any constant that becomes trained or counted numbers of a layer: biases, gains, slopes.</summary>
+    private float[] Own(NodeProto node, TensorProto constant, string what)
     {
-        var values = _constants.Floats(weight);
-        if (!_owners.TryAdd(weight, OnnxText.Describe(node)) && Array.Exists(values, value => value != values[0]))
+        var values = _constants.Floats(constant);
+        var by = OnnxText.Describe(node);
+        if (_owners.TryAdd(constant, by) || _owners[constant] == by) return values;
+        if (Array.Exists(values, value => value != values[0]))
         {
-            throw new LatheException($"its weight '{OnnxText.Short(weight.Name)}' is also that of {_owners[weight]}; layers here have weights of their own. "
+            throw new LatheException($"its {what} '{OnnxText.Short(constant.Name)}' is also that of {_owners[constant]}; layers here have weights of their own. "
                 + "Export the network with a copy for each layer (in PyTorch copy.deepcopy of the module)");
         }
 
+        if (values is [not (0 or 1), ..] && (what != "constant" || values.Length > 1))
+            _notes.Add($"{by} has the {what} '{OnnxText.Short(constant.Name)}' together with {_owners[constant]}; here each has a copy of its own, which is trained and counted by itself");
         return values;
     }
 

@@ -8,8 +8,7 @@ internal sealed partial class GraphImport
 {
     private FeatureValue MaxPool(NodeProto node)
     {
-        var x = Plain(node, 0);
-        if (x.Shape.IsFlat) throw new LatheException($"it reads {x.Shape}; expected [C, H, W]");
+        var x = Image(Plain(node, 0));
         var attributes = new OnnxAttributes(node);
         var (kernel, stride, padding, beyond) = Window(attributes, x, default);
         return Append(new MaxPool2d(NewName(node), [x.Tensor], kernel, stride, padding + beyond), x);
@@ -60,7 +59,7 @@ internal sealed partial class GraphImport
 
     private FeatureValue GlobalAveragePool(NodeProto node)
     {
-        var x = Plain(node, 0);
+        var x = Image(Plain(node, 0));
         return Append(new GlobalAvgPool(NewName(node), [x.Tensor]), x);
     }
 
@@ -169,6 +168,10 @@ internal sealed partial class GraphImport
     private (FeatureValue Value, Border Border) Bordered(NodeProto node)
     {
         var (x, border) = Input(node, 0) is PartialValue { Part: Part.Bordered, Of.ChannelsLast: false } bordered ? (bordered.Of, bordered.Border) : (Plain(node, 0), default);
-        return x.Shape.IsFlat || x.Dropped == Dropped.Channel ? throw new LatheException($"it reads {x.Shape}; expected [C, H, W]") : (x, border);
+        return (Image(x), border);
     }
+
+    /// <summary>The same, which has channels and pixels.</summary>
+    private static FeatureValue Image(FeatureValue x) =>
+        x.Shape.IsFlat || x.Dropped == Dropped.Channel ? throw new LatheException($"it reads [{OnnxAttributes.List(x.Axes.Skip(1).Select(e => e ?? 0))}]; expected [C, H, W]") : x;
 }

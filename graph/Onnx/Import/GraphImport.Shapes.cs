@@ -61,7 +61,7 @@ internal sealed partial class GraphImport
         var parts = Several(node);
         var rank = parts[0].Axes.Length;
         var axis = new OnnxAttributes(node).Integer("axis", 0);
-        if ((axis < 0 ? axis + rank : axis) != parts[0].ChannelAxis || parts[0].Unrolled is not null)
+        if ((axis < 0 ? axis + rank : axis) != parts[0].ChannelAxis || parts[0].Unrolled is not null || parts[0].Dropped == Dropped.Channel)
             throw new LatheException($"it joins along axis {axis} of {parts[0].Shape}; expected the channels");
         return parts.Count == 1 ? parts[0] : Append(new Concat(NewName(node), [.. parts.Select(p => p.Tensor)]), parts[0]);
     }
@@ -162,6 +162,8 @@ internal sealed partial class GraphImport
 
             return rest switch
             {
+                // As Keras has the channels of one pixel.
+                [1, 1, > 1] when !IsConvolved() => Append(new Unflatten(NewName(node), [x.Tensor], 1, 1)) with { ChannelsLast = true },
                 // Of one channel, as Keras has images.
                 [var high, var wide and > 1, 1] => Append(new Unflatten(NewName(node), [x.Tensor], (int)high, (int)wide)) with { ChannelsLast = true },
                 [_, var high, var wide] => Append(new Unflatten(NewName(node), [x.Tensor], (int)high, (int)wide)),
@@ -169,6 +171,8 @@ internal sealed partial class GraphImport
                 _ => null,
             };
         }
+
+        bool IsConvolved() => _graph.Node.Any(reader => reader.OpType is "Conv" or "AveragePool" or "MaxPool" && reader.Input.Contains(node.Output[0]));
 
         LatheException Refused() => new(
             $"it reshapes {x.Shape} to [{string.Join(", ", target.Take(8).Select(w => w is null ? "N" : $"{w}"))}]; expected [N, {features}], or the same image with other axes of extent 1");
@@ -184,6 +188,8 @@ internal sealed partial class GraphImport
         {
             (false, Dropped.None, true, [0, 3, 1, 2]) => x with { ChannelsLast = false },
             (false, Dropped.None, false, [0, 2, 3, 1]) => x with { ChannelsLast = true },
+            // One number for each image is in either order.
+            (false, Dropped.None, _, [0, 3, 1, 2] or [0, 2, 3, 1]) when x.Shape is { Channels: 1, Height: 1, Width: 1 } => x with { ChannelsLast = order[1] == 2 },
             (false, Dropped.Height, _, [0, 2, 1]) => x with { ChannelsLast = !x.ChannelsLast },
             _ => throw new LatheException(
                 $"it brings the axes of {x.Shape} into the order [{OnnxAttributes.List(order)}]; expected [N, H, W, C] to [N, C, H, W], or back"),
@@ -196,10 +202,12 @@ internal sealed partial class GraphImport
         var x = Feature(node, 0);
         var target = Integer(node, 1).Numbers;
         var axes = x.Axes;
+        if (target is [{ } images, ..] && target.Length == axes.Length && images != 1 && images != _batch)
+            throw new LatheException($"it repeats the images {images} times; expected each by itself");
         var isSame = target.Length == axes.Length && Enumerable.Range(1, axes.Length - 1).All(i => target[i] is 1 || target[i] == axes[i]);
         if (isSame) return x;
         return target.Length == axes.Length && x.Shape is { IsFlat: false, Height: 1, Width: 1 } && (target[x.ChannelAxis] is 1 || target[x.ChannelAxis] == x.Shape.Channels)
-            ? new PartialValue(Part.Expanded, x, OnnxText.Describe(node))
+            ? new PartialValue(Part.Expanded, x, OnnxText.Describe(node), Extents: target)
             : throw new LatheException($"it expands {x.Shape}; expected [C, 1, 1] that scales the channels of an image");
     }
 

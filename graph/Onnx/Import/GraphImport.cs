@@ -26,19 +26,24 @@ internal sealed partial class GraphImport
     private readonly List<string> _notes = [];
     private readonly Dictionary<string, Func<NodeProto, OnnxValue>> _operations;
     private long? _batch;
+    private readonly int _reading;
     private bool _isLast;
     private string? _end;
 
     /// <param name="graph">The graph.</param>
     /// <param name="version">Version of the operator set.</param>
     /// <param name="constants">Decodes its constants.</param>
-    public GraphImport(GraphProto graph, int version, OnnxConstants constants)
+    /// <param name="reading">Which of the input's possible orders of axes to take, the likeliest being 0.</param>
+    public GraphImport(GraphProto graph, int version, OnnxConstants constants, int reading = 0)
     {
-        (_graph, _version, _constants) = (graph, version, constants);
+        (_graph, _version, _constants, _reading) = (graph, version, constants, reading);
         _operations = Operations();
     }
 
     public IEnumerable<string> Known => _operations.Keys;
+
+    /// <summary>How many orders of axes the input may have; known after the first run.</summary>
+    public int Readings { get; private set; } = 1;
 
     /// <summary>The network of the whole graph.</summary>
     /// <exception cref="LatheException">It cannot be imported.</exception>
@@ -79,7 +84,9 @@ internal sealed partial class GraphImport
                 + "expected images of a fixed size, [N, C, H, W]; or sequences, [N, C, W], or features, [N, F]. Export it with that size (of the input's axes only the first may be dynamic)");
         _batch = batch;
         int[] sizes = [.. rest.Select(extent => Small(extent!.Value))];
-        var value = Read(input.Name, sizes);
+        var readings = Read(input.Name, sizes);
+        Readings = readings.Count;
+        var value = readings[Math.Min(_reading, readings.Count - 1)];
         _isLast = value.ChannelsLast;
         var shape = value.Shape;
         if ((Int128)shape.Channels * shape.Height * shape.Width > ShapeInference.MaxValues)
@@ -96,23 +103,26 @@ internal sealed partial class GraphImport
             : throw new LatheException($"its input has an extent of {extent}; the most is {ShapeInference.MaxValues}");
     }
 
-    /// <summary>What the input's extents mean. Keras has images as [N, H, W, C] and brings them into the usual order first.</summary>
-    private FeatureValue Read(string name, int[] sizes)
+    /// <summary>What the input's extents may mean, the likeliest first. Keras has images as [N, H, W, C] and brings them into the usual order.</summary>
+    private List<FeatureValue> Read(string name, int[] sizes)
     {
         var readers = _graph.Node.Where(node => node.Input.Contains(name)).ToList();
         var isTransposed = readers.Count > 0 && readers.TrueForAll(node => node.OpType == "Transpose");
         // Of one channel, a reshape does what a transposition does.
         var isReshaped = readers.Count > 0 && readers.TrueForAll(node => node.OpType is "Reshape" or "Unsqueeze" or "Squeeze");
-        return sizes switch
+        var isRead = readers.Exists(node => node.OpType is "Conv" or "MaxPool" or "AveragePool" or "BatchNormalization");
+        if (sizes is [var features]) return [Value(new TensorShape(features, IsFlat: true))];
+        if (sizes is [var a, var b, var c])
         {
-            [var features] => Value(new TensorShape(features, IsFlat: true)),
-            [var high, var wide, var last] when isTransposed || (isReshaped && last == 1 && high > 1) => Value(new TensorShape(last, high, wide), isLast: true),
-            [var channels, var high, var wide] => Value(new TensorShape(channels, high, wide)),
-            [var high, var wide] when isReshaped => Value(new TensorShape(1, high, wide), Dropped.Channel),
-            [var wide, var channels] when isTransposed => Value(new TensorShape(channels, 1, wide), Dropped.Height, isLast: true),
-            [var channels, var wide] => Value(new TensorShape(channels, 1, wide), Dropped.Height),
-            _ => throw new ArgumentException("1 to 3 extents"),
-        };
+            var (usual, last) = (Value(new TensorShape(a, b, c)), Value(new TensorShape(c, a, b), isLast: true));
+            return isTransposed || (c is 1 or 3 && a > 4 && !isRead) ? [last, usual] : [usual, last];
+        }
+
+        var (high, wide) = (sizes[0], sizes[1]);
+        var image = Value(new TensorShape(1, high, wide), Dropped.Channel);
+        var sequence = Value(new TensorShape(high, 1, wide), Dropped.Height);
+        var sequenceLast = Value(new TensorShape(wide, 1, high), Dropped.Height, isLast: true);
+        return isReshaped ? [image, sequenceLast, sequence] : isTransposed ? [sequenceLast, sequence, image] : [sequence, sequenceLast, image];
 
         static FeatureValue Value(TensorShape shape, Dropped dropped = Dropped.None, bool isLast = false) => new(NetworkGraph.InputName, shape, isLast, Dropped: dropped);
     }
@@ -165,6 +175,7 @@ internal sealed partial class GraphImport
             value = softmax.Of;
         }
 
+        if (value is PartialValue whole) value = Completed(_graph.Output[0].Name, whole);
         if (value is not FeatureValue logits)
             throw new LatheException($"its output '{OnnxText.Short(_graph.Output[0].Name)}' is not made from the images");
         if (logits is { Shape: { IsFlat: false, Height: 1, Width: 1 } }) logits = Flat(logits, "flatten");
@@ -197,9 +208,15 @@ internal sealed partial class GraphImport
     {
         var end = output;
         while (nodes.Find(node => node.Name == end) is Lathe.Graph.Flatten or Lathe.Graph.Dropout) end = nodes.Find(node => node.Name == end)!.Inputs[0];
-        if (nodes.Find(node => node.Name == end) is not Activation { Kind: ActivationKind.Sigmoid or ActivationKind.HardSigmoid } sigmoid
+        var last = nodes.Find(node => node.Name == end);
+        if (last is not Activation { Kind: ActivationKind.Sigmoid or ActivationKind.HardSigmoid } sigmoid
             || nodes.Sum(node => node.Inputs.Count(input => input == end)) > (end == output ? 0 : 1))
+        {
+            if (last is Activation kept)
+                _notes.Add($"{kept.Kind} '{kept.Name}' at the end is kept: the logits that are trained and compared have its range");
             return (nodes, output);
+        }
+
         _notes.Add($"{sigmoid.Kind} '{sigmoid.Name}' at the end is left out: logits are what is trained and compared");
         _end = _end is null ? sigmoid.Kind.ToString() : $"{sigmoid.Kind} and {_end}";
         var before = sigmoid.Inputs[0];
@@ -252,13 +269,19 @@ internal sealed partial class GraphImport
     private FeatureValue Feature(NodeProto node, int index) => Input(node, index) switch
     {
         FeatureValue feature => feature,
-        PartialValue { Part: Part.HardSigmoid } partial => HardSigmoid(node.Input[index], partial),
-        PartialValue { Part: Part.PlusThree } partial => Shifted(node.Input[index], partial),
-        PartialValue { Part: Part.Bordered } partial => Border(node.Input[index], partial),
-        PartialValue { Part: Part.PositivePlusThree or Part.ClippedPlusThree or Part.SixHardSwishes or Part.PooledRows } partial => Whole(node.Input[index], partial),
-        PartialValue partial => throw Unfinished(partial),
+        PartialValue partial => Completed(node.Input[index], partial),
         null => throw new LatheException($"it has {node.Input.Count} inputs; expected more than {index}"),
         _ => throw new LatheException($"its input '{OnnxText.Short(node.Input[index])}' is a constant; expected what is made from the images"),
+    };
+
+    /// <summary>The first steps of an operation that nothing continues, as nodes of their own.</summary>
+    private FeatureValue Completed(string output, PartialValue partial) => partial.Part switch
+    {
+        Part.HardSigmoid => HardSigmoid(output, partial),
+        Part.PlusThree => Shifted(output, partial),
+        Part.Bordered => Border(output, partial),
+        Part.PositivePlusThree or Part.ClippedPlusThree or Part.SixHardSwishes or Part.PooledRows => Whole(output, partial),
+        _ => throw Unfinished(partial),
     };
 
     private static LatheException Unfinished(PartialValue partial) => new($"it reads {partial.By}, which must be followed by {partial.Expected}");

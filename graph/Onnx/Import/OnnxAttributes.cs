@@ -8,6 +8,11 @@ namespace Lathe.Graph.Onnx;
 /// <param name="node">The node.</param>
 internal sealed class OnnxAttributes(NodeProto node)
 {
+    /// <summary>
+    /// TensorFlow's "same", which ONNX has no word for: as SAME_UPPER, and windows that leave pixels out begin at the first. No file can say it.
+    /// </summary>
+    public const string SameFromFirst = "SAME_UPPER\u0001";
+
     public AttributeProto? Find(string name) => node.Attribute.FirstOrDefault(a => a.Name == name);
 
     public long Integer(string name, long usual) => Find(name) is { } attribute ? attribute.I : usual;
@@ -53,9 +58,9 @@ internal sealed class OnnxAttributes(NodeProto node)
     {
         var mode = Text("auto_pad", "NOTSET");
         if (mode == "VALID") return default;
-        if (mode is "SAME_UPPER" or "SAME_LOWER")
+        if (mode is "SAME_UPPER" or "SAME_LOWER" or SameFromFirst)
         {
-            var (rows, columns) = (Same(image.Height, reach.Height, stride.Height), Same(image.Width, reach.Width, stride.Width));
+            var (rows, columns) = (Same(mode, image.Height, reach.Height, stride.Height), Same(mode, image.Width, reach.Width, stride.Width));
             // Of an odd number the one more comes behind or before.
             var more = mode == "SAME_LOWER" ? 1 : 0;
             var (top, left) = ((rows + more) / 2, (columns + more) / 2);
@@ -72,10 +77,13 @@ internal sealed class OnnxAttributes(NodeProto node)
             _ => throw new LatheException($"pads is [{List(pads)}]; expected {(dropped == Dropped.Height ? "2" : "4")} numbers, those before first"),
         };
 
-        static int Same(int extent, int reach, int stride)
+        static int Same(string mode, int extent, int reach, int stride)
         {
             var steps = ((long)extent + stride - 1) / stride;
-            return (int)Math.Clamp(((steps - 1) * stride) + reach - extent, 0, ShapeInference.MaxValues);
+            var missing = ((steps - 1) * stride) + reach - extent;
+            // Of windows that leave pixels out, some runtimes take the first at the first pixel and others behind it.
+            return missing > -2 || mode == SameFromFirst ? (int)Math.Clamp(missing, 0, ShapeInference.MaxValues) : throw new LatheException(
+                $"auto_pad is {mode}, and windows of {reach} pixels at every {stride} leave {-missing} of {extent} out, at which side runtimes differ; export it with pads in the place of auto_pad");
         }
     }
 

@@ -106,7 +106,8 @@ internal enum Part
 /// <param name="Epsilon">Of a normalization.</param>
 /// <param name="Scale">Of a normalization, for each group.</param>
 /// <param name="Shift">Likewise.</param>
-internal sealed record PartialValue(Part Part, FeatureValue Of, string By, int Amount = 0, string Name = "", Border Border = default, double Epsilon = 0, float[]? Scale = null, float[]? Shift = null) : OnnxValue
+/// <param name="Extents">That it is repeated to.</param>
+internal sealed record PartialValue(Part Part, FeatureValue Of, string By, int Amount = 0, string Name = "", Border Border = default, double Epsilon = 0, float[]? Scale = null, float[]? Shift = null, long?[]? Extents = null) : OnnxValue
 {
     /// <summary>The node that would have to follow it.</summary>
     public string Expected => Part switch

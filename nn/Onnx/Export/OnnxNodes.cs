@@ -205,7 +205,7 @@ internal static class OnnxNodes
     /// <param name="node">The node.</param>
     /// <param name="tensors">The network's.</param>
     /// <param name="more">Extents of 1 behind those of each tensor.</param>
-    private static List<string> Parameters(OnnxGraphWriter to, Node node, IReadOnlyDictionary<string, Tensor> tensors, params ReadOnlySpan<long> more)
+    public static List<string> Parameters(OnnxGraphWriter to, Node node, IReadOnlyDictionary<string, Tensor> tensors, params ReadOnlySpan<long> more)
     {
         var names = new List<string>();
         foreach (var parameter in ParameterShapes.Of(node))

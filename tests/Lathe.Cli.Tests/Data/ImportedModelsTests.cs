@@ -110,7 +110,7 @@ public sealed class ImportedModelsTests : IDisposable
         Assert.StartsWith($"{_folder}/sweep.yaml:1:9: model[0]: there is no file none.onnx (looked in {_folder} and {Path.GetFullPath(".")}); expected an ONNX file", lines[0]);
         Assert.Equal($"{_folder}/sweep.yaml:1:31: model[2]: same.onnx is the same network as mine.onnx", lines[1]);
         Assert.StartsWith($"{_folder}/sweep.yaml:1:42: model[3]: {_folder}/garbage.onnx cannot be imported: ", lines[2]);
-        Assert.StartsWith($"{_folder}/sweep.yaml:1:56: model[4]: weights.pth is no ONNX or TFLite file; export the network to ONNX (from PyTorch with torch.onnx.export, from Keras with tf2onnx) and name that file", lines[3]);
+        Assert.StartsWith($"{_folder}/sweep.yaml:1:56: model[4]: weights.pth is no ONNX, TFLite or Keras .h5 file; export the network (from PyTorch with torch.onnx.export, from Keras with model.save(\"net.h5\") or tf2onnx) and name that file", lines[3]);
     }
 
     [Theory]

@@ -71,6 +71,37 @@ public sealed class Exporting_quantized_networks
         }
     }
 
+    /// <summary>ONNX Runtime knows nothing of QONNX and computes by the body that the model holds; the weights' own nodes change nothing, since their numbers are on the grid.</summary>
+    [Theory]
+    [InlineData("lenet5", 1, 28, 2)]
+    [InlineData("resnet20@0.5", 3, 16, 3)]
+    [InlineData("mobilenetv2@0.2", 3, 40, 8)]
+    public void QONNX_computes_what_the_network_does(string model, int channels, int side, int bits)
+    {
+        using var network = QuantizedNetwork.Of(Zoo.Build(model, new TensorShape(channels, side, side), 10), 1, bits, evenly: true);
+        RoundingTies.Avoid(network.Graph, network.Tensors, network.Formats);
+        using var stream = new MemoryStream();
+        OnnxExport.WriteQonnx(stream, new Checkpoint(network.Graph, network.Tensors, Lineage.Empty, network.Formats), NoMetadata);
+        using var module = GraphModule.FromTensors(network.Graph, network.Tensors);
+        AssertAgrees(OnnxAgreement.Measure(stream.ToArray(), module, [QuantizedNetwork.Inputs(network.Graph, 1)], threads: 1), model, 1e-4);
+
+        var written = Lathe.Graph.Onnx.Format.ModelProto.Parser.ParseFrom(stream.ToArray());
+        var quantizers = written.Graph.Node.Where(node => node.OpType == "IntQuant").ToList();
+        Assert.Equal(network.Formats.Count + network.Graph.Nodes.OfType<Quantize>().Count(), quantizers.Count);
+        Assert.All(quantizers, node => Assert.Equal(("qonnx.custom_op.general", 4), (node.Domain, node.Input.Count)));
+        Assert.Equal("IntQuant", Assert.Single(written.Functions).Name);
+
+        // The body limits: weights of twice their size come out as they would be cut off.
+        var weight = network.Formats.First();
+        var constant = written.Graph.Initializer.First(tensor => tensor.Name == weight.Key);
+        var doubled = System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(constant.RawData.Span).ToArray().Select(value => value * 16).ToArray();
+        constant.RawData = Google.Protobuf.ByteString.CopyFrom(System.Runtime.InteropServices.MemoryMarshal.AsBytes<float>(doubled));
+        var most = weight.Value.MaxLevel * weight.Value.StepSize;
+        network.Tensors[weight.Key].copy_(tensor(doubled).reshape(network.Tensors[weight.Key].shape).clamp(-most, most));
+        using var limited = GraphModule.FromTensors(network.Graph, network.Tensors);
+        AssertAgrees(OnnxAgreement.Measure(Google.Protobuf.MessageExtensions.ToByteArray(written), limited, [QuantizedNetwork.Inputs(network.Graph, 1)], threads: 1), $"{model}, limited", 0.1);
+    }
+
     /// <summary>ONNX Runtime must not round weights that nobody asked to be rounded.</summary>
     [Fact]
     public void Layers_that_stay_float_stay_float()

@@ -35,6 +35,60 @@ public sealed class TfLiteTests
         Assert.Contains("net.tflite cannot be imported: it has 1 operators that a network here cannot have: operator 99 'softmax' (no such operator here)", fault, StringComparison.Ordinal);
     }
 
+    /// <summary>Sequences as TensorFlow convolves them, in one row, and what works on them before and behind.</summary>
+    [Fact]
+    public void Sequences_and_constants_are_read()
+    {
+        var network = OnnxImport.Read(Sequence(), "net.tflite", "net");
+        Assert.Equal(new TensorShape(2, 1, 6), network.Graph.Input);
+        Assert.True(network.IsChannelsLast);
+        Assert.Equal(["Conv2d", "Conv2d", "LeakyRelu", "PRelu", "GlobalAvgPool", "Flatten", "Linear"], network.Graph.Nodes.Select(node => node.GetType().Name));
+        var conv = (Conv2d)network.Graph.Nodes[1];
+        // Windows of one in four of six steps begin at the first.
+        Assert.Equal((new Extent(1, 1), new Extent(1, 4), default(Border)), (conv.Kernel, conv.Stride, conv.Padding));
+        Assert.Equal([-10f, -20], network.Values[$"{network.Graph.Nodes[0].Name}.bias"]);
+        Assert.Equal(0.25, ((LeakyRelu)network.Graph.Nodes[2]).Slope);
+        Assert.Equal([0f, 1, 2], network.Values[$"{network.Graph.Nodes[3].Name}.weight"]);
+    }
+
+    [Fact]
+    public void A_constant_for_each_pixel_is_refused()
+    {
+        var fault = Assert.Throws<LatheException>(() => OnnxImport.Read(Sequence(isPerPixel: true), "net.tflite", "net")).Message;
+        Assert.Contains("Sub 'centred' (it works with a constant [6, 1]; expected a number for each of 2 channels, or one number)", fault, StringComparison.Ordinal);
+    }
+
+    private static byte[] Sequence(bool isPerPixel = false)
+    {
+        static byte[] Floats(params float[] values) => [.. values.SelectMany(BitConverter.GetBytes)];
+        var buffers = new List<Dictionary<int, object>> { new() };
+        Dictionary<int, object> Tensor(string name, int[] shape, byte[]? data = null, byte type = 0)
+        {
+            if (data is not null) buffers.Add(new() { [0] = data });
+            return new() { [0] = shape, [1] = type, [2] = data is null ? 0 : buffers.Count - 1, [3] = name };
+        }
+
+        Dictionary<int, object>[] tensors =
+        [
+            Tensor("x", [1, 6, 2]),
+            isPerPixel ? Tensor("means", [6, 1], Floats(1, 2, 3, 4, 5, 6)) : Tensor("means", [2], Floats(10, 20)), Tensor("centred", [1, 6, 2]),
+            Tensor("image", [1, 1, 6, 2]),
+            Tensor("w", [3, 1, 1, 2], Floats(1, 2, 3, 4, 5, 6)), Tensor("conv", [1, 1, 2, 3]),
+            Tensor("leaky", [1, 1, 2, 3]), Tensor("slopes", [1, 1, 3], Floats(0, 1, 2)), Tensor("prelu", [1, 1, 2, 3]),
+            Tensor("row", [1, 2, 3]), Tensor("axes", [1], BitConverter.GetBytes(1), 2), Tensor("mean", [1, 3]),
+            Tensor("f", [2, 3], Floats(1, 2, 3, 4, 5, 6)), Tensor("fc", [1, 2]),
+        ];
+        static Dictionary<int, object> Node(int code, int[] inputs, int output, Dictionary<int, object>? options = null) => new() { [0] = code, [1] = inputs, [2] = (int[])[output], [4] = options ?? [] };
+        Dictionary<int, object>[] nodes =
+        [
+            Node(0, [0, 1], 2), Node(1, [2], 3), Node(2, [3, 4], 5, new() { [1] = 4, [2] = 1 }),
+            Node(3, [5], 6, new() { [0] = BitConverter.SingleToInt32Bits(0.25f) }), Node(4, [6, 7], 8), Node(5, [8], 9), Node(6, [9, 10], 11), Node(7, [11, 12], 13),
+        ];
+        Dictionary<int, object>[] codes = [.. new byte[] { 41, 70, 3, 98, 54, 43, 40, 9 }.Select(code => new Dictionary<int, object> { [0] = code, [3] = (int)code })];
+        var subgraph = new Dictionary<int, object> { [0] = tensors, [1] = (int[])[0], [2] = (int[])[13], [3] = nodes };
+        return FlatFile.Of(new() { [0] = 3, [1] = codes, [2] = (Dictionary<int, object>[])[subgraph], [4] = buffers.ToArray() });
+    }
+
     [Fact]
     public void Damaged_files_are_refused_in_words()
     {

@@ -230,6 +230,114 @@ public sealed class Importing_what_ONNX_Runtime_computes
         Assert.True(refused.Count <= 15, $"{refused.Count} of 300: {string.Join('\n', refused)}");
     }
 
+    /// <summary>Keras: images and sequences with their channels last, and work on them before and between the transpositions.</summary>
+    [Fact]
+    public void Random_graphs_with_their_channels_last_compute_what_they_do_in_ONNX_Runtime()
+    {
+        for (var seed = 0; seed < 200; seed++)
+        {
+            var (net, shape) = LastGraphs.Of(new Random(seed));
+            Compare(net, shape, $"seed {seed}: {string.Join(' ', net.Model.Graph.Node.Select(node => node.OpType))}");
+        }
+    }
+
+    public static TheoryData<string> Ends => ["HardSigmoid", "Sigmoid Softmax", "Add three", "Relu six", "Pad"];
+
+    [Theory]
+    [MemberData(nameof(Ends))]
+    public void An_output_that_begins_an_operation_of_several_nodes_is_what_it_is(string end)
+    {
+        var net = new HandMade(17, 2, 2, 5, 5).Conv("first", 2, 3);
+        Finish(net, [2, 2, 5, 5]);
+        switch (end)
+        {
+            case "HardSigmoid": net.Then(end, [], HandMade.Float("alpha", 1 / 6f)); break;
+            case "Sigmoid Softmax": net.Then("Sigmoid").Then("Softmax"); break;
+            case "Add three": net.Then("Add", [net.Single("three", 3)]); break;
+            case "Relu six": net.Then("Add", [net.Single("three", 3)]).Then("Relu").Then("Clip", ["", net.Single("six", 6)]); break;
+            default: net.Then("Reshape", [net.Whole("image", -1, 1, 2, 2)]).Then("Pad", [net.Whole("pads", 0, 0, 1, 0, 0, 0, 0, 0)]).Then("Flatten"); break;
+        }
+
+        Compare(net, [2, 2, 5, 5], end);
+    }
+
+    [Theory]
+    [InlineData("SAME_UPPER")]
+    [InlineData("SAME_LOWER")]
+    public void Windows_that_leave_pixels_out_are_equal_or_refused(string mode)
+    {
+        foreach (var (kernel, stride) in ((int, int)[])[(1, 2), (1, 3), (2, 3), (2, 4), (1, 4), (3, 5)])
+        {
+            for (var extent = 5; extent < 12; extent++)
+            {
+                var net = new HandMade(17, 2, 2, extent, extent);
+                net.Then("Conv", [net.Floats("w", 3, 2, kernel, kernel)], HandMade.Ints("strides", stride, stride), HandMade.Text("auto_pad", mode));
+                net.Then("GlobalAveragePool");
+                Finish(net, [2, 2, extent, extent]);
+                var missing = (((extent + stride - 1) / stride - 1) * stride) + kernel - extent;
+                if (missing > -2) Compare(net, [2, 2, extent, extent], $"{mode} {kernel}/{stride} of {extent}");
+                else Assert.Contains($"'Conv0' (auto_pad is {mode}", Assert.Throws<LatheException>(net.Import).Message, StringComparison.Ordinal);
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData("bias")]
+    [InlineData("BatchNormalization")]
+    [InlineData("PRelu")]
+    [InlineData("Gemm")]
+    [InlineData("Mul")]
+    [InlineData("Identity")]
+    public void Any_numbers_of_several_layers_are_refused_by_name(string what)
+    {
+        var net = new HandMade(17, 2, 3, 5, 5);
+        var shared = net.Floats("shared", what switch { "Gemm" => [3, 3], "Identity" => [3, 3, 1, 1], "PRelu" or "Mul" => [3, 1, 1], _ => [3] });
+        if (what == "Gemm") net.Then("GlobalAveragePool").Then("Flatten");
+        for (var i = 0; i < 2; i++)
+        {
+            switch (what)
+            {
+                case "bias": net.Then("Conv", [net.Floats($"w{i}", 3, 3, 1, 1), shared]); break;
+                case "Identity": net.Then("Conv", [i == 0 ? shared : AliasOf(net, shared, net.Last)]); break;
+                case "BatchNormalization": net.Then(what, [shared, net.Floats($"b{i}", 3), net.Floats($"m{i}", 3), net.Values($"variance{i}", [1, 2, 3], 3)]); break;
+                default: net.Then(what, [shared]); break;
+            }
+
+            net.Then("Relu");
+        }
+
+        Finish(net, [2, 3, 5, 5]);
+        Assert.Contains("'shared' is also that of", Assert.Throws<LatheException>(net.Import).Message, StringComparison.Ordinal);
+
+        static string AliasOf(HandMade net, string constant, string last)
+        {
+            net.Of("Identity", [constant]);
+            var alias = net.Last;
+            net.Of("Identity", [last]);
+            return alias;
+        }
+    }
+
+    [Fact]
+    public void One_slope_of_several_activations_becomes_several_with_a_note()
+    {
+        var net = new HandMade(17, 2, 2, 5, 5).Conv("first", 2, 3).Then("PRelu", ["slope"]).Conv("second", 3, 2).Then("PRelu", ["slope"]);
+        net.Single("slope", 0.25f);
+        Finish(net, [2, 2, 5, 5]);
+        Compare(net, [2, 2, 5, 5], "slope");
+        Assert.Contains("PRelu 'PRelu3' has the slope 'slope' together with PRelu 'PRelu1'", Assert.Single(net.Import().Notes), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_is_repeated_for_images_of_another_size_is_refused()
+    {
+        var net = new HandMade(17, 1, 4, 1, 1);
+        var image = net.Last;
+        net.Then("GlobalAveragePool").Then("Expand", [net.Whole("size", 1, 4, 3, 3)]).Of("Mul", [image, net.Last]);
+        Finish(net, [1, 4, 1, 1]);
+        Assert.Contains("made for images of another size", Assert.Throws<LatheException>(net.Import).Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Weights_in_a_file_beside_the_model_are_read()
     {

@@ -45,11 +45,12 @@ internal static class OnnxRuntimeRun
         var images = randn(shape, generator: new Generator((ulong)seed));
         float[] values = [.. images.contiguous().data<float>()];
         var expected = path is null ? Output(model, values, shape) : Output(options => new InferenceSession(path, options), values, shape);
-        var read = isLast ? images.permute(0, 3, 1, 2).contiguous() : transposed ? images.permute(0, 2, 1).contiguous() : images;
+        var isTurned = isLast || transposed || network.IsChannelsLast;
+        var read = !isTurned ? images : shape.Length == 4 ? images.permute(0, 3, 1, 2).contiguous() : images.permute(0, 2, 1).contiguous();
         using var module = GraphModule.FromTensors(network.Graph, network.ToCheckpoint().Tensors);
         var logits = module.Forward(read.reshape([shape[0], .. Extents(network.Graph.Input)]), training: false);
         // What the import leaves out at the end.
-        logits = network.End switch { null => logits, "Softmax" => logits.softmax(1), "LogSoftmax" => logits.log_softmax(1), "Sigmoid" => logits.sigmoid(), _ => throw new NotSupportedException(network.End) };
+        logits = network.WithEnd(logits);
         var actual = logits.contiguous().data<float>().ToArray();
         Assert.Equal(expected.Length, actual.Length);
         var largest = expected.Max(Math.Abs);
