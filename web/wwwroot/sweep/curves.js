@@ -3,6 +3,7 @@
 import { html, useEffect, useState } from '../vendor/preact.js';
 import { get } from '../api.js';
 import { label, number } from '../format.js';
+import { progressOf } from '../live.js';
 import { to } from '../route.js';
 import { Chart, axis, dashes, legend, tooltip } from '../charts/chart.js';
 
@@ -12,7 +13,7 @@ const most = 8;
 
 /** @param {{ sweep: SweepStatus }} props */
 export function Curves({ sweep }) {
-  const running = sweep.executions.filter(e => e.state === 'running' && e.progress?.epochs).slice(0, most);
+  const running = sweep.executions.map(e => ({ ...e, progress: progressOf(sweep.id, e) })).filter(e => e.state === 'running' && e.progress?.epochs).slice(0, most);
   const [curves, set] = useState(/** @type {ReadonlyMap<number, EpochPoint[]>} */ (new Map()));
   // A curve is read again when another epoch of it has ended.
   const wanted = running.map(e => `${e.index}:${Math.floor(e.progress?.epoch ?? 0)}`).join(' ');
