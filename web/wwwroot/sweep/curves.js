@@ -30,7 +30,7 @@ export function Curves({ sweep }) {
   const shown = running.filter(e => (curves.get(e.index)?.length ?? 0) > 0);
   if (running.length === 0) return null;
   return html`<section aria-labelledby="running"><h2 id="running">Running now</h2>
-    ${shown.length === 0 ? html`<p class="soft">Curves appear when the first epoch has ended.</p>` : html`<div class="cards">
+    ${shown.length === 0 ? html`<p class="soft">Curves appear when the first epoch has ended.</p>` : html`<div class="two">
       <${CurveChart} title="Training loss" name="loss" curves=${curves} executions=${shown} factor=${1} />
       <${CurveChart} title="Training accuracy, %" name="accuracy" curves=${curves} executions=${shown} factor=${100} /></div>`}
     <p class="soft">${running.map((e, i) => html`${i > 0 && ' · '}<a key=${e.index} href=${to(['sweeps', sweep.id, 'executions', e.index])}>${label(e)}</a>${e.worker ? ` on ${e.worker}` : ''}`)}</p></section>`;

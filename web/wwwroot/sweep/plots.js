@@ -86,7 +86,8 @@ export function Parallel({ rows, columns, goal, mark }) {
   }, [rows, columns, goal]);
   const heights = known.map(r => numberOf(r, goal) * factorOf(goal));
   if (known.length === 0) return html`<div class="empty"><p>No result has ${goal.title} yet.</p></div>`;
-  return html`<${Chart} of=${[known, axes]} height=${410} label=${`Parallel coordinates of ${known.length} results over ${axes.map(a => a.column.title).join(', ')}. The table below has the same figures.`}
+  // Names of axes need room; a narrow screen scrolls.
+  return html`<div class="wide" tabindex="0" role="region" aria-label="Parallel coordinates"><div style=${{ minWidth: `${axes.length * 84 + 60}px` }}><${Chart} of=${[known, axes]} height=${410} label=${`Parallel coordinates of ${known.length} results over ${axes.map(a => a.column.title).join(', ')}. The table below has the same figures.`}
     on=${{
       axisareaselected: (/** @type {any} */ _, /** @type {any} */ chart) => {
         const found = chart.getModel().getSeries()[0].getRawIndicesByActiveState('active');
@@ -102,5 +103,5 @@ export function Parallel({ rows, columns, goal, mark }) {
         type: 'parallel', smooth: false, progressive: 1000, lineStyle: { width: known.length > 500 ? 0.7 : 1.5, opacity: known.length > 500 ? 0.25 : 0.7 }, inactiveOpacity: 0.04,
         data: known.map(row => ({ name: row.name, value: axes.map(({ column, isText }) => isText ? textOf(row, column) : Number.isNaN(numberOf(row, column)) ? '-' : numberOf(row, column) * factorOf(column)) })),
       }],
-    })} />`;
+    })} /></div></div>`;
 }
