@@ -68,7 +68,7 @@ export default function Sweeps({ query }) {
 /** @param {{ sweep: SweepSummary, isChosen: boolean, choose: () => void }} props */
 function Row({ sweep, isChosen, choose }) {
   const done = sweep.finished - sweep.failed;
-  const counts = { completed: done, running: sweep.running, queued: sweep.queued, ready: sweep.ready, failed: sweep.failed, waiting: Math.max(0, sweep.executions - sweep.finished - sweep.running - sweep.queued - sweep.ready) };
+  const counts = { completed: done, running: sweep.running, queued: sweep.queued, ready: sweep.ready, failed: sweep.failed, [goesOn(sweep.state) ? 'waiting' : 'skipped']: Math.max(0, sweep.executions - sweep.finished - sweep.running - sweep.queued - sweep.ready) };
   const idle = idleOf(sweep);
   return html`<li class="sweep">
     <input type="checkbox" aria-label=${`Choose ${sweep.name}`} checked=${isChosen} onChange=${choose} />

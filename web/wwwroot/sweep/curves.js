@@ -5,7 +5,7 @@ import { get } from '../api.js';
 import { label, number } from '../format.js';
 import { progressOf } from '../live.js';
 import { to } from '../route.js';
-import { Chart, axis, dashes, legend, tooltip } from '../charts/chart.js';
+import { Chart, axis, dashes, legend, room, tooltip } from '../charts/chart.js';
 
 /** @import { Curves as Answer, EpochPoint, ExecutionStatus, SweepStatus } from '../types' */
 
@@ -47,7 +47,7 @@ export function CurveChart({ title, name, factor, curves, executions }) {
   return html`<figure><h3>${title}</h3><${Chart} of=${[curves, name, executions.length]} height=${260} label=${`${title} by epoch: ${last}`}
     option=${(/** @type {any} */ c) => ({
       grid: { left: 8, right: 14, top: 12, bottom: executions.length > 1 ? 62 : 34, containLabel: true },
-      xAxis: axis(c, 'epoch', { isX: true, more: { minInterval: 1, min: 1, max: epochs } }), yAxis: axis(c, '', { more: name === 'accuracy' ? { max: (/** @type {{ min: number, max: number }} */ v) => Math.min(100, Math.ceil(v.max + 1)), min: (/** @type {{ min: number }} */ v) => Math.max(0, Math.floor(v.min - 1)) } : {} }), tooltip: tooltip(c, { trigger: 'axis', valueFormatter: number }), legend: executions.length > 1 ? legend(c) : undefined,
+      xAxis: axis(c, 'epoch', { isX: true, more: { minInterval: 1, min: 1, max: epochs } }), yAxis: axis(c, '', { more: name === 'accuracy' ? room(executions.flatMap(e => (curves.get(e.index) ?? []).map(p => p[name] * factor)), true) : {} }), tooltip: tooltip(c, { trigger: 'axis', valueFormatter: number }), legend: executions.length > 1 ? legend(c) : undefined,
       series: executions.map((e, i) => ({
         type: 'line', name: names[i], color: c.series[(i + 1) % 8], lineStyle: { width: 1.8, type: dashes[i % 8] }, emphasis: { disabled: true }, symbolSize: 5,
         showSymbol: (curves.get(e.index)?.length ?? 0) < 30, data: (curves.get(e.index) ?? []).map(p => [p.epoch, p[name] * factor]),
