@@ -53,9 +53,9 @@ public sealed partial class Pictures_of_the_guide(Browser browser) : IClassFixtu
         await tab.Page.GetByRole(AriaRole.Button, new() { Name = "top-1 %", Exact = true }).ClickAsync();
         await KeepAsync("web-results", 1130);
 
-        foreach (var words in (string[])["multiplications 0.25, quantize bits 2", "multiplications 0.25, quantize bits 4"])
+        foreach (var words in (string[])["multiplications 0.5, quantize bits 4", "multiplications 0.25, quantize bits 3", "multiplications 0.1, quantize bits 2"])
             await tab.Page.GetByRole(AriaRole.Checkbox, new() { NameRegex = new Regex(Regex.Escape(words)) }).CheckAsync();
-        await tab.Page.GetByRole(AriaRole.Link, new() { Name = "Compare 2" }).ClickAsync();
+        await tab.Page.GetByRole(AriaRole.Link, new() { Name = "Compare 3" }).ClickAsync();
         await Expect(tab.Page.Locator("#figures")).ToBeVisibleAsync();
         await KeepAsync("web-compare", 1130);
         Assert.Empty(tab.Wrong);
@@ -63,6 +63,7 @@ public sealed partial class Pictures_of_the_guide(Browser browser) : IClassFixtu
         async Task KeepAsync(string name, int height)
         {
             await tab.Page.SetViewportSizeAsync(Width, height);
+            await tab.Page.Mouse.MoveAsync(0, 0);
             await Expect(tab.Page.Locator(".loading, .chart > div:not(:has(canvas))")).ToHaveCountAsync(0);
             await tab.Page.EvaluateAsync("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))");
             await tab.Page.ScreenshotAsync(new PageScreenshotOptions { Path = Path.Combine(Checkout.Root, "docs", "images", name + ".png") });

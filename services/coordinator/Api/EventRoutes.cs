@@ -26,6 +26,9 @@ internal sealed class EventRoutes(SweepTargets targets, SweepQueries queries, Co
     // Proxies end a connection on which nothing comes for a while.
     private static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(15);
 
+    // A large sweep moves a hundred times a second; what happens in a moment is read and sent together.
+    private static readonly TimeSpan Gathering = TimeSpan.FromMilliseconds(100);
+
     private int _open;
 
     /// <summary>Sends events until the client leaves, the sweep is deleted or the coordinator stops.</summary>
@@ -67,6 +70,7 @@ internal sealed class EventRoutes(SweepTargets targets, SweepQueries queries, Co
                     await WriteAsync(context, string.Concat(events.Select(Text)), stop);
                     (last, wrote) = (events[^1].Sequence, time.GetTimestamp());
                     if (events.Count == AtATime) continue;
+                    await Task.Delay(Gathering, time, stop);
                 }
 
                 if (heard is not null && (asked is not { } at || time.GetElapsedTime(at) >= Poll))
