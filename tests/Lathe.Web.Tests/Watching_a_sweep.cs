@@ -77,7 +77,7 @@ public sealed class Watching_a_sweep(Browser browser) : IClassFixture<Browser>
         await Expect(line.Locator(".state")).ToHaveTextAsync(new Regex("^running, waits for (workers|its turn)$"));
         await Expect(line.Locator(".state")).ToHaveClassAsync(new Regex("s-queued"));
         await tab.GoAsync($"/sweeps/{id}");
-        await Expect(tab.Page.Locator("main .head .state")).ToHaveTextAsync(new Regex("^running, waits for (workers|its turn)$"));
+        await Expect(tab.Page.Locator("main .head .state")).ToHaveTextAsync(new Regex("^running, (waits for workers|waiting for CPU)$"));
 
         ShapeStage.Release("held-front");
         ShapeStage.Release("held-behind");

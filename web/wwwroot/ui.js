@@ -87,10 +87,10 @@ export const restOf = execution => execution.state === 'running' && resting.has(
 
 /**
  * A sweep that runs by name while nothing of it computes, in words; undefined where something does.
- * @param {{ state: string, running: number, ready: number, queued: number, resting: number }} sweep
+ * @param {{ state: string, running: number, ready: number, queued: number, resting: number, phase?: string }} sweep phase: what one of those that rest waits for
  */
-export const idleOf = ({ state, running, ready, queued, resting }) => state !== 'running' || running > resting ? undefined
-  : resting > 0 ? 'running, waits for its turn' : ready + queued > 0 ? 'running, waits for workers' : undefined;
+export const idleOf = ({ state, running, ready, queued, resting, phase = 'waits for its turn' }) => state !== 'running' || running > resting ? undefined
+  : resting > 0 ? `running, ${phase}` : ready + queued > 0 ? 'running, waits for workers' : undefined;
 
 /**
  * Links between the parts of a page.

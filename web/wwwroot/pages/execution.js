@@ -104,7 +104,9 @@ function Mend({ detail, path, done }) {
       setFault(error);
     }
   };
-  const names = Object.keys(execution.parameters).filter(name => !schema?.properties?.[name]?.['x-lathe-model']).sort((a, b) => a.localeCompare(b));
+  const known = Object.keys(schema?.properties ?? {});
+  // In the order of the form, where it is known.
+  const names = [...known.filter(name => name in execution.parameters), ...Object.keys(execution.parameters).filter(name => !known.includes(name))].filter(name => !schema?.properties?.[name]?.['x-lathe-model']);
   const wrong = (/** @type {string} */ name) => (fault?.problems ?? []).filter(p => p.path.split('/').includes(name)).map(p => `${name} ${p.message}`);
   const isPlaced = names.some(name => wrong(name).length > 0);
   // The error may be far above the button.

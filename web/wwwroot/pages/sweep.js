@@ -45,18 +45,19 @@ export default function Sweep({ parts, query }) {
   const counts = {};
   for (const step of sweep.steps) for (const state of states) if (step.counts[state]) counts[state] = (counts[state] ?? 0) + (step.counts[state] ?? 0);
 
-  const resting = sweep.executions.filter(e => e.state === 'running' && restOf({ ...e, progress: progressOf(sweep.id, e) })).length;
-  const idle = idleOf({ state: sweep.state, running: counts.running ?? 0, ready: counts.ready ?? 0, queued: counts.queued ?? 0, resting });
+  const rests = sweep.executions.flatMap(e => restOf({ ...e, progress: progressOf(sweep.id, e) }) ?? []);
+  const idle = idleOf({ state: sweep.state, running: counts.running ?? 0, ready: counts.ready ?? 0, queued: counts.queued ?? 0, resting: rests.length, phase: rests[0] });
 
   return html`<${Crumbs} items=${[{ title: 'Sweeps', href: to([]) }, { title: sweep.name }]} />
     <div class="head"><div><h1>${sweep.name}</h1><div class="row"><${State} state=${idle ? 'queued' : sweep.state} word=${idle} />
       ${sweep.secondsLeft != null && goesOn(sweep.state) && html`<span>about ${clock(sweep.secondsLeft)} left</span>`}
-      <span class="soft">submitted <${Ago} at=${sweep.submittedAt} />${sweep.finishedAt ? `, took ${clock((Date.parse(sweep.finishedAt) - Date.parse(sweep.submittedAt)) / 1000)}` : ''}</span>
+      <span class="soft">submitted <${Ago} at=${sweep.submittedAt} />${sweep.finishedAt ? `, ${sweep.state === 'interrupted' ? 'ended after' : 'took'} ${clock((Date.parse(sweep.finishedAt) - Date.parse(sweep.submittedAt)) / 1000)}` : ''}</span>
       ${sweep.pinned && html`<span class="soft">pinned</span>`}</div></div>
       <${Orders} sweep=${sweep} counts=${counts} again=${again} /></div>
     <${FaultNote} fault=${fault} />
     ${sweep.search && html`<${SearchLine} search=${sweep.search} />`}
     ${sweep.reason && html`<div class="note"><p>${sweep.reason}</p></div>`}
+    ${sweep.state === 'interrupted' && !sweep.reason && html`<div class="note"><p>The program that ran it has ended. What it finished is kept; "Go on" runs the rest here.</p></div>`}
     ${sweep.steps.filter(s => s.hasWorker === false && Object.keys(s.counts).some(k => k === 'waiting' || k === 'ready' || k === 'queued')).map(s =>
       html`<div class="note" key=${s.step}><p>No worker of ${s.stage}, version ${s.version}, is up, so nothing of that stage runs now. <a href=${to(['workers'])}>Workers</a></p></div>`)}
     <${StateBar} counts=${counts} label="All executions" /><${StateCounts} counts=${counts} />
