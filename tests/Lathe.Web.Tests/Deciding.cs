@@ -83,7 +83,7 @@ public sealed class Deciding(Browser browser) : IClassFixture<Browser>
             }
             """;
         var room = await tab.Page.EvaluateAsync<double[]>(Room);
-        Assert.Equal([100, 98.5, 100, 1], room);
+        Assert.Equal([100, 99, 100, 1], room);
         Assert.Empty(tab.Wrong);
 
         async Task<string[]> LinesAsync(ILocator button) => await File.ReadAllLinesAsync(await (await tab.Page.RunAndWaitForDownloadAsync(() => button.ClickAsync())).PathAsync());
