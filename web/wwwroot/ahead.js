@@ -14,11 +14,11 @@ export const paths = {
   /** @param {string} reference @param {number} limit executions that come with it */
   sweep: (reference, limit) => `/sweeps/${encodeURIComponent(reference)}?limit=${limit}`,
   /** @param {string} id @param {number | null} parent null: the first level @param {number} limit */
-  tree: (id, parent, limit) => `/sweeps/${id}/tree?${words({ parent, limit })}`,
+  tree: (id, parent, limit) => `/sweeps/${encodeURIComponent(id)}/tree?${words({ parent, limit })}`,
   /** @param {string} id @param {number | null} after @param {string} state @param {string} stage */
-  executions: (id, after, state, stage) => `/sweeps/${id}/executions?${words({ limit: listed, after, state, stage })}`,
+  executions: (id, after, state, stage) => `/sweeps/${encodeURIComponent(id)}/executions?${words({ limit: listed, after, state, stage })}`,
   /** @param {string} id @param {number | null} after null: the first rows, which are few so that they are there soon */
-  table: (id, after) => `/sweeps/${id}/table?${words({ limit: after === null ? 100 : 1000, after })}`,
+  table: (id, after) => `/sweeps/${encodeURIComponent(id)}/table?${words({ limit: after === null ? 100 : 1000, after })}`,
 };
 
 /** Executions that come with a sweep before its size is known. */
