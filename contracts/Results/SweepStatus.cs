@@ -170,6 +170,21 @@ public sealed record ExecutionStatus(
     string? Error);
 
 /// <summary>A line of the list of sweeps. Executions that were skipped or cancelled do not count as finished.</summary>
+/// <param name="Id">Names it.</param>
+/// <param name="Name">Its name.</param>
+/// <param name="State">Where it stands.</param>
+/// <param name="SubmittedAt">When.</param>
+/// <param name="FinishedAt">When it ended; null: it has not.</param>
+/// <param name="Finished">Executions with a result, and those that failed.</param>
+/// <param name="Executions">All of them.</param>
+/// <param name="Running">Those that a worker has.</param>
+/// <param name="Failed">Those that failed.</param>
+/// <param name="Priority">1 to 5.</param>
+/// <param name="Pinned">True: nothing of it is deleted.</param>
+/// <param name="Ready">Those whose input is there, and that were not sent.</param>
+/// <param name="Queued">Those that were sent, and that no worker has taken.</param>
+/// <param name="Resting">Of those that a worker has, those that wait for a processor or for another sweep.</param>
+/// <param name="SecondsLeft">Estimate of the time that is left; null: not known, or it does not run.</param>
 public sealed record SweepSummary(
     Guid Id,
     string Name,
@@ -181,4 +196,8 @@ public sealed record SweepSummary(
     int Running = 0,
     int Failed = 0,
     int Priority = SweepLimits.DefaultPriority,
-    bool Pinned = false);
+    bool Pinned = false,
+    int Ready = 0,
+    int Queued = 0,
+    int Resting = 0,
+    double? SecondsLeft = null);

@@ -33,6 +33,11 @@ public sealed class Acting(Browser browser) : IClassFixture<Browser>
         await PressAsync(tab, "Cancel the sweep");
         await Expect(state).ToHaveTextAsync("cancelled");
         Assert.Equal(SweepState.Cancelled, (await bench.StatusAsync(id)).State);
+
+        await PressAsync(tab, "Go on");
+        await Expect(state).ToHaveTextAsync("running");
+        ShapeStage.Release("held-ordered");
+        await Expect(state).ToHaveTextAsync("succeeded");
         Assert.Empty(tab.Wrong);
     }
 
@@ -44,6 +49,13 @@ public sealed class Acting(Browser browser) : IClassFixture<Browser>
         await using var tab = await browser.OpenAsync(bench.Address);
         await tab.GoAsync($"/sweeps/{id}");
         await Expect(tab.Page.Locator("main .head .state")).ToHaveTextAsync("failed");
+        // With the same parameters it fails again.
+        await tab.GoAsync($"/sweeps/{id}/executions?state=failed");
+        await tab.Page.GetByLabel("Choose all of this page").CheckAsync();
+        await PressAsync(tab, "Retry");
+        await Expect(tab.Page.Locator(".message")).ToContainTextAsync("retry: 1 execution.");
+        await Eventually.TrueAsync(async () => (await bench.Client.GetStringAsync(new Uri($"/sweeps/{id}/executions?state=failed", UriKind.Relative))).Contains("leaves nothing", StringComparison.Ordinal), "it has failed again");
+        await tab.GoAsync($"/sweeps/{id}");
         await tab.Page.GetByRole(AriaRole.Link, new() { Name = "Show it" }).ClickAsync();
         await Expect(tab.Page.Locator("main .note")).ToContainTextAsync("leaves nothing of the network");
 

@@ -36,6 +36,9 @@ public sealed partial class From_a_network_to_C(Browser browser) : IClassFixture
 
         await tab.GoAsync("/new");
         await Expect(tab.Page.GetByLabel("Sweep file, YAML")).ToHaveValueAsync(new Regex("stages"));
+        // What matters most of two dozen parameters stands open.
+        await Expect(tab.Page.Locator(".stage").First.GetByLabel("epochs", new() { Exact = true })).ToBeVisibleAsync();
+        await Expect(tab.Page.Locator(".stage").First.GetByLabel("momentum", new() { Exact = true })).ToBeHiddenAsync();
         await tab.Page.GetByLabel("Sweep file, YAML").FillAsync(Sweep);
         await tab.Page.GetByRole(AriaRole.Button, new() { Name = "Start the sweep" }).ClickAsync();
         await tab.Page.GetByRole(AriaRole.Img, new() { Name = "Training loss by epoch" }).Locator("canvas").WaitForAsync();

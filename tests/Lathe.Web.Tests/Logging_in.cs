@@ -1,3 +1,4 @@
+using Deque.AxeCore.Playwright;
 using Lathe.Coordinator;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Playwright;
@@ -17,6 +18,8 @@ public sealed class Logging_in(Browser browser) : IClassFixture<Browser>
         await tab.GoAsync("/");
 
         var key = tab.Page.GetByLabel("API key");
+        await Expect(key).ToBeVisibleAsync();
+        Assert.Empty((await tab.Page.RunAxe()).Violations.Where(v => v.Impact is "serious" or "critical").Select(v => v.Help));
         await key.FillAsync("lathe_wrong_key");
         await tab.Page.Keyboard.PressAsync("Enter");
         await Expect(tab.Page.GetByRole(AriaRole.Alert)).ToBeVisibleAsync();

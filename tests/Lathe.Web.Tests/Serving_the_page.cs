@@ -79,6 +79,30 @@ public sealed partial class Serving_the_page
             Assert.Equal(library.Groups[2].Value, Convert.ToHexStringLower(SHA256.HashData(await File.ReadAllBytesAsync(Path.Combine(Root, "vendor", library.Groups[1].Value)))));
     }
 
+    /// <summary>A browser would find them one step after the other.</summary>
+    [Fact]
+    public async Task Scripts_of_each_page_are_asked_for_at_once()
+    {
+        var ahead = await File.ReadAllTextAsync(Path.Combine(Root, "ahead.js"));
+        var document = await File.ReadAllTextAsync(Path.Combine(Root, "index.html"));
+        var always = Quoted().Matches(document).Select(m => m.Groups[1].Value).Where(f => f.EndsWith(".js", StringComparison.Ordinal)).ToHashSet();
+        var pages = ScriptsOfPage().Matches(ahead);
+        Assert.Equal(7, pages.Count);
+        foreach (Match page in pages)
+        {
+            var listed = Quoted().Matches(page.Groups[2].Value).Select(m => m.Groups[1].Value).ToHashSet();
+            Assert.Equal(Needed($"pages/{page.Groups[1].Value}.js", []).Except(always).Order(), listed.Order());
+        }
+
+        HashSet<string> Needed(string file, HashSet<string> found)
+        {
+            if (!found.Add(file)) return found;
+            foreach (Match import in StaticImport().Matches(File.ReadAllText(Path.Combine(Root, file))))
+                Needed(Path.GetRelativePath(Root, Path.GetFullPath(Path.Combine(Root, Path.GetDirectoryName(file)!, import.Groups[1].Value))), found);
+            return found;
+        }
+    }
+
     [Fact]
     public async Task Colours_are_those_of_the_report()
     {
@@ -94,6 +118,15 @@ public sealed partial class Serving_the_page
         Assert.NotEmpty(scripts);
         foreach (var script in scripts) Assert.DoesNotMatch("['\"`](top1\\w*|top5|train|prune|quantize|evaluate)['\"`]", File.ReadAllText(script));
     }
+
+    [GeneratedRegex("['\"]([\\w/-]+\\.\\w+)['\"]")]
+    private static partial Regex Quoted();
+
+    [GeneratedRegex(@"^  (\w+): (\['pages/.*\]),$", RegexOptions.Multiline)]
+    private static partial Regex ScriptsOfPage();
+
+    [GeneratedRegex(@"^import .* from '(.+\.js)';$", RegexOptions.Multiline)]
+    private static partial Regex StaticImport();
 
     [GeneratedRegex("<base href=\"([^\"]+)\">")]
     private static partial Regex BaseFolder();

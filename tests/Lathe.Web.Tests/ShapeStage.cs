@@ -20,21 +20,30 @@ public sealed record ShapeParameters(
     Curve Curve = Curve.Cosine,
     bool Flips = true);
 
-/// <summary>Starts from a model and tells its epochs; of a model whose name begins with "held" it waits after the second epoch until the test lets it go on.</summary>
+/// <summary>
+/// Starts from a model and tells its epochs. Of a model whose name begins with "held" it waits after the second epoch until the test lets it go on; of one whose name
+/// begins with "step" it waits after each.
+/// </summary>
 public sealed class ShapeStage : IStage<ShapeParameters>
 {
     private static readonly ConcurrentDictionary<string, TaskCompletionSource> Gates = new();
+    private static readonly ConcurrentDictionary<string, SemaphoreSlim> Steps = new();
 
     public static StageManifest Manifest { get; } = new("shape", "1", "Gives a network its first shape.", StageInput.Model, Contracts.StageOutput.Checkpoint, Metrics: Figures.Sizes, ReadsData: false);
 
     public static void Release(string model) => Gate(model).TrySetResult();
 
+    /// <summary>Lets a "step" model compute another epoch.</summary>
+    public static void Step(string model) => Steps.GetOrAdd(model, _ => new SemaphoreSlim(0)).Release();
+
     public StageOutcome Run(StageRun run, ShapeParameters parameters)
     {
         for (var epoch = 1; epoch <= parameters.Epochs; epoch++)
         {
-            run.Progress.Report(new StageProgress("shaping", epoch, parameters.Epochs, 1.0 / epoch, 1 - 0.5 / epoch, 1000, parameters.Epochs - epoch, new EpochFigures(epoch, 1.0 / epoch, 1 - 0.5 / epoch)));
+            var (loss, accuracy) = ((0.9 + parameters.Rate) / epoch, 1 - (0.5 / epoch));
+            run.Progress.Report(new StageProgress("shaping", epoch, parameters.Epochs, loss, accuracy, 1000, parameters.Epochs - epoch, new EpochFigures(epoch, loss, accuracy)));
             if (epoch == 2 && parameters.Model.StartsWith("held", StringComparison.Ordinal)) Gate(parameters.Model).Task.Wait(run.Stop);
+            if (parameters.Model.StartsWith("step", StringComparison.Ordinal)) Steps.GetOrAdd(parameters.Model, _ => new SemaphoreSlim(0)).Wait(run.Stop);
         }
 
         return new StageOutcome(run.Write(to => to.Write(Encoding.UTF8.GetBytes($"{parameters} {run.Seed}"))), Figures.Of(1, 0))

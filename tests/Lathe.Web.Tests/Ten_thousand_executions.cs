@@ -32,7 +32,7 @@ public sealed class Ten_thousand_executions(Browser browser, ITestOutputHelper o
             Say($"{what}: {began.Elapsed.TotalSeconds:0.00} s until its first rows are there, with an empty cache");
         }
 
-        foreach (var (what, place, shown) in ((string, string, string)[])[("flow", $"/sweeps/{id}", ".box"), ("results", $"/sweeps/{id}/results", "tbody tr")])
+        foreach (var (what, place, shown) in ((string, string, string)[])[("flow", $"/sweeps/{id}", ".box"), ("executions", $"/sweeps/{id}/executions", "tbody tr"), ("results", $"/sweeps/{id}/results", "tbody tr")])
         {
             await using var tab = await browser.OpenAsync(bench.Address);
             await tab.GoAsync(place);

@@ -1,6 +1,7 @@
 // The coordinator's HTTP interface, docs/rest.md.
 
 import { signal } from './vendor/preact.js';
+import { ahead, paths } from './ahead.js';
 
 /** @import { Problem, Session } from './types' */
 
@@ -41,7 +42,7 @@ export const url = path => new URL(path.replace(/^\//, ''), root).href;
 async function send(method, path, { body, headers = {}, signal: stop } = {}) {
   let answer;
   try {
-    answer = await fetch(url(path), {
+    answer = (method === 'GET' && await ahead(path)) || await fetch(url(path), {
       method,
       headers: { Accept: 'application/json', ...(body === undefined ? {} : { 'Content-Type': 'application/json' }), ...headers },
       body: body === undefined ? undefined : JSON.stringify(body),
@@ -86,6 +87,19 @@ export const get = async (path, stop) => content(await send('GET', path, { signa
  */
 export const post = async (path, body, headers, stop) => content(await send('POST', path, { body, headers, signal: stop }));
 
+/**
+ * Takes away the answer to a body as a file.
+ * @param {string} path
+ * @param {unknown} body
+ * @param {string} name of the file
+ */
+export async function takeAway(path, body, name) {
+  const answer = await send('POST', path, { body });
+  const href = URL.createObjectURL(await answer.blob());
+  Object.assign(document.createElement('a'), { href, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(href), 60000);
+}
+
 /** @param {string} path */
 export const put = async path => content(await send('PUT', path));
 
@@ -107,16 +121,16 @@ export async function getChanged(path, known, stop) {
 
 /** Asks who uses the page. */
 export async function readSession() {
-  session.value = await get('/session');
+  session.value = await get(paths.session);
 }
 
 /** @param {string} key */
 export async function open(key) {
-  session.value = await post('/session', { key });
+  session.value = await post(paths.session, { key });
 }
 
 export async function close() {
-  await remove('/session');
+  await remove(paths.session);
   await readSession();
 }
 

@@ -1,6 +1,7 @@
 // The page: its frame, and the part that the address names.
 
 import { Fragment, html, render, useEffect, useId, useRef, useState } from './vendor/preact.js';
+import { pageOf } from './ahead.js';
 import { Fault, close, isAway, may, open, readSession, session } from './api.js';
 import { route, to } from './route.js';
 import { theme } from './theme.js';
@@ -18,12 +19,6 @@ const pages = {
   workers: () => import('./pages/workers.js'),
   store: () => import('./pages/store.js'),
 };
-
-/** @param {string[]} parts */
-function pageOf([first = 'sweeps', id, kind, index]) {
-  if (first === 'sweeps' && id) return kind === 'executions' && index ? 'execution' : 'sweep';
-  return first in pages ? first : 'sweeps';
-}
 
 /** @param {{ name: string }} props */
 function Page({ name }) {

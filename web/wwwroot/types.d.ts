@@ -15,7 +15,7 @@ export interface MetricDescriptor {
 
 export interface SweepSummary {
   id: string; name: string; state: SweepState; submittedAt: string; finishedAt?: string | null; finished: number; executions: number;
-  running: number; failed: number; priority: number; pinned?: boolean; secondsLeft?: number | null;
+  running: number; failed: number; priority: number; pinned?: boolean; ready: number; queued: number; resting: number; secondsLeft?: number | null;
 }
 
 export interface StageProgress {
@@ -43,6 +43,11 @@ export interface Curves { curves: { index: number; stage: string; state: Executi
 
 export interface TableColumn { name: string; kind: 'fact' | 'parameter' | 'metric' | 'dense' | 'ratio'; metric?: MetricDescriptor | null; isText: boolean; }
 export interface SweepTable { columns: TableColumn[]; rows: unknown[][]; next?: number | null; }
+
+export interface Trial {
+  number: number; state: 'open' | 'done' | 'failed' | 'stopped' | 'pruned'; values: Record<string, unknown>; figures: Record<string, number>; violation: number; executions: number[][];
+  epochs?: number | null; reason?: string | null;
+}
 
 export interface EpochPoint { epoch: number; loss: number; accuracy: number; at: string; }
 export interface Relative { index: number; stage: string; state: ExecutionState; parameters: Record<string, unknown>; varied: string[]; output?: { sha256: string; bytes: number } | null; }

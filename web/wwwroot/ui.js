@@ -86,6 +86,13 @@ const resting = new Set(['waiting for CPU', 'waiting for another sweep']);
 export const restOf = execution => execution.state === 'running' && resting.has(execution.progress?.phase) ? execution.progress?.phase : undefined;
 
 /**
+ * A sweep that runs by name while nothing of it computes, in words; undefined where something does.
+ * @param {{ state: string, running: number, ready: number, queued: number, resting: number, phase?: string }} sweep phase: what one of those that rest waits for
+ */
+export const idleOf = ({ state, running, ready, queued, resting, phase = 'waits for its turn' }) => state !== 'running' || running > resting ? undefined
+  : resting > 0 ? `running, ${phase}` : ready + queued > 0 ? 'running, waits for workers' : undefined;
+
+/**
  * Links between the parts of a page.
  * @param {{ label: string, items: { name: string, title: string, count?: number }[], current: string, at: (name: string) => string }} props
  */

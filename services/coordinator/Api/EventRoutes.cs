@@ -9,7 +9,7 @@ namespace Lathe.Coordinator;
 /// Events of a sweep as server-sent events. A watcher that lost its connection names the last event that it has, and misses nothing that is kept.
 /// An event says that something changed; a status says how things stand.
 /// </summary>
-internal sealed class EventRoutes(SweepTargets targets, SweepQueries queries, Orchestrator orchestrator, IHostApplicationLifetime lifetime, ApiSettings settings, TimeProvider time)
+internal sealed class EventRoutes(SweepTargets targets, SweepQueries queries, CoordinatorStore store, Orchestrator orchestrator, IHostApplicationLifetime lifetime, ApiSettings settings, TimeProvider time)
 {
     public const string MediaType = "text/event-stream";
 
@@ -26,10 +26,17 @@ internal sealed class EventRoutes(SweepTargets targets, SweepQueries queries, Or
     // Proxies end a connection on which nothing comes for a while.
     private static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(15);
 
+    // A large sweep moves a hundred times a second; what happens in a moment is read and sent together.
+    private static readonly TimeSpan Gathering = TimeSpan.FromMilliseconds(100);
+
     private int _open;
 
     /// <summary>Sends events until the client leaves, the sweep is deleted or the coordinator stops.</summary>
-    public async Task StreamAsync(string reference, long? since, HttpContext context)
+    /// <param name="reference">The sweep.</param>
+    /// <param name="since">Only what came after this event; null: all that are kept.</param>
+    /// <param name="progress">True: also how far the executions are that run. These events have no id, as none is kept.</param>
+    /// <param name="context">Of the request.</param>
+    public async Task StreamAsync(string reference, long? since, bool? progress, HttpContext context)
     {
         using var either = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, lifetime.ApplicationStopping);
         var stop = either.Token;
@@ -45,6 +52,7 @@ internal sealed class EventRoutes(SweepTargets targets, SweepQueries queries, Or
         }
 
         var woken = new Signal();
+        var heard = progress == true ? new HeardProgress(store, id) : null;
         orchestrator.Happened += woken.Set;
         try
         {
@@ -53,6 +61,7 @@ internal sealed class EventRoutes(SweepTargets targets, SweepQueries queries, Or
             // Says that a client may come back after a second; and a client sees at once that it is connected.
             await WriteAsync(context, "retry: 1000\n\n", stop);
             var wrote = time.GetTimestamp();
+            long? asked = null;
             while (true)
             {
                 var events = await queries.EventsAsync(id, last, AtATime, stop);
@@ -61,8 +70,20 @@ internal sealed class EventRoutes(SweepTargets targets, SweepQueries queries, Or
                     await WriteAsync(context, string.Concat(events.Select(Text)), stop);
                     (last, wrote) = (events[^1].Sequence, time.GetTimestamp());
                     if (events.Count == AtATime) continue;
+                    await Task.Delay(Gathering, time, stop);
                 }
-                else if (time.GetElapsedTime(wrote) >= Heartbeat)
+
+                if (heard is not null && (asked is not { } at || time.GetElapsedTime(at) >= Poll))
+                {
+                    asked = time.GetTimestamp();
+                    if (await heard.NextAsync(stop) is { Count: > 0 } moved)
+                    {
+                        await WriteAsync(context, $"event: progress\ndata: {JsonSerializer.Serialize(new { Executions = moved }, LatheJson.Options)}\n\n", stop);
+                        wrote = time.GetTimestamp();
+                    }
+                }
+
+                if (time.GetElapsedTime(wrote) >= Heartbeat)
                 {
                     await targets.IdAsync(id.ToString(), stop);
                     await WriteAsync(context, ": still here\n\n", stop);

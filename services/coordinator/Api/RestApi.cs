@@ -71,12 +71,14 @@ public static class RestApi
             .WithSummary("Results that no other beats: on the Pareto front of the first metric of which more is better against one of which less is.");
         read.MapGet("/sweeps/{reference}/table", TableRoutes.TableAsync).Named().Produces<ResultTable>().Produces(StatusCodes.Status304NotModified).WithMetadata(Version)
             .WithSummary("Results of a sweep as a table: what differs between its leaves, and their figures. format=csv or parquet gives a file.");
+        read.MapPost("/sweeps/{reference}/table", TableRoutes.SomeAsync).Takes<TableOrder>().Named().Produces<ResultTable>()
+            .WithSummary("Some rows and columns of the table, in the order in which the body names them.");
         read.MapGet("/sweeps/{reference}/tree", ExecutionRoutes.TreeAsync).Named().WithSummary("Executions that start from one (parent=INDEX), or the first ones, with the number of those that start from each.");
         read.MapGet("/sweeps/{reference}/trials", ReadingRoutes.TrialsAsync).Named().WithSummary("Trials of a search in their order, a page at a time (after=NUMBER), with what was chosen and what came of it.");
         read.MapGet("/sweeps/{reference}/curves", ReadingRoutes.CurvesAsync).Named().WithSummary("Figures of the epochs of the executions that run, or of some (executions=1,2).");
         read.MapGet("/sweeps/{reference}/spec", ReadingRoutes.SpecAsync).Named().WithSummary("A sweep as it was submitted, as JSON and as the text of a sweep file.");
-        read.MapGet("/sweeps/{reference}/events", (string reference, long? since, HttpContext context, EventRoutes events) => events.StreamAsync(reference, since, context))
-            .Named().Produces<SweepEvent>(contentType: EventRoutes.MediaType).Fails(StatusCodes.Status503ServiceUnavailable).WithMetadata(LastEvent).WithSummary("What happens to a sweep, as server-sent events. The header Last-Event-ID goes on after an event, since=-1 begins now.");
+        read.MapGet("/sweeps/{reference}/events", (string reference, long? since, bool? progress, HttpContext context, EventRoutes events) => events.StreamAsync(reference, since, progress, context))
+            .Named().Produces<SweepEvent>(contentType: EventRoutes.MediaType).Fails(StatusCodes.Status503ServiceUnavailable).WithMetadata(LastEvent).WithSummary("What happens to a sweep, as server-sent events. The header Last-Event-ID goes on after an event, since=-1 begins now. With progress=true also how far executions are.");
         read.MapGet("/executions/{execution}", ExecutionRoutes.DetailAsync).Named().WithSummary("One execution, named SWEEP:INDEX, by its id or by its key.");
         read.MapGet("/executions/{execution}/panels", ExecutionRoutes.PanelsAsync).Named().WithSummary("Pictures and tables of its result, as data.");
         read.MapGet("/executions/{execution}/panels/{panel}.svg", ExecutionRoutes.DrawnAsync).Named().Produces<string>(contentType: ExecutionRoutes.Svg)

@@ -93,11 +93,14 @@ internal sealed record SweepView(
         [.. Steps.Select(s => new StepCounts(s.Step, s.Stage, s.Version, Shown(s), hasWorker(s.Stage, s.Version)))];
 
     /// <summary>Estimate from the mean time of each stage; null where a stage that has work left has none yet.</summary>
-    public double? SecondsLeft()
+    public double? SecondsLeft() => SecondsLeft(State, Steps);
+
+    /// <summary>The same of a sweep in this state with these counts.</summary>
+    public static double? SecondsLeft(SweepState state, IReadOnlyList<StepCountRow> steps)
     {
-        if (State != SweepState.Running) return null;
+        if (state != SweepState.Running) return null;
         var left = 0.0;
-        foreach (var step in Steps)
+        foreach (var step in steps)
         {
             var open = step.Waiting + step.Ready + step.Queued + (step.Running / 2.0);
             if (open == 0) continue;
@@ -105,7 +108,7 @@ internal sealed record SweepView(
             left += open * step.Seconds / step.Completed;
         }
 
-        return left / Math.Max(1, Steps.Sum(s => s.Running));
+        return left / Math.Max(1, steps.Sum(s => s.Running));
     }
 
     private Dictionary<ExecutionState, int> Shown(StepCountRow step)

@@ -61,6 +61,21 @@ public sealed record ResultTable(IReadOnlyList<ResultColumn> Columns, IReadOnlyL
             [.. Facts.Select(f => new ResultColumn(f, ColumnKind.Fact, Texts.Contains(f))), .. parameters.Select(p => p.Column), .. figures], rows, results.Next);
     }
 
+    /// <summary>Some columns and rows of it, in the order in which they are named.</summary>
+    /// <param name="columns">Names; null: all.</param>
+    /// <param name="indices">Indices of leaves; null: all.</param>
+    /// <exception cref="ApiFault">422: there is no such column or leaf.</exception>
+    public ResultTable Of(IReadOnlyList<string>? columns, IReadOnlyList<int>? indices)
+    {
+        var places = Columns.Select((c, i) => (c.Name, i)).ToDictionary(c => c.Name, c => c.i, StringComparer.Ordinal);
+        var rows = indices is null ? null : Rows.ToDictionary(r => (int)r[0]!);
+        var chosen = (columns ?? [.. Columns.Select(c => c.Name)]).Select((name, i) => places.TryGetValue(name, out var place) ? place
+            : throw ApiFault.Unacceptable($"/columns/{i}", $"is '{name}', expected one of {string.Join(", ", places.Keys)}")).ToList();
+        var kept = indices?.Select((index, i) => rows!.TryGetValue(index, out var row) ? row
+            : throw ApiFault.Unacceptable($"/rows/{i}", $"is {index}, expected the index of a result; execution {index} of this sweep is none")) ?? Rows;
+        return new ResultTable([.. chosen.Select(c => Columns[c])], [.. kept.Select(row => (IReadOnlyList<object?>)[.. chosen.Select(c => row[c])])], null);
+    }
+
     private static ResultColumn Figure(string name, IReadOnlyList<MetricDescriptor> metrics)
     {
         if (metrics.FirstOrDefault(m => m.Name == name) is { } own) return new ResultColumn(name, ColumnKind.Metric, false, own);

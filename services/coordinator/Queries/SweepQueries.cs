@@ -26,6 +26,10 @@ public sealed partial class SweepQueries(CoordinatorStore store, TimeProvider ti
 
     private const int MostReasons = 20;
 
+    // As the JSON of a report has them.
+    private const string ForCpu = $"\"{StageProgress.WaitingForCpu}\"";
+    private const string ForSame = $"\"{StageProgress.WaitingForSame}\"";
+
     private readonly CoordinatorOptions _options = options ?? new CoordinatorOptions();
     private readonly bool _isCoordinator = options is not null;
 
@@ -67,13 +71,26 @@ public sealed partial class SweepQueries(CoordinatorStore store, TimeProvider ti
         if (states is not null) listed.RemoveAll(s => !states.Contains(StateOf(s)));
         var ids = listed.ConvertAll(s => s.Id);
         var counts = (await database.StepCounts.AsNoTracking().Where(c => ids.Contains(c.SweepId)).ToListAsync(stop)).ToLookup(c => c.SweepId);
-        return
-        [
-            .. listed.Select(s => new SweepSummary(
-                s.Id, s.Name, StateOf(s), s.SubmittedAt, EndOf(s), counts[s.Id].Sum(c => c.Completed + c.Cached + c.Failed), counts[s.Id].Sum(SweepView.All),
-                StateOf(s) is SweepState.Running ? counts[s.Id].Sum(c => c.Running) : 0, counts[s.Id].Sum(c => c.Failed), s.Priority, s.Pinned)),
-        ];
+        var resting = await RestingAsync(database, [.. listed.Where(s => s.State == SweepState.Running).Select(s => s.Id)], stop);
+        return [.. listed.Select(s => Summary(s, [.. counts[s.Id]]))];
+
+        SweepSummary Summary(SweepRow s, IReadOnlyList<StepCountRow> steps)
+        {
+            var state = StateOf(s);
+            int Open(Func<StepCountRow, int> count) => state is SweepState.Running ? steps.Sum(count) : 0;
+            return new SweepSummary(
+                s.Id, s.Name, state, s.SubmittedAt, EndOf(s), steps.Sum(c => c.Completed + c.Cached + c.Failed), steps.Sum(SweepView.All), Open(c => c.Running), steps.Sum(c => c.Failed), s.Priority, s.Pinned,
+                Open(c => c.Ready), Open(c => c.Queued), state is SweepState.Running ? resting.GetValueOrDefault(s.Id) : 0, SweepView.SecondsLeft(state, steps));
+        }
     }
+
+    /// <summary>By sweep, the executions that a worker has and does not compute yet.</summary>
+    private static async Task<Dictionary<Guid, int>> RestingAsync(CoordinatorDatabase database, List<Guid> sweeps, CancellationToken stop) => sweeps.Count == 0 ? [] : await (
+        from lease in database.Leases
+        join node in database.Nodes on (Guid?)lease.ExecutionId equals node.ExecutionId
+        where sweeps.Contains(node.SweepId) && (lease.Progress!.Contains(ForCpu) || lease.Progress.Contains(ForSame))
+        group node by node.SweepId into same
+        select new { same.Key, Count = same.Count() }).ToDictionaryAsync(s => s.Key, s => s.Count, stop);
 
     /// <summary>The id of a sweep.</summary>
     /// <param name="reference">Id, unique prefix of one, or name: then the latest of that name.</param>

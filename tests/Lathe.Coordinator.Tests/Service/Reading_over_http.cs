@@ -99,6 +99,32 @@ public sealed class Reading_over_http
     }
 
     [Fact]
+    public async Task How_far_executions_are_comes_to_who_asked_for_it()
+    {
+        await using var bench = await HttpBench.StartAsync();
+        var id = await bench.SubmitAsync(HttpBench.Held("progressing"));
+        await bench.RunsAsync(id);
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        using var answer = await bench.Client.SendAsync(new HttpRequestMessage(HttpMethod.Get, $"/sweeps/{id}/events?since=-1&progress=true"), HttpCompletionOption.ResponseHeadersRead, patience.Token);
+        await using var body = await answer.Content.ReadAsStreamAsync(patience.Token);
+        await foreach (var item in SseParser.Create(body, (_, data) => JsonSerializer.Deserialize<JsonElement>(data)).EnumerateAsync(patience.Token))
+        {
+            if (item.EventType != "progress") continue;
+            Assert.Null(item.EventId);
+            var said = Assert.Single(item.Data.GetProperty("executions").EnumerateArray());
+            Assert.Equal(0, said.GetProperty("index").GetInt32());
+            // It was taken before it computed.
+            if (said.GetProperty("progress").GetProperty("epoch") is not { ValueKind: JsonValueKind.Number } epoch) continue;
+            Assert.Equal(1, epoch.GetDouble());
+            break;
+        }
+
+        var line = Assert.Single(await bench.GetAsync<List<SweepSummary>>("/sweeps"));
+        Assert.Equal((1, 0, 0, 0), (line.Running, line.Resting, line.Queued, line.Ready));
+        HoldStage.Release("progressing");
+    }
+
+    [Fact]
     public async Task One_execution_is_read_with_the_figures_of_its_epochs()
     {
         await using var bench = await HttpBench.StartAsync();

@@ -64,6 +64,24 @@ public sealed class Results_as_a_table
     }
 
     [Fact]
+    public async Task Some_of_them_come_in_the_order_in_which_they_are_asked_for()
+    {
+        await using var bench = await HttpBench.StartAsync();
+        var id = await bench.SubmitAsync(HttpBench.Quick("[1, 20]", "a,b"));
+        await bench.EndedAsync(id);
+        var place = $"/sweeps/{id}/table";
+
+        var csv = await bench.PostAsync(place, """{"format": "csv", "columns": ["make.epochs", "index"], "rows": [3, 1]}""");
+        Assert.Equal(("text/csv", "a_b.csv"), (csv.Content.Headers.ContentType!.MediaType, csv.Content.Headers.ContentDisposition!.FileName));
+        Assert.Equal("make.epochs,index\r\n20,3\r\n1,1\r\n", await csv.Content.ReadAsStringAsync());
+        var one = await HttpBench.JsonOf(await bench.PostAsync(place, """{"rows": [3]}"""));
+        Assert.Equal((11, 1), (one.GetProperty("columns").GetArrayLength(), one.GetProperty("rows").GetArrayLength()));
+        Assert.Contains("expected one of index, state", (await HttpBench.ProblemAsync(await bench.PostAsync(place, """{"columns": ["epochs"]}"""), 422)).Detail);
+        Assert.Contains("execution 0 of this sweep is none", (await HttpBench.ProblemAsync(await bench.PostAsync(place, """{"rows": [1, 0]}"""), 422)).Detail);
+        await HttpBench.ProblemAsync(await bench.PostAsync(place, """{"format": "xlsx"}"""), 400);
+    }
+
+    [Fact]
     public void A_value_with_commas_and_quotes_stays_one_field()
     {
         var table = new ResultTable([new ResultColumn("a", ColumnKind.Fact, true), new ResultColumn("b", ColumnKind.Metric, false)], [["x,\"y\"\n", 0.5], [null, null]], null);

@@ -58,7 +58,7 @@ export function room(values, isPercent) {
   // A tick may lie this far beyond the outermost value.
   const reach = greatest > least ? (greatest - least) * 0.4 : margin;
   const isBound = isPercent && least >= 0 && greatest <= 100;
-  const ends = greatest === least ? { min: nice(least - margin), max: nice(greatest + margin) } : { min: undefined, max: undefined };
+  const ends = greatest > least ? { min: undefined, max: undefined } : isPercent ? { min: Math.floor(least - margin), max: Math.ceil(greatest + margin) } : { min: nice(least - margin), max: nice(greatest + margin) };
   return {
     ...isWhole && !isPercent ? { minInterval: 1 } : {}, ...isWhole && greatest - least <= 12 && !isPercent ? { min: least - 1, max: greatest + 1, interval: 1 }
       : { boundaryGap: ['6%', '6%'], min: isBound && least - reach <= 0 ? 0 : ends.min, max: isBound && greatest + reach >= 100 ? 100 : ends.max },

@@ -1,7 +1,7 @@
 // The form of a sweep, made from the stages' schemas.
 
 import { html, useId, useLayoutEffect, useRef, useState } from '../vendor/preact.js';
-import { capital } from '../format.js';
+import { capital, counted } from '../format.js';
 import { Notes, Parameter } from './parameter.js';
 
 /** @import { Problem, Schema, StageManifest, SweepSpec } from '../types' */
@@ -151,23 +151,27 @@ function Words({ name, id, value, change, list, problems, about, isWrong = false
     ${list && html`<datalist id=${`${id}-list`}>${list.map(o => html`<option key=${o.name} value=${o.name}>${o.summary}</option>`)}</datalist>`}<${Notes} id=${`${id}-about`} problems=${problems} about=${about} /></div>`;
 }
 
+// As many parameters of a stage are shown at once.
+const first = 4;
+
 /** @param {{ stage: Step, at: number, of: number, manifest: StageManifest | undefined, problems: Problem[], change: (p: Record<string, unknown>) => void, move: (by: number) => void, remove: () => void }} props */
 function Stage({ stage, at, of, manifest, problems, change, move, remove }) {
   const id = useId();
   const schema = manifest?.parametersSchema;
   const properties = Object.entries(schema?.properties ?? {}).filter(([, s]) => !s['x-lathe-model']);
-  // What must be given, and what is given when the card comes, stands open. A field stays where it is while one types.
-  const [open] = useState(() => new Set([...schema?.required ?? [], ...Object.keys(stage.parameters)]));
-  const first = properties.filter(([name]) => open.has(name));
-  const rest = properties.filter(([name]) => !open.has(name)).sort(([a], [b]) => a.localeCompare(b));
-  const [isOpen, setOpen] = useState(first.length === 0 && rest.length <= 6);
+  // What must be given, what is given when the card comes, and what its author names first stands open. A field stays where it is while one types.
+  const [given] = useState(() => [...schema?.required ?? [], ...Object.keys(stage.parameters)]);
+  const open = new Set([...given, ...properties.slice(0, first).map(([name]) => name)]);
+  const shown = properties.filter(([name]) => open.has(name));
+  const rest = properties.filter(([name]) => !open.has(name));
+  const [isOpen, setOpen] = useState(false);
   const faults = (/** @type {string} */ name) => problems.filter(p => p.path.split('/').includes(name));
   const isHidden = !isOpen && rest.some(([name]) => faults(name).length > 0);
   useLayoutEffect(() => {
     if (isHidden) setOpen(true);
   }, [isHidden]);
   const general = problems.filter(p => !properties.some(([name]) => p.path.split('/').includes(name)));
-  const given = rest.filter(([name]) => name in stage.parameters).length;
+  const hidden = rest.filter(([name]) => name in stage.parameters).length;
   const field = (/** @type {[string, Schema]} */ [name, one]) => html`<${Parameter} key=${name} id=${`${id}-${name}`} name=${name} schema=${one} value=${stage.parameters[name]} problems=${faults(name).map(p => p.message)} change=${(/** @type {unknown} */ v) => {
     const next = { ...stage.parameters };
     if (v === undefined) delete next[name];
@@ -176,7 +180,7 @@ function Stage({ stage, at, of, manifest, problems, change, move, remove }) {
   }} />`;
   return html`<section class="card stage" aria-labelledby=${id}><div class="row apart"><h3 id=${id} tabindex="-1">${at + 1}. ${capital(stage.stage)}</h3><div class="row"><button type="button" class="small up" disabled=${at === 0} aria-label=${`Move ${stage.stage} up`} onClick=${() => move(-1)}>↑</button><button type="button" class="small down" disabled=${at === of - 1} aria-label=${`Move ${stage.stage} down`} onClick=${() => move(1)}>↓</button><button type="button" class="small bad remove" aria-label=${`Remove ${stage.stage}`} onClick=${remove}>Remove</button></div></div>
     <p class="soft">${manifest?.summary ?? 'No worker of this stage is up, so its parameters are not known here.'}</p>${general.map((p, i) => html`<p class="failed" key=${i}>${p.message}</p>`)}
-    ${first.length > 0 && html`<div class="fields">${first.map(field)}</div>`}${rest.length > 0 && html`<details open=${isOpen} onToggle=${(/** @type {any} */ e) => setOpen(e.target.open)}><summary>${first.length === 0 ? 'Parameters' : `${rest.length} more parameters`}${given > 0 && !isOpen ? `, ${given} of them given` : ''}</summary><div class="fields">${rest.map(field)}</div></details>`}</section>`;
+    ${shown.length > 0 && html`<div class="fields">${shown.map(field)}</div>`}${rest.length > 0 && html`<details open=${isOpen} onToggle=${(/** @type {any} */ e) => setOpen(e.target.open)}><summary>${counted(rest.length, 'more parameter')}${hidden > 0 && !isOpen ? `, ${hidden} of them given` : ''}</summary><div class="fields">${rest.map(field)}</div></details>`}</section>`;
 }
 
 /** @param {string} text */

@@ -3,10 +3,10 @@
 import { html, useEffect, useRef, useState } from '../vendor/preact.js';
 import { Fault, get, may, post, url } from '../api.js';
 import { bytes, capital, clock, date, digest, figure, head, label, number, parameter } from '../format.js';
-import { useEvents, usePolled } from '../live.js';
+import { progressOf, useFollowed, usePolled } from '../live.js';
 import { to } from '../route.js';
 import { Parameter } from '../form/parameter.js';
-import { Copy, Crumbs, Facts, FaultNote, Pending, Progress, State, Tabs, act, ask, moved, restOf, useTitle } from '../ui.js';
+import { Copy, Crumbs, Facts, FaultNote, Loading, Pending, Progress, State, Tabs, act, ask, moved, restOf, useTitle } from '../ui.js';
 import { Panels } from '../charts/panel.js';
 import { CurveChart } from '../sweep/curves.js';
 
@@ -18,19 +18,30 @@ export default function Execution({ parts }) {
   const index = Number(text);
   const reference = `${sweep}:${index}`;
   const [rest, setRest] = useState(1500);
-  const { data, fault, again } = usePolled(`/executions/${encodeURIComponent(reference)}?why=true`, rest);
-  const detail = /** @type {ExecutionDetail | undefined} */ (data);
+  const [id, setId] = useState(/** @type {string | null} */ (null));
+  // Why it was not cached takes a look at thousands of others.
+  const { data, fault, again } = useFollowed(`/executions/${encodeURIComponent(reference)}${part === 'origin' ? '?why=true' : ''}`, id, rest, 500);
+  const last = useRef({ reference, detail: /** @type {ExecutionDetail | undefined} */ (undefined) });
+  if (data || last.current.reference !== reference) last.current = { reference, detail: /** @type {ExecutionDetail | undefined} */ (data) };
+  const { detail } = last.current;
   const isOver = detail !== undefined && ['completed', 'cached', 'failed', 'skipped', 'cancelled'].includes(detail.execution.state);
   const wanted = isOver ? 10000 : 1500;
   if (wanted !== rest) setRest(wanted);
-  useEvents(detail && !isOver ? detail.sweep?.id ?? sweep : null, again, 500);
+  const followed = detail?.sweep?.id ?? null;
+  if (followed && followed !== id) setId(followed);
+  const progress = detail && progressOf(followed ?? '', detail.execution);
+  // Another epoch has ended: its figures are part of the curves.
+  const epoch = Math.floor(progress?.epoch ?? 0);
+  useEffect(() => {
+    if (epoch > 0) again();
+  }, [epoch]);
   // What only measures has no parameters of its own that tell it from its like.
   const before = (detail?.ancestors ?? []).filter(a => a.varied.length > 0).map(label).join(', ');
   const title = detail ? `${label(detail.execution)}${before && ` after ${before}`}` : '';
   useTitle(detail ? `${title}, ${detail.sweep?.name ?? ''}` : 'Execution');
 
   if (!detail) return html`${fault && html`<h1>Execution ${index}</h1>`}<${Pending} fault=${fault} />`;
-  const { execution } = detail;
+  const execution = { ...detail.execution, progress };
   const name = detail.sweep?.name ?? sweep;
   const place = ['sweeps', sweep, 'executions', index];
   const parent = detail.ancestors?.at(-1);
@@ -50,7 +61,7 @@ export default function Execution({ parts }) {
     ${part === 'overview' && html`<${Overview} detail=${detail} reference=${reference} isDone=${execution.state === 'completed' || execution.state === 'cached'} />`}
     ${part === 'files' && html`<${Files} reference=${reference} sweep=${sweep} hasOutput=${execution.output != null || parent?.output != null} isOver=${isOver} />`}
     ${part === 'log' && html`<${Log} reference=${reference} key=${reference} />`}
-    ${part === 'origin' && html`<${Origin} detail=${detail} sweep=${sweep} />`}`;
+    ${part === 'origin' && html`<${Origin} detail=${detail} sweep=${sweep} isRead=${data !== undefined} />`}`;
 }
 
 /** @param {{ detail: ExecutionDetail, sweep: string, isOver: boolean, again: () => void }} props */
@@ -93,7 +104,9 @@ function Mend({ detail, path, done }) {
       setFault(error);
     }
   };
-  const names = Object.keys(execution.parameters).filter(name => !schema?.properties?.[name]?.['x-lathe-model']).sort((a, b) => a.localeCompare(b));
+  const known = Object.keys(schema?.properties ?? {});
+  // In the order of the form, where it is known.
+  const names = [...known.filter(name => name in execution.parameters), ...Object.keys(execution.parameters).filter(name => !known.includes(name))].filter(name => !schema?.properties?.[name]?.['x-lathe-model']);
   const wrong = (/** @type {string} */ name) => (fault?.problems ?? []).filter(p => p.path.split('/').includes(name)).map(p => `${name} ${p.message}`);
   const isPlaced = names.some(name => wrong(name).length > 0);
   // The error may be far above the button.
@@ -120,7 +133,7 @@ function Overview({ detail, reference, isDone }) {
     ${figures.length > 0 && html`<section aria-labelledby="figures"><h2 id="figures">Figures</h2>
       <${Facts} items=${main.map(([name, value]) => { const m = described.get(name); return m ? [m.longTitle ? capital(m.title) : capital(m.title), html`<b class="big">${figure(value, m.format)}</b> ${m.unit || (m.format === 'bytes' && m.title !== 'KiB' && !m.title.includes('KiB') ? 'KiB' : '')}<small>${m.description}</small>`] : [name, number(value)]; })} />
       ${figures.length > main.length && html`<details><summary>All ${figures.length} figures</summary><div class="wide" tabindex="0" role="region" aria-label="All figures"><table><tbody>${figures.map(([name, value]) => html`<tr key=${name}><th scope="row" class="text">${name}</th><td>${figure(value, described.get(name)?.format)}</td><td class="text soft">${described.get(name)?.description}</td></tr>`)}</tbody></table></div></details>`}</section>`}</div>
-    ${detail.epochs.length > 0 && !panels.some(p => p.kind === 'lines') && html`<section aria-labelledby="course"><h2 id="course">Course</h2><div class="cards">
+    ${detail.epochs.length > 0 && !panels.some(p => p.kind === 'lines') && html`<section aria-labelledby="course"><h2 id="course">Course</h2><div class="two">
       <${CurveChart} title="Training loss" name="loss" factor=${1} curves=${curves} executions=${[execution]} /><${CurveChart} title="Training accuracy, %" name="accuracy" factor=${100} curves=${curves} executions=${[execution]} /></div></section>`}
     <${Panels} panels=${panels} stage=${capital(execution.stage)} />
     ${(detail.children?.length ?? 0) > 0 && html`<section aria-labelledby="next"><h2 id="next">What follows</h2><${Relatives} of=${detail.children ?? []} sweep=${reference.split(':')[0] ?? ''} /></section>`}`;
@@ -207,12 +220,12 @@ function Log({ reference }) {
     <pre class="log" tabindex="0" role="log" aria-label="Log">${state.lines.map(l => html`<span key=${l.line} class=${l.level}>${l.at.slice(11, 19)} ${l.level === 'information' ? '' : `${l.level} `}${l.text}${'\n'}</span>`)}</pre>`}`;
 }
 
-/** @param {{ detail: ExecutionDetail, sweep: string }} props */
-function Origin({ detail, sweep }) {
+/** @param {{ detail: ExecutionDetail, sweep: string, isRead: boolean }} props isRead: it is known why */
+function Origin({ detail, sweep, isRead }) {
   const { execution, nearest, computedIn } = detail;
   return html`<section aria-labelledby="cache"><h2 id="cache">${execution.state === 'cached' ? 'Why it was taken from the cache' : 'Why it was not taken from the cache'}</h2>
       ${execution.state === 'cached' ? html`<p>A verified result for its key was there${computedIn && html`: <a href=${to(['sweeps', computedIn.sweep, 'executions', computedIn.index])}>${computedIn.name}, execution ${computedIn.index}</a>`}.</p>`
-        : nearest ? html`<p>No result has its key. The nearest earlier execution is <a href=${to(['sweeps', nearest.sweep, 'executions', nearest.index])}>${nearest.sweepName}, execution ${nearest.index}</a>; these parts of the key differ:</p>
+        : !isRead ? html`<${Loading} what="Looking at earlier executions" />` : nearest ? html`<p>No result has its key. The nearest earlier execution is <a href=${to(['sweeps', nearest.sweep, 'executions', nearest.index])}>${nearest.sweepName}, execution ${nearest.index}</a>; these parts of the key differ:</p>
           <div class="wide" tabindex="0" role="region" aria-label="What differs"><table><thead><tr><th scope="col" class="text">part</th><th scope="col" class="text">then</th><th scope="col" class="text">now</th></tr></thead><tbody>${nearest.differences.map(d => html`<tr key=${d.part}><td class="text">${d.part}</td><td class="text"><code>${short(d.before)}</code></td><td class="text"><code>${short(d.now)}</code></td></tr>`)}</tbody></table></div>`
           : html`<p>No earlier execution of this stage is known: nothing could be reused.</p>`}</section>
     <section aria-labelledby="lineage"><h2 id="lineage">Lineage</h2><ol class="plain lineage">${[...detail.ancestors ?? [], { index: execution.index, stage: execution.stage, state: execution.state, parameters: execution.parameters, varied: execution.varied, output: execution.output }].map(a =>

@@ -1,25 +1,23 @@
 // A sweep: its flow, its results, its executions, and what it was made from.
 
 import { html, useRef, useState } from '../vendor/preact.js';
+import { few, paths } from '../ahead.js';
 import { may, post, put, remove } from '../api.js';
 import { clock, counted, date } from '../format.js';
-import { useEvents, usePolled } from '../live.js';
+import { progressOf, useFollowed } from '../live.js';
 import { go, to } from '../route.js';
-import { Ago, Crumbs, Facts, FaultNote, Pending, State, StateBar, StateCounts, Tabs, act, ask, goesOn, moved, restOf, states, useTitle } from '../ui.js';
+import { Ago, Crumbs, Facts, FaultNote, Pending, State, StateBar, StateCounts, Tabs, act, ask, goesOn, idleOf, moved, restOf, states, useTitle } from '../ui.js';
 import { Curves } from '../sweep/curves.js';
 import { Executions } from '../sweep/executions.js';
 import { Flow } from '../sweep/flow.js';
 import { Results } from '../sweep/results.js';
 import { Source } from '../sweep/source.js';
+import { SearchLine, Trials } from '../sweep/trials.js';
 
 /** @import { Counts, SweepStatus } from '../types' */
 
 // As many executions come with the sweep itself; of a larger one a few of those that run and those that failed.
 const listed = 300;
-const few = 50;
-
-/** @type {Record<string, string>} */
-const trialWords = { open: 'under way', stopped: 'stopped early', pruned: 'left out, as they cannot keep the constraints' };
 
 /** @param {{ parts: string[], query: URLSearchParams }} props */
 export default function Sweep({ parts, query }) {
@@ -28,7 +26,8 @@ export default function Sweep({ parts, query }) {
   // Until the first answer the page does not know how long the sweep is: a short one asks often.
   const [rest, setRest] = useState(1500);
   const [limit, setLimit] = useState(few);
-  const { data, fault, again } = usePolled(`/sweeps/${encodeURIComponent(reference)}?limit=${limit}`, rest);
+  const [known, setKnown] = useState({ reference, id: '', size: 0 });
+  const { data, fault, again } = useFollowed(paths.sweep(reference, limit), known.reference === reference && known.id || null, rest, known.size > 1000 ? 2000 : 250);
   // What is known is shown until more of it has come.
   const last = useRef(/** @type {{ reference: string, sweep?: SweepStatus }} */ ({ reference }));
   if (data || last.current.reference !== reference) last.current = { reference, sweep: /** @type {SweepStatus | undefined} */ (data) };
@@ -38,33 +37,35 @@ export default function Sweep({ parts, query }) {
   if (wanted !== rest) setRest(wanted);
   const wantedLimit = size > few && size <= listed ? listed : few;
   if (wantedLimit !== limit) setLimit(wantedLimit);
-  useEvents(sweep?.id ?? null, again, size > 1000 ? 2000 : 250);
+  if (sweep && (known.id !== sweep.id || known.size !== size || known.reference !== reference)) setKnown({ reference, id: sweep.id, size });
   useTitle(sweep?.name ?? 'Sweep');
 
   if (!sweep) return fault ? html`<${Crumbs} items=${[{ title: 'Sweeps', href: to([]) }, { title: reference }]} /><${Pending} fault=${fault} />` : html`<${Pending} fault=${fault} />`;
   /** @type {Counts} */
   const counts = {};
-  // It runs by name alone where everything that runs waits.
-  const running = sweep.executions.filter(e => e.state === 'running');
-  const waits = sweep.state === 'running' && running.length > 0 && running.length === sweep.steps.reduce((n, s) => n + (s.counts.running ?? 0), 0) && running.every(restOf) ? restOf(/** @type {typeof running[number]} */ (running[0])) : undefined;
   for (const step of sweep.steps) for (const state of states) if (step.counts[state]) counts[state] = (counts[state] ?? 0) + (step.counts[state] ?? 0);
 
+  const rests = sweep.executions.flatMap(e => restOf({ ...e, progress: progressOf(sweep.id, e) }) ?? []);
+  const idle = idleOf({ state: sweep.state, running: counts.running ?? 0, ready: counts.ready ?? 0, queued: counts.queued ?? 0, resting: rests.length, phase: rests[0] });
+
   return html`<${Crumbs} items=${[{ title: 'Sweeps', href: to([]) }, { title: sweep.name }]} />
-    <div class="head"><div><h1>${sweep.name}</h1><div class="row"><${State} state=${sweep.state} word=${waits ? `running, ${waits}` : undefined} />
+    <div class="head"><div><h1>${sweep.name}</h1><div class="row"><${State} state=${idle ? 'queued' : sweep.state} word=${idle} />
       ${sweep.secondsLeft != null && goesOn(sweep.state) && html`<span>about ${clock(sweep.secondsLeft)} left</span>`}
-      <span class="soft">submitted <${Ago} at=${sweep.submittedAt} />${sweep.finishedAt ? `, took ${clock((Date.parse(sweep.finishedAt) - Date.parse(sweep.submittedAt)) / 1000)}` : ''}</span>
+      <span class="soft">submitted <${Ago} at=${sweep.submittedAt} />${sweep.finishedAt ? `, ${sweep.state === 'interrupted' ? 'ended after' : 'took'} ${clock((Date.parse(sweep.finishedAt) - Date.parse(sweep.submittedAt)) / 1000)}` : ''}</span>
       ${sweep.pinned && html`<span class="soft">pinned</span>`}</div></div>
       <${Orders} sweep=${sweep} counts=${counts} again=${again} /></div>
     <${FaultNote} fault=${fault} />
-    ${sweep.search && html`<p class="soft">Search by ${sweep.search.strategy}${sweep.search.trials ? `, ${sweep.search.trials} trials` : ''}: ${['done', 'open', 'failed', 'stopped', 'pruned'].filter(s => sweep.search?.counts[s]).map(s => `${sweep.search?.counts[s]} ${trialWords[s] ?? s}`).join(', ')}</p>`}
+    ${sweep.search && html`<${SearchLine} search=${sweep.search} />`}
     ${sweep.reason && html`<div class="note"><p>${sweep.reason}</p></div>`}
+    ${sweep.state === 'interrupted' && !sweep.reason && html`<div class="note"><p>The program that ran it has ended. What it finished is kept; "Go on" runs the rest here.</p></div>`}
     ${sweep.steps.filter(s => s.hasWorker === false && Object.keys(s.counts).some(k => k === 'waiting' || k === 'ready' || k === 'queued')).map(s =>
       html`<div class="note" key=${s.step}><p>No worker of ${s.stage}, version ${s.version}, is up, so nothing of that stage runs now. <a href=${to(['workers'])}>Workers</a></p></div>`)}
     <${StateBar} counts=${counts} label="All executions" /><${StateCounts} counts=${counts} />
     <${Tabs} label="Parts of the sweep" current=${part} at=${(/** @type {string} */ name) => to(name === 'flow' ? ['sweeps', reference] : ['sweeps', reference, name])}
-      items=${[{ name: 'flow', title: 'Flow' }, { name: 'results', title: 'Results' }, { name: 'executions', title: 'Executions', count: size }, { name: 'source', title: 'Sweep file' }]} />
+      items=${[{ name: 'flow', title: 'Flow' }, { name: 'results', title: 'Results' }, ...sweep.search ? [{ name: 'trials', title: 'Trials' }] : [], { name: 'executions', title: 'Executions', count: size }, { name: 'source', title: 'Sweep file' }]} />
     ${part === 'flow' && html`<${Failures} sweep=${sweep} /><${Curves} sweep=${sweep} /><${Flow} sweep=${sweep} isWhole=${sweep.executions.length === size} isLarge=${size > listed} />`}
     ${part === 'results' && html`<${Results} sweep=${sweep} query=${query} />`}
+    ${part === 'trials' && html`<${Trials} sweep=${sweep} />`}
     ${part === 'executions' && html`<${Executions} sweep=${sweep} query=${query} again=${again} />`}
     ${part === 'source' && html`<${Facts} items=${[['Id', html`<code>${sweep.id}</code>`], ['Submitted', date(sweep.submittedAt)], ['Finished', sweep.finishedAt && date(sweep.finishedAt)], ['Priority', sweep.priority], ['Threads', sweep.threads], ['Device', sweep.device]]} /><${Source} sweep=${sweep} />`}`;
 }

@@ -1,11 +1,12 @@
 // The list of sweeps.
 
 import { html, useEffect, useId, useRef, useState } from '../vendor/preact.js';
+import { paths } from '../ahead.js';
 import { get, may, post, put, remove } from '../api.js';
 import { clock, counted } from '../format.js';
 import { usePolled } from '../live.js';
 import { setQuery, to } from '../route.js';
-import { Ago, FaultNote, Pending, State, StateBar, ask, goesOn, say, sayFault, useTitle } from '../ui.js';
+import { Ago, FaultNote, Pending, State, StateBar, ask, goesOn, idleOf, say, sayFault, useTitle } from '../ui.js';
 
 /** @import { SweepState, SweepSummary } from '../types' */
 
@@ -19,8 +20,7 @@ export default function Sweeps({ query }) {
   useTitle('Sweeps');
   const search = query.get('search') ?? '';
   const state = query.get('state') ?? '';
-  const words = new URLSearchParams({ limit: String(page), ...(search && { search }), ...(state && { state }) });
-  const path = `/sweeps?${words}`;
+  const path = paths.sweeps(search, state);
   const { data, fault, again } = usePolled(path, 2000);
   const [older, setOlder] = useState({ path, sweeps: /** @type {SweepSummary[]} */ ([]), isEnd: false });
   const [chosen, choose] = useState(/** @type {ReadonlySet<string>} */ (new Set()));
@@ -68,12 +68,13 @@ export default function Sweeps({ query }) {
 /** @param {{ sweep: SweepSummary, isChosen: boolean, choose: () => void }} props */
 function Row({ sweep, isChosen, choose }) {
   const done = sweep.finished - sweep.failed;
-  const counts = { completed: done, running: sweep.running, failed: sweep.failed, waiting: Math.max(0, sweep.executions - sweep.finished - sweep.running) };
+  const counts = { completed: done, running: sweep.running, queued: sweep.queued, ready: sweep.ready, failed: sweep.failed, [goesOn(sweep.state) ? 'waiting' : 'skipped']: Math.max(0, sweep.executions - sweep.finished - sweep.running - sweep.queued - sweep.ready) };
+  const idle = idleOf(sweep);
   return html`<li class="sweep">
     <input type="checkbox" aria-label=${`Choose ${sweep.name}`} checked=${isChosen} onChange=${choose} />
     <div><a class="name" href=${to(['sweeps', sweep.id])}>${sweep.name}</a>${sweep.pinned && html` <span class="soft" title="Pinned: nothing of it is deleted">pinned</span>`}<small class="mono">${sweep.id.slice(0, 13)}</small></div>
-    <${State} state=${sweep.state} />
-    <div><${StateBar} counts=${counts} label="Executions" /><small>${sweep.finished.toLocaleString('en-US')} of ${counted(sweep.executions, 'execution')}${sweep.failed > 0 && html`, <span class="failed">${sweep.failed} failed</span>`}${sweep.running > 0 && `, ${sweep.running} running`}</small></div>
+    <${State} state=${idle ? 'queued' : sweep.state} word=${idle ?? sweep.state} />
+    <div><${StateBar} counts=${counts} label="Executions" /><small>${sweep.finished.toLocaleString('en-US')} of ${counted(sweep.executions, 'execution')}${sweep.failed > 0 && html`, <span class="failed">${sweep.failed} failed</span>`}${sweep.running > sweep.resting && `, ${sweep.running - sweep.resting} running`}</small></div>
     <div><${Ago} at=${sweep.submittedAt} /><small>${sweep.secondsLeft != null && goesOn(sweep.state) ? `about ${clock(sweep.secondsLeft)} left` : sweep.finishedAt ? `took ${clock((Date.parse(sweep.finishedAt) - Date.parse(sweep.submittedAt)) / 1000)}` : ''}</small></div>
     <small title="Priority, 1 to 5; higher goes first">priority ${sweep.priority}</small></li>`;
 }

@@ -3,8 +3,9 @@
 import { html, useEffect, useState } from '../vendor/preact.js';
 import { get } from '../api.js';
 import { label, number } from '../format.js';
+import { progressOf } from '../live.js';
 import { to } from '../route.js';
-import { Chart, axis, dashes, legend, tooltip } from '../charts/chart.js';
+import { Chart, axis, dashes, legend, room, tooltip } from '../charts/chart.js';
 
 /** @import { Curves as Answer, EpochPoint, ExecutionStatus, SweepStatus } from '../types' */
 
@@ -12,7 +13,7 @@ const most = 8;
 
 /** @param {{ sweep: SweepStatus }} props */
 export function Curves({ sweep }) {
-  const running = sweep.executions.filter(e => e.state === 'running' && e.progress?.epochs).slice(0, most);
+  const running = sweep.executions.map(e => ({ ...e, progress: progressOf(sweep.id, e) })).filter(e => e.state === 'running' && e.progress?.epochs).slice(0, most);
   const [curves, set] = useState(/** @type {ReadonlyMap<number, EpochPoint[]>} */ (new Map()));
   // A curve is read again when another epoch of it has ended.
   const wanted = running.map(e => `${e.index}:${Math.floor(e.progress?.epoch ?? 0)}`).join(' ');
@@ -29,7 +30,7 @@ export function Curves({ sweep }) {
   const shown = running.filter(e => (curves.get(e.index)?.length ?? 0) > 0);
   if (running.length === 0) return null;
   return html`<section aria-labelledby="running"><h2 id="running">Running now</h2>
-    ${shown.length === 0 ? html`<p class="soft">Curves appear when the first epoch has ended.</p>` : html`<div class="cards">
+    ${shown.length === 0 ? html`<p class="soft">Curves appear when the first epoch has ended.</p>` : html`<div class="two">
       <${CurveChart} title="Training loss" name="loss" curves=${curves} executions=${shown} factor=${1} />
       <${CurveChart} title="Training accuracy, %" name="accuracy" curves=${curves} executions=${shown} factor=${100} /></div>`}
     <p class="soft">${running.map((e, i) => html`${i > 0 && ' · '}<a key=${e.index} href=${to(['sweeps', sweep.id, 'executions', e.index])}>${label(e)}</a>${e.worker ? ` on ${e.worker}` : ''}`)}</p></section>`;
@@ -46,7 +47,7 @@ export function CurveChart({ title, name, factor, curves, executions }) {
   return html`<figure><h3>${title}</h3><${Chart} of=${[curves, name, executions.length]} height=${260} label=${`${title} by epoch: ${last}`}
     option=${(/** @type {any} */ c) => ({
       grid: { left: 8, right: 14, top: 12, bottom: executions.length > 1 ? 62 : 34, containLabel: true },
-      xAxis: axis(c, 'epoch', { isX: true, more: { minInterval: 1, min: 1, max: epochs } }), yAxis: axis(c, '', { more: name === 'accuracy' ? { max: (/** @type {{ min: number, max: number }} */ v) => Math.min(100, Math.ceil(v.max + 1)), min: (/** @type {{ min: number }} */ v) => Math.max(0, Math.floor(v.min - 1)) } : {} }), tooltip: tooltip(c, { trigger: 'axis', valueFormatter: number }), legend: executions.length > 1 ? legend(c) : undefined,
+      xAxis: axis(c, 'epoch', { isX: true, more: { minInterval: 1, min: 1, max: epochs } }), yAxis: axis(c, '', { more: name === 'accuracy' ? room(executions.flatMap(e => (curves.get(e.index) ?? []).map(p => p[name] * factor)), true) : {} }), tooltip: tooltip(c, { trigger: 'axis', valueFormatter: number }), legend: executions.length > 1 ? legend(c) : undefined,
       series: executions.map((e, i) => ({
         type: 'line', name: names[i], color: c.series[(i + 1) % 8], lineStyle: { width: 1.8, type: dashes[i % 8] }, emphasis: { disabled: true }, symbolSize: 5,
         showSymbol: (curves.get(e.index)?.length ?? 0) < 30, data: (curves.get(e.index) ?? []).map(p => [p.epoch, p[name] * factor]),

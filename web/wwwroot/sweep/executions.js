@@ -1,15 +1,14 @@
 // Executions of a sweep, a page at a time: a sweep may have more of them than a page should hold.
 
 import { html, useEffect, useState } from '../vendor/preact.js';
+import { paths } from '../ahead.js';
 import { may, post } from '../api.js';
 import { clock, counted, label, parameter } from '../format.js';
-import { usePolled } from '../live.js';
+import { progressOf, useFollowed } from '../live.js';
 import { setQuery, to } from '../route.js';
 import { FaultNote, Pending, State, ask, goesOn, restOf, say, sayFault, states } from '../ui.js';
 
 /** @import { ExecutionPage, ExecutionStatus, SweepStatus } from '../types' */
-
-const atOnce = 50;
 
 /** @param {{ sweep: SweepStatus, query: URLSearchParams, again: () => void }} props */
 export function Executions({ sweep, query, again: sweepAgain }) {
@@ -18,8 +17,7 @@ export function Executions({ sweep, query, again: sweepAgain }) {
   // Pages behind this one, by the index after which each began.
   const [pages, setPages] = useState(/** @type {(number | null)[]} */ ([]));
   const after = pages.at(-1) ?? null;
-  const words = new URLSearchParams({ limit: String(atOnce), ...(after !== null && { after: String(after) }), ...(state && { state }), ...(stage && { stage }) });
-  const { data, fault, again } = usePolled(`/sweeps/${sweep.id}/executions?${words}`, goesOn(sweep.state) ? 2000 : 10000);
+  const { data, fault, again } = useFollowed(paths.executions(sweep.id, after, state, stage), sweep.id, goesOn(sweep.state) ? 2000 : 10000, 1000);
   const page = /** @type {ExecutionPage | undefined} */ (data);
   const [chosen, choose] = useState(/** @type {ReadonlySet<number>} */ (new Set()));
   useEffect(() => setPages([]), [state, stage]);
@@ -37,10 +35,17 @@ export function Executions({ sweep, query, again: sweepAgain }) {
       <tbody>${shown.map(e => html`<tr key=${e.index} class=${chosen.has(e.index) ? 'chosen' : ''}>
         <td><input type="checkbox" aria-label=${`Choose execution ${e.index}`} checked=${chosen.has(e.index)} onChange=${() => { const next = new Set(chosen); if (!next.delete(e.index)) next.add(e.index); choose(next); }} /></td>
         <td class="text wrap"><a href=${to(['sweeps', sweep.id, 'executions', e.index])}>${e.index}. ${label(e)}</a>${e.error && html`<small>${e.error.slice(0, 200)}</small>`}</td>
-        <td class="text"><${State} state=${e.state} word=${restOf(e)} />${e.state === 'running' && e.progress && !restOf(e) && html`<small>${e.progress.phase}${e.progress.epochs ? ` ${(e.progress.epoch ?? 0).toFixed(1)}/${e.progress.epochs}` : ''}</small>`}</td>
+        <td class="text"><${Stand} sweep=${sweep.id} execution=${e} /></td>
         <td class="text">${e.parent == null ? parameter(e.model) : html`<a href=${to(['sweeps', sweep.id, 'executions', e.parent])}>${e.parent}</a>`}</td><td class="text">${e.worker ?? ''}</td><td>${e.seconds == null ? '' : clock(e.seconds)}</td></tr>`)}</tbody></table></div>
     <div class="row filters"><button type="button" disabled=${pages.length === 0} onClick=${() => setPages(pages.slice(0, -1))}>Earlier</button>
       <button type="button" disabled=${page.next == null} onClick=${() => setPages([...pages, page.next ?? null])}>Later</button><span class="soft">page ${pages.length + 1}</span></div>`}`;
+}
+
+/** @param {{ sweep: string, execution: ExecutionStatus }} props where an execution stands */
+function Stand({ sweep, execution }) {
+  const progress = progressOf(sweep, execution);
+  const rest = restOf({ ...execution, progress });
+  return html`<${State} state=${execution.state} word=${rest} />${execution.state === 'running' && progress && !rest && html`<small>${progress.phase}${progress.epochs ? ` ${(progress.epoch ?? 0).toFixed(1)}/${progress.epochs}` : ''}</small>`}`;
 }
 
 /** @param {{ id: string, picked: ExecutionStatus[], done: () => void }} props */

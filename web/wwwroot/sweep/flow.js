@@ -2,7 +2,8 @@
 
 import { html, useEffect, useMemo, useState } from '../vendor/preact.js';
 import { capital, clock, counted, figure, head, label } from '../format.js';
-import { usePolled } from '../live.js';
+import { level as atOnce, paths } from '../ahead.js';
+import { progressOf, useFollowed, usePolled } from '../live.js';
 import { to } from '../route.js';
 import { Loading, Progress, State, StateBar, StateCounts, restOf, states } from '../ui.js';
 
@@ -11,11 +12,9 @@ import { Loading, Progress, State, StateBar, StateCounts, restOf, states } from 
 /** @typedef {{ execution: ExecutionStatus, children: Node[], more: number }} Node more: children that are not loaded */
 /** @typedef {{ measures: Set<string>, goals: Map<string, MetricDescriptor>, columns: string[], id: string, isMany: boolean }} Scene */
 
-const atOnce = 30;
-
 /** @param {{ sweep: SweepStatus, isWhole: boolean, isLarge: boolean }} props isWhole: the status has every execution; isLarge: it never will */
 export function Flow({ sweep, isWhole, isLarge }) {
-  const { data } = usePolled('/stages', 0);
+  const { data } = usePolled(paths.stages, 0);
   const manifests = /** @type {StageManifest[] | undefined} */ (data);
   const measures = new Set((manifests ?? []).filter(m => m.output === 'metrics').map(m => m.name));
   // The metric by which people judge first.
@@ -73,7 +72,7 @@ function Branch({ node, scene }) {
  */
 function useLevel(scene, parent, isOpen) {
   const [limit, setLimit] = useState(atOnce);
-  const { data, fault } = usePolled(isOpen ? `/sweeps/${scene.id}/tree?${parent === null ? '' : `parent=${parent}&`}limit=${limit}` : null, 3000);
+  const { data, fault } = useFollowed(isOpen ? paths.tree(scene.id, parent, limit) : null, scene.id, 3000, 2000);
   // A longer page replaces the one that is shown when it is there.
   const [last, keep] = useState(/** @type {TreePage | undefined} */ (undefined));
   useEffect(() => {
@@ -110,13 +109,14 @@ function LargeBranch({ execution, children, scene, depth, isFirst }) {
 
 /** @param {{ execution: ExecutionStatus, measured: ExecutionStatus[], scene: Scene }} props */
 function Box({ execution, measured, scene }) {
-  const { progress } = execution;
+  const progress = progressOf(scene.id, execution);
+  const rest = restOf({ ...execution, progress });
   const name = label(execution);
   const branch = scene.isMany && execution.parent == null ? `${execution.model} ${execution.dataset} seed=${execution.seed}` : '';
   return html`<div class="box s-${execution.state}">
     <div class="row"><a href=${to(['sweeps', scene.id, 'executions', execution.index])}><b>${branch || name}</b></a><${State} state=${execution.state} hasWord=${false} /></div>
     ${branch && html`<small>${name}</small>`}
-    ${restOf(execution) ? html`<small>${restOf(execution)}</small>` : execution.state === 'running' && progress && html`<${Progress} value=${progress.epoch ?? 0} all=${progress.epochs ?? 1} label=${`${name}: ${progress.phase}`} />
+    ${rest ? html`<small>${rest}</small>` : execution.state === 'running' && progress && html`<${Progress} value=${progress.epoch ?? 0} all=${progress.epochs ?? 1} label=${`${name}: ${progress.phase}`} />
       <small>${progress.phase}${progress.epochs ? ` ${(progress.epoch ?? 0).toFixed(1)}/${progress.epochs}` : ''}${progress.secondsLeft != null ? `, ${clock(progress.secondsLeft)} left` : ''}</small>`}
     ${execution.state === 'failed' && execution.error && html`<small>${execution.error.slice(0, 140)}</small>`}
     ${measured.map(m => {

@@ -41,10 +41,12 @@ export function CostPlot({ rows, x, y, bits, mark, id }) {
     label=${`${titleOf(y)} against ${titleOf(x)}, ${points.length} results. On the Pareto front: ${best.slice(0, 8).map(r => `${r.name}: ${textOf(r, y)} at ${textOf(r, x)}`).join('; ')}${best.length > 8 ? ` and ${best.length - 8} more` : ''}`}
     on=${{
       click: (/** @type {any} */ e) => e.data?.index !== undefined && go(['sweeps', id, 'executions', e.data.index]),
-      brushEnd: (/** @type {any} */ e) => {
-        const range = e.areas?.[0]?.coordRange;
+      brushEnd: (/** @type {any} */ e, /** @type {any} */ chart) => {
+        const range = e.areas?.[0]?.range;
         if (!range) return mark(null);
-        const [[left, rightEnd], [low, high]] = range;
+        const [[fromX, toX], [fromY, toY]] = range;
+        const [left, high] = chart.convertFromPixel({ gridIndex: 0 }, [fromX, fromY]);
+        const [rightEnd, low] = chart.convertFromPixel({ gridIndex: 0 }, [toX, toY]);
         const own = points.filter(p => p.x >= left && p.x <= rightEnd && p.y >= low && p.y <= high);
         mark(own.length ? new Set(own.map(p => p.row.index)) : null);
       },
@@ -55,7 +57,8 @@ export function CostPlot({ rows, x, y, bits, mark, id }) {
       xAxis: axis(c, `${titleOf(x)}${isLog ? ', logarithmic' : ''}`, { isX: true, isLog, more: isLog ? roomLog : room(points.map(p => p.x), x.metric?.format === 'percent') }), yAxis: axis(c, titleOf(y), { more: room(points.map(p => p.y), y.metric?.format === 'percent') }),
       tooltip: tooltip(c, { formatter: (/** @type {any} */ p) => p.data?.name ? `${p.data.name}\n${titleOf(y)}: ${number(p.value[1])}\n${titleOf(x)}: ${number(p.value[0])}` : '' }),
       legend: marks(c), toolbox: { show: false },
-      brush: { xAxisIndex: 0, yAxisIndex: 0, throttleType: 'debounce', throttleDelay: 200, brushStyle: { borderWidth: 1, color: 'rgba(127,127,127,0.15)', borderColor: c.soft }, outOfBrush: { colorAlpha: 0.15 } },
+      // Of the whole canvas: who begins at the very edge often begins outside the axes.
+      brush: { throttleType: 'debounce', throttleDelay: 200, brushStyle: { borderWidth: 1, color: 'rgba(127,127,127,0.15)', borderColor: c.soft }, outOfBrush: { colorAlpha: 0.15 } },
       series: [
         ...byGroup.map((own, g) => ({
           type: 'scatter', name: groups[g], symbol: symbols[(g === 0 && groups[0] === 'float' ? 1 : g + 1) % 8], color: c.series[(g + 1) % 8], symbolSize: points.length > 2000 ? 5 : points.length > 200 ? 8 : 12, progressive: 2000,
@@ -83,7 +86,8 @@ export function Parallel({ rows, columns, goal, mark }) {
   }, [rows, columns, goal]);
   const heights = known.map(r => numberOf(r, goal) * factorOf(goal));
   if (known.length === 0) return html`<div class="empty"><p>No result has ${goal.title} yet.</p></div>`;
-  return html`<${Chart} of=${[known, axes]} height=${410} label=${`Parallel coordinates of ${known.length} results over ${axes.map(a => a.column.title).join(', ')}. The table below has the same figures.`}
+  // Names of axes need room; a narrow screen scrolls.
+  return html`<div class="wide" tabindex="0" role="region" aria-label="Parallel coordinates"><div style=${{ minWidth: `${axes.length * 84 + 60}px` }}><${Chart} of=${[known, axes]} height=${410} label=${`Parallel coordinates of ${known.length} results over ${axes.map(a => a.column.title).join(', ')}. The table below has the same figures.`}
     on=${{
       axisareaselected: (/** @type {any} */ _, /** @type {any} */ chart) => {
         const found = chart.getModel().getSeries()[0].getRawIndicesByActiveState('active');
@@ -99,5 +103,5 @@ export function Parallel({ rows, columns, goal, mark }) {
         type: 'parallel', smooth: false, progressive: 1000, lineStyle: { width: known.length > 500 ? 0.7 : 1.5, opacity: known.length > 500 ? 0.25 : 0.7 }, inactiveOpacity: 0.04,
         data: known.map(row => ({ name: row.name, value: axes.map(({ column, isText }) => isText ? textOf(row, column) : Number.isNaN(numberOf(row, column)) ? '-' : numberOf(row, column) * factorOf(column)) })),
       }],
-    })} />`;
+    })} /></div></div>`;
 }

@@ -1,10 +1,10 @@
 // Results: what was reached against what it costs, parallel coordinates, and the table. What is chosen in a plot is what the table shows.
 
 import { html, useId, useMemo, useState } from '../vendor/preact.js';
-import { url } from '../api.js';
+import { takeAway, url } from '../api.js';
 import { counted } from '../format.js';
 import { setQuery, to } from '../route.js';
-import { FaultNote, Pending, State, useWindow } from '../ui.js';
+import { FaultNote, Pending, State, sayFault, useWindow } from '../ui.js';
 import { CostPlot, Parallel } from './plots.js';
 import { costsOf, goalOf, numberOf, textOf, useTable } from './table.js';
 
@@ -66,7 +66,7 @@ export function Results({ sweep, query }) {
         <div class="row">${picked.length >= 2 && picked.length <= most ? html`<a class="button main" href=${to(['compare'], { executions: picked.map(i => `${sweep.id}:${i}`).join(',') })}>Compare ${picked.length}</a>`
             : html`<span class="soft">${picked.length === 0 ? 'Choose two to six to compare' : picked.length === 1 ? 'Choose another one to compare' : `Choose at most ${most} to compare`}</span>`}
           <${ColumnChoice} columns=${columns} kept=${kept} keep=${keep} />
-          <span class="row" role="group" aria-label="Download all results"><span class="soft">All results as</span><a class="button" download href=${url(`/sweeps/${sweep.id}/table?format=csv`)}>CSV</a><a class="button" download=${`${sweep.name}.json`} href=${url(`/sweeps/${sweep.id}/results`)}>JSON</a><a class="button" download href=${url(`/sweeps/${sweep.id}/table?format=parquet`)}>Parquet</a></span></div></div>
+          <${Download} sweep=${sweep} rows=${rows} columns=${shown} all=${results.rows.length} /></div></div>
       ${rows.length === 0 ? html`<div class="empty"><p>${results.rows.length === 0 ? 'There are no results yet.' : 'No result is like that.'}</p></div>`
         : html`<${Rows} id=${sweep.id} rows=${rows} columns=${shown} sort=${sort} chosen=${chosen} choose=${choose} goal=${goal} />
           ${goal && rows.length > 1 && html`<p class="soft">Bold: the best ${goal.title} of the rows that are shown.</p>`}`}</section>`;
@@ -120,6 +120,26 @@ function ColumnChoice({ columns, kept, keep }) {
   };
   return html`<details class="menu"><summary class="button">Columns</summary><div class="card"><fieldset><legend class="unseen">Columns of the table</legend>${columns.map(c => html`<label key=${c.name} title=${c.metric?.description}><input type="checkbox" checked=${kept[c.name] ?? c.isUsual} onChange=${(/** @type {any} */ e) => change({ ...kept, [c.name]: e.target.checked })} /> ${c.title}${c.metric && c.title !== c.name ? html` <small>${c.name}</small>` : ''}</label>`)}</fieldset>
     <button type="button" class="small" onClick=${() => change({})}>As usual</button></div></details>`;
+}
+
+const formats = [['csv', 'CSV'], ['json', 'JSON'], ['parquet', 'Parquet']];
+
+/**
+ * What the table shows as a file, in its order, and everything.
+ * @param {{ sweep: SweepStatus, rows: Row[], columns: Column[], all: number }} props
+ */
+function Download({ sweep, rows, columns, all }) {
+  const name = sweep.name.replaceAll(/[^\w.-]/g, '_');
+  const take = async (/** @type {string} */ format) => {
+    try {
+      await takeAway(`/sweeps/${sweep.id}/table`, { format, columns: ['index', 'state', ...columns.map(c => c.name)], rows: rows.map(r => r.index) }, `${name}-shown.${format}`);
+    } catch (e) {
+      sayFault(e);
+    }
+  };
+  return html`<details class="menu"><summary class="button">Download</summary><div class="card">
+    <p id="shown">As shown: ${counted(rows.length, 'row')}, ${counted(columns.length + 2, 'column')}</p><div class="row" role="group" aria-labelledby="shown">${formats.map(([format = '', title]) => html`<button key=${format} type="button" disabled=${rows.length === 0} onClick=${() => take(format)}>${title}</button>`)}</div>
+    <p id="all">Everything: ${counted(all, 'row')} with every column</p><div class="row" role="group" aria-labelledby="all"><a class="button" download href=${url(`/sweeps/${sweep.id}/table?format=csv`)}>CSV</a><a class="button" download=${`${name}.json`} href=${url(`/sweeps/${sweep.id}/results`)}>JSON</a><a class="button" download href=${url(`/sweeps/${sweep.id}/table?format=parquet`)}>Parquet</a></div></div></details>`;
 }
 
 /** @param {{ columns: Column[], filters: Filter[] }} props */

@@ -1,6 +1,7 @@
 // The results of a sweep as a table: read in pages, kept as rows of figures.
 
 import { useEffect, useRef, useState } from '../vendor/preact.js';
+import { paths } from '../ahead.js';
 import { Fault, get } from '../api.js';
 import { clock, digest, figure, head, parameter } from '../format.js';
 
@@ -23,8 +24,6 @@ import { clock, digest, figure, head, parameter } from '../format.js';
  */
 
 /** @typedef {{ columns: Column[], rows: Row[] }} Results */
-
-const atOnce = 1000;
 
 /**
  * Reads the table, and again while the sweep goes on: the longer reading takes, the longer it rests in between.
@@ -49,16 +48,16 @@ export function useTable(id, mark) {
       let columns = [];
       /** @type {unknown[][]} */
       const rows = [];
-      let after = '';
+      let after = /** @type {number | null} */ (null);
       try {
         do {
-          const page = /** @type {SweepTable} */ (await get(`/sweeps/${id}/table?limit=${atOnce}${after}`, stop.signal));
+          const page = /** @type {SweepTable} */ (await get(paths.table(id, after), stop.signal));
           columns = page.columns;
           for (const row of page.rows) rows.push(row);
-          after = page.next == null ? '' : `&after=${page.next}`;
+          after = page.next ?? null;
           // The first page is there to be seen before the last one is.
-          if (after) set(old => old.isWhole ? old : { results: made(columns, rows), isWhole: false });
-        } while (after && !stop.signal.aborted);
+          if (after !== null) set(old => old.isWhole ? old : { results: made(columns, rows), isWhole: false });
+        } while (after !== null && !stop.signal.aborted);
         set({ results: made(columns, rows), isWhole: true });
       } catch (e) {
         if (stop.signal.aborted) return;
