@@ -140,7 +140,8 @@ public static class ParametersSchema
     {
         if (context.PropertyInfo is { } written && Attribute<ParameterSchemaAttribute>(written) is { } given) node = JsonNode.Parse(given.Json)!;
         if (node is not JsonObject schema) return node;
-        if (schema.ContainsKey("properties")) schema["additionalProperties"] = false;
+        // A record without parameters has no properties, and takes none.
+        if (schema.ContainsKey("properties") || context.TypeInfo.Kind == JsonTypeInfoKind.Object) schema["additionalProperties"] = false;
         if (context.PropertyInfo is not { } property) return schema;
         if (Attribute<DescriptionAttribute>(property) is { } description) schema["description"] = description.Description;
         if (Attribute<SweepModelAttribute>(property) is not null) schema[SweepModelAttribute.Keyword] = true;

@@ -29,6 +29,7 @@ public sealed class Parameters_of_stages
             },
             LatheJson.Indented) + "\n";
         var expected = Path.Combine(Checkout.Root, "tests", "Lathe.Cli.Tests", "Sweeps", "parameters", stage + ".json");
+        if (Environment.GetEnvironmentVariable("LATHE_RENEW_SCHEMA") == "1") File.WriteAllText(expected, text);
         Assert.True(File.ReadAllText(expected) == text, $"{expected} should be:\n{text}");
     }
 }
