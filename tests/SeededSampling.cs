@@ -32,7 +32,17 @@ internal static class SeededSampling
         var stream = Stream(property);
         try
         {
-            Parallel.For(0, iter, new ParallelOptions { MaxDegreeOfParallelism = threads > 0 ? threads : Environment.ProcessorCount }, (i, loop) =>
+            var most = threads > 0 ? threads : Environment.ProcessorCount;
+            // One after the other is on the caller's thread: some settings, as libtorch's number of threads, belong to a thread.
+            if (most == 1 || iter == 1)
+            {
+                for (var i = 0L; i < iter; i++) One(i, () => { });
+                return;
+            }
+
+            Parallel.For(0, iter, new ParallelOptions { MaxDegreeOfParallelism = most }, (i, loop) => One(i, loop.Stop));
+
+            void One(long i, Action stop)
             {
                 var random = Case(stream, i);
                 var drawnFrom = random.State;
@@ -43,11 +53,11 @@ internal static class SeededSampling
                 }
                 catch (Exception e)
                 {
-                    loop.Stop();
+                    stop();
                     Check.Sample(gen, assert, seed: random.ToString(drawnFrom), iter: Math.Max(iter, 100), threads: 1, print: print);
                     throw Unsteady(property, i, e);
                 }
-            });
+            }
         }
         catch (AggregateException e)
         {
