@@ -115,6 +115,31 @@ public sealed class On_Kubernetes
         Assert.Equal(CoordinatorHost.MigrateOption, objects.Find("Job", "migrations").Word("spec.template.spec.containers.0.args.0"));
     }
 
+    [Fact]
+    public void Two_classes_of_GPUs_serve_one_queue_on_nodes_of_their_own_and_other_components_reach_both()
+    {
+        var objects = Manifests.Objects(Manifests.WithComponents("gpu-classes", "s3", "tls", "kueue", "observability"));
+        foreach (var (stage, version, _) in Stages.Where(s => s.Stage != "evaluate"))
+        {
+            var (large, small) = (objects.Find("ScaledJob", $"stage-{stage}-{version}"), objects.Find("ScaledJob", $"stage-{stage}-{version}-small"));
+            Assert.Equal(("large", "small"), (Class(large), Class(small)));
+            Assert.Equal((Queues.Stage(stage, version), Queues.Stage(stage, version)), (large.Word("spec.triggers.0.metadata.queueName"), small.Word("spec.triggers.0.metadata.queueName")));
+            Assert.Equal("1", small.At("spec.jobTargetRef.template.spec.containers.0.resources.limits")!["nvidia.com/gpu"]!.ToString());
+            // But for the class they are the same.
+            foreach (var job in new[] { large, small })
+            {
+                job["metadata"]!["labels"]!.AsObject().Remove("lathe/gpu");
+                job.At("spec.jobTargetRef.template.spec")!.AsObject().Remove("nodeSelector");
+                foreach (var name in new[] { "name", "namespace" }) job["metadata"]!.AsObject().Remove(name);
+            }
+
+            Assert.True(JsonNode.DeepEquals(large, small), $"{large}\nand\n{small}");
+        }
+
+        Assert.Equal(Stages.Length, objects.Count(o => o.Kind() == "Job" && o.Name().StartsWith("announce-", StringComparison.Ordinal)));
+        static string? Class(JsonNode job) => job.At("spec.jobTargetRef.template.spec.nodeSelector")?["lathe/gpu"]?.ToString();
+    }
+
     [Theory]
     [MemberData(nameof(Places))]
     public void Every_setting_is_one_that_the_code_reads(string place)
