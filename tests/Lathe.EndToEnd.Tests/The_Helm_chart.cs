@@ -60,13 +60,13 @@ public sealed class The_Helm_chart
     public void Takes_its_values()
     {
         var objects = Manifests.Objects(Rendered(
-            "images.worker=r.example/w@sha256:00,images.coordinator=r.example/c:2,coordinator.replicas=3,stages.prune.maxReplicas=50,stages.prune.cpu=4,drainSeconds=120,store.s3.checkpoints=s3://b/c,"
+            "images.worker=r.example/w@sha256:00,images.workerCuda=r.example/g:1,images.coordinator=r.example/c:2,coordinator.replicas=3,stages.prune.maxReplicas=50,stages.prune.cpu=4,drainSeconds=120,store.s3.checkpoints=s3://b/c,"
             + "ingress.enabled=true,ingress.host=lathe.test,telemetry.endpoint=http://collector:4317,stages.cluster.version=1,stages.cluster.executable=/app/Clusterer,stages.cluster.maxReplicas=2,"
             + "stages.cluster.cpu=1,stages.cluster.memory=1Gi,stages.cluster.scratch=1Gi,secrets.create=true,broker.address=amqp://b/,broker.management=http://b/,database.address=postgres://d/l,apiKey=0123456789abcdef0123456789abcdef,"
             + "observability.enabled=true,observability.grafana.secret=g,observability.images.jaeger=r.example/jaeger:2,stages.prune-cpu.stage=prune,stages.prune-cpu.class=none,stages.prune-cpu.gpu=false,gpu.enabled=true"));
         Assert.Equal(("3", "r.example/c:2"), (objects.Find("Deployment", "coordinator").Word("spec.replicas"), objects.Find("Deployment", "coordinator").Word("spec.template.spec.containers.0.image")));
         var prune = objects.Find("ScaledJob", $"stage-prune-{Pruner.PruneStage.Manifest.Version}");
-        Assert.Equal(("50", "r.example/w@sha256:00"), (prune.Word("spec.maxReplicaCount"), prune.Word("spec.jobTargetRef.template.spec.containers.0.image")));
+        Assert.Equal(("50", "r.example/g:1"), (prune.Word("spec.maxReplicaCount"), prune.Word("spec.jobTargetRef.template.spec.containers.0.image")));
         Assert.Equal("stage.cluster.1", objects.Find("ScaledJob", "stage-cluster-1").Word("spec.triggers.0.metadata.queueName"));
         var settings = objects.Find("ConfigMap", "lathe-settings")["data"]!;
         Assert.Equal(("120", "s3://b/c", "http://collector:4317"), (settings.Word("LATHE_DRAIN"), settings.Word("LATHE_STORE"), settings.Word("OTEL_EXPORTER_OTLP_ENDPOINT")));
