@@ -96,6 +96,11 @@ function put(node, path, template) {
   slot.node = { template };
 }
 
+/** The port of an address among the values. */
+function portOf(address, otherwise) {
+  return `regexFind ":[0-9]+$" (urlParse ${address}).host | trimPrefix ":" | default (${otherwise})`;
+}
+
 const quoted = value => JSON.stringify(value);
 
 function emit(node, indent) {
@@ -170,6 +175,9 @@ put(trees.get("Job/announce-" + example).node, [...pod, "image"], "{{ $.Values.i
 put(trees.get("ClusterQueue/lathe").node, ["spec", "resourceGroups"], { isMap: "$.Values.kueue.resourceGroups" });
 put(trees.get("ClusterQueue/lathe").node, ["spec", "cohort"], "{{ $.Values.kueue.cohort | quote }}");
 const settings = trees.get("ConfigMap/lathe-settings").node;
+const endpoint = "$.Values.store.s3.endpoint";
+at(settings, ["data"]).entries.push({ key: "AWS_ENDPOINT_URL_S3", node: { template: `{{ ${endpoint} | quote }}` }, when: `and (${components.s3}) ${endpoint}` });
+put(trees.get("NetworkPolicy/bucket").node, ["spec", "egress", 0, "ports", 0, "port"], `{{ ${portOf(endpoint, `hasPrefix "http://" ${endpoint} | ternary 80 443`)} }}`);
 const collector = at(settings, ["data"]).entries.find(e => e.key === "OTEL_EXPORTER_OTLP_ENDPOINT");
 collector.node = { template: `{{ $.Values.telemetry.endpoint | default ${quoted(collector.node.value)} | quote }}` };
 collector.when = `or $.Values.telemetry.endpoint ${components.observability}`;
@@ -265,7 +273,7 @@ spec:
   policyTypes: [Egress]
   egress:
     - ports:
-        - { protocol: TCP, port: {{ regexFind "[0-9]+$" (urlParse $.Values.telemetry.endpoint).host | default "4317" }} }`, "$.Values.telemetry.endpoint");
+        - { protocol: TCP, port: {{ ${portOf("$.Values.telemetry.endpoint", "4317")} }} }`, "$.Values.telemetry.endpoint");
 files.set("secrets", [`{{- if $.Values.secrets.create }}
 {{- /* Not by the schema, whose answers repeat what was given. */}}
 {{- if not (regexMatch "^(amqps?://.+)?$" $.Values.broker.address) }}{{ fail "broker.address must be like amqp://user:password@host:5672/" }}{{ end }}
@@ -301,10 +309,10 @@ const valuesText = [
   part("Two coordinators share a database; either does all the work where the other is gone.", { coordinator: { replicas: base.get("Deployment/coordinator").spec.replicas, resources } }),
   part("A worker ends when its queue was empty for so long.", { drainSeconds: Number(base.get("ConfigMap/lathe-settings").data.LATHE_DRAIN) }),
   part("One ScaledJob for each. version is that of the stage in the image. A stage from outside is one entry more.\ngpu: it uses a GPU where gpu.enabled is true. class: its pods go to nodes with the label lathe/gpu: CLASS.\nWorkers of a stage on a second class of GPUs are an entry that names the stage, says what differs and takes the rest from it; both read the same queue:\n  prune-small: { stage: prune, class: small, maxReplicas: 8 }", values),
-  part("Where checkpoints and data sets are: kind s3 (a bucket), volume (one that several nodes can write), or none.", {
+  part("Where checkpoints and data sets are: kind s3 (a bucket), volume (one that several nodes can write), or none.\nendpoint: a server other than Amazon's, https://host:port.", {
     store: {
       kind: "s3",
-      s3: { checkpoints: "s3://lathe/store", data: "s3://lathe/data", region: "us-east-1", secret: "lathe-bucket" },
+      s3: { checkpoints: "s3://lathe/store", data: "s3://lathe/data", endpoint: "", region: "us-east-1", secret: "lathe-bucket" },
       volume: { checkpoints: "100Gi", data: "300Gi" },
     },
   }),
@@ -355,7 +363,7 @@ const schema = map({
   stages: { type: "object", propertyNames: { pattern: "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$" }, additionalProperties: stage },
   store: map({
     kind: { enum: ["s3", "volume", "none"] },
-    s3: map({ checkpoints: text("^s3://."), data: text("^s3://."), region: text("."), secret: name }),
+    s3: map({ checkpoints: text("^s3://."), data: text("^s3://."), endpoint: orNothing("^https?://."), region: text("."), secret: name }),
     volume: map({ checkpoints: quantity, data: quantity }),
   }),
   gpu: map({ enabled: flag }),
