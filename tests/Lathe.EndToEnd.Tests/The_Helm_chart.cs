@@ -60,7 +60,7 @@ public sealed class The_Helm_chart
     public void Takes_its_values()
     {
         var objects = Manifests.Objects(Rendered(
-            "images.worker=r.example/w@sha256:00,images.workerCuda=r.example/g:1,images.coordinator=r.example/c:2,coordinator.replicas=3,stages.prune.maxReplicas=50,stages.prune.cpu=4,drainSeconds=120,store.s3.checkpoints=s3://b/c,"
+            "images.worker=r.example/w@sha256:00,images.workerCuda=r.example/g:1,images.coordinator=r.example/c:2,coordinator.replicas=3,stages.prune.maxReplicas=50,stages.prune.cpu=4,drainSeconds=120,store.s3.checkpoints=s3://b/c,store.s3.endpoint=http://minio:9000,"
             + "ingress.enabled=true,ingress.host=lathe.test,telemetry.endpoint=http://collector:4317,stages.cluster.version=1,stages.cluster.executable=/app/Clusterer,stages.cluster.maxReplicas=2,"
             + "stages.cluster.cpu=1,stages.cluster.memory=1Gi,stages.cluster.scratch=1Gi,secrets.create=true,broker.address=amqp://b/,broker.management=http://b/,database.address=postgres://d/l,apiKey=0123456789abcdef0123456789abcdef,"
             + "observability.enabled=true,observability.grafana.secret=g,observability.images.jaeger=r.example/jaeger:2,stages.prune-cpu.stage=prune,stages.prune-cpu.class=none,stages.prune-cpu.gpu=false,gpu.enabled=true"));
@@ -71,6 +71,7 @@ public sealed class The_Helm_chart
         var settings = objects.Find("ConfigMap", "lathe-settings")["data"]!;
         Assert.Equal(("120", "s3://b/c", "http://collector:4317"), (settings.Word("LATHE_DRAIN"), settings.Word("LATHE_STORE"), settings.Word("OTEL_EXPORTER_OTLP_ENDPOINT")));
         Assert.StartsWith("lathe.test,coordinator,coordinator.ns,", settings.Word("LATHE_HTTP_HOSTS"), StringComparison.Ordinal);
+        Assert.Equal(("http://minio:9000", "9000"), (settings.Word("AWS_ENDPOINT_URL_S3"), objects.Find("NetworkPolicy", "bucket").Word("spec.egress.0.ports.0.port")));
         // Telemetry may leave to a collector of one's own, and the chart's words name the release's namespace.
         Assert.Equal("4317", objects.Find("NetworkPolicy", "telemetry-elsewhere").Word("spec.egress.0.ports.0.port"));
         Assert.Equal("r.example/jaeger:2", objects.Find("Deployment", "jaeger").Word("spec.template.spec.containers.0.image"));
