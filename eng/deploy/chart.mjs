@@ -19,6 +19,7 @@ const components = {
   "ingress": "$.Values.ingress.enabled",
   "gpu": "and $.Values.gpu.enabled $stage.gpu",
   "kueue": "$.Values.kueue.enabled",
+  "observability": "$.Values.observability.enabled",
 };
 const example = "prune"; // the stage that the loop's body is made from; it has everything that a stage can have
 
@@ -47,6 +48,7 @@ function render(names) {
 function nodeOf(raw) {
   if (Array.isArray(raw)) return { items: raw.map(item => ({ node: nodeOf(item) })) };
   if (raw !== null && typeof raw === "object") return { entries: Object.entries(raw).map(([key, value]) => ({ key, node: nodeOf(value) })) };
+  if (typeof raw === "string" && raw.includes("\n")) throw new Error(`lines within a value: ${raw}`);
   if (typeof raw === "string" && raw.includes("{{")) throw new Error(`a template within a value: ${raw}`);
   return { value: raw, others: [] };
 }
@@ -64,7 +66,7 @@ function add(node, base, changed, when) {
     base.forEach((item, i) => add(node.items[i].node, item, changed[i], when));
     for (const item of changed.slice(base.length)) node.items.push({ node: nodeOf(item), when });
   } else if (node.entries && changed !== null && typeof changed === "object") {
-    for (const [key, value] of Object.entries(changed)) {
+    for (const [key, value] of Object.entries(changed).filter(([key, value]) => !(key in base && isDeepStrictEqual(base[key], value)))) {
       const entry = node.entries.find(e => e.key === key && e.when === undefined);
       if (entry && key in base) add(entry.node, base[key], value, when);
       else node.entries.push({ key, node: nodeOf(value), when });
@@ -92,6 +94,11 @@ function put(node, path, template) {
   const slot = typeof step === "number" ? parent.items[step] : parent.entries.find(e => e.key === step && e.when === undefined);
   if (!slot) throw new Error(`there is no ${path.join(".")}`);
   slot.node = { template };
+}
+
+/** The port of an address among the values. */
+function portOf(address, otherwise) {
+  return `regexFind ":[0-9]+$" (urlParse ${address}).host | trimPrefix ":" | default (${otherwise})`;
 }
 
 const quoted = value => JSON.stringify(value);
@@ -131,17 +138,34 @@ function replaced(text, from, to) {
   return text.replaceAll(from, to);
 }
 
+// Files in ConfigMaps (dashboards, rules): files of the chart, since their own braces are nothing to Helm.
+const attached = new Map();
+const raised = object => object.kind === "ConfigMap" && Object.values(object.data).some(text => text.includes("\n"));
+function fileMap(object) {
+  const node = nodeOf({ ...object, data: {} });
+  const data = at(node, ["data"]);
+  for (const [key, text] of Object.entries(object.data)) {
+    if (attached.has(key)) throw new Error(`two files are called ${key}`);
+    attached.set(key, text);
+    const lines = `$.Files.Get "files/${key}"`;
+    data.entries.push({ key, node: { template: `{{ ${text.includes("-n lathe ") ? `${lines} | replace "-n lathe " (printf "-n %s " $.Release.Namespace)` : lines} | toJson }}` } });
+  }
+  return node;
+}
+
 const base = render([]);
 const trees = new Map([...base].map(([name, object]) => [name, { node: nodeOf(object) }]));
 for (const [component, when] of Object.entries(components)) {
   for (const [name, object] of render([component])) {
     if (base.has(name)) add(trees.get(name).node, base.get(name), object, when);
-    else trees.set(name, { node: nodeOf(object), when });
+    else trees.set(name, { node: raised(object) ? fileMap(object) : nodeOf(object), when });
   }
 }
 
 // What the values decide.
 const coordinator = trees.get("Deployment/coordinator").node;
+const observers = [...trees].filter(([name, { when }]) => name.startsWith("Deployment/") && when === components.observability).map(([name]) => name.split("/")[1]);
+const imageValue = name => name.replace(/^otel-/, "");
 const pod = ["spec", "template", "spec", "containers", 0];
 put(coordinator, ["spec", "replicas"], "{{ $.Values.coordinator.replicas }}");
 put(coordinator, [...pod, "image"], "{{ $.Values.images.coordinator | quote }}");
@@ -151,10 +175,19 @@ put(trees.get("Job/announce-" + example).node, [...pod, "image"], "{{ $.Values.i
 put(trees.get("ClusterQueue/lathe").node, ["spec", "resourceGroups"], { isMap: "$.Values.kueue.resourceGroups" });
 put(trees.get("ClusterQueue/lathe").node, ["spec", "cohort"], "{{ $.Values.kueue.cohort | quote }}");
 const settings = trees.get("ConfigMap/lathe-settings").node;
-at(settings, ["data"]).entries.push({ key: "OTEL_EXPORTER_OTLP_ENDPOINT", node: { template: "{{ $.Values.telemetry.endpoint | quote }}" }, when: "$.Values.telemetry.endpoint" });
+const endpoint = "$.Values.store.s3.endpoint";
+at(settings, ["data"]).entries.push({ key: "AWS_ENDPOINT_URL_S3", node: { template: `{{ ${endpoint} | quote }}` }, when: `and (${components.s3}) ${endpoint}` });
+put(trees.get("NetworkPolicy/bucket").node, ["spec", "egress", 0, "ports", 0, "port"], `{{ ${portOf(endpoint, `hasPrefix "http://" ${endpoint} | ternary 80 443`)} }}`);
+const collector = at(settings, ["data"]).entries.find(e => e.key === "OTEL_EXPORTER_OTLP_ENDPOINT");
+collector.node = { template: `{{ $.Values.telemetry.endpoint | default ${quoted(collector.node.value)} | quote }}` };
+collector.when = `or $.Values.telemetry.endpoint ${components.observability}`;
+for (const name of observers) put(trees.get(`Deployment/${name}`).node, [...pod, "image"], `{{ $.Values.observability.images.${imageValue(name)} | quote }}`);
 put(settings, ["data", "LATHE_DRAIN"], "{{ $.Values.drainSeconds | quote }}");
 
 const stages = [...base.keys()].filter(name => name.startsWith("Job/announce-")).map(name => name.slice("Job/announce-".length)).sort();
+// A class of GPUs is a choice of nodes.
+const ofExample = [...base.keys()].find(name => name.startsWith(`ScaledJob/stage-${example}-`));
+add(trees.get(ofExample).node, render(["gpu"]).get(ofExample), render(["gpu-classes"]).get(ofExample), "$stage.class");
 const scaledJob = stage => [...base.values()].find(o => o.kind === "ScaledJob" && o.metadata.labels["lathe/stage"] === stage);
 const values = { stages: {} };
 for (const stage of stages) {
@@ -169,12 +202,13 @@ const shown = values.stages[example];
 function looped(name) {
   let text = emit(trees.get(name).node, 0).join("\n");
   text = replaced(text, quoted(shown.executable), "{{ $stage.executable | quote }}");
-  text = replaced(text, `lathe/stage: "${example}"`, "lathe/stage: {{ $name | quote }}");
+  text = replaced(text, `lathe/stage: "${example}"`, "lathe/stage: {{ $of | quote }}");
   if (name.startsWith("Job/")) {
     text = replaced(text, `"announce-${example}"`, '"announce-{{ $name }}"');
   } else {
-    text = replaced(text, `"stage-${example}-${shown.version}"`, '"stage-{{ $name }}-{{ $stage.version }}"');
-    text = replaced(text, `"stage.${example}.${shown.version}"`, '"stage.{{ $name }}.{{ $stage.version }}"');
+    text = replaced(text, `"stage-${example}-${shown.version}"`, '"stage-{{ $of }}-{{ $stage.version }}{{ if ne $of $name }}-{{ $stage.class }}{{ end }}"');
+    text = replaced(text, `"stage.${example}.${shown.version}"`, '"stage.{{ $of }}.{{ $stage.version }}"');
+    text = replaced(text, 'lathe/gpu: "large"', "lathe/gpu: {{ $stage.class | quote }}");
     text = replaced(text, `app.kubernetes.io/version: "${shown.version}"`, "app.kubernetes.io/version: {{ $stage.version | quote }}");
     text = replaced(text, `maxReplicaCount: ${shown.maxReplicas}`, "maxReplicaCount: {{ $stage.maxReplicas }}");
     text = replaced(text, `cpu: "${shown.cpu}"`, "cpu: {{ $stage.cpu | quote }}");
@@ -198,6 +232,7 @@ function valued(text) {
     ['storage: "100Gi"', "storage: {{ $.Values.store.volume.checkpoints | quote }}"],
     ['storage: "300Gi"', "storage: {{ $.Values.store.volume.data | quote }}"],
     ['"lathe-ca"', "{{ $.Values.tls.authority | quote }}"],
+    ['"lathe-grafana"', "{{ $.Values.observability.grafana.secret | quote }}"],
     ['"lathe-tls"', "{{ $.Values.ingress.tlsSecret | quote }}"],
     ['ingressClassName: "nginx"', "ingressClassName: {{ $.Values.ingress.className | quote }}"],
     ['"lathe.example.org"', "{{ $.Values.ingress.host | quote }}"],
@@ -215,11 +250,36 @@ for (const [name, { node, when }] of trees) {
   const [kind, title] = name.split("/");
   if (kind === "ScaledJob" || name.startsWith("Job/announce-")) continue;
   const file = kind === "NetworkPolicy" ? "network" : title === "coordinator" && kind !== "Ingress" ? "coordinator" : kind === "ServiceAccount" ? "service-accounts"
-    : kind === "PersistentVolumeClaim" ? "volumes" : ["ClusterQueue", "LocalQueue", "ResourceFlavor"].includes(kind) ? "kueue" : `${kind}-${title}`.toLowerCase();
+    : kind === "PersistentVolumeClaim" ? "volumes" : when === components.kueue ? "kueue" : when === components.observability ? "observability" : `${kind}-${title}`.toLowerCase();
   put1(file, emit(node, 0).join("\n"), when);
 }
-files.set("stages", ["{{- range $name, $stage := $.Values.stages }}", "---", looped(`ScaledJob/stage-${example}-${shown.version}`), "---", looped(`Job/announce-${example}`), "{{- end }}"]);
+files.set("stages", [`{{- range $name, $entry := $.Values.stages }}
+{{- $of := $entry.stage | default $name }}
+{{- if not (hasKey $.Values.stages $of) }}{{ fail (printf "stages.%s.stage: there is no stage %s" $name $of) }}{{ end }}
+{{- $stage := deepCopy (get $.Values.stages $of) }}
+{{- range $key, $value := $entry }}{{ $_ := set $stage $key $value }}{{ end }}`,
+  "---", looped(`ScaledJob/stage-${example}-${shown.version}`), "{{- if eq $of $name }}", "---", looped(`Job/announce-${example}`), "{{- end }}", "{{- end }}"]);
+// What is denied by default, and the manifests leave to an overlay.
+put1("network", `apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: telemetry-elsewhere
+  labels:
+    app.kubernetes.io/part-of: lathe
+spec:
+  podSelector:
+    matchExpressions:
+      - { key: app.kubernetes.io/name, operator: In, values: [coordinator, worker, migrations] }
+  policyTypes: [Egress]
+  egress:
+    - ports:
+        - { protocol: TCP, port: {{ ${portOf("$.Values.telemetry.endpoint", "4317")} }} }`, "$.Values.telemetry.endpoint");
 files.set("secrets", [`{{- if $.Values.secrets.create }}
+{{- /* Not by the schema, whose answers repeat what was given. */}}
+{{- if not (regexMatch "^(amqps?://.+)?$" $.Values.broker.address) }}{{ fail "broker.address must be like amqp://user:password@host:5672/" }}{{ end }}
+{{- if not (regexMatch "^(https?://.+)?$" $.Values.broker.management) }}{{ fail "broker.management must be like http://user:password@host:15672/" }}{{ end }}
+{{- if not (regexMatch "^(postgres(ql)?://.+)?$" $.Values.database.address) }}{{ fail "database.address must be like postgres://user:password@host/lathe" }}{{ end }}
+{{- if and $.Values.apiKey (lt (len $.Values.apiKey) 32) }}{{ fail "apiKey must have 32 characters or more: openssl rand -hex 32" }}{{ end }}
 ---
 apiVersion: v1
 kind: Secret
@@ -236,6 +296,8 @@ stringData:
 
 const { resources } = base.get("Deployment/coordinator").spec.template.spec.containers[0];
 const { resourceGroups, cohort } = render(["kueue"]).get("ClusterQueue/lathe").spec;
+const observability = render(["observability"]);
+const observerImages = Object.fromEntries(observers.map(name => [imageValue(name), observability.get(`Deployment/${name}`).spec.template.spec.containers[0].image]));
 const part = (comment, object) => `${comment.split("\n").map(line => `# ${line}`).join("\n")}\n${stringify(object, { lineWidth: 0 })}\n`;
 const valuesText = [
   "# Made by eng/deploy/chart.mjs from deploy/k8s.\n\n",
@@ -246,11 +308,11 @@ const valuesText = [
   part("Key of the HTTP interface with every right, 32 characters or more.", { apiKey: "" }),
   part("Two coordinators share a database; either does all the work where the other is gone.", { coordinator: { replicas: base.get("Deployment/coordinator").spec.replicas, resources } }),
   part("A worker ends when its queue was empty for so long.", { drainSeconds: Number(base.get("ConfigMap/lathe-settings").data.LATHE_DRAIN) }),
-  part("One ScaledJob for each. version is that of the stage in the image. A stage from outside is one entry more. gpu: it uses a GPU where gpu.enabled is true.", values),
-  part("Where checkpoints and data sets are: kind s3 (a bucket), volume (one that several nodes can write), or none.", {
+  part("One ScaledJob for each. version is that of the stage in the image. A stage from outside is one entry more.\ngpu: it uses a GPU where gpu.enabled is true. class: its pods go to nodes with the label lathe/gpu: CLASS.\nWorkers of a stage on a second class of GPUs are an entry that names the stage, says what differs and takes the rest from it; both read the same queue:\n  prune-small: { stage: prune, class: small, maxReplicas: 8 }", values),
+  part("Where checkpoints and data sets are: kind s3 (a bucket), volume (one that several nodes can write), or none.\nendpoint: a server other than Amazon's, https://host:port.", {
     store: {
       kind: "s3",
-      s3: { checkpoints: "s3://lathe/store", data: "s3://lathe/data", region: "us-east-1", secret: "lathe-bucket" },
+      s3: { checkpoints: "s3://lathe/store", data: "s3://lathe/data", endpoint: "", region: "us-east-1", secret: "lathe-bucket" },
       volume: { checkpoints: "100Gi", data: "300Gi" },
     },
   }),
@@ -258,13 +320,57 @@ const valuesText = [
   part("The web page and the HTTP interface from outside.", { ingress: { enabled: false, host: "lathe.example.org", className: "nginx", tlsSecret: "lathe-tls" } }),
   part("An authority of your own signed the certificates of broker, database or bucket: ConfigMap with root.pem.", { tls: { enabled: false, authority: "lathe-ca" } }),
   part("One quota over all stages, with Kueue.", { kueue: { enabled: false, cohort, resourceGroups } }),
-  part("Address of an OpenTelemetry Collector, http://otel-collector:4317; empty: telemetry goes nowhere.", { telemetry: { endpoint: "" } }),
+  part("Address of an OpenTelemetry Collector of yours, http://collector.monitoring:4317; empty: that of the chart where observability is enabled, otherwise nowhere.", { telemetry: { endpoint: "" } }),
+  part("OpenTelemetry Collector, Jaeger, Prometheus with rules and alerts, Grafana with dashboards. The secret has Grafana's admin-password.", {
+    observability: { enabled: false, grafana: { secret: "lathe-grafana" }, images: observerImages },
+  }),
 ].join("").trimEnd() + "\n";
 
 mkdirSync(join(target, "templates"), { recursive: true });
+mkdirSync(join(target, "files"), { recursive: true });
 writeFileSync(join(target, "Chart.yaml"), stringify({
   apiVersion: "v2", name: "lathe", version: "0.1.0", appVersion: "0.1.0", type: "application", kubeVersion: ">=1.29.0-0",
   description: "Sweeps of training, pruning and fixed-point quantization, each stage scaled by itself. Needs KEDA, RabbitMQ and PostgreSQL.",
 }));
 writeFileSync(join(target, "values.yaml"), valuesText);
 for (const [file, texts] of files) writeFileSync(join(target, "templates", `${file}.yaml`), `# Made by eng/deploy/chart.mjs from deploy/k8s.\n${valued(texts.join("\n"))}\n`);
+for (const [file, text] of attached) writeFileSync(join(target, "files", file), text);
+
+// What values may be: helm refuses the others with their path.
+const map = (properties, more = {}) => ({ type: "object", additionalProperties: false, properties, ...more });
+const text = (pattern, description) => ({ type: "string", pattern, ...(description ? { description } : {}) });
+const [flag, name, free] = [{ type: "boolean" }, text("^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", "a name of an object"), { type: "object" }];
+const count = { type: "integer", minimum: 1 };
+const image = text("^\\S+(:[A-Za-z0-9_][A-Za-z0-9_.-]*|@sha256:[0-9a-f]+)$", "with a tag or a digest");
+const quantity = { type: ["string", "number"], pattern: "^[0-9]+([.][0-9]+)?(m|k|[KMGTPE]i|[MGTPE])?$", exclusiveMinimum: 0 };
+const secret = { type: "string" };
+const orNothing = pattern => text(`^$|${pattern}`);
+const stage = map(
+  {
+    stage: name, class: text("^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"), version: { type: ["string", "integer"], pattern: "^[A-Za-z0-9_-]+$" }, executable: text("^/"), maxReplicas: count, cpu: quantity, memory: quantity, scratch: quantity,
+    gpu: flag,
+  },
+  { if: { required: ["stage"] }, then: { required: ["class"] }, else: { required: ["version", "executable", "maxReplicas", "cpu", "memory", "scratch"] } });
+const schema = map({
+  global: free,
+  images: map({ coordinator: image, worker: image, workerCuda: image }),
+  secrets: map({ name, create: flag }),
+  broker: map({ address: secret, management: secret }),
+  database: map({ address: secret }),
+  apiKey: secret,
+  coordinator: map({ replicas: count, resources: map({ requests: free, limits: free }) }),
+  drainSeconds: count,
+  stages: { type: "object", propertyNames: { pattern: "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$" }, additionalProperties: stage },
+  store: map({
+    kind: { enum: ["s3", "volume", "none"] },
+    s3: map({ checkpoints: text("^s3://."), data: text("^s3://."), endpoint: orNothing("^https?://."), region: text("."), secret: name }),
+    volume: map({ checkpoints: quantity, data: quantity }),
+  }),
+  gpu: map({ enabled: flag }),
+  ingress: map({ enabled: flag, host: name, className: name, tlsSecret: name }),
+  tls: map({ enabled: flag, authority: name }),
+  kueue: map({ enabled: flag, cohort: name, resourceGroups: { type: "array", minItems: 1, items: free } }),
+  telemetry: map({ endpoint: orNothing("^https?://") }),
+  observability: map({ enabled: flag, grafana: map({ secret: name }), images: map(Object.fromEntries(Object.keys(observerImages).map(key => [key, image]))) }),
+});
+writeFileSync(join(target, "values.schema.json"), JSON.stringify({ $schema: "http://json-schema.org/draft-07/schema#", ...schema }, null, 2) + "\n");

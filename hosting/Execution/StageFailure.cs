@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using System.Reflection;
+using System.Runtime.InteropServices;
 using Amazon.Runtime;
 using Lathe.Contracts;
 
@@ -30,6 +31,9 @@ internal sealed record StageFailure(FailureKind Kind, string Message, bool IsOfT
             IOException or SocketException => Transient($"input or output failed: {Line(cause)}"),
             HttpRequestException => Transient($"a request over HTTP failed: {Line(cause)}"),
             TimeoutException or OperationCanceledException => Transient($"something did not answer in time: {Line(cause)}"),
+            // Other programs may have the memory, and another worker a larger GPU; a network too large for all of them fails after the last attempt.
+            ExternalException when cause.Message.Contains("CUDA out of memory", StringComparison.Ordinal) =>
+                Transient($"the GPU of this worker has too little memory: {Line(cause).TrimEnd('.')}; a smaller batch needs less"),
             // libtorch's messages go on with the frames of its own stack.
             _ => new(FailureKind.Permanent, $"{cause.GetType().Name}: {Line(cause)} (a fault in the stage; the worker's log has the details)", false, false),
         };

@@ -12,7 +12,7 @@ internal static class Manifests
 {
     public static readonly string[] Overlays = ["dev", "production"];
 
-    public static readonly string[] Components = ["gpu", "ingress", "kueue", "observability", "s3", "shared-volume", "tls"];
+    public static readonly string[] Components = ["gpu", "gpu-classes", "ingress", "kueue", "observability", "s3", "shared-volume", "tls"];
 
     private static readonly Dictionary<string, string> Rendered = [];
 

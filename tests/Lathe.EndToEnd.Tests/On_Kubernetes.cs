@@ -58,6 +58,17 @@ public sealed class On_Kubernetes
     [InlineData("podSelector: {}\n  policyTypes:\n  - Ingress\n  - Egress", "podSelector: {}\n  policyTypes:\n  - Ingress", "denies everything")]
     [InlineData("app.kubernetes.io/name: postgresql\n  policyTypes", "app.kubernetes.io/name: postgres\n  policyTypes", "chooses no pod")]
     [InlineData("apiVersion: policy/v1", "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\n---\napiVersion: policy/v1", "is written down")]
+    [InlineData("runAsUser: 1654", "runAsUser: 0", "names no user")]
+    [InlineData("serviceAccountName: lathe-coordinator", "serviceAccountName: lathe-coordinator\n      hostPID: true", "uses hostPID")]
+    [InlineData("persistentVolumeClaim:\n          claimName: lathe-store", "hostPath:\n          path: /store", "is a folder of the node")]
+    [InlineData("emptyDir:\n          sizeLimit: 64Mi", "emptyDir:\n          medium: Memory", "has no limit")]
+    [InlineData("allowPrivilegeEscalation: false", "privileged: true", "is privileged")]
+    [InlineData("            - ALL", "            - NET_RAW", "keeps capabilities")]
+    [InlineData("restartPolicy: Never", "restartPolicy: OnFailure", "starts its containers again")]
+    [InlineData("strategy: gradual", "strategy: default", "ends jobs that run")]
+    [InlineData("apiVersion: policy/v1", "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: lathe-worker}\n---\napiVersion: policy/v1", "is there twice")]
+    [InlineData("port: page\n", "port: pages\n", "no pod has port pages")]
+    [InlineData("            cpu:", "            cpus:", "of cpu")]
     public void A_planted_fault_is_found(string right, string wrong, string words)
     {
         var yaml = Manifests.Text("overlays/dev");
@@ -113,6 +124,31 @@ public sealed class On_Kubernetes
 
         Assert.Equal(Stages.Length, objects.Count(o => o.Kind() == "ScaledJob"));
         Assert.Equal(CoordinatorHost.MigrateOption, objects.Find("Job", "migrations").Word("spec.template.spec.containers.0.args.0"));
+    }
+
+    [Fact]
+    public void Two_classes_of_GPUs_serve_one_queue_on_nodes_of_their_own_and_other_components_reach_both()
+    {
+        var objects = Manifests.Objects(Manifests.WithComponents("gpu-classes", "s3", "tls", "kueue", "observability"));
+        foreach (var (stage, version, _) in Stages.Where(s => s.Stage != "evaluate"))
+        {
+            var (large, small) = (objects.Find("ScaledJob", $"stage-{stage}-{version}").DeepClone(), objects.Find("ScaledJob", $"stage-{stage}-{version}-small").DeepClone());
+            Assert.Equal(("large", "small"), (Class(large), Class(small)));
+            Assert.Equal((Queues.Stage(stage, version), Queues.Stage(stage, version)), (large.Word("spec.triggers.0.metadata.queueName"), small.Word("spec.triggers.0.metadata.queueName")));
+            Assert.Equal("1", small.At("spec.jobTargetRef.template.spec.containers.0.resources.limits")!["nvidia.com/gpu"]!.ToString());
+            // But for the class they are the same.
+            foreach (var job in new[] { large, small })
+            {
+                job["metadata"]!["labels"]!.AsObject().Remove("lathe/gpu");
+                job.At("spec.jobTargetRef.template.spec")!.AsObject().Remove("nodeSelector");
+                foreach (var name in new[] { "name", "namespace" }) job["metadata"]!.AsObject().Remove(name);
+            }
+
+            Assert.True(JsonNode.DeepEquals(large, small), $"{large}\nand\n{small}");
+        }
+
+        Assert.Equal(Stages.Length, objects.Count(o => o.Kind() == "Job" && o.Name().StartsWith("announce-", StringComparison.Ordinal)));
+        static string? Class(JsonNode job) => job.At("spec.jobTargetRef.template.spec.nodeSelector")?["lathe/gpu"]?.ToString();
     }
 
     [Theory]
