@@ -27,8 +27,8 @@ public sealed class JudgingFailures
         { new HttpRequestException("refused"), FailureKind.Transient, false, "over HTTP failed: refused" },
         { new TimeoutException("slow"), FailureKind.Transient, false, "did not answer in time: slow" },
         { new TaskCanceledException("slow"), FailureKind.Transient, false, "did not answer in time: slow" },
-        { new ExternalException("CUDA out of memory. Tried to allocate 2.00 GiB.\nException raised from malloc"), FailureKind.Transient, false, "too little memory: CUDA out of memory. Tried to allocate 2.00 GiB; a smaller batch" },
-        { new ExternalException("mat1 and mat2 shapes cannot be multiplied\nException raised from addmm"), FailureKind.Permanent, false, "cannot be multiplied (a fault in the stage" },
+        { new FromLibtorch("CUDA out of memory. Tried to allocate 2.00 GiB.\nException raised from malloc"), FailureKind.Transient, false, "too little memory: CUDA out of memory. Tried to allocate 2.00 GiB; a smaller batch" },
+        { new FromLibtorch("mat1 and mat2 shapes cannot be multiplied\nException raised from addmm"), FailureKind.Permanent, false, "cannot be multiplied (a fault in the stage" },
         { new InvalidOperationException("a bug\n  at frame"), FailureKind.Permanent, false, "InvalidOperationException: a bug (a fault in the stage" },
     };
 
@@ -47,4 +47,7 @@ public sealed class JudgingFailures
     }
 
     private static IOException Full() => Assert.Throws<IOException>(() => File.WriteAllText("/dev/full", "x"));
+
+    /// <summary>TorchSharp throws the base class, which is not to be thrown by others.</summary>
+    private sealed class FromLibtorch(string message) : ExternalException(message);
 }
