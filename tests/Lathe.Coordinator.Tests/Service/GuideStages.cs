@@ -38,7 +38,8 @@ public sealed class GuideEvaluate : IStage<GuideEvaluate.Parameters>
 {
     public sealed record Parameters;
 
-    public static StageManifest Manifest { get; } = new("evaluate", "1", "Evaluates.", StageInput.Checkpoint, Contracts.StageOutput.Metrics, ReadsData: false);
+    public static StageManifest Manifest { get; } = new(
+        "evaluate", "1", "Evaluates.", StageInput.Checkpoint, Contracts.StageOutput.Metrics, ReadsData: false, Metrics: [new("top1", "top-1")]);
 
     public StageOutcome Run(StageRun run, Parameters parameters) => new(run.Input!, new Dictionary<string, double> { ["top1"] = 0.75 });
 }
