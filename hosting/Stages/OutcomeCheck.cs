@@ -38,6 +38,7 @@ internal static class OutcomeCheck
     {
         null => "returned null; expected an outcome",
         { Output: null } => "left no checkpoint; expected the one that it wrote, or its input where it only measures",
+        { Output.Sha256: var digest } when !StoredModel.IsDigest(digest ?? "") => $"left '{digest}' as its checkpoint, which is no digest; expected what run.Write returned, or its input where it only measures",
         { Metrics: null } => "left no metrics; expected a dictionary, which may be empty",
         _ => Problem(manifest, outcome.Metrics) ?? outcome.Panels?.Select(Problem).FirstOrDefault(p => p is not null),
     };

@@ -1,5 +1,6 @@
 using Lathe.Contracts;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -88,7 +89,15 @@ public static class StageHost
 
         using var host = Build<TStage, TParameters>(settings, beside);
         var logger = host.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Lathe.Worker");
-        await host.StartAsync(stop);
+        try
+        {
+            await host.StartAsync(stop);
+        }
+        catch (IOException e) when (settings.HealthPort is not null && e.InnerException is AddressInUseException)
+        {
+            throw new LatheException($"port {settings.HealthPort} is taken by another program; choose another one for --health-port, or 0 for a free one", inner: e);
+        }
+
         logger.LogInformation("worker {Worker} takes work from {Broker}", WorkerName.Of(TStage.Manifest.Name), settings.Broker);
         await host.WaitForShutdownAsync(stop);
     }

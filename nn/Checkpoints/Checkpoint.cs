@@ -55,8 +55,16 @@ public sealed record Checkpoint(
     /// <param name="facts">Finite figures that the stage measured.</param>
     /// <param name="compresses">True: the stage makes the network smaller, and what it was before is what later figures are compared with.</param>
     /// <param name="records">Records of its course, in the stage's own form; null: none.</param>
-    public Checkpoint After(StageStep step, IReadOnlyDictionary<string, double> facts, bool compresses, JsonElement? records = null) =>
-        this with { Lineage = Lineage.Then(step, TorchRuntime.Versions(), facts, compresses, records) };
+    /// <exception cref="LatheException">A figure is not finite.</exception>
+    public Checkpoint After(StageStep step, IReadOnlyDictionary<string, double> facts, bool compresses, JsonElement? records = null)
+    {
+        foreach (var (name, value) in facts)
+        {
+            if (!double.IsFinite(value)) throw new LatheException($"'{name}' was measured as {(double.IsNaN(value) ? "NaN" : value > 0 ? "infinity" : "minus infinity")}; expected a finite number: leave the metric out where there is none");
+        }
+
+        return this with { Lineage = Lineage.Then(step, TorchRuntime.Versions(), facts, compresses, records) };
+    }
 
     /// <summary>Writes the checkpoint; see <see cref="CheckpointFile.Write"/>.</summary>
     /// <param name="stream">Only written forward.</param>

@@ -79,6 +79,7 @@ public sealed class Saying_what_cannot_hold
         foreach (var (made, words) in ((StageOutcome?, string)[])
         [
             (null, "stage measures returned null; expected an outcome"),
+            (new(new CheckpointRef("hello", 5), figures), "stage measures left 'hello' as its checkpoint, which is no digest; expected what run.Write returned, or its input where it only measures"),
             (new(null!, figures), "stage measures left no checkpoint; expected the one that it wrote, or its input where it only measures"),
             (new(reference, null!), "stage measures left no metrics; expected a dictionary, which may be empty"),
             (new(reference, figures, Panels: [new BarChart("bars", "Bars", "", ["a"], [new BarSeries("b", [double.NaN])])]), "stage measures made the panel 'bars' with a value that is no finite number; leave such points out"),
