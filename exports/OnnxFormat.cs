@@ -10,10 +10,16 @@ internal static class OnnxFormat
 {
     public static ExportFormat Format { get; } = new("onnx", ".onnx", "ONNX model in float32, with fixed-point weights as the numbers that they stand for", Make);
 
-    private static Exported Make(ExportJob job)
+    private static Exported Make(ExportJob job) => Verified(job, "ONNX", to => OnnxExport.Write(to, job.Checkpoint.Graph, job.Checkpoint.Tensors, job.Metadata()));
+
+    /// <summary>A model that ONNX Runtime computes as the checkpoint is computed.</summary>
+    /// <param name="job">What to export.</param>
+    /// <param name="kind">What people call the format.</param>
+    /// <param name="write">Writes the model.</param>
+    internal static Exported Verified(ExportJob job, string kind, Action<Stream> write)
     {
         using var to = new MemoryStream();
-        OnnxExport.Write(to, job.Checkpoint.Graph, job.Checkpoint.Tensors, job.Metadata());
+        write(to);
         var model = to.ToArray();
         using var network = job.Network();
         var agreement = OnnxAgreement.Measure(model, network, job.Images.Batches(), job.Threads);
@@ -32,6 +38,6 @@ internal static class OnnxFormat
 
         return new Exported(
             [new ExportedFile(job.Out, model)],
-            [$"{job.Out}: {job.Checkpoint.Graph.Name} as ONNX (operator set {OnnxExport.OperatorSet}), {Figures.Size(model.Length)}", $"agrees with the checkpoint: {text}"]);
+            [$"{job.Out}: {job.Checkpoint.Graph.Name} as {kind} (operator set {OnnxExport.OperatorSet}), {Figures.Size(model.Length)}", $"agrees with the checkpoint: {text}"]);
     }
 }
