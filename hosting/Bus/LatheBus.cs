@@ -48,6 +48,8 @@ internal static class LatheBus
         services.AddSingleton(_ => new ComputeSlots(settings));
         services.AddSingleton<OngoingExecutions>();
         services.AddHostedService(provider => provider.GetRequiredService<OngoingExecutions>());
+        services.AddSingleton<LastWords>();
+        services.AddHostedService(provider => provider.GetRequiredService<LastWords>());
         services.AddSingleton<StageExecutor>();
         services.AddSingleton<Announcer>();
         if (BucketAddress.IsOne(settings.Store)) services.AddHostedService<StorePreparation>();

@@ -63,7 +63,7 @@ internal static class SettingsOptions
         var call = command.Parse(args);
         if (call.UnmatchedTokens is [var unknown, ..])
         {
-            var known = command.Options.Select(o => o.Name).ToList();
+            List<string> known = [.. command.Options.Select(o => o.Name), "--help", "--version"];
             throw new LatheException($"unknown option '{unknown}'{Nearest.Hint(unknown, known)}; known are {string.Join(", ", known)}");
         }
 

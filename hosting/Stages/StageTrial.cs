@@ -100,7 +100,7 @@ public sealed class StageTrial(HostingSettings settings)
         where TStage : class, IStage<TParameters>, new() =>
         StageCheck.Ask<TStage, TParameters>(parameters, new StageCheck(data, input, settings));
 
-    private static JsonElement ToJson<TParameters>(TParameters parameters) => JsonSerializer.SerializeToElement(parameters, LatheJson.Options);
+    private static JsonElement ToJson<TParameters>(TParameters parameters) => ParametersSchema.Write(parameters);
 
     private (DataRef, DataPlace) FindData(string name)
     {

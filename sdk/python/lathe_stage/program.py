@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -18,6 +20,17 @@ from lathe_stage.worker import Worker
 
 _OPTIONS = ("--broker", "--store", "--home")
 _FLAGS = ("--announce",)
+_HELP = """
+It takes executions of its stage from a broker until it is stopped (SIGTERM or Ctrl-C).
+
+Options; each also is a variable of the environment, and the option goes before it:
+  --broker ADDRESS   RabbitMQ, amqp://user:password@host:port/vhost. Needed. [LATHE_BROKER]
+  --store PLACE      Folder or bucket (s3://BUCKET/PREFIX) of checkpoints and results. [LATHE_STORE; default in the home]
+  --home FOLDER      Folder of everything that lasts. [LATHE_HOME; default .lathe]
+  --announce         Say to the coordinator that the stage exists, and end.
+  --help, --version
+
+Parameters of the stage in a sweep:"""
 
 
 def serve(stage: Stage[Any], args: Sequence[str] | None = None) -> None:
@@ -29,7 +42,14 @@ def serve(stage: Stage[Any], args: Sequence[str] | None = None) -> None:
     """
     if not isinstance(stage, Stage):
         _refuse(getattr(stage, "__name__", "?"), f"serve was given a {type(stage).__name__}; expected what @stage(...) makes of a function")
-    options = _options(stage.name, sys.argv[1:] if args is None else args)
+    given = sys.argv[1:] if args is None else args
+    if any(word in ("--help", "-h") for word in given):
+        print(_help(stage))
+        return
+    if "--version" in given:
+        print(f"stage {stage.name}, version {stage.version}")
+        return
+    options = _options(stage.name, given)
     problems = stage.problems()
     if problems:
         _refuse(stage.name, f"the manifest cannot be served: {'; '.join(problems)}")
@@ -41,6 +61,9 @@ def serve(stage: Stage[Any], args: Sequence[str] | None = None) -> None:
         _refuse(stage.name, "a worker needs a broker to take work from: set LATHE_BROKER or --broker to amqp://user:password@host:port/vhost")
     home = Path(options.get("--home") or os.environ.get("LATHE_HOME") or ".lathe").absolute()
     place = options.get("--store") or os.environ.get("LATHE_STORE") or str(home / "checkpoints")
+    _check_folder(stage.name, home, "--home or LATHE_HOME")
+    if "://" not in place:
+        _check_folder(stage.name, Path(place), "--store or LATHE_STORE")
     try:
         store = Store(blobs_of(place), home / "cache" / "python")
         worker = Worker(stage, str(broker), store, log)
@@ -56,6 +79,25 @@ def serve(stage: Stage[Any], args: Sequence[str] | None = None) -> None:
         worker.run()
     except StageError as error:
         _refuse(stage.name, str(error))
+
+
+def _help(stage: Stage[Any]) -> str:
+    """What the program is, its settings, and the parameters of its stage."""
+    lines = [f"Worker of stage {stage.name}, version {stage.version}: {stage.manifest()['summary']}", *_HELP.splitlines()]
+    for name, rule in stage.schema.get("properties", {}).items():
+        default = f" [{json.dumps(rule['default'])}]" if rule.get("default") is not None else ""
+        lines.append(f"  {name:<17}  {rule.get('description', '')}{default}".rstrip())
+    return "\n".join(lines if stage.schema.get("properties") else [*lines, "  none"])
+
+
+def _check_folder(stage: str, folder: Path, setting: str) -> None:
+    """A folder that cannot be written ends the start: every execution would fail there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        _refuse(stage, f"the folder {folder} cannot be written ({error.strerror or error}); name another one with {setting}, or give this user the right to it")
 
 
 def _refuse(stage: str, message: str) -> NoReturn:

@@ -1,7 +1,9 @@
 """What the package does without a broker. The talk with one is tested by the tests of Lathe, against a real one."""
 
+import contextlib
 import dataclasses
 import importlib.util
+import io
 import json
 import logging
 import os
@@ -18,13 +20,13 @@ from typing import Annotated, Optional
 
 import numpy
 
-from lathe_stage import Checkpoint, Choice, Doc, Metric, Outcome, Range, StageRun, stage, wire
+from lathe_stage import Checkpoint, Choice, Doc, Metric, Outcome, Range, StageRun, serve, stage, wire
 from lathe_stage.checkpoint import CheckpointError
 from lathe_stage.manifest import schema_of
 from lathe_stage.schema import problems
 from lathe_stage.spans import Spans, address, headers
 from lathe_stage.store import CheckpointRef, FolderBlobs, InputLost, Store, StoreAway, StoreRefused, StoreUnknown, blobs_of
-from lathe_stage.soundness import figure_problem, manifest_problems, panel_problem
+from lathe_stage.soundness import figure_problem, manifest_problems, panel_problem, tensor_problem
 from lathe_stage.worker import Worker, _failure
 
 
@@ -182,12 +184,38 @@ class Refusing(unittest.TestCase):
         self.assertIn("no metric is declared", figure_problem("x", [], {"a": 1.0}) or "")
 
     def test_a_panel_that_cannot_be_kept_is_named(self) -> None:
-        self.assertIsNone(panel_problem("x", {"kind": "bars", "id": "error", "values": [1.0]}))
+        self.assertIsNone(panel_problem("x", {"kind": "bars", "id": "error", "categories": ["a"], "series": [{"name": "s", "values": [1.0]}]}))
+        self.assertIn("whose parts are not those of a panel of kind bars (KeyError: 'series')", panel_problem("x", {"kind": "bars", "id": "error", "values": [1.0]}) or "")
         for panel, word in (
             ({"kind": "bars", "id": "error", "values": [float("nan")]}, "the panel 'error' with a value that is no finite number"),
             ({"kind": "bars", "id": "error", "values": [numpy.float32(1)]}, "the panel 'error' with a value that JSON has not"), ({"kind": "bars"}, "without kind and id"), ("bars", "without kind and id"),
         ):
             self.assertIn(word, panel_problem("x", panel) or "")
+
+    def test_lists_of_a_panel_that_do_not_fit_are_told_in_the_words_of_the_table(self) -> None:
+        for row in json.loads((Path(__file__).parents[3] / "tests" / "unsound-panels.json").read_text()):
+            self.assertEqual(row["words"] and f"stage x {row['words']}", panel_problem("x", row["panel"]), row)
+
+    def test_a_checkpoint_with_values_that_are_no_finite_numbers_is_not_written(self) -> None:
+        self.assertIsNone(tensor_problem("x", {"a": numpy.ones(3, "<f4"), "b": numpy.ones(3, "<i8")}))
+        self.assertEqual(
+            "stage x wrote a checkpoint whose tensor 'a' has 2 of 4 values that are NaN or infinite; expected finite numbers: see what the stage divides by, or its learning rate",
+            tensor_problem("x", {"a": numpy.array([1, numpy.inf, numpy.nan, 0], "<f4")}))
+
+    def test_help_and_version_say_what_the_program_is(self) -> None:
+        toy = stage("toy", "1", "Counts.", Parameters)(lambda run, parameters: None)
+        for option, words in (("--help", ["Worker of stage toy, version 1: ", "LATHE_BROKER", "  share", "[0.5]"]), ("--version", ["stage toy, version 1"])):
+            with contextlib.redirect_stdout(io.StringIO()) as output:
+                serve(toy, [option])
+            for word in words:
+                self.assertIn(word, output.getvalue())
+
+    def test_a_home_that_cannot_be_written_is_told_before_work_is_taken(self) -> None:
+        toy = stage("toy", "1", "Counts.", Parameters)(lambda run, parameters: None)
+        with contextlib.redirect_stderr(io.StringIO()) as errors, self.assertRaises(SystemExit) as end:
+            serve(toy, ["--broker", "amqp://127.0.0.1:1", "--home", "/dev/null/home"])
+        self.assertEqual(2, end.exception.code)
+        self.assertIn("lathe worker toy: the folder /dev/null/home cannot be written (Not a directory); name another one with --home or LATHE_HOME", errors.getvalue())
 
     def test_a_stage_that_ends_the_program_has_failed(self) -> None:
         try:

@@ -134,7 +134,7 @@ public sealed class StageCatalog(CoordinatorStore store, TimeProvider time)
     }
 
     /// <summary>Versions are compared as numbers where both are.</summary>
-    private static bool IsOlder(string version, string other) =>
+    internal static bool IsOlder(string version, string other) =>
         Version.TryParse(Dotted(version), out var a) && Version.TryParse(Dotted(other), out var b) ? a < b : string.CompareOrdinal(version, other) < 0;
 
     private static string Dotted(string version) => version.Contains('.', StringComparison.Ordinal) ? version : version + ".0";
