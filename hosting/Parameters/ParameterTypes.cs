@@ -48,7 +48,7 @@ internal static class ParameterTypes
     {
         type = Nullable.GetUnderlyingType(type) ?? type;
         if ((type.IsPrimitive && type != typeof(nint) && type != typeof(nuint)) || type.IsEnum || Texts.Contains(type) || typeof(JsonNode).IsAssignableFrom(type)) return null;
-        if (type.GetCustomAttribute<JsonConverterAttribute>() is not null) return null;
+        if (type.GetCustomAttribute<JsonConverterAttribute>() is not null || type.GetCustomAttribute<JsonPolymorphicAttribute>() is not null) return null;
         if (type.IsArray) return OfType(type.GetElementType()!, known);
         if ((Generic(type, typeof(IDictionary<,>)) ?? Generic(type, typeof(IReadOnlyDictionary<,>))) is [var key, var value]) return key == typeof(string) ? OfType(value, known) : "";
         if (Generic(type, typeof(IEnumerable<>)) is { } list) return OfType(list[0], known);

@@ -29,6 +29,8 @@ internal static class FiniteTensors
             if (bytes == 0) continue;
             var offsets = tensor.Value.GetProperty("data_offsets");
             var (from, to) = (offsets[0].GetInt64(), offsets[1].GetInt64());
+            // A file that is cut off is found out by whoever reads it.
+            if (from < 0 || to < from || to > file.Length - start) continue;
             file.Position = start + from;
             if (CountOthers(file, to - from, bytes / 2, mask) is var count and > 0) return (tensor.Name, count, (to - from) / bytes);
         }
