@@ -66,8 +66,9 @@ public sealed class StageTrial(HostingSettings settings)
             attempt.Finished();
             return outcome;
         }
-        catch (OperationCanceledException)
+        catch
         {
+            // This process outlived it: only an attempt that took its process with it stays on the record.
             attempt.CalledOff();
             throw;
         }

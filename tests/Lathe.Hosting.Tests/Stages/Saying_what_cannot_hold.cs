@@ -134,7 +134,7 @@ public sealed class Saying_what_cannot_hold
     {
         using var folder = new TemporaryFolder();
         var data = Convert.FromHexString(bytes);
-        var header = System.Text.Encoding.UTF8.GetBytes($$"""{"__metadata__":{},"whole":{"dtype":"I8","shape":[0],"data_offsets":[0,0]},"weight":{"dtype":"{{type}}","shape":[{{total}}],"data_offsets":[0,{{data.Length}}]}}""");
+        var header = System.Text.Encoding.UTF8.GetBytes($$$"""{"__metadata__":{},"whole":{"dtype":"I8","shape":[0],"data_offsets":[0,0]},"weight":{"dtype":"{{{type}}}","shape":[{{{total}}}],"data_offsets":[0,{{{data.Length}}}]}}""");
         Writes.Bytes = [.. BitConverter.GetBytes((long)header.Length), .. header, .. data];
         var trial = new StageTrial(HostingSettings.In(folder.Path));
         var words = Record.Exception(() => trial.Run<Writes, ToyCounting>(new ToyCounting()))?.Message;
