@@ -75,6 +75,24 @@ public sealed class StageHostTests(RabbitMqBroker broker)
     }
 
     [Fact]
+    public async Task A_worker_of_a_pool_takes_what_is_given_to_its_pool_alone()
+    {
+        await using var workshop = await new Workshop(broker.Address).StartAsync();
+        var (pooled, free) = (workshop.Command(new ToyCounting(), 11), workshop.Command(new ToyCounting(), 12));
+        await workshop.Sender.SendAsync(free, null);
+        await workshop.Sender.SendAsync(pooled, "large", null, default);
+        Assert.Equal((1, 1), (await Waiting(null), await Waiting("large")));
+        var drains = workshop.Settings with { Drain = TimeSpan.FromSeconds(0.5) };
+        Assert.Equal(0, await StageHost.RunAsync<ToyStage, ToyCounting>(drains with { Pool = "large" }).WaitAsync(TimeSpan.FromSeconds(60)));
+        await workshop.Completed(pooled);
+        Assert.Equal((1, 0), (await Waiting(null), await Waiting("large")));
+        Assert.Equal(0, await StageHost.RunAsync<ToyStage, ToyCounting>(drains).WaitAsync(TimeSpan.FromSeconds(60)));
+        await workshop.Completed(free);
+
+        async Task<long?> Waiting(string? pool) => (await workshop.Sender.QueueAsync("toy", "1", pool, default))?.Waiting;
+    }
+
+    [Fact]
     public async Task Announcing_makes_the_coordinators_queue_and_takes_no_work()
     {
         await using var client = new BrokerClient(BrokerAddress.Parse(broker.Address));
