@@ -62,9 +62,7 @@ internal sealed partial class SweepChange
                 if (execution.SweepId != sweep.Id && !await IsRunningAsync(execution.SweepId, stop))
                 {
                     // The sweep on whose account it was recorded is paused or over.
-                    (execution.SweepId, execution.NodeIndex) = (sweep.Id, node.Index);
-                    // What was sent stays in the queue that it was sent to.
-                    if (execution.State == RunState.Ready) execution.Pool = pool;
+                    HandOver(execution, node, pool);
                     MaySend = true;
                 }
             }
@@ -230,6 +228,14 @@ internal sealed partial class SweepChange
         }
     }
 
+    /// <summary>From now on it runs on the account of another sweep.</summary>
+    private static void HandOver(ExecutionRow execution, NodeRow node, string? pool)
+    {
+        (execution.SweepId, execution.NodeIndex) = (node.SweepId, node.Index);
+        // What was sent stays in the queue that it was sent to.
+        if (execution.State == RunState.Ready) execution.Pool = pool;
+    }
+
     private async Task CancelUnlessWantedAsync(ExecutionRow execution, string reason, CancellationToken stop)
     {
         var wanting = await (
@@ -240,7 +246,7 @@ internal sealed partial class SweepChange
             select node).FirstOrDefaultAsync(stop);
         if (wanting is not null)
         {
-            (execution.SweepId, execution.NodeIndex) = (wanting.SweepId, wanting.Index);
+            HandOver(execution, wanting, (await FactsAsync(wanting.SweepId, [wanting.Point], stop)).PoolOf(execution.Stage));
             MaySend = true;
         }
         else if (RunLife.Next(execution.State, RunEvent.Cancel) is { } next)

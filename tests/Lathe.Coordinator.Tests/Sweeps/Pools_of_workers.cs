@@ -53,10 +53,10 @@ public sealed class Pools_of_workers
         using var bench = await Workbench.StartAsync();
         var full = await bench.SubmitAsync(Sweep(("train", "{}")) with { Name = "full", Seeds = [.. Enumerable.Range(100, 200).Select(i => (long)i)], Pool = new Dictionary<string, string> { ["train"] = "slow" } });
         var first = await bench.SubmitAsync(Sweep(("train", "{}")) with { Pool = new Dictionary<string, string> { ["train"] = "slow" } });
-        bench.Bus.Take();
-        await bench.Orchestrator.PauseAsync(new ControlTarget(first));
-        await bench.Orchestrator.PauseAsync(new ControlTarget(full));
         var second = await bench.SubmitAsync(Sweep(("train", "{}")) with { Pool = new Dictionary<string, string> { ["train"] = "quick" } });
+        Assert.All(bench.Bus.Take(), c => Assert.Equal(full, c.SweepId));
+        await bench.Orchestrator.PauseAsync(new ControlTarget(first));
+        await bench.PumpAsync();
         var sent = bench.Bus.Take().Single();
         Assert.Equal((second, "quick"), (sent.SweepId, bench.Bus.Pools[sent.ExecutionId]));
     }

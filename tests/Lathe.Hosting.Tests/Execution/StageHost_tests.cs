@@ -42,7 +42,8 @@ public sealed class StageHostTests(RabbitMqBroker broker)
     {
         var waited = Stopwatch.StartNew();
         var (status, errors) = await RunAsync("--broker", "amqp://me:secret@127.0.0.1:1/");
-        Assert.Equal(2, status);
+        // Not the code of a wrong setting: it may come up, and then another start helps.
+        Assert.Equal(StageHost.Away, status);
         Assert.Equal(
             "lathe worker toy: no broker answers at amqp://me@127.0.0.1:1/: start one, or name another",
             errors.TrimEnd());
