@@ -10,16 +10,22 @@ namespace Lathe.Hosting;
 /// <summary>Runs a stage as its own service: one call is the whole program of a stage.</summary>
 public static class StageHost
 {
-    /// <summary>Exit code of a user's mistake: a setting, a broker that is not there.</summary>
+    /// <summary>Exit code of a user's mistake, such as a setting that cannot be: the next start would end in the same way.</summary>
     public const int UserError = 2;
 
     /// <summary>Exit code of a worker that a fault of its stage ends; it should be started again.</summary>
     public const int StageFault = 70;
 
+    /// <summary>Exit code where something is away that may come back, such as the broker: worth another start.</summary>
+    public const int Away = 1;
+
+    /// <summary>Exit code of a process that ends with a fault.</summary>
+    internal static int ExitCodeOf(LatheException fault) => fault.Kind == FailureKind.Transient ? Away : UserError;
+
     /// <summary>Runs the stage until the process is stopped.</summary>
     /// <param name="args">See <see cref="SettingsOptions"/>.</param>
     /// <param name="beside">What the process hosts beside the stage; null: nothing.</param>
-    /// <returns>Exit code: 0, or 2 with one line on standard error.</returns>
+    /// <returns>Exit code: 0, or with one line on standard error <see cref="UserError"/> or <see cref="Away"/>.</returns>
     public static Task<int> RunAsync<TStage, TParameters>(string[] args, Action<LatheBusBuilder>? beside = null)
         where TStage : class, IStage<TParameters>, new() =>
         GuardAsync<TStage, TParameters>(async manifest =>
@@ -178,7 +184,7 @@ public static class StageHost
         catch (LatheException e)
         {
             await Console.Error.WriteLineAsync($"lathe worker {stage}: {e.Message}");
-            return UserError;
+            return ExitCodeOf(e);
         }
         catch (OperationCanceledException)
         {

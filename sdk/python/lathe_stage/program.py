@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from lathe_stage.manifest import Stage
-from lathe_stage.run import StageError
+from lathe_stage.run import StageError, Transient
 from lathe_stage.soundness import nearest
 from lathe_stage.store import Store, StoreAway, StoreRefused, StoreUnknown, blobs_of
+from lathe_stage.wire import is_pool
 from lathe_stage.worker import Worker
 
-_OPTIONS = ("--broker", "--store", "--home")
+_OPTIONS = ("--broker", "--store", "--home", "--pool")
 _FLAGS = ("--announce",)
 _HELP = """
 It takes executions of its stage from a broker until it is stopped (SIGTERM or Ctrl-C).
@@ -27,6 +28,7 @@ Options; each also is a variable of the environment, and the option goes before 
   --broker ADDRESS   RabbitMQ, amqp://user:password@host:port/vhost. Needed. [LATHE_BROKER]
   --store PLACE      Folder or bucket (s3://BUCKET/PREFIX) of checkpoints and results. [LATHE_STORE; default in the home]
   --home FOLDER      Folder of everything that lasts. [LATHE_HOME; default .lathe]
+  --pool NAME        Takes only the executions of sweeps that name this pool. [LATHE_POOL]
   --announce         Say to the coordinator that the stage exists, and end.
   --help, --version
 
@@ -37,7 +39,7 @@ def serve(stage: Stage[Any], args: Sequence[str] | None = None) -> None:
     """The whole program of a stage: works until SIGTERM or Ctrl-C. Settings come from the environment, or from options, which go before it.
 
     `LATHE_BROKER`, `--broker` (required) is amqp://user:password@host:port/vhost; `LATHE_STORE`, `--store` the folder or bucket of checkpoints (default: the store of
-    `LATHE_HOME`, `--home`, which is .lathe in the current folder); `--announce` only says that the stage exists, and ends. `args` are those of the program; give an empty list
+    `LATHE_HOME`, `--home`, which is .lathe in the current folder); `LATHE_POOL`, `--pool` the pool of workers that it belongs to (default: none); `--announce` only says that the stage exists, and ends. `args` are those of the program; give an empty list
     where they are yours.
     """
     if not isinstance(stage, Stage):
@@ -64,21 +66,24 @@ def serve(stage: Stage[Any], args: Sequence[str] | None = None) -> None:
     _check_folder(stage.name, home, "--home or LATHE_HOME")
     if "://" not in place:
         _check_folder(stage.name, Path(place), "--store or LATHE_STORE")
+    pool = options.get("--pool") or os.environ.get("LATHE_POOL") or None
+    if pool is not None and not is_pool(str(pool)):
+        _refuse(stage.name, f"{'--pool' if options.get('--pool') else 'LATHE_POOL'} is '{pool}'; expected 1 to 32 characters: lower-case letters, digits, and dashes between them, for example gpu-large")
     try:
         store = Store(blobs_of(place), home / "cache" / "python")
-        worker = Worker(stage, str(broker), store, log)
+        worker = Worker(stage, str(broker), store, log, pool)
         if "--announce" in options:
             worker.announce()
             return
         _try(store)
     except (StageError, StoreUnknown, StoreRefused) as error:
-        _refuse(stage.name, str(error))
+        _refuse(stage.name, str(error), 1 if isinstance(error, Transient) else 2)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _signal, _frame: worker.stop())
     try:
         worker.run()
     except StageError as error:
-        _refuse(stage.name, str(error))
+        _refuse(stage.name, str(error), 1 if isinstance(error, Transient) else 2)
 
 
 def _help(stage: Stage[Any]) -> str:
@@ -100,10 +105,10 @@ def _check_folder(stage: str, folder: Path, setting: str) -> None:
         _refuse(stage, f"the folder {folder} cannot be written ({error.strerror or error}); name another one with {setting}, or give this user the right to it")
 
 
-def _refuse(stage: str, message: str) -> NoReturn:
-    """Ends the program over a mistake of its user, in one line."""
+def _refuse(stage: str, message: str, code: int = 2) -> NoReturn:
+    """Ends the program in one line: with 2 over a mistake of its user, with 1 over what is away and may come back."""
     print(f"lathe worker {stage}: {message}", file=sys.stderr)
-    sys.exit(2)
+    sys.exit(code)
 
 
 def _try(store: Store) -> None:

@@ -117,6 +117,10 @@ class Talking(unittest.TestCase):
         event = wire.read(wire.write(wire.COMPLETED, "test", {"a": 1}, traceparent="00-a-b-01", requestid="7"))
         self.assertEqual((wire.COMPLETED, {"a": 1}, "00-a-b-01", "7", None), (event.type, event.data, event.traceparent, event.requestid, event.reply_queue))
 
+    def test_a_pool_has_a_queue_of_its_own(self) -> None:
+        self.assertEqual(("stage.x.1", "stage.x.1.pool.gpu-large"), (wire.stage_queue("x", "1"), wire.stage_queue("x", "1", "gpu-large")))
+        self.assertEqual(["a", "gpu-large", "x" * 32], [p for p in ("a", "gpu-large", "x" * 32, "x" * 33, "", "-a", "a-", "A", "a.b") if wire.is_pool(p)])
+
     def test_the_queue_of_an_answer_is_the_last_part_of_its_address(self) -> None:
         for address in ("rabbitmq://host:5672/v/bus-1?temporary=true", "queue:bus-1", "exchange:bus-1?durable=false"):
             body = json.dumps({"specversion": "1.0", "type": "t", "data": {}, "replyto": address}).encode()
@@ -269,11 +273,12 @@ class Starting(unittest.TestCase):
         return ended.returncode, ended.stderr.strip()
 
     def test_a_misspelt_option_is_refused_with_a_suggestion(self) -> None:
-        known = "known are --broker, --store, --home, --announce"
+        known = "known are --broker, --store, --home, --pool, --announce"
         for args, line in (
             (("--brokr", "x"), f"unknown option '--brokr' (did you mean '--broker'?); {known}"), (("--anounce",), f"unknown option '--anounce' (did you mean '--announce'?); {known}"),
             (("--brokr=x",), f"unknown option '--brokr' (did you mean '--broker'?); {known}"), (("now",), f"unknown option 'now'; {known}"), (("--broker",), "--broker needs a value"),
             (("--store", "a", "--store", "b"), "--store is given twice"), ((), "a worker needs a broker to take work from: set LATHE_BROKER or --broker to amqp://user:password@host:port/vhost"),
+            (("--broker", "amqp://127.0.0.1:1", "--pool", "GPU"), "--pool is 'GPU'; expected 1 to 32 characters: lower-case letters, digits, and dashes between them, for example gpu-large"),
             (("--broker", "nonsense:x"), "LATHE_BROKER is no address of a broker; expected amqp://user:password@host:port/vhost"),
         ):
             self.assertEqual((2, f"lathe worker x: {line}"), self.run_it(*args))
@@ -287,12 +292,12 @@ class Starting(unittest.TestCase):
 
     def test_a_broker_that_is_away_is_told_in_one_line_where_the_stage_is_only_announced(self) -> None:
         code, line = self.run_it("--announce", LATHE_BROKER="amqp://127.0.0.1:1")
-        self.assertEqual((2, 1), (code, len(line.splitlines())), line)
+        self.assertEqual((1, 1), (code, len(line.splitlines())), line)
         self.assertIn("no broker answers at 127.0.0.1:1", line)
 
     def test_a_broker_that_never_was_there_ends_the_start(self) -> None:
         code, lines = self.run_it(LATHE_BROKER="amqp://me:secret@127.0.0.1:1")
-        self.assertEqual((2, "lathe worker x: no broker answers at 127.0.0.1:1: start one, or name another (LATHE_BROKER or --broker)"), (code, lines.splitlines()[-1]))
+        self.assertEqual((1, "lathe worker x: no broker answers at 127.0.0.1:1: start one, or name another (LATHE_BROKER or --broker)"), (code, lines.splitlines()[-1]))
         self.assertNotIn("secret", lines)
         self.assertNotIn("Traceback", lines)
 

@@ -88,7 +88,7 @@ public sealed class Saying_what_cannot_hold
         foreach (var words in (string[])["Worker of stage measures, version 1: Measures.", "  --broker ADDRESS ", "[LATHE_HOME; default .lathe]", "  steps ", "[3]", "OTEL_EXPORTER_OTLP_ENDPOINT"]) Assert.Contains(words, help, StringComparison.Ordinal);
         Assert.StartsWith("stage measures, version 1 (Lathe ", await SaysAsync("--version"), StringComparison.Ordinal);
         await RefusesAsync<Measures, ToyCounting>(
-            "lathe worker measures: unknown option '--brokr' (did you mean '--broker'?); known are --home, --store, --data, --device, --broker, --threads, --compute-slots, --drain, --health-port, --announce, --help, --version",
+            "lathe worker measures: unknown option '--brokr' (did you mean '--broker'?); known are --home, --store, --data, --device, --broker, --threads, --compute-slots, --pool, --drain, --health-port, --announce, --help, --version",
             ["--brokr", "x"]);
 
         static async Task<string> SaysAsync(string option)
