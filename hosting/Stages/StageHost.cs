@@ -104,7 +104,9 @@ public static class StageHost
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
-                throw new LatheException($"the folder {folder} cannot be written ({StageFailure.Line(e).TrimEnd('.')}); name another one with {setting}, or give this user the right to it", inner: e);
+                throw new LatheException($"the folder {folder} cannot be written ({StageFailure.Line(e).TrimEnd('.')}); name another one with {setting}, or give this user the right to it",
+                    // A disk that is full may have room again.
+                    e is UnauthorizedAccessException ? FailureKind.Permanent : FailureKind.Transient, e);
             }
         }
     }
