@@ -171,7 +171,7 @@ put(coordinator, ["spec", "replicas"], "{{ $.Values.coordinator.replicas }}");
 put(coordinator, [...pod, "image"], "{{ $.Values.images.coordinator | quote }}");
 put(coordinator, [...pod, "resources"], { isMap: "$.Values.coordinator.resources" });
 put(trees.get("Job/migrations").node, [...pod, "image"], "{{ $.Values.images.coordinator | quote }}");
-put(trees.get("Job/announce-" + example).node, [...pod, "image"], "{{ $.Values.images.worker | quote }}");
+put(trees.get("Job/announce-" + example).node, [...pod, "image"], "{{ $stage.image | default $.Values.images.worker | quote }}");
 put(trees.get("ClusterQueue/lathe").node, ["spec", "resourceGroups"], { isMap: "$.Values.kueue.resourceGroups" });
 put(trees.get("ClusterQueue/lathe").node, ["spec", "cohort"], "{{ $.Values.kueue.cohort | quote }}");
 const settings = trees.get("ConfigMap/lathe-settings").node;
@@ -190,7 +190,7 @@ const ofExample = [...base.keys()].find(name => name.startsWith(`ScaledJob/stage
 add(trees.get(ofExample).node, render(["gpu"]).get(ofExample), render(["gpu-classes"]).get(ofExample), "$stage.class");
 // Workers of a second class are a pool of its name.
 at(trees.get(ofExample).node, ["spec", "jobTargetRef", ...pod.slice(1), "env"]).items.splice(1, 0,
-  { node: { entries: [{ key: "name", node: nodeOf("LATHE_POOL") }, { key: "value", node: { template: "{{ $stage.class | quote }}" } }] }, when: "ne $of $name" });
+  { node: { entries: [{ key: "name", node: nodeOf("LATHE_POOL") }, { key: "value", node: { template: "{{ $stage.class | quote }}" } }] }, when: "and (ne $of $name) $entry.class" });
 const scaledJob = stage => [...base.values()].find(o => o.kind === "ScaledJob" && o.metadata.labels["lathe/stage"] === stage);
 const values = { stages: {} };
 for (const stage of stages) {
@@ -209,8 +209,8 @@ function looped(name) {
   if (name.startsWith("Job/")) {
     text = replaced(text, `"announce-${example}"`, '"announce-{{ $name }}"');
   } else {
-    text = replaced(text, `"stage-${example}-${shown.version}"`, '"stage-{{ $of }}-{{ $stage.version }}{{ if ne $of $name }}-{{ $stage.class }}{{ end }}"');
-    text = replaced(text, `"stage.${example}.${shown.version}"`, '"stage.{{ $of }}.{{ $stage.version }}{{ if ne $of $name }}.pool.{{ $stage.class }}{{ end }}"');
+    text = replaced(text, `"stage-${example}-${shown.version}"`, '"stage-{{ $of }}-{{ $stage.version }}{{ if and (ne $of $name) $entry.class }}-{{ $stage.class }}{{ end }}"');
+    text = replaced(text, `"stage.${example}.${shown.version}"`, '"stage.{{ $of }}.{{ $stage.version }}{{ if and (ne $of $name) $entry.class }}.pool.{{ $stage.class }}{{ end }}"');
     text = replaced(text, 'lathe/gpu: "large"', "lathe/gpu: {{ $stage.class | quote }}");
     text = replaced(text, `app.kubernetes.io/version: "${shown.version}"`, "app.kubernetes.io/version: {{ $stage.version | quote }}");
     text = replaced(text, `maxReplicaCount: ${shown.maxReplicas}`, "maxReplicaCount: {{ $stage.maxReplicas }}");
@@ -218,8 +218,8 @@ function looped(name) {
     text = replaced(text, `memory: "${shown.memory}"`, "memory: {{ $stage.memory | quote }}");
     text = replaced(text, `ephemeral-storage: "${shown.scratch}"`, "ephemeral-storage: {{ $stage.scratch | quote }}");
     text = replaced(text, `sizeLimit: "${shown.scratch}"`, "sizeLimit: {{ $stage.scratch | quote }}");
-    text = replaced(text, '"lathe/worker-cuda:0.1.0"', "{{ $.Values.images.workerCuda | quote }}");
-    text = replaced(text, '"lathe/worker:0.1.0"', "{{ $.Values.images.worker | quote }}");
+    text = replaced(text, '"lathe/worker-cuda:0.1.0"', "{{ $stage.image | default $.Values.images.workerCuda | quote }}");
+    text = replaced(text, '"lathe/worker:0.1.0"', "{{ $stage.image | default $.Values.images.worker | quote }}");
   }
   return text;
 }
@@ -311,7 +311,7 @@ const valuesText = [
   part("Key of the HTTP interface with every right, 32 characters or more.", { apiKey: "" }),
   part("Two coordinators share a database; either does all the work where the other is gone.", { coordinator: { replicas: base.get("Deployment/coordinator").spec.replicas, resources } }),
   part("A worker ends when its queue was empty for so long.", { drainSeconds: Number(base.get("ConfigMap/lathe-settings").data.LATHE_DRAIN) }),
-  part("One ScaledJob for each. version is that of the stage in the image. A stage from outside is one entry more.\ngpu: it uses a GPU where gpu.enabled is true. class: its pods go to nodes with the label lathe/gpu: CLASS.\nWorkers of a stage on a second class of GPUs are an entry that names the stage, says what differs and takes the rest from it.\nThey are a pool of the class's name with a queue of its own: a sweep says pool: { prune: small } to have them.\n  prune-small: { stage: prune, class: small, maxReplicas: 8 }", values),
+  part("One ScaledJob for each. version is that of the stage in the image. A stage from outside is one entry more.\ngpu: it uses a GPU where gpu.enabled is true. class: its pods go to nodes with the label lathe/gpu: CLASS.\nWorkers of a stage on a second class of GPUs are an entry that names the stage, says what differs and takes the rest from it.\nThey are a pool of the class's name with a queue of its own: a sweep says pool: { prune: small } to have them.\n  prune-small: { stage: prune, class: small, maxReplicas: 8 }\nAn earlier version, whose sweeps go on while an upgrade is under way, with the image that has it:\n  prune-9: { stage: prune, version: \"9\", image: registry.example.org/lathe/worker:0.0.9 }", values),
   part("Where checkpoints and data sets are: kind s3 (a bucket), volume (one that several nodes can write), or none.\nendpoint: a server other than Amazon's, https://host:port.", {
     store: {
       kind: "s3",
@@ -343,17 +343,17 @@ for (const [file, text] of attached) writeFileSync(join(target, "files", file), 
 const map = (properties, more = {}) => ({ type: "object", additionalProperties: false, properties, ...more });
 const text = (pattern, description) => ({ type: "string", pattern, ...(description ? { description } : {}) });
 const [flag, name, free] = [{ type: "boolean" }, text("^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", "a name of an object"), { type: "object" }];
-const count = { type: "integer", minimum: 1 };
-const image = text("^\\S+(:[A-Za-z0-9_][A-Za-z0-9_.-]*|@sha256:[0-9a-f]+)$", "with a tag or a digest");
+const count = { type: "integer", minimum: 1, maximum: 999999 }; // Helm writes larger ones as 1e+06
+const image = { ...text("^\\S+(:[A-Za-z0-9_][A-Za-z0-9_.-]*|@sha256:[0-9a-f]+)$", "with a tag other than latest, or a digest"), not: { pattern: ":latest$" } };
 const quantity = { type: ["string", "number"], pattern: "^[0-9]+([.][0-9]+)?(m|k|[KMGTPE]i|[MGTPE])?$", exclusiveMinimum: 0 };
 const secret = { type: "string" };
 const orNothing = pattern => text(`^$|${pattern}`);
 const stage = map(
   {
-    stage: name, class: text("^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$"), version: { type: ["string", "integer"], pattern: "^[A-Za-z0-9_-]+$" }, executable: text("^/"), maxReplicas: count, cpu: quantity, memory: quantity, scratch: quantity,
-    gpu: flag,
+    stage: name, class: text("^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$"), version: { type: ["string", "integer"], pattern: "^[A-Za-z0-9_-]+$", maximum: 999999 }, executable: text("^/"), maxReplicas: count, cpu: quantity, memory: quantity, scratch: quantity,
+    gpu: flag, image,
   },
-  { if: { required: ["stage"] }, then: { required: ["class"] }, else: { required: ["version", "executable", "maxReplicas", "cpu", "memory", "scratch"] } });
+  { if: { required: ["stage"] }, then: { anyOf: [{ required: ["class"] }, { required: ["version"] }] }, else: { required: ["version", "executable", "maxReplicas", "cpu", "memory", "scratch"] } });
 const schema = map({
   global: free,
   images: map({ coordinator: image, worker: image, workerCuda: image }),

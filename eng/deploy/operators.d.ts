@@ -21,6 +21,7 @@ export interface RabbitmqCluster {
     rabbitmq?: { additionalPlugins?: string[]; additionalConfig?: string; advancedConfig?: string; envConfig?: string };
     tls?: { secretName?: string; caSecretName?: string; disableNonTLSListeners?: boolean };
     terminationGracePeriodSeconds?: number;
+    secretBackend?: { externalSecret?: { name: string } };
   };
 }
 
@@ -32,6 +33,7 @@ export interface Cluster {
     instances: number;
     imageName?: string;
     bootstrap?: { initdb?: { database?: string; owner?: string; secret?: { name: string }; encoding?: string } };
+    certificates?: { serverTLSSecret?: string; serverCASecret?: string; clientCASecret?: string; replicationTLSSecret?: string; serverAltDNSNames?: string[] };
     storage?: { size?: string; storageClass?: string };
     walStorage?: { size?: string; storageClass?: string };
     resources?: Resources;

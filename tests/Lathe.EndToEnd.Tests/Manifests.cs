@@ -23,9 +23,23 @@ internal static class Manifests
     {
         var folder = Path.Combine(Checkout.Root, "artifacts", "deploy-types");
         Assert.SkipUnless(File.Exists(Path.Combine(folder, "installed.json")), "the types of Kubernetes' objects are not installed: ./test installs them");
-        foreach (var script in Directory.EnumerateFiles(Path.Combine(Checkout.Root, "eng", "deploy"), "*.*ts").Concat(Directory.EnumerateFiles(Path.Combine(Checkout.Root, "eng", "deploy"), "*.mjs")))
-            File.Copy(script, Path.Combine(folder, Path.GetFileName(script)), overwrite: true);
+        CopyScripts(folder);
         return folder;
+    }
+
+    // Once: classes of tests run side by side, and one may read what another copies.
+    private static readonly Lock Copying = new();
+    private static bool _isCopied;
+
+    private static void CopyScripts(string folder)
+    {
+        lock (Copying)
+        {
+            if (_isCopied) return;
+            var own = Path.Combine(Checkout.Root, "eng", "deploy");
+            foreach (var script in Directory.EnumerateFiles(own, "*.*ts").Concat(Directory.EnumerateFiles(own, "*.mjs"))) File.Copy(script, Path.Combine(folder, Path.GetFileName(script)), overwrite: true);
+            _isCopied = true;
+        }
     }
 
     /// <summary>A program of the PATH; the test is skipped where it is not there.</summary>

@@ -94,7 +94,7 @@ public sealed class On_Kubernetes
         var faults = new (string Right, string Wrong)[]
         {
             ("maxReplicaCount", "maxReplicaCuont"), ("podReplacementPolicy", "podReplacementPolice"), ("whenCanBorrow: Borrow", "whenCanBorrow: Yes"), ("disableNonTLSListeners", "disableNonTlsListeners"),
-            ("initdb:", "initDb:"), ("topologySpreadConstraints", "topologySpreadConstraint"), ("minAvailable: 1", "minAvailable: {}"), ("ingressClassName", "ingressClass"), ("replicas: 2", "replicas: two"),
+            ("initdb:", "initDb:"), ("topologySpreadConstraints", "topologySpreadConstraint"), ("maxUnavailable: 1", "maxUnavailable: {}"), ("serverCASecret", "serverCaSecret"), ("externalSecret", "external"), ("ingressClassName", "ingressClass"), ("replicas: 2", "replicas: two"),
         };
         var yaml = Manifests.Text("overlays/production");
         foreach (var (right, wrong) in faults)
