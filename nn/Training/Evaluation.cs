@@ -24,11 +24,11 @@ public static class Evaluation
     /// <param name="split">At least one image.</param>
     /// <param name="batchSize">Images at a time.</param>
     /// <param name="view">Substitutes parameters; null uses them as they are.</param>
-    /// <param name="stop">Checked between batches.</param>
     /// <param name="outputs">Substitutes what nodes make; null uses it as it is.</param>
+    /// <param name="stop">Checked between batches.</param>
     /// <exception cref="OperationCanceledException"><paramref name="stop"/> was asked for.</exception>
     public static EvaluationResult Run(
-        GraphModule module, Split split, int batchSize = 500, ParameterView? view = null, CancellationToken stop = default, ActivationView? outputs = null)
+        GraphModule module, Split split, int batchSize = 500, ParameterView? view = null, ActivationView? outputs = null, CancellationToken stop = default)
     {
         if (split.Count == 0)
             throw new LatheException("The split has no images, so there is nothing to evaluate.");

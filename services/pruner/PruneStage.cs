@@ -75,7 +75,7 @@ public sealed class PruneStage : IStage<PruneParameters>
         };
         // Until channels are chosen, those that are closed by now count as closed.
         if (validation.Count > 0)
-            hooks = hooks with { Measure = step => new Dictionary<string, double> { ["validationTop1"] = Evaluation.Run(step.Module, validation, parameters.BatchSize, hooks.View, run.Stop, hooks.Outputs).Top1 } };
+            hooks = hooks with { Measure = step => new Dictionary<string, double> { ["validationTop1"] = Evaluation.Run(step.Module, validation, parameters.BatchSize, hooks.View, hooks.Outputs, run.Stop).Top1 } };
         var training = TrainingLoop.Run(module, train, parameters.Recipe(data.UsualAugmentation, compute.Precision), run.Seed, hooks, run.State, run.Progress, run.Stop);
 
         var finished = pruning.Finished ?? throw new InvalidOperationException("training ended before the exact finish");

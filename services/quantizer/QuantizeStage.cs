@@ -123,7 +123,7 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
 
         var facts = new Dictionary<string, double> { ["residual"] = weights.Residual() };
         if (bits.OneMoreBit is { } more) facts["oneMoreBitBytes"] = more;
-        if (validation.Count > 0) facts["validationTop1Before"] = Evaluation.Run(module, validation, parameters.BatchSize, hooks?.View, run.Stop).Top1;
+        if (validation.Count > 0) facts["validationTop1Before"] = Evaluation.Run(module, validation, parameters.BatchSize, hooks?.View, stop: run.Stop).Top1;
         var record = history.Record(training);
         weights.Round();
         if (graph.Nodes.Any(node => node is Quantize)) facts["movedFromTies"] = RoundingTies.Avoid(graph, Tensors(module), weights.Formats);
@@ -150,7 +150,7 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
         if (validation.Count > 0)
         {
             var rounded = weights.Formats.Keys.ToDictionary(name => name, name => weights.Quantized(name, module.Parameters[name])!);
-            facts["validationTop1After"] = Evaluation.Run(module, validation, parameters.BatchSize, (name, value) => rounded.GetValueOrDefault(name) ?? value, stop).Top1;
+            facts["validationTop1After"] = Evaluation.Run(module, validation, parameters.BatchSize, (name, value) => rounded.GetValueOrDefault(name) ?? value, stop: stop).Top1;
         }
 
         return facts.With(module.Graph, weights.Formats);

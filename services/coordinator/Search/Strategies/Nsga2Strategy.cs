@@ -6,8 +6,11 @@ namespace Lathe.Coordinator;
 /// </summary>
 internal static class Nsga2Strategy
 {
-    /// <summary>Trials that may become parents, and number of trials before the first children.</summary>
-    public const int Population = 20;
+    /// <summary>Trials that may become parents. Few: a search of networks has tens of trials, not thousands.</summary>
+    public const int Population = 10;
+
+    /// <summary>Trials before the first children.</summary>
+    public const int Startup = 14;
 
     private const double CrossoverShare = 0.9;
     private const double CrossoverIndex = 15;
@@ -16,7 +19,7 @@ internal static class Nsga2Strategy
     public static double[] Next(SearchQuestion question)
     {
         var parents = ParetoSort.Order(question.History).Take(Population).ToList();
-        if (question.Number < Population || parents.Count < 2) return SobolStrategy.Next(question);
+        if (question.Number < Startup || parents.Count < 2) return SobolStrategy.Next(question);
         var (space, draws) = (question.Space, question.Draws());
         var child = Child();
         if (space.StageCosts.Count < 2) return child;
