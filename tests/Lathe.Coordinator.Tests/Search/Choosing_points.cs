@@ -40,6 +40,41 @@ public sealed class Choosing_points
             },
             iter: 15);
 
+    [Fact]
+    public void What_a_point_shares_with_a_trial_costs_nothing()
+    {
+        var space = SearchSpaces.InStages([.. Enumerable.Repeat(new SearchDimension(4, true), 3)], areKnown: true);
+        var (done, failed) = (new SearchTrial([0.125, 0.125, 0.125], TrialState.Done, [1]), new SearchTrial([0.875, 0.875, 0.875], TrialState.Failed, []));
+
+        Assert.Equal([7, 0, 1, 3, 7, 7], [Cost(0.125, 0.125, 0.125, []), Cost(0.125, 0.125, 0.125, [failed, done]), Cost(0.125, 0.125, 0.375, [done]), Cost(0.125, 0.375, 0.125, [done]), Cost(0.375, 0.125, 0.125, [done]), Cost(0.875, 0.875, 0.125, [failed])]);
+
+        double Cost(double a, double b, double c, SearchTrial[] history) => space.CostOf([a, b, c], history);
+    }
+
+    [Theory]
+    [InlineData("tpe")]
+    [InlineData("nsga2")]
+    public void Where_stages_cost_the_points_share_more(string strategy)
+    {
+        SearchDimension[] dimensions = [.. Enumerable.Repeat(new SearchDimension(8, true), 6)];
+        var (known, unknown) = (SearchSpaces.InStages(dimensions, areKnown: true), SearchSpaces.InStages(dimensions, areKnown: false));
+
+        Assert.True(Enumerable.Range(1, 8).Sum(seed => Paid(known, seed)) < 0.9 * Enumerable.Range(1, 8).Sum(seed => Paid(unknown, seed)));
+
+        // What 60 trials cost, whatever the strategy knew of it.
+        double Paid(SearchSpace space, long seed)
+        {
+            var (history, paid) = (new List<SearchTrial>(), 0.0);
+            while (history.Count < 60 && SearchStrategies.Next(strategy, space, history, seed, 1) is [var point])
+            {
+                paid += known.CostOf(point, history);
+                history.Add(new SearchTrial(point, TrialState.Done, [point.Sum(), point.Sum(c => (c - 1) * (c - 1))]));
+            }
+
+            return paid;
+        }
+    }
+
     [Theory]
     [InlineData("random")]
     [InlineData("sobol")]
