@@ -55,6 +55,8 @@ internal static class SearchKillsCommand
         var environment = new Dictionary<string, string>
         {
             ["LATHE_HOME"] = cluster.Home, ["LATHE_DATA"] = data, ["LATHE_BROKER"] = cluster.Broker.Address, ["LATHE_HTTP"] = http, ["LATHE_DATABASE"] = cluster.Database, ["LATHE_THREADS"] = "1",
+            // What else trains on the machine holds none of its slots.
+            ["LATHE_COMPUTE_SLOTS"] = "64",
             ["DOTNET_ROOT"] = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", "..")),
         };
         var log = Path.Combine(cluster.Home, "programs.log");
