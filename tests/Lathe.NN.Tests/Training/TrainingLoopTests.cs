@@ -84,8 +84,8 @@ public class TrainingLoopTests
     public void Measuring_after_each_epoch_changes_no_bit_and_sees_what_training_would_end_with(double averageDecay)
     {
         var recipe = Recipe with { AverageDecay = averageDecay };
-        var undisturbed = Weights(null, null);
         var reports = new List<StageProgress>();
+        var undisturbed = Weights(null, null);
         var measured = Weights(context => new Dictionary<string, double> { ["top1"] = Evaluation.Run(context.Module, Samples.Images(90, seed: 6), 32).Loss }, new Collect(reports));
 
         Assert.Equal(undisturbed, measured);
