@@ -52,31 +52,6 @@ public sealed class Choosing_points
     }
 
     [Theory]
-    [InlineData("tpe")]
-    [InlineData("nsga2")]
-    public void Where_stages_cost_the_points_share_more(string strategy)
-    {
-        SearchDimension[] dimensions = [.. Enumerable.Repeat(new SearchDimension(6, true), 3)];
-        var (known, unknown) = (SearchSpaces.InStages(dimensions, areKnown: true), SearchSpaces.InStages(dimensions, areKnown: false));
-
-        var (paid, usual) = (Enumerable.Range(1, 8).Sum(seed => Paid(known, seed)), Enumerable.Range(1, 8).Sum(seed => Paid(unknown, seed)));
-        Assert.True(paid < 0.97 * usual, $"{paid} of {usual}");
-
-        // What 60 trials cost, whatever the strategy knew of it.
-        double Paid(SearchSpace space, long seed)
-        {
-            var (history, paid) = (new List<SearchTrial>(), 0.0);
-            while (history.Count < 60 && SearchStrategies.Next(strategy, space, history, seed, 1) is [var point])
-            {
-                paid += known.CostOf(point, history);
-                history.Add(new SearchTrial(point, TrialState.Done, [point.Sum(), point.Sum(c => (c - 1) * (c - 1))]));
-            }
-
-            return paid;
-        }
-    }
-
-    [Theory]
     [InlineData("random")]
     [InlineData("sobol")]
     [InlineData("tpe")]
