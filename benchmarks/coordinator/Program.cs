@@ -34,6 +34,8 @@ try
         case ["search", .. var files]:
             SearchCommand.Run(files);
             return 0;
+        case ["search-kills", .. var options]:
+            return await SearchKillsCommand.RunAsync((int)Option(options, "--kills", 10), (int)Option(options, "--trials", 24), (int)Option(options, "--seed", 1));
         case ["coordinator", var broker, var home, var http]:
             return await ServeAsync(broker, home, http, usual);
         case ["coordinator", var broker, var home, var http, "limits", var backlog, var reports]:
@@ -72,6 +74,7 @@ try
                 latency [--pairs N] [--warm-up N] [--trace]     from a parent's result to its child's arrival, with nothing else to do; where the time goes
                 cli [--executions N]                            lathe status and lathe results at a sweep of N executions (10000); build lathe first
                 search OPTUNA SEEDS TABLE ...                   strategies of searches beside those of Optuna (../search/search.sh); starts no server
+                search-kills [--kills K] [--trials N] [--seed S] a search with real stages, undisturbed and with a coordinator that is killed K times (10); build lathe first
                 rivals TASKS FEWER SCRIPTS                      the same fan-out through Celery, Snakemake and Optuna (rivals.sh)
                 chaos [--minutes M] [--executions N] [--seed S] two coordinators and three workers, killed one after the other
                 soak [--minutes M] [--executions N] [--seed S]  sweeps of N executions one after the other, with faults; memory of each process over time

@@ -1,11 +1,15 @@
-"""Optuna's samplers on the problems of search.sh: writes the losses of every trial, in the order of the trials.
+"""Optuna's samplers on the problems of search.sh: one file for each problem, sampler and seed, with the losses of every trial in the order of the trials.
 
-optuna_trials.py OUT.json TRIALS SEEDS PROCESSES TABLE.json ...      (apt-get install python3-optuna)
+optuna_trials.py FOLDER TRIALS SEEDS PROCESSES TABLE.json ...      (apt-get install python3-optuna)
+
+Runs that FOLDER has already are left as they are, so a call that was interrupted goes on.
 """
 import json
 import math
 import multiprocessing
+import os
 import sys
+import time
 
 import optuna
 
@@ -49,19 +53,35 @@ def sampler(name, seed):
     return optuna.samplers.NSGAIISampler(seed=seed)
 
 
+def name_of(problem):
+    return problem.rsplit("/", 1)[-1].removesuffix(".json")
+
+
 def run(task):
-    problem, name, seed, trials = task
+    problem, name, seed, trials, out = task
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(directions=["minimize", "minimize"], sampler=sampler(name, seed))
+    began = time.process_time()
     study.optimize(objective(problem), n_trials=trials)
-    return {"problem": problem.rsplit("/", 1)[-1].removesuffix(".json"), "strategy": f"optuna {name}", "seed": seed, "losses": [t.values for t in study.trials]}
+    kept = {
+        "version": optuna.__version__, "problem": name_of(problem), "strategy": f"optuna {name}", "seed": seed, "seconds": round(time.process_time() - began, 1),
+        "points": [list(t.params.values()) for t in study.trials], "losses": [t.values for t in study.trials],
+    }
+    # Whole, or not there.
+    with open(out + ".part", "w") as file:
+        json.dump(kept, file)
+    os.replace(out + ".part", out)
+    print(f"{kept['problem']}, {kept['strategy']}, seed {seed}: {kept['seconds']} s", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
-    out, trials, seeds, processes, *tables = sys.argv[1:]
+    folder, trials, seeds, processes, *tables = sys.argv[1:]
+    os.makedirs(folder, exist_ok=True)
     problems = ["zdt1", "zdt2", "zdt3", *tables]
-    tasks = [(p, name, seed, int(trials)) for p in problems for name in ("random", "nsga2", "tpe") for seed in range(1, int(seeds) + 1)]
+    # Seed by seed, so that what there is of an interrupted call compares equals.
+    tasks = [(p, name, seed, int(trials), f"{folder}/{name_of(p)}-{name}-{seed}.json") for seed in range(1, int(seeds) + 1) for name in ("random", "nsga2", "tpe") for p in problems]
+    missing = [task for task in tasks if not os.path.exists(task[-1])]
+    print(f"{len(tasks)} runs of Optuna {optuna.__version__}, {len(missing)} of them missing", file=sys.stderr, flush=True)
     with multiprocessing.Pool(int(processes)) as pool:
-        runs = pool.map(run, tasks, chunksize=1)
-    with open(out, "w") as file:
-        json.dump({"version": optuna.__version__, "runs": runs}, file)
+        for _ in pool.imap_unordered(run, missing, chunksize=1):
+            pass

@@ -29,7 +29,14 @@ internal static class ReportSource
     /// <param name="results">Its results.</param>
     /// <param name="read">Reads what a checkpoint says of itself; a <see cref="LatheException"/> becomes a note.</param>
     public static SweepReport Of(SweepStatus sweep, SweepResults results, Func<CheckpointRef, Lineage> read) =>
-        SweepReport.Of(sweep, ShownResults.Of(results), checkpoint => read(checkpoint).Steps is [.., var last] ? Story(last) : null, BuiltInStages.PanelsOf);
+        SweepReport.Of(sweep, Shown(sweep, results), checkpoint => read(checkpoint).Steps is [.., var last] ? Story(last) : null, BuiltInStages.PanelsOf);
+
+    private static ShownResults Shown(SweepStatus sweep, SweepResults results)
+    {
+        if (sweep.Search?.Objectives is not { Count: > 0 } objectives) return ShownResults.Of(results);
+        var (shown, front) = FrontTests.Of(results, objectives);
+        return ShownResults.Of(shown) with { Note = $"Figures of test images are shown for the {front} results alone that no other one dominates in the objectives of the search. They decide nothing." };
+    }
 
     private static CheckpointStory Story(LineageStep step) =>
         new(step.Version, step.Parameters, step.Seed, step.Input, step.Data, step.Versions, step.Facts, BuiltInStages.PanelsOf(step));

@@ -7,7 +7,12 @@ namespace Lathe.Contracts;
 /// <param name="Strategy">How trials are chosen.</param>
 /// <param name="Trials">Number of trials that are computed at most; null: all of the grid.</param>
 /// <param name="Counts">Trials by state: open, done, failed, stopped (early, with the training state kept) and pruned (never computed).</param>
-public sealed record SearchStatus(string Strategy, int? Trials, IReadOnlyDictionary<string, int> Counts);
+public sealed record SearchStatus(string Strategy, int? Trials, IReadOnlyDictionary<string, int> Counts)
+{
+    /// <summary>What the search is to reach; null: a coordinator of before does not say.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<SearchObjective>? Objectives { get; init; }
+}
 
 /// <summary>A trial of a search.</summary>
 /// <param name="Number">Place in the search, from 0.</param>

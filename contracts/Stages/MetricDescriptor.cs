@@ -95,4 +95,8 @@ public sealed record MetricDescriptor(
     /// <summary>Images that it was measured on; null: none, or its author does not say.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public DataSplit? Split { get; init; }
+
+    /// <summary>True: the stage reports it after each epoch too (<see cref="EpochFigures.Metrics"/>), so that a search may stop trials by it.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool EachEpoch { get; init; }
 }

@@ -45,4 +45,11 @@ public sealed record StageProgress(
 /// <param name="Epoch">From 1.</param>
 /// <param name="Loss">Training loss, mean of the epoch.</param>
 /// <param name="Accuracy">Training accuracy of the epoch, a fraction of 1.</param>
-public sealed record EpochFigures(int Epoch, double Loss, double Accuracy);
+public sealed record EpochFigures(int Epoch, double Loss, double Accuracy)
+{
+    /// <summary>
+    /// What the stage would measure if it ended with this epoch, by names of those of its metrics that are <see cref="MetricDescriptor.EachEpoch"/>; null: none. A search may stop trials by them.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyDictionary<string, double>? Metrics { get; init; }
+}

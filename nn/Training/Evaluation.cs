@@ -24,10 +24,11 @@ public static class Evaluation
     /// <param name="split">At least one image.</param>
     /// <param name="batchSize">Images at a time.</param>
     /// <param name="view">Substitutes parameters; null uses them as they are.</param>
+    /// <param name="outputs">Substitutes what nodes make; null uses it as it is.</param>
     /// <param name="stop">Checked between batches.</param>
     /// <exception cref="OperationCanceledException"><paramref name="stop"/> was asked for.</exception>
     public static EvaluationResult Run(
-        GraphModule module, Split split, int batchSize = 500, ParameterView? view = null, CancellationToken stop = default)
+        GraphModule module, Split split, int batchSize = 500, ParameterView? view = null, ActivationView? outputs = null, CancellationToken stop = default)
     {
         if (split.Count == 0)
             throw new LatheException("The split has no images, so there is nothing to evaluate.");
@@ -43,7 +44,7 @@ public static class Evaluation
             using var owned = batch;
             stop.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();
-            var logits = module.Forward(batch.Images, training: false, view).cpu();
+            var logits = module.Forward(batch.Images, training: false, view, outputs: outputs).cpu();
             loss += F.cross_entropy(logits, batch.Labels).item<float>() * (double)batch.Count;
             if (amongLikeliest is not null)
                 amongLikeliest += logits.topk(Likeliest, 1).indexes.eq(batch.Labels.unsqueeze(1)).sum().item<long>();

@@ -45,6 +45,12 @@ public sealed record TrainingHooks
     /// <summary>After an epoch's last step, before the state is saved. No gradients are recorded.</summary>
     public Action<StepContext>? AfterEpoch { get; init; }
 
+    /// <summary>
+    /// Measures the network after an epoch, as it would be if training ended there; by names of the stage's metrics. Called after <see cref="AfterEpoch"/>, and must not change anything. No gradients
+    /// are recorded.
+    /// </summary>
+    public Func<StepContext, IReadOnlyDictionary<string, double>>? Measure { get; init; }
+
     /// <summary>The stage's own state, to be saved with the network's. It may return the very tensors it works with.</summary>
     public Func<IReadOnlyDictionary<string, Tensor>>? SaveState { get; init; }
 
@@ -82,7 +88,11 @@ public sealed record CutNetwork(GraphModule Module, Func<IReadOnlyDictionary<str
 /// <param name="Loss">Mean task loss of its steps.</param>
 /// <param name="Accuracy">On the augmented training images, a fraction of 1.</param>
 /// <param name="LearningRate">Of its last step.</param>
-public sealed record EpochRecord(int Epoch, double Loss, double Accuracy, double LearningRate);
+public sealed record EpochRecord(int Epoch, double Loss, double Accuracy, double LearningRate)
+{
+    /// <summary>What the stage measured after it, by names of its metrics; null: nothing.</summary>
+    public IReadOnlyDictionary<string, double>? Measured { get; init; }
+}
 
 /// <summary>Training as it was.</summary>
 /// <param name="Epochs">In order, those before an interruption included.</param>

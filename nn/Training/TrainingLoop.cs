@@ -225,12 +225,35 @@ public sealed class TrainingLoop : IDisposable
             afterEpoch(context);
         }
 
+        if (_hooks.Measure is { } measure)
+            _epochs[^1] = _epochs[^1] with { Measured = Measured(measure, context) };
         _progress.Report(ProgressAt(context));
         _lossSum = 0;
         _correct = 0;
         RefuseNonsense(context);
         Save(epoch + 1, 0);
         MemoryTuning.ReturnFreePages();
+    }
+
+    /// <summary>Measures the network that training would end with: where there is an average, that one.</summary>
+    private IReadOnlyDictionary<string, double> Measured(Func<StepContext, IReadOnlyDictionary<string, double>> measure, StepContext context)
+    {
+        using var scope = NewDisposeScope();
+        using var noGradient = no_grad();
+        if (_average is null)
+            return measure(context);
+        var current = _module.Snapshot();
+        try
+        {
+            _module.Load(_average.Tensors);
+            return measure(context);
+        }
+        finally
+        {
+            _module.Load(current);
+            foreach (var tensor in current.Values)
+                tensor.Dispose();
+        }
     }
 
     private StepContext Context(int epoch, int step)
@@ -381,6 +404,6 @@ public sealed class TrainingLoop : IDisposable
             _correct / ((double)steps * _imagesPerStep),
             stepsPerSecond * _imagesPerStep,
             (Steps - 1 - context.GlobalStep) / stepsPerSecond,
-            _epochs is [.., var last] ? new EpochFigures(last.Epoch + 1, last.Loss, last.Accuracy) : null);
+            _epochs is [.., var last] ? new EpochFigures(last.Epoch + 1, last.Loss, last.Accuracy) { Metrics = last.Measured } : null);
     }
 }

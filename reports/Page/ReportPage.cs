@@ -27,7 +27,7 @@ public static class ReportPage
             Markup.Of("h1", report.Sweep.Name),
             Markup.Styled("p", "soft", About(report)),
             .. report.Executions.Where(e => e.Problem is not null).Select(Note),
-            Markup.Section("Results", ResultSection.Of(report.Results)),
+            Markup.Section("Results", [report.Results.Note is { } note ? Markup.Styled("p", "soft", note) : null, .. ResultSection.Of(report.Results)]),
             Markup.Section("Accuracy and cost", Costs(report.Results)),
             .. PanelSection.Of(report).Select(s => Markup.Section(s.Title, Panels(s))),
             Markup.Section("Lineage", LineageSection.Of(report)),

@@ -14,6 +14,9 @@ public sealed record ShownResults(
     public static ShownResults Of(SweepResults results) =>
         new(results.Leaves, Results.Ways.Of(results.Leaves), ResultColumn.Of(results.Leaves, results.Metrics));
 
+    /// <summary>What a reader of the results has to know; null: nothing.</summary>
+    public string? Note { get; init; }
+
     /// <summary>The metric by which results are judged first; null: none of which more is better.</summary>
     public ResultColumn? Goal => Columns.FirstOrDefault(c => c.Metric.Better == Better.Higher);
 

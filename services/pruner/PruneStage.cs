@@ -23,7 +23,7 @@ public sealed class PruneStage : IStage<PruneParameters>
             .. SizeMetrics.All,
             new("parametersRatio", "params left", Format: MetricFormat.Ratio, Better: Better.Lower, Description: "Parameters over those of the network that entered."),
             new("multiplicationsRatio", "mults left", Format: MetricFormat.Ratio, Better: Better.Lower, Description: "Multiplications over those of the network that entered."),
-            new("validationTop1", "validation top-1", "%", MetricFormat.Percent, Better.Higher, Description: "Accuracy on the held-out training images.") { Split = DataSplit.Validation },
+            new("validationTop1", "validation top-1", "%", MetricFormat.Percent, Better.Higher, Description: "Accuracy on the held-out training images.") { Split = DataSplit.Validation, EachEpoch = true },
             new("bytesPlanned", "KiB at bits", Format: MetricFormat.Bytes, Better: Better.Lower, Description: "With a target for bytes: bytes of the stored tensors once weights have 'bits'."),
             new("bytesPlannedRatio", "bytes left", Format: MetricFormat.Ratio, Better: Better.Lower, Description: "The same over those of the network that entered, with the same bits."),
             new("ramBytesPlanned", "RAM KiB", Format: MetricFormat.Bytes, Better: Better.Lower, Description: "With a target for memory: bytes of the activations of one image at their peak, once they have 'activations'."),
@@ -69,7 +69,13 @@ public sealed class PruneStage : IStage<PruneParameters>
             checkpoint.Graph, checkpoint.Tensors, parameters.Distill, parameters.DistillTemperature, compute.Precision, compute.Device);
 
         using var cut = new EarlyCut(module, pruning, train);
-        var hooks = cut.Around(pruning.Hooks(_ => run.CountImages(parameters.BatchSize))) with { TaskLoss = distillation is null ? null : distillation.Loss };
+        var hooks = cut.Around(pruning.Hooks(_ => run.CountImages(parameters.BatchSize))) with
+        {
+            TaskLoss = distillation is null ? null : distillation.Loss,
+        };
+        // Until channels are chosen, those that are closed by now count as closed.
+        if (validation.Count > 0)
+            hooks = hooks with { Measure = step => new Dictionary<string, double> { ["validationTop1"] = Evaluation.Run(step.Module, validation, parameters.BatchSize, hooks.View, hooks.Outputs, run.Stop).Top1 } };
         var training = TrainingLoop.Run(module, train, parameters.Recipe(data.UsualAugmentation, compute.Precision), run.Seed, hooks, run.State, run.Progress, run.Stop);
 
         var finished = pruning.Finished ?? throw new InvalidOperationException("training ended before the exact finish");

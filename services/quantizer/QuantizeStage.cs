@@ -25,10 +25,10 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
     public static StageManifest Manifest { get; } = new(
         "quantize", "11", "SYMOG: weights trained into N-bit fixed-point modes", StageInput.Checkpoint, StageOutput.Checkpoint, Metrics:
         [
-            .. SizeMetrics.All,
+            .. SizeMetrics.All.Select(size => size with { EachEpoch = true }),
             new("residual", "residual", Better: Better.Lower, Description: "Root mean square distance of the weights from their modes before rounding, in steps."),
             new("validationTop1Before", "validation top-1 before rounding", "%", MetricFormat.Percent, Better.Higher, Description: "Accuracy on the held-out training images before the weights are rounded.") { Split = DataSplit.Validation },
-            new("validationTop1After", "validation top-1", "%", MetricFormat.Percent, Better.Higher, Description: "Accuracy on the held-out training images with rounded weights.") { Split = DataSplit.Validation },
+            new("validationTop1After", "validation top-1", "%", MetricFormat.Percent, Better.Higher, Description: "Accuracy on the held-out training images with rounded weights.") { Split = DataSplit.Validation, EachEpoch = true },
             new("oneMoreBitBytes", "bytes of one more bit", Format: MetricFormat.Count, Description: "With a target for bytes: what the cheapest further bit of a layer would add. It no longer fits."),
             new("movedFromTies", "moved from ties", Format: MetricFormat.Count, Description: "Biases moved so that no sum lies halfway between two whole numbers."),
         ]);
@@ -114,6 +114,7 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
                 Phase = _ => "quantizing",
                 TaskLoss = distillation is null ? null : distillation.Loss,
                 AfterStep = hooks.AfterStep + (_ => run.CountImages(parameters.BatchSize)),
+                Measure = step => Measured(step.Module, validation, weights, parameters, run.Stop),
             };
             hooks = history.AddTo(hooks);
             if (parameters.Bytes is not null) hooks = KeptBits.AddTo(hooks, weights);
@@ -122,7 +123,7 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
 
         var facts = new Dictionary<string, double> { ["residual"] = weights.Residual() };
         if (bits.OneMoreBit is { } more) facts["oneMoreBitBytes"] = more;
-        if (validation.Count > 0) facts["validationTop1Before"] = Evaluation.Run(module, validation, parameters.BatchSize, hooks?.View, run.Stop).Top1;
+        if (validation.Count > 0) facts["validationTop1Before"] = Evaluation.Run(module, validation, parameters.BatchSize, hooks?.View, stop: run.Stop).Top1;
         var record = history.Record(training);
         weights.Round();
         if (graph.Nodes.Any(node => node is Quantize)) facts["movedFromTies"] = RoundingTies.Avoid(graph, Tensors(module), weights.Formats);
@@ -140,6 +141,19 @@ public sealed class QuantizeStage : IStage<QuantizeParameters>
             run.Stage, run.Version, run.Parameters, run.Seed, run.Input, run.Data, compute.Versions(), facts, record.ToJson());
         using var quantized = new Checkpoint(graph, module.Snapshot(), checkpoint.Lineage.Then(step, compresses: true), weights.Formats);
         return new StageOutcome(run.Write(stream => CheckpointFile.Write(stream, quantized)), facts.With(quantized.Graph, quantized.Formats), Panels: QuantizePanels.Of(step));
+    }
+
+    /// <summary>Size and held-out accuracy of the network as it would be if it were rounded now. Its weights stay as they are.</summary>
+    private static IReadOnlyDictionary<string, double> Measured(GraphModule module, Split validation, QuantizedWeights weights, QuantizeParameters parameters, CancellationToken stop)
+    {
+        var facts = new Dictionary<string, double>();
+        if (validation.Count > 0)
+        {
+            var rounded = weights.Formats.Keys.ToDictionary(name => name, name => weights.Quantized(name, module.Parameters[name])!);
+            facts["validationTop1After"] = Evaluation.Run(module, validation, parameters.BatchSize, (name, value) => rounded.GetValueOrDefault(name) ?? value, stop: stop).Top1;
+        }
+
+        return facts.With(module.Graph, weights.Formats);
     }
 
     /// <summary>

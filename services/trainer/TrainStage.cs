@@ -22,7 +22,7 @@ public sealed class TrainStage : IStage<TrainParameters>
             .. SizeMetrics.All,
             new("trainingLoss", "training loss", Better: Better.Lower, Description: "Mean loss over the training images of the last epoch.") { Split = DataSplit.Training },
             new("trainingTop1", "training top-1", "%", MetricFormat.Percent, Better.Higher, Description: "Accuracy on the training images of the last epoch.") { Split = DataSplit.Training },
-            new("validationTop1", "validation top-1", "%", MetricFormat.Percent, Better.Higher, Description: "Accuracy on the held-out training images.") { Split = DataSplit.Validation },
+            new("validationTop1", "validation top-1", "%", MetricFormat.Percent, Better.Higher, Description: "Accuracy on the held-out training images.") { Split = DataSplit.Validation, EachEpoch = true },
         ]);
 
     public static IReadOnlyList<ParameterProblem> Check(TrainParameters parameters, StageCheck context)
@@ -53,6 +53,8 @@ public sealed class TrainStage : IStage<TrainParameters>
         {
             AfterStep = _ => run.CountImages(parameters.BatchSize),
             Remedy = "Try a smaller learningRate, or some warmupEpochs.",
+            Measure = validation.Count == 0 ? null
+                : step => new Dictionary<string, double> { ["validationTop1"] = Evaluation.Run(step.Module, validation, parameters.BatchSize, stop: run.Stop).Top1 },
         };
         var history = parameters.Epochs == 0
             ? new TrainingHistory([])

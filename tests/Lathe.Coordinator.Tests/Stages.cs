@@ -37,13 +37,13 @@ internal static class Stages
     [
         new("parameters", "params", Format: MetricFormat.Count, IsColumn: true, Rank: 20),
         new("bits", "bits", Format: MetricFormat.Bits, IsColumn: true, Rank: 30),
-        new("bytes", "KiB", Format: MetricFormat.Bytes, IsColumn: true, DenseName: "bytesDense", Rank: 40),
+        new("bytes", "KiB", Format: MetricFormat.Bytes, IsColumn: true, DenseName: "bytesDense", Rank: 40) { EachEpoch = true },
     ];
 
     private static IReadOnlyList<MetricDescriptor> Measured =>
         [new("top1", "top-1", "%", MetricFormat.Percent, Better.Higher, IsColumn: true, DenseName: "top1Dense", Rank: 10) { Split = DataSplit.Test }, new("loss", "loss", Better: Better.Lower)];
 
-    private static MetricDescriptor Validated => new("validationTop1", "validation top-1", "%", MetricFormat.Percent, Better.Higher) { Split = DataSplit.Validation };
+    private static MetricDescriptor Validated => new("validationTop1", "validation top-1", "%", MetricFormat.Percent, Better.Higher) { Split = DataSplit.Validation, EachEpoch = true };
 
     /// <param name="stages">Each as <c>train: {...}</c> in its JSON parts.</param>
     public static SweepSpec Sweep(params (string Stage, string Parameters)[] stages) =>

@@ -42,8 +42,11 @@ public sealed class Pruning_a_network : IDisposable
     [Fact]
     public void Meets_both_budgets_in_the_checkpoint_it_writes_and_still_learns()
     {
-        var trial = new StageTrial(Settings);
+        var reports = new List<StageProgress>();
+        var trial = new StageTrial(Settings) { OnProgress = reports.Add };
         var outcome = trial.Run<PruneStage, PruneParameters>(Parameters, "mnist", _dense);
+        var epochs = reports.Where(r => r.LastEpoch is not null).DistinctBy(r => r.LastEpoch!.Epoch).Select(r => r.LastEpoch!.Metrics!["validationTop1"]).ToList();
+        Assert.Equal((3, outcome.Metrics["validationTop1"]), (epochs.Count, epochs[^1]));
         var size = Complexity.Of(CheckpointHeader.Read(trial.Checkpoints.PathOf(outcome.Output)).Graph);
         Assert.InRange(size.Multiplications, 1, 0.4 * 3_024_384);
         Assert.InRange(size.Parameters, 1, 0.5 * 215_546);

@@ -20,12 +20,15 @@ internal sealed class QuantizerTrial : IDisposable
     public QuantizerTrial(NetworkGraph graph)
     {
         BarImages.Write(Path.Combine(_root, "data"), train: 1024, test: 64);
-        _trial = new StageTrial(Settings) { Logger = Warned };
+        _trial = new StageTrial(Settings) { Logger = Warned, OnProgress = Reports.Add };
         TorchRuntime.Configure(1);
         using var module = GraphModule.Create(graph, seed: 1);
         using var checkpoint = new Checkpoint(graph, module.Snapshot(), Lineage.Empty, new Dictionary<string, WeightFormat>());
         Float = _trial.Checkpoints.Write(stream => CheckpointFile.Write(stream, checkpoint));
     }
+
+    /// <summary>Their reports of progress.</summary>
+    public List<StageProgress> Reports { get; } = [];
 
     /// <summary>What runs warned of.</summary>
     public Warnings Warned { get; } = new();

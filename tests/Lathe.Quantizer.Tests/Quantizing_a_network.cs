@@ -38,6 +38,19 @@ public sealed class Quantizing_a_network : IDisposable
     }
 
     [Fact]
+    public void After_each_epoch_it_reports_what_it_would_measure_if_it_ended_there()
+    {
+        var outcome = Quantize(new { bits = 3, epochs = 3, batchSize = 32, validation = 0.125 });
+        var epochs = _trial.Reports.Where(r => r.LastEpoch is not null).DistinctBy(r => r.LastEpoch!.Epoch).Select(r => r.LastEpoch!.Metrics!).ToList();
+        Assert.Equal(3, epochs.Count);
+        foreach (var metric in QuantizeStage.Manifest.Metrics!.Where(m => m.EachEpoch))
+        {
+            Assert.All(epochs, e => Assert.True(e.ContainsKey(metric.Name), metric.Name));
+            Assert.Equal(outcome.Metrics[metric.Name], epochs[^1][metric.Name]);
+        }
+    }
+
+    [Fact]
     public void Its_lineage_tells_how_the_weights_became_modes()
     {
         var outcome = Quantize(new { bits = 2, epochs = 3, batchSize = 32, validation = 0.125 });

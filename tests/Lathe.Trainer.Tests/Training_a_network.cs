@@ -22,6 +22,19 @@ public sealed class Training_a_network : IDisposable
         Assert.NotEqual(first.Output, Train("third", seed: 2).Output);
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(0.95)]
+    public void After_each_epoch_it_reports_the_held_out_accuracy(double averageDecay)
+    {
+        var reports = new List<StageProgress>();
+        var outcome = new StageTrial(Settings("reported")) { OnProgress = reports.Add }.Run<TrainStage, TrainParameters>(
+            JsonSerializer.SerializeToElement(new { model = "lenet5", epochs = 2, batchSize = 32, learningRate = 0.05, validation = 0.125, averageDecay }), "mnist");
+        var epochs = reports.Where(r => r.LastEpoch is not null).DistinctBy(r => r.LastEpoch!.Epoch).Select(r => r.LastEpoch!.Metrics!["validationTop1"]).ToList();
+        Assert.Equal(2, epochs.Count);
+        Assert.Equal(outcome.Metrics["validationTop1"], epochs[^1]);
+    }
+
     [Fact]
     public void The_first_weights_are_the_seed_s_own()
     {

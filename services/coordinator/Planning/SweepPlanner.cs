@@ -109,7 +109,9 @@ public static class SweepPlanner
             hasCheckpoint |= manifest.Output == StageOutput.Checkpoint;
             // Report a problem with the list of models once, not for each stage.
             IReadOnlyList<string> models = spec.Models is { Count: > 0 } given ? [.. given.Select(m => m ?? "")] : [""];
+            var known = problems.Count;
             steps.Add(new Step(manifest, StageGrid.Read(path, manifest, spec.Stages[i].Parameters, models, [.. zipped.Where(z => z.Stage == i)], problems)));
+            for (var p = known; p < problems.Count; p++) problems[p] = SearchRange.Hinted(problems[p], spec);
         }
 
         return steps;

@@ -13,7 +13,7 @@ internal static class TrialQueries
         // Most sweeps have none, and their spec need not be read.
         if (!await database.Searches.AnyAsync(s => s.SweepId == sweep.Id, stop) || SpecOf(sweep)?.Search is not { } search) return null;
         var counts = await database.Trials.Where(t => t.SweepId == sweep.Id).GroupBy(t => t.State).Select(g => new { g.Key, Count = g.Count() }).ToListAsync(stop);
-        return new SearchStatus(search.Strategy, search.Trials, counts.OrderBy(c => c.Key).ToDictionary(c => Word(c.Key), c => c.Count));
+        return new SearchStatus(search.Strategy, search.Trials, counts.OrderBy(c => c.Key).ToDictionary(c => Word(c.Key), c => c.Count)) { Objectives = search.Objectives };
     }
 
     /// <summary>Trials of a sweep in their order, some at a time; none where it has no search.</summary>

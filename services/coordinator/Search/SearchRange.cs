@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Lathe.Contracts;
+using Lathe.Hosting;
 
 namespace Lathe.Coordinator;
 
@@ -60,6 +61,22 @@ internal sealed record SearchRange(string Kind, double Low, double High, IReadOn
 
     /// <summary>True for an object with one of the four words as its only key.</summary>
     public static bool IsOne(JsonElement value) => value.ValueKind == JsonValueKind.Object && value.EnumerateObject().ToList() is [var only] && Kinds.Contains(only.Name);
+
+    /// <summary>The problem with what its author may have meant, where an object has a misspelt one of the four words as its only key.</summary>
+    /// <param name="problem">With a value of a stage.</param>
+    /// <param name="spec">The sweep.</param>
+    public static SweepProblem Hinted(SweepProblem problem, SweepSpec spec)
+    {
+        if (JsonPointer.Steps(problem.Path) is not ["stages", var stage, _, .. var steps] || !int.TryParse(stage, NumberStyles.None, CultureInfo.InvariantCulture, out var i) || i >= (spec.Stages?.Count ?? 0)) return problem;
+        var value = spec.Stages![i].Parameters;
+        foreach (var step in steps)
+        {
+            if (value.ValueKind != JsonValueKind.Object || !value.TryGetProperty(step, out value)) return problem;
+        }
+
+        return value.ValueKind == JsonValueKind.Object && value.EnumerateObject().ToList() is [{ Value.ValueKind: JsonValueKind.Array } only] && !Kinds.Contains(only.Name)
+            ? problem with { Message = problem.Message + Nearest.Hint(only.Name, Kinds) } : problem;
+    }
 
     /// <summary>Place of the first range in a value, as a JSON pointer; null: it has none.</summary>
     public static string? PlaceIn(JsonElement value)

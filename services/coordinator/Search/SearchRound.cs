@@ -10,7 +10,7 @@ internal sealed record ChosenTrial(
 /// <param name="history">All trials, in their order.</param>
 /// <param name="courses">Their figures epoch by epoch.</param>
 /// <param name="stops">When trials stop early; null: none does.</param>
-internal sealed class SearchRound(List<SearchTrial> history, List<IReadOnlyList<double>> courses, EarlyStops? stops)
+internal sealed class SearchRound(List<SearchTrial> history, List<IReadOnlyList<double[]>> courses, EarlyStops? stops)
 {
     private readonly List<ChosenTrial> _chosen = [];
     private readonly List<TrialEnd> _ended = [];
@@ -19,7 +19,7 @@ internal sealed class SearchRound(List<SearchTrial> history, List<IReadOnlyList<
 
     public IReadOnlyList<SearchTrial> History => history;
 
-    public IReadOnlyList<IReadOnlyList<double>> Courses => courses;
+    public IReadOnlyList<IReadOnlyList<double[]>> Courses => courses;
 
     public IReadOnlyList<ChosenTrial> Chosen => _chosen;
 

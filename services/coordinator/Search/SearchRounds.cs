@@ -143,7 +143,7 @@ internal sealed class SearchRounds(CoordinatorStore store, SweepChanges changes,
         var trials = await change.Database.Trials.Where(t => t.SweepId == sweep.Id && (numbers.Contains(t.Number) || t.State == TrialState.Open)).ToListAsync(stop);
         foreach (var trial in trials.Where(t => numbers.Contains(t.Number)))
         {
-            trial.Course = JsonSerializer.Serialize(round.Courses[trial.Number]);
+            trial.Course = TrialCourses.Write(round.Courses[trial.Number]);
             if (round.Moved.TryGetValue(trial.Number, out var state)) trial.State = state;
         }
 

@@ -25,10 +25,26 @@ internal sealed record SweepSearch(
     // Those of a plan: before the first results every strategy spreads its trials.
     private const int Planned = 10;
 
-    public SearchSpace Space { get; } = new([.. Axes.Select(a => a.Range.Dimension)]);
+    public SearchSpace Space { get; } = new([.. Axes.Select(a => a.Range.Dimension with { Stage = a.Settings.Min(s => s.Stage ?? 0) })]) { StageCosts = [.. Sweep.Stages.Select(s => CostOf(s, Manifests))] };
 
     /// <summary>When trials stop before their end; null: none does.</summary>
     public EarlyStops? Stops { get; private init; }
+
+    /// <summary>
+    /// What an execution of a stage costs: its epochs. Seconds would tell more, and the same search would choose other trials on another machine. A stage without epochs costs less than any with them.
+    /// </summary>
+    private static double CostOf(StageSpec stage, IReadOnlyDictionary<string, StageManifest> manifests)
+    {
+        const double WithoutEpochs = 0.1;
+        var given = stage.Parameters.ValueKind == JsonValueKind.Object && stage.Parameters.TryGetProperty(EarlyStops.EpochsParameter, out var value) ? value : (JsonElement?)null;
+        double? mean = given switch
+        {
+            { ValueKind: JsonValueKind.Number } one => one.GetDouble(),
+            { ValueKind: JsonValueKind.Array } list when list.EnumerateArray().All(v => v.ValueKind == JsonValueKind.Number) && list.GetArrayLength() > 0 => list.EnumerateArray().Average(v => v.GetDouble()),
+            _ => manifests.TryGetValue(stage.Stage, out var manifest) ? EarlyStops.EpochsOf(manifest) : null,
+        };
+        return mean > WithoutEpochs ? mean.Value : WithoutEpochs;
+    }
 
     public string Strategy => Sweep.Search!.Strategy;
 

@@ -5,15 +5,19 @@ namespace Lathe.Coordinator;
 
 /// <summary>An open trial that has ended further epochs.</summary>
 /// <param name="Number">Number of the trial.</param>
-/// <param name="Course">All of its figures epoch by epoch, less is better.</param>
+/// <param name="Course">All of its figures epoch by epoch, one or several of each; less is better.</param>
 /// <param name="At">When the last of these epochs ended.</param>
-internal sealed record TrialArrival(int Number, IReadOnlyList<double> Course, DateTimeOffset At);
+internal sealed record TrialArrival(int Number, IReadOnlyList<double[]> Course, DateTimeOffset At);
 
 /// <summary>Finds how far open trials have come.</summary>
 internal static class TrialCourses
 {
     /// <summary>The figures that were kept of a trial.</summary>
-    public static IReadOnlyList<double> Read(string? json) => json is null ? [] : JsonSerializer.Deserialize<double[]>(json)!;
+    public static IReadOnlyList<double[]> Read(string? json) => json is null ? []
+        : [.. JsonSerializer.Deserialize<JsonElement[]>(json)!.Select(epoch => epoch.ValueKind == JsonValueKind.Array ? epoch.Deserialize<double[]>()! : [epoch.GetDouble()])];
+
+    /// <summary>The figures as they are kept: numbers where each epoch has one.</summary>
+    public static string Write(IReadOnlyList<double[]> course) => course.All(epoch => epoch.Length == 1) ? JsonSerializer.Serialize(course.Select(epoch => epoch[0])) : JsonSerializer.Serialize(course);
 
     /// <summary>Open trials with further epochs, in the order in which those ended.</summary>
     public static async Task<IReadOnlyList<TrialArrival>> OfAsync(CoordinatorDatabase database, EarlyStops stops, IReadOnlyList<TrialRow> open, CancellationToken stop)
@@ -37,7 +41,7 @@ internal static class TrialCourses
             // Of an epoch whose report was lost the next one's figures count.
             foreach (var point in its)
             {
-                while (course.Count < point.Epoch) course.Add(stops.Figure(point));
+                while (course.Count < point.Epoch) course.Add(stops.Figures(point));
             }
 
             arrivals.Add(new TrialArrival(trial.Number, course, its[^1].At));

@@ -46,7 +46,7 @@ internal static class ReportCheck
     /// <summary>JSON can write a number beyond those that there are.</summary>
     private static bool IsFinite(StageProgress progress) =>
         new[] { progress.Epoch, progress.Loss, progress.Accuracy, progress.ImagesPerSecond, progress.SecondsLeft }.All(f => f is null || double.IsFinite(f.Value))
-        && (progress.Ended ?? []).Append(progress.LastEpoch).All(e => e is null || (double.IsFinite(e.Loss) && double.IsFinite(e.Accuracy)));
+        && (progress.Ended ?? []).Append(progress.LastEpoch).All(e => e is null || (double.IsFinite(e.Loss) && double.IsFinite(e.Accuracy) && (e.Metrics?.Values.All(double.IsFinite) ?? true)));
 
     private static bool IsDigest(string? text) => text is { Length: 64 } && text.All(char.IsAsciiHexDigitLower);
 

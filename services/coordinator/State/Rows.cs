@@ -335,6 +335,9 @@ public sealed class ProgressPointRow
 
     public double Accuracy { get; set; }
 
+    /// <summary>What the stage measured after it, by name, as JSON; null: nothing.</summary>
+    public string? Metrics { get; set; }
+
     public DateTimeOffset At { get; set; }
 }
 

@@ -67,7 +67,7 @@ internal static class SweepSchema
           "earlyStopping": {
             "type": "object", "additionalProperties": false, "required": ["strategy"], "description": "When trials of the search stop before their end.",
             "properties": {
-              "strategy": { "enum": ["asha", "median"] }, "metric": { "enum": ["loss", "accuracy"], "default": "loss" },
+              "strategy": { "enum": ["asha", "median"] }, "metric": { "enum": ["loss", "accuracy", "objectives"], "default": "loss", "description": "What trials are compared by after each epoch: loss or accuracy of training, a metric that the stage reports after each epoch, or all objectives at once." },
               "grace": { "type": "integer", "minimum": 1, "default": 1, "description": "Epochs that every trial computes." },
               "reduction": { "type": "integer", "minimum": 2, "maximum": {{{EarlyStops.MostReduction}}}, "default": 3, "description": "asha: one of so many trials goes on." }
             }
@@ -87,6 +87,8 @@ internal static class SweepSchema
             ["type"] = "array", ["minItems"] = 1, ["description"] = "In order; a list of values is an axis.",
             ["items"] = new JsonObject { ["anyOf"] = new JsonArray([new JsonObject { ["enum"] = Texts(known.Select(m => m.Name)) }, .. known.Select(Stage)]) },
         };
+        var byEpoch = properties["earlyStopping"]!["properties"]!["metric"]!["enum"]!.AsArray();
+        foreach (var name in known.SelectMany(m => m.Metrics ?? []).Where(m => m.EachEpoch && m.Split != DataSplit.Test && m.Better != Better.Neither).Select(m => m.Name).Distinct()) byEpoch.Add(name);
         var metrics = known.SelectMany(m => m.Metrics ?? []).Where(m => m.Split != DataSplit.Test).SelectMany(m => m.RatioName is { } share ? (string[])[m.Name, share] : [m.Name]).Distinct();
         return new JsonObject
         {

@@ -222,7 +222,7 @@ internal static class SweepText
             if (value is null && sets.Count == 0) return null;
             if (Members(EarlyStopping, StoppingKeys, value, sets, "{ strategy: asha, metric: loss, grace: 1, reduction: 3 }") is not { } of) return null;
             var stopping = new EarlyStoppingSpec(of("strategy") is { } strategy ? Text($"/{EarlyStopping}/strategy", strategy, "asha or median") ?? "" : "");
-            if (of("metric") is { } metric && Text($"/{EarlyStopping}/metric", metric, "loss or accuracy") is { } name) stopping = stopping with { Metric = name };
+            if (of("metric") is { } metric && Text($"/{EarlyStopping}/metric", metric, "loss, accuracy, objectives, or a metric that the stage reports after each epoch") is { } name) stopping = stopping with { Metric = name };
             if (of("grace") is { } grace && Whole($"/{EarlyStopping}/grace", grace, "from 1 on") is { } epochs) stopping = stopping with { Grace = epochs };
             if (of("reduction") is { } reduction && Whole($"/{EarlyStopping}/reduction", reduction, "from 2 on") is { } share) stopping = stopping with { Reduction = share };
             return stopping;

@@ -350,6 +350,7 @@ internal sealed partial class SweepChange
         {
             if (!known.TryGetValue(key, out var row)) database.ProgressPoints.Add(row = new ProgressPointRow { ExecutionId = key.Execution, Epoch = key.Epoch });
             (row.Loss, row.Accuracy, row.At) = (figures.Loss, figures.Accuracy, now);
+            if (figures.Metrics is { Count: > 0 } metrics) row.Metrics = JsonSerializer.Serialize(metrics);
         }
     }
 }

@@ -40,6 +40,17 @@ public sealed class Choosing_points
             },
             iter: 15);
 
+    [Fact]
+    public void What_a_point_shares_with_a_trial_costs_nothing()
+    {
+        var space = SearchSpaces.InStages([.. Enumerable.Repeat(new SearchDimension(4, true), 3)], areKnown: true);
+        var (done, failed) = (new SearchTrial([0.125, 0.125, 0.125], TrialState.Done, [1]), new SearchTrial([0.875, 0.875, 0.875], TrialState.Failed, []));
+
+        Assert.Equal([7, 0, 1, 3, 7, 7], [Cost(0.125, 0.125, 0.125, []), Cost(0.125, 0.125, 0.125, [failed, done]), Cost(0.125, 0.125, 0.375, [done]), Cost(0.125, 0.375, 0.125, [done]), Cost(0.375, 0.125, 0.125, [done]), Cost(0.875, 0.875, 0.125, [failed])]);
+
+        double Cost(double a, double b, double c, SearchTrial[] history) => space.CostOf([a, b, c], history);
+    }
+
     [Theory]
     [InlineData("random")]
     [InlineData("sobol")]

@@ -90,6 +90,46 @@ public sealed class Searches_that_stop_early
         Assert.All(trials.Where(t => t.State == TrialState.Stopped), t => Assert.InRange(JsonSerializer.Deserialize<double[]>(t.Course!)!.Length, 2, Epochs - 1));
     }
 
+    [Fact]
+    public async Task Trials_are_compared_by_a_held_out_figure_that_their_stage_reports_after_each_epoch()
+    {
+        using var bench = await Workbench.StartAsync();
+        // The loss says the contrary of the held-out accuracy: who looks at it stops the others.
+        var work = new EpochWorker(bench) { Loss = multiplications => -Math.Abs(multiplications - 0.5) };
+        var id = await bench.SubmitAsync(Spec with { EarlyStopping = new EarlyStoppingSpec("asha", "validationTop1") });
+        await work.RunAsync();
+
+        var trials = await TrialsAsync(bench, id);
+        var best = trials.OrderBy(t => Distance(t)).Take(6).ToList();
+        Assert.All(best, t => Assert.True(JsonSerializer.Deserialize<double[]>(t.Course!)!.Length >= 3));
+        Assert.Equal(Distance(best[0]), trials.Where(t => t.State == TrialState.Done).Min(Distance));
+    }
+
+    [Fact]
+    public async Task By_all_objectives_at_once_both_ends_of_the_front_go_on()
+    {
+        using var bench = await Workbench.StartAsync();
+        var work = new EpochWorker(bench) { Held = multiplications => multiplications };
+        // Of two objectives that pull apart, every trial is on the front: the ends, and whoever stands alone, go on.
+        var id = await bench.SubmitAsync(Spec with
+        {
+            Search = Spec.Search! with { Objectives = [new SearchObjective(Maximize: "validationTop1"), new SearchObjective(Minimize: "bytes")], Parallel = 1 },
+            EarlyStopping = new EarlyStoppingSpec("asha", EarlyStops.Objectives),
+        });
+        await work.RunAsync();
+
+        var trials = await TrialsAsync(bench, id);
+        Assert.Equal(18, trials.Count);
+        var ordered = trials.OrderBy(Multiplications).ToList();
+        Assert.All(new[] { ordered[0], ordered[^1] }, end => Assert.Equal(TrialState.Done, end.State));
+        Assert.InRange(trials.Count(t => t.State == TrialState.Stopped), 9, 15);
+        Assert.All(trials.Where(t => t.State == TrialState.Stopped), t => Assert.All(JsonSerializer.Deserialize<double[][]>(t.Course!)!, figures => Assert.Equal([-Multiplications(t), Multiplications(t)], figures)));
+    }
+
+    private static double Multiplications(TrialRow trial) => JsonSerializer.Deserialize<Dictionary<string, double>>(trial.Values)!["prune.multiplications"];
+
+    private static double Distance(TrialRow trial) => Math.Abs(Multiplications(trial) - 0.5);
+
     private static async Task<List<string>> OutcomeAsync(bool restarts)
     {
         using var bench = await Workbench.StartAsync();
@@ -112,6 +152,12 @@ public sealed class Searches_that_stop_early
     {
         private readonly Dictionary<string, int> _states = [];
         private readonly List<ExecuteStage> _running = [];
+
+        /// <summary>Training loss by multiplications, but for what every epoch takes off it.</summary>
+        public Func<double, double> Loss { get; init; } = multiplications => Math.Abs(multiplications - 0.5);
+
+        /// <summary>Held-out accuracy by multiplications.</summary>
+        public Func<double, double> Held { get; init; } = multiplications => 1 - Math.Abs(multiplications - 0.5);
 
         /// <summary>Epochs that were computed, all together.</summary>
         public int Computed { get; private set; }
@@ -138,9 +184,11 @@ public sealed class Searches_that_stop_early
                     bench.Time.Advance(TimeSpan.FromSeconds(1));
                     Computed++;
                     var epoch = _states[command.Key] = _states.GetValueOrDefault(command.Key) + 1;
-                    var loss = Math.Abs(command.Parameters.GetProperty("multiplications").GetDouble() - 0.5) + (1.0 / epoch);
+                    var multiplications = command.Parameters.GetProperty("multiplications").GetDouble();
+                    var loss = Loss(multiplications) + (1.0 / epoch);
+                    var figures = new EpochFigures(epoch, loss, 1 - loss) { Metrics = new Dictionary<string, double> { ["validationTop1"] = Held(multiplications), ["bytes"] = multiplications } };
                     await ReportAsync(new StageProgressed(
-                        command.ExecutionId, command.Attempt, command.Key, command.Stage, "host:1:prune", new StageProgress("training", epoch, Epochs, LastEpoch: new EpochFigures(epoch, loss, 1 - loss))));
+                        command.ExecutionId, command.Attempt, command.Key, command.Stage, "host:1:prune", new StageProgress("training", epoch, Epochs, LastEpoch: figures)));
                     if (epoch < Epochs) continue;
                     _running.Remove(command);
                     await ReportAsync(Finished(command));
@@ -165,7 +213,7 @@ public sealed class Searches_that_stop_early
         {
             var done = bench.Work(command);
             return command.Stage != "prune" ? done
-                : done with { Metrics = new Dictionary<string, double>(done.Metrics) { ["validationTop1"] = 1 - Math.Abs(command.Parameters.GetProperty("multiplications").GetDouble() - 0.5) } };
+                : done with { Metrics = new Dictionary<string, double>(done.Metrics) { ["validationTop1"] = Held(command.Parameters.GetProperty("multiplications").GetDouble()), ["bytes"] = command.Parameters.GetProperty("multiplications").GetDouble() } };
         }
     }
 }

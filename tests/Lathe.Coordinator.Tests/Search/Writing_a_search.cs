@@ -118,6 +118,8 @@ public sealed class Writing_a_search
 
     [Theory]
     [InlineData("strategy: tpe", "strategy: tpee", 10, 3, "did you mean 'tpe'")]
+    [InlineData("{ uniform: [0.2, 0.8] }", "{ unifrom: [0.2, 0.8] }", 6, 14, "(did you mean 'uniform'?)")]
+    [InlineData("bits: [2, 4, 8]", "bits: { chioce: [2, 4] }", 7, 17, "(did you mean 'choice'?)")]
     [InlineData("trials: 40", "trials: 0", 11, 3, "from 1 to 2000")]
     [InlineData("  trials: 40\n", "", 9, 1, "the key trials is missing")]
     [InlineData("maximize: validationTop1", "maximize: top1", 12, 18, "test images, which decide nothing; name a figure of held-out training images: validationTop1")]
@@ -139,7 +141,9 @@ public sealed class Writing_a_search
     [InlineData("search:", "earlyStopping: { strategy: asha, gracee: 1 }\nsearch:", 9, 34, "did you mean 'grace'")]
     [InlineData("search:", "earlyStopping: { strategy: asha }\nsearch:", 9, 1, "one seed")]
     [InlineData("search:", "earlyStopping: { strategy: best }\nsearch:", 9, 18, "expected asha or median")]
-    [InlineData("search:", "earlyStopping: { strategy: asha, metric: top1 }\nsearch:", 9, 34, "expected loss or accuracy")]
+    [InlineData("search:", "earlyStopping: { strategy: asha, metric: top1 }\nsearch:", 9, 34, "after each epoch prune reports loss, accuracy, validationTop1, and objectives compares by all objectives at once")]
+    [InlineData("search:", "earlyStopping: { strategy: median, metric: objectives }\nsearch:", 9, 36, "the median rule compares one figure")]
+    [InlineData("search:\n  strategy: tpe\n  trials: 40\n  objectives: [{ maximize: validationTop1 }, ", "earlyStopping: { strategy: asha, metric: objectives }\nsearch:\n  strategy: tpe\n  trials: 40\n  objectives: [{ minimize: parameters }, ", 9, 34, "prune does not report 'parameters' after each epoch")]
     [InlineData("  trials: 40", "  trial: 40", 11, 3, "did you mean 'trials'")]
     [InlineData("  - evaluate\nsearch:", "  - evaluate\nzip: [[prune.epochs, quantize.bits]]\nsearch:", 9, 8, "no list of values")]
     public void A_mistake_is_told_by_line_and_column(string from, string to, int line, int column, string words)
@@ -163,7 +167,7 @@ public sealed class Writing_a_search
 
         string[] told =
         [
-            "seed: is x", "priority: is 9", "earlyStopping.strategy: is 'ahsa', expected asha or median (did you mean 'asha'?)", "earlyStopping.metric: is 'los', expected loss or accuracy (did you mean 'loss'?)",
+            "seed: is x", "priority: is 9", "earlyStopping.strategy: is 'ahsa', expected asha or median (did you mean 'asha'?)", "earlyStopping.metric: is 'los' (did you mean 'loss'?); after each epoch prune reports loss, accuracy, validationTop1",
             "earlyStopping.reduction: is many", "stages[2].quantize.bitts: is an unknown key (did you mean 'bits'?)", "search.strategy: 'tpee' is no strategy", "search.paralel: unknown key",
             "search.objectives[0]: has the key maximise, expected { maximize: METRIC } or { minimize: METRIC } (did you mean 'maximize'?)",
         ];

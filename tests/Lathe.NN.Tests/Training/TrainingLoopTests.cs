@@ -78,6 +78,30 @@ public class TrainingLoopTests
         Assert.NotEqual(undisturbed, Train(new MemoryState(), [], out _, seed: 3, recipe: recipe));
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(0.9)]
+    public void Measuring_after_each_epoch_changes_no_bit_and_sees_what_training_would_end_with(double averageDecay)
+    {
+        var recipe = Recipe with { AverageDecay = averageDecay };
+        var reports = new List<StageProgress>();
+        var undisturbed = Weights(null, null);
+        var measured = Weights(context => new Dictionary<string, double> { ["top1"] = Evaluation.Run(context.Module, Samples.Images(90, seed: 6), 32).Loss }, new Collect(reports));
+
+        Assert.Equal(undisturbed, measured);
+        var epochs = reports.Where(r => r.LastEpoch is not null).DistinctBy(r => r.LastEpoch!.Epoch).Select(r => r.LastEpoch!.Metrics!["top1"]).ToList();
+        Assert.Equal(4, epochs.Distinct().Count());
+
+        List<float> Weights(Func<StepContext, IReadOnlyDictionary<string, double>>? measure, IProgress<StageProgress>? progress)
+        {
+            using var module = GraphModule.Create(Samples.Network(), 1);
+            TrainingLoop.Run(module, Samples.Images(), recipe, 1, new TrainingHooks { Measure = measure }, null, progress, CancellationToken.None);
+            // The last epoch's figure is that of the network that is left.
+            if (progress is not null) Assert.Equal(Evaluation.Run(module, Samples.Images(90, seed: 6), 32).Loss, reports[^1].LastEpoch!.Metrics!["top1"]);
+            return [.. module.Snapshot().Values.SelectMany(values => values.data<float>().ToArray())];
+        }
+    }
+
     [Fact]
     public void A_worker_that_is_lost_goes_on_from_the_last_epoch()
     {

@@ -6,8 +6,11 @@ namespace Lathe.Coordinator;
 /// </summary>
 internal static class Nsga2Strategy
 {
-    /// <summary>Trials that may become parents, and number of trials before the first children.</summary>
-    public const int Population = 20;
+    /// <summary>Trials that may become parents. Few: a search of networks has tens of trials, not thousands.</summary>
+    public const int Population = 10;
+
+    /// <summary>Trials before the first children.</summary>
+    public const int Startup = 14;
 
     private const double CrossoverShare = 0.9;
     private const double CrossoverIndex = 15;
@@ -16,11 +19,22 @@ internal static class Nsga2Strategy
     public static double[] Next(SearchQuestion question)
     {
         var parents = ParetoSort.Order(question.History).Take(Population).ToList();
-        if (question.Number < Population || parents.Count < 2) return SobolStrategy.Next(question);
+        if (question.Number < Startup || parents.Count < 2) return SobolStrategy.Next(question);
         var (space, draws) = (question.Space, question.Draws());
-        var child = Crossed(space, Parent(), Parent(), draws);
-        Mutate(space, child, draws);
-        return child;
+        var child = Child();
+        if (space.StageCosts.Count < 2) return child;
+        // Nothing says which of two children is the better one. So the one is taken that shares more with trials; one that is a trial already is none.
+        var other = Child();
+        var (cost, otherCost) = (space.CostOf(child, question.History), space.CostOf(other, question.History));
+        return cost == 0 || (otherCost > 0 && otherCost < cost) ? other : child;
+
+        double[] Child()
+        {
+            var made = Crossed(space, Parent(), Parent(), draws);
+            Mutate(space, made, draws);
+            for (var d = 0; d < made.Length; d++) made[d] = space.Dimensions[d].Snap(made[d]);
+            return made;
+        }
 
         // Of two drawn ones the better one.
         IReadOnlyList<double> Parent()

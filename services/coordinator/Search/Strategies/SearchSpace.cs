@@ -5,6 +5,9 @@ namespace Lathe.Coordinator;
 /// <param name="IsOrdered">True: neighbouring values are alike. False: the values are names.</param>
 public sealed record SearchDimension(int Levels, bool IsOrdered)
 {
+    /// <summary>Place of the first stage, from 0, whose work depends on it: trials that differ in later coordinates alone share what this stage makes.</summary>
+    public int Stage { get; init; }
+
     /// <summary>Any number from 0 to 1.</summary>
     public static SearchDimension Continuous { get; } = new(0, true);
 
@@ -22,6 +25,29 @@ public sealed record SearchDimension(int Levels, bool IsOrdered)
 /// <param name="Dimensions">In the order of a point's coordinates.</param>
 public sealed record SearchSpace(IReadOnlyList<SearchDimension> Dimensions)
 {
+    /// <summary>What one execution of each stage costs, in any unit; empty: nothing is known of stages.</summary>
+    public IReadOnlyList<double> StageCosts { get; init; } = [];
+
+    /// <summary>What a point costs beyond the work that it shares with trials: all stages from the first one on that no trial had with the same coordinates. 0 for a point that is there already.</summary>
+    public double CostOf(IReadOnlyList<double> point, IReadOnlyList<SearchTrial> history)
+    {
+        var shared = 0;
+        foreach (var trial in history)
+        {
+            // What was never computed, and what failed, has nothing to share.
+            if (trial.State is TrialState.Pruned or TrialState.Failed) continue;
+            var first = StageCosts.Count;
+            for (var d = 0; d < point.Count; d++)
+            {
+                if (point[d] != trial.Point[d]) first = Math.Min(first, Dimensions[d].Stage);
+            }
+
+            shared = Math.Max(shared, first);
+        }
+
+        return StageCosts.Skip(shared).Sum();
+    }
+
     /// <summary>Number of different points; infinite where a coordinate may be any number.</summary>
     public double Size => Dimensions.Aggregate(1.0, (size, d) => size * (d.Levels == 0 ? double.PositiveInfinity : d.Levels));
 

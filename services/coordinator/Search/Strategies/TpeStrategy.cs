@@ -10,6 +10,7 @@ internal static class TpeStrategy
     public const int Startup = 10;
 
     private const int Candidates = 24;
+    private const int Proposals = 4;
     private const double GoodShare = 0.1;
     private const int MostGood = 25;
     private const double LeastWeight = 1e-12;
@@ -26,13 +27,25 @@ internal static class TpeStrategy
         // What is not finished counts as bad, so that two workers do not try the same; what failed, so that nobody tries it again.
         var bad = Enumerable.Range(0, question.History.Count).Where(i => !chosen.Contains(i)).ToList();
         var draws = question.Draws();
-        return [.. question.Space.Dimensions.Select((dimension, d) => Best(
-            new ParzenDensity(dimension, [.. good.Select(g => question.History[g.Trial].Point[d])], [.. good.Select(g => g.Weight)]),
-            new ParzenDensity(dimension, [.. bad.Select(b => question.History[b].Point[d])], [.. bad.Select(_ => 1.0)]),
-            draws))];
+        var densities = question.Space.Dimensions.Select((dimension, d) => (
+            Good: new ParzenDensity(dimension, [.. good.Select(g => question.History[g.Trial].Point[d])], [.. good.Select(g => g.Weight)]),
+            Bad: new ParzenDensity(dimension, [.. bad.Select(b => question.History[b].Point[d])], [.. bad.Select(_ => 1.0)]))).ToList();
+        if (question.Space.StageCosts.Count < 2) return Proposal().Point;
+        // Of some points, the one that promises most for its cost (Snoek, Larochelle and Adams, 2012). What it shares with trials costs nothing.
+        var proposals = Enumerable.Range(0, Proposals).Select(_ => Proposal()).Select(p => (p.Point, p.Gain, Cost: question.Space.CostOf(p.Point, question.History))).ToList();
+        return proposals.Where(p => p.Cost > 0).DefaultIfEmpty(proposals[0]).MaxBy(p => LogImprovement(p.Gain) - Math.Log(Math.Max(p.Cost, LeastWeight))).Point;
+
+        (double[] Point, double Gain) Proposal()
+        {
+            var coordinates = densities.ConvertAll(density => Best(density.Good, density.Bad, draws));
+            return ([.. coordinates.Select(c => c.Value)], coordinates.Sum(c => c.Gain));
+        }
     }
 
-    private static double Best(ParzenDensity good, ParzenDensity bad, SearchDraws draws)
+    /// <summary>Logarithm of what is to be expected of a point with this log l/g, but for a constant: 1 / (γ + (1 - γ) g/l).</summary>
+    private static double LogImprovement(double gain) => -Math.Log(GoodShare + ((1 - GoodShare) * Math.Exp(-gain)));
+
+    private static (double Value, double Gain) Best(ParzenDensity good, ParzenDensity bad, SearchDraws draws)
     {
         var (best, most) = (0.0, double.NegativeInfinity);
         for (var i = 0; i < Candidates; i++)
@@ -42,7 +55,7 @@ internal static class TpeStrategy
             if (gain > most) (best, most) = (value, gain);
         }
 
-        return best;
+        return (best, most);
     }
 
     /// <summary>

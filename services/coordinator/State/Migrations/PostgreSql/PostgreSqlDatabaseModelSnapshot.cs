@@ -380,6 +380,9 @@ namespace Lathe.Coordinator.Migrations.PostgreSql
                     b.Property<double>("Loss")
                         .HasColumnType("double precision");
 
+                    b.Property<string>("Metrics")
+                        .HasColumnType("text");
+
                     b.HasKey("ExecutionId", "Epoch");
 
                     b.ToTable("progress_points", (string)null);

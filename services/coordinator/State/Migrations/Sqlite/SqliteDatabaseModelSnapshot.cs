@@ -371,6 +371,9 @@ namespace Lathe.Coordinator.Migrations.Sqlite
                     b.Property<double>("Loss")
                         .HasColumnType("REAL");
 
+                    b.Property<string>("Metrics")
+                        .HasColumnType("TEXT");
+
                     b.HasKey("ExecutionId", "Epoch");
 
                     b.ToTable("progress_points", (string)null);
