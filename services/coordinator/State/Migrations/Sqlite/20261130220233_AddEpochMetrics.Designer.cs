@@ -11,7 +11,7 @@ using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
 namespace Lathe.Coordinator.Migrations.Sqlite
 {
     [DbContext(typeof(SqliteDatabase))]
-    [Migration("20261130210000_AddEpochMetrics")]
+    [Migration("20261130220233_AddEpochMetrics")]
     partial class AddEpochMetrics
     {
         /// <inheritdoc />
@@ -150,6 +150,9 @@ namespace Lathe.Coordinator.Migrations.Sqlite
 
                     b.Property<string>("Owner")
                         .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Pool")
                         .HasColumnType("TEXT");
 
                     b.Property<DateTime>("ReadyAt")
@@ -452,6 +455,9 @@ namespace Lathe.Coordinator.Migrations.Sqlite
 
                     b.Property<int>("Paused")
                         .HasColumnType("INTEGER");
+
+                    b.Property<string>("Pool")
+                        .HasColumnType("TEXT");
 
                     b.Property<int>("Queued")
                         .HasColumnType("INTEGER");

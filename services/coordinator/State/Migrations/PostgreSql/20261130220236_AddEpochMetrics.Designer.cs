@@ -12,7 +12,7 @@ using Npgsql.EntityFrameworkCore.PostgreSQL.Metadata;
 namespace Lathe.Coordinator.Migrations.PostgreSql
 {
     [DbContext(typeof(PostgreSqlDatabase))]
-    [Migration("20261130210001_AddEpochMetrics")]
+    [Migration("20261130220236_AddEpochMetrics")]
     partial class AddEpochMetrics
     {
         /// <inheritdoc />
@@ -157,6 +157,9 @@ namespace Lathe.Coordinator.Migrations.PostgreSql
 
                     b.Property<string>("Owner")
                         .IsRequired()
+                        .HasColumnType("text");
+
+                    b.Property<string>("Pool")
                         .HasColumnType("text");
 
                     b.Property<DateTime>("ReadyAt")
@@ -461,6 +464,9 @@ namespace Lathe.Coordinator.Migrations.PostgreSql
 
                     b.Property<int>("Paused")
                         .HasColumnType("integer");
+
+                    b.Property<string>("Pool")
+                        .HasColumnType("text");
 
                     b.Property<int>("Queued")
                         .HasColumnType("integer");
