@@ -1,5 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
 using Lathe.Cli.Embedded;
 using Lathe.Cli.Output;
 using Lathe.Contracts;
@@ -11,9 +13,15 @@ internal static class UiCommand
 {
     private const int HighestPort = 65535;
 
+    /// <summary>That of a coordinator, so that a bookmark holds.</summary>
+    private const int UsualPort = 5080;
+
+    /// <summary>Ports that are looked at when the usual one is taken.</summary>
+    private const int Tries = 20;
+
     public static Command Create()
     {
-        var port = new Option<int>("--port") { Description = "Port of this machine to serve the page on; 0 takes a free one. [default: 0]", HelpName = "PORT" };
+        var port = new Option<int?>("--port") { Description = $"Port of this machine to serve the page on; 0 takes any free one. [default: {UsualPort}, or the next free one]", HelpName = "PORT" };
         var command = new DetailedCommand(
             "ui",
             "Serves the web page with the sweeps under --home, until Ctrl-C.",
@@ -38,9 +46,27 @@ internal static class UiCommand
         await coordinator.InterruptAsync();
     }
 
-    private static async Task<int> RunAsync(ParseResult call, int port, CancellationToken stop)
+    /// <summary>The usual port, or the next one that nothing listens on.</summary>
+    /// <param name="isFree">Whether nothing listens on a port.</param>
+    internal static int FreePort(Func<int, bool> isFree) => Enumerable.Range(UsualPort, Tries).FirstOrDefault(isFree);
+
+    private static bool IsFree(int port)
     {
-        if (port is < 0 or > HighestPort) throw new LatheException($"--port {port}: expected a number from 0 to {HighestPort}");
+        try
+        {
+            using var listener = new TcpListener(IPAddress.Loopback, port);
+            listener.Start();
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
+    }
+
+    private static async Task<int> RunAsync(ParseResult call, int? wanted, CancellationToken stop)
+    {
+        if (wanted is < 0 or > HighestPort) throw new LatheException($"--port {wanted}: expected a number from 0 to {HighestPort}");
         var terminal = new Terminal();
         if (CommonOptions.CoordinatorAddress(call) is { } address)
         {
@@ -48,6 +74,8 @@ internal static class UiCommand
             return LatheCommand.Success;
         }
 
+        var port = wanted ?? FreePort(IsFree);
+        if (wanted is null && port != UsualPort) terminal.Say($"port {UsualPort} is taken; --port names another one");
         var settings = CommonOptions.Settings(call);
         using var log = new LogFile(settings.Home, "ui", TimeProvider.System);
         await using var coordinator = await LocalCoordinator.StartAsync(

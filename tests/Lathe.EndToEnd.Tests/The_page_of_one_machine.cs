@@ -31,7 +31,7 @@ public sealed class The_page_of_one_machine
         Assert.DoesNotContain("no such", log);
         Assert.Equal(2, (await LatheProcess.RunAsync("lathe", ["logs", "small:99"], scene.Environment, Scene.Limit)).ExitCode);
 
-        await using var page = LatheProcess.Start("lathe", ["ui"], scene.Environment);
+        await using var page = LatheProcess.Start("lathe", ["ui", "--port", "0"], scene.Environment);
         var line = await page.WaitForLineAsync(l => l.EndsWith("until Ctrl-C", StringComparison.Ordinal), Scene.Limit);
         using var again = new HttpClient { BaseAddress = new Uri(line.Split(' ').Single(w => w.StartsWith("http://", StringComparison.Ordinal))) };
         var spec = await again.GetFromJsonAsync<JsonElement>("/sweeps/small/spec");

@@ -74,6 +74,14 @@ public sealed class Deciding(Browser browser) : IClassFixture<Browser>
         await tab.Page.GetByLabel("Value").FillAsync("small");
         await tab.Page.Keyboard.PressAsync("Enter");
         await Expect(tab.Page.GetByRole(AriaRole.Alert)).ToContainTextAsync("is no number");
+        // A comma parts decimals for some readers and thousands for others.
+        await tab.Page.GetByLabel("Value").FillAsync("40,5");
+        await tab.Page.Keyboard.PressAsync("Enter");
+        await Expect(tab.Page.GetByRole(AriaRole.Alert)).ToContainTextAsync("\"40,5\" is no number; expected one with a point, for example 40.5");
+        await Expect(tab.Page.GetByRole(AriaRole.Button, new() { Name = "Remove the filter KiB ≤ 40", Exact = true })).ToHaveCountAsync(1);
+        await Expect(rows).ToHaveCountAsync(7);
+        var colours = await tab.Page.EvaluateAsync<string>(Looks);
+        Assert.Equal("float circle;2 bits rect;4 bits triangle|4 bits triangle", colours);
 
         // Room around points: percent end at 100, and whole numbers have whole ticks.
         const string Room = """
@@ -87,6 +95,47 @@ public sealed class Deciding(Browser browser) : IClassFixture<Browser>
         Assert.Empty(tab.Wrong);
 
         async Task<string[]> LinesAsync(ILocator button) => await File.ReadAllLinesAsync(await (await tab.Page.RunAndWaitForDownloadAsync(() => button.ClickAsync())).PathAsync());
+    }
+
+    // The look of each group in a plot of all results, and in one of some of them.
+    private const string Looks = """
+        async () => {
+          const { groupsOf } = await import(new URL('sweep/plots.js', document.baseURI));
+          const x = { at: 0 }, y = { at: 1 }, bits = { at: 2 };
+          const rows = [[1, 1, null], [2, 2, 2], [3, 3, 4]].map(values => ({ values }));
+          const told = of => of.filter(g => g.rows.length > 0).map(g => `${g.name} ${g.symbol.startsWith('path') ? 'path' : g.symbol}`).join(';');
+          return `${told(groupsOf(rows, rows, x, y, bits))}|${told(groupsOf(rows, rows.slice(2), x, y, bits))}`;
+        }
+        """;
+
+    [Fact]
+    public async Task Results_go_on_by_themselves_when_the_coordinator_answers_again()
+    {
+        await using var bench = await WebBench.StartAsync();
+        var id = await bench.RunAsync(WebBench.Sweep("gone-and-back"));
+        await using var tab = await browser.OpenAsync(bench.Address);
+        await tab.GoAsync("/workers");
+        // While nothing answers, a part of the page that was never loaded cannot be either.
+        await tab.Page.RouteAsync(_ => true, route => route.AbortAsync());
+        await tab.Page.EvaluateAsync($"location.hash = '#/sweeps/{id}/results'");
+        await Expect(tab.Page.GetByText("does not answer")).ToHaveCountAsync(1);
+        await tab.Page.UnrouteAllAsync();
+        await Expect(tab.Page.Locator(".scroll tbody tr")).ToHaveCountAsync(5);
+
+        foreach (var (part, there) in ((string, ILocator)[])[("results", tab.Page.Locator(".scroll tbody tr").First), ("executions/0/log", tab.Page.Locator(".log")), ("source", tab.Page.Locator("main pre"))])
+        {
+            await tab.GoAsync("/store");
+            var asked = new TaskCompletionSource();
+            await tab.Page.RouteAsync(url => url.Contains("/table?", StringComparison.Ordinal) || url.Contains("/logs?", StringComparison.Ordinal) || url.EndsWith("/spec", StringComparison.Ordinal), async route =>
+            {
+                await route.AbortAsync();
+                asked.TrySetResult();
+            });
+            await tab.Page.EvaluateAsync($"location.hash = '#/sweeps/{id}/{part}'");
+            await asked.Task;
+            await tab.Page.UnrouteAllAsync();
+            await Expect(there).ToBeVisibleAsync();
+        }
     }
 
     [Fact]

@@ -29,7 +29,7 @@ public sealed class ShapeStage : IStage<ShapeParameters>
     private static readonly ConcurrentDictionary<string, TaskCompletionSource> Gates = new();
     private static readonly ConcurrentDictionary<string, SemaphoreSlim> Steps = new();
 
-    public static StageManifest Manifest { get; } = new("shape", "1", "Gives a network its first shape.", StageInput.Model, Contracts.StageOutput.Checkpoint, Metrics: Figures.Sizes, ReadsData: false);
+    public static StageManifest Manifest { get; } = new("shape", "1", "Gives a network its first shape.", StageInput.Model, Contracts.StageOutput.Checkpoint, Metrics: [.. Figures.Sizes, Figures.Held], ReadsData: false);
 
     public static void Release(string model) => Gate(model).TrySetResult();
 
@@ -46,7 +46,7 @@ public sealed class ShapeStage : IStage<ShapeParameters>
             if (parameters.Model.StartsWith("step", StringComparison.Ordinal)) Steps.GetOrAdd(parameters.Model, _ => new SemaphoreSlim(0)).Wait(run.Stop);
         }
 
-        return new StageOutcome(run.Write(to => to.Write(Encoding.UTF8.GetBytes($"{parameters} {run.Seed}"))), Figures.Of(1, 0))
+        return new StageOutcome(run.Write(to => to.Write(Encoding.UTF8.GetBytes($"{parameters} {run.Seed}"))), new Dictionary<string, double>(Figures.Of(1, 0)) { [Figures.Held.Name] = 1 - (parameters.Rate / 20) })
         {
             Panels =
             [
@@ -120,6 +120,9 @@ internal static class Figures
 
     public static IReadOnlyList<MetricDescriptor> Judged { get; } =
         [new("hits", "hits", "%", MetricFormat.Percent, Better.Higher, IsColumn: true, DenseName: "hitsDense", Description: "Images classified right.", Rank: 10), .. Sizes];
+
+    /// <summary>No column, as a stage thinks; a search may be for it.</summary>
+    public static MetricDescriptor Held { get; } = new("held", "held-out hits", "%", MetricFormat.Percent, Better.Higher, Rank: 15);
 
     public static Dictionary<string, double> Of(double share, double bits)
     {

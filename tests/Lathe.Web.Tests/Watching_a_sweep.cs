@@ -111,6 +111,13 @@ public sealed class Watching_a_sweep(Browser browser) : IClassFixture<Browser>
         await Expect(columns.Filter(new() { HasText = "KiB" })).ToHaveCountAsync(1);
         await Expect(tab.Page.Locator("main > p").First).ToHaveTextAsync(new Regex($"Search by sobol, 6 trials: {counts["done"]} done, {counts["stopped"]} stopped early"));
 
+        // What a search is for is a column of the results, whatever its stage thinks of it.
+        await tab.GoAsync($"/sweeps/{id}/results");
+        await Expect(tab.Page.Locator(".scroll thead th", new() { HasText = "held-out hits %" })).ToHaveCountAsync(1);
+        await Expect(tab.Page.Locator(".scroll thead th", new() { HasText = "KiB" })).ToHaveCountAsync(1);
+        await Expect(tab.Page.GetByLabel("Upwards").Locator("option", new() { HasText = "held-out hits" })).ToHaveCountAsync(1);
+        await tab.GoAsync($"/sweeps/{id}/trials");
+
         // A trial leads to its last execution, and one that was stopped goes on from there.
         await rows.Filter(new() { HasText = "stopped early" }).First.GetByRole(AriaRole.Link).First.ClickAsync();
         await tab.Page.GetByRole(AriaRole.Button, new() { Name = "Resume", Exact = true }).Or(tab.Page.GetByRole(AriaRole.Button, new() { Name = "Go on", Exact = true })).ClickAsync();

@@ -33,7 +33,7 @@ public sealed class WebBench : IAsyncDisposable
     public static async Task<WebBench> StartAsync(string http = "http://127.0.0.1:0")
     {
         var home = Directory.CreateTempSubdirectory("lathe-web-").FullName;
-        var settings = HostingSettings.In(home) with { SlotFolder = Path.Combine(home, "slots"), Cpus = 4, Threads = 1 };
+        var settings = HostingSettings.In(home) with { SlotFolder = Path.Combine(home, "slots"), Cpus = 4, Threads = 1, Device = new ComputeDevice(DeviceKind.Cpu) };
         var data = Directory.CreateDirectory(Path.Combine(home, "data", "mnist")).FullName;
         foreach (var file in DataSetFiles.ByName["mnist"]) await File.WriteAllTextAsync(Path.Combine(data, file), file);
         var app = CoordinatorHost.Build(
@@ -56,7 +56,7 @@ public sealed class WebBench : IAsyncDisposable
     public static string Search(string name, string model, int trials = 6) => $$$"""
         {"spec": {"name": "{{{name}}}", "models": ["{{{model}}}"], "datasets": ["mnist"], "seeds": [1], "stages": [
           {"stage": "shape", "parameters": {"epochs": 3, "rate": {"uniform": [0.1, 5]} } }, {"stage": "cut", "parameters": {"share": {"uniform": [0.2, 0.9]} } }, {"stage": "judge", "parameters": {}}],
-          "search": {"strategy": "sobol", "trials": {{{trials}}}, "parallel": 3, "objectives": [{"minimize": "space"}]}, "earlyStopping": {"strategy": "asha", "metric": "loss", "grace": 1, "reduction": 3} } }
+          "search": {"strategy": "sobol", "trials": {{{trials}}}, "parallel": 3, "objectives": [{"minimize": "space"}], "constraints": ["held >= 0.01"]}, "earlyStopping": {"strategy": "asha", "metric": "loss", "grace": 1, "reduction": 3} } }
         """;
 
     public async Task<Guid> SubmitAsync(string submission)

@@ -44,7 +44,7 @@ const words = query => new URLSearchParams(Object.entries(query).filter(([, v]) 
 /** The page that an address names. @param {string[]} parts */
 export function pageOf([first = 'sweeps', id, kind, index]) {
   if (first === 'sweeps' && id) return kind === 'executions' && index ? 'execution' : 'sweep';
-  return first in scripts ? first : 'sweeps';
+  return (first === 'sweeps' || Object.hasOwn(scripts, first)) && first !== 'sweep' && first !== 'execution' ? first : 'unknown';
 }
 
 /** @type {Map<string, Promise<Response | null>>} */

@@ -28,6 +28,9 @@ export class Fault extends Error {
   }
 }
 
+/** True for what may go by itself: no answer came, or the coordinator is not ready. @param {Fault} fault */
+export const isPassing = fault => fault.status === 0 || fault.status >= 500;
+
 /**
  * Address of a route.
  * @param {string} path

@@ -5,7 +5,7 @@ import { pageOf } from './ahead.js';
 import { Fault, close, isAway, may, open, readSession, session } from './api.js';
 import { route, to } from './route.js';
 import { theme } from './theme.js';
-import { FaultNote, Guard, Loading, Messages, Questions } from './ui.js';
+import { FaultNote, Guard, Loading, Messages, Questions, useTitle } from './ui.js';
 
 /** @import { Theme } from './theme.js' */
 
@@ -23,21 +23,28 @@ const pages = {
 /** @param {{ name: string }} props */
 function Page({ name }) {
   const [loaded, set] = useState(/** @type {{ name: string, Part: any } | null} */ (null));
+  const [isMissing, setMissing] = useState(false);
   const main = useRef(/** @type {HTMLElement | null} */ (null));
   useEffect(() => {
     let isCurrent = true;
     const load = pages[name];
-    load?.().then(module => isCurrent && set({ name, Part: module.default }), () => {
-      // The coordinator has a newer page than this document.
-      if (navigator.onLine && !sessionStorage.getItem('lathe.reloaded')) {
-        sessionStorage.setItem('lathe.reloaded', '1');
-        location.reload();
-      }
+    setMissing(false);
+    load?.().then(module => isCurrent && set({ name, Part: module.default }), async () => {
+      // Who cannot be asked now is asked until there is an answer.
+      await readSession().catch(() => {});
+      if (isCurrent) setMissing(true);
     });
     return () => {
       isCurrent = false;
     };
   }, [name]);
+  // A part that did not come while the coordinator was away, or of which it has a newer one than this document. A browser need not ask for it twice.
+  const isDue = isMissing && !isAway.value;
+  useEffect(() => {
+    if (!isDue || sessionStorage.getItem('lathe.reloaded')) return;
+    sessionStorage.setItem('lathe.reloaded', '1');
+    location.reload();
+  }, [isDue]);
   // Who uses the keyboard or a screen reader goes on at the top of the new page.
   const place = route.value.parts.slice(0, 4).join('/');
   const first = useRef(place);
@@ -47,7 +54,15 @@ function Page({ name }) {
     scrollTo(0, 0);
     main.current?.focus({ preventScroll: true });
   }, [place]);
+  if (name === unknown) return html`<main id="main" tabindex="-1" ref=${main}><${NoPage} /></main>`;
   return html`<main id="main" tabindex="-1" ref=${main}>${loaded?.name === name ? html`<${loaded.Part} parts=${route.value.parts} query=${route.value.query} />` : html`<${Loading} />`}</main>`;
+}
+
+const unknown = 'unknown';
+
+function NoPage() {
+  useTitle('No such page');
+  return html`<h1>No such page</h1><p>There is no page <code>${location.hash}</code>. <a href=${to([])}>To the sweeps</a></p>`;
 }
 
 function Login() {

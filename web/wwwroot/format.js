@@ -113,11 +113,12 @@ export const date = at => at ? new Date(at).toLocaleString('en-GB', { dateStyle:
 export const stateWord = state => state === 'completed' ? 'done' : state;
 
 /**
- * A parameter's value as a sweep file has it.
+ * A parameter's value as a sweep file has it, and none in words.
  * @param {unknown} value
  * @returns {string}
  */
 export function parameter(value) {
+  if (value === null) return 'none';
   if (typeof value === 'string') return value;
   if (Array.isArray(value)) return `[${value.map(parameter).join(', ')}]`;
   if (value && typeof value === 'object') return `{${Object.entries(value).map(([k, v]) => `${k}: ${parameter(v)}`).join(', ')}}`;

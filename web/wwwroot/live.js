@@ -1,7 +1,7 @@
 // What keeps the page up to date: polling that stops while nobody looks, and the event stream of a sweep.
 
 import { signal, useCallback, useEffect, useRef, useState } from './vendor/preact.js';
-import { Fault, getChanged, url } from './api.js';
+import { Fault, getChanged, isPassing, url } from './api.js';
 
 /** @import { StageProgress } from './types' */
 
@@ -42,7 +42,7 @@ export function usePolled(path, every) {
         if (!(e instanceof Fault)) throw e;
         set(old => old.path === path ? { ...old, fault: e } : { path, fault: e });
         // It may be there again soon, also where it is read once.
-        pause = e.status === 0 || e.status >= 500 ? 2000 : 0;
+        pause = isPassing(e) ? 2000 : 0;
       } finally {
         isReading = false;
       }

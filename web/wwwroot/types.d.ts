@@ -41,7 +41,7 @@ export interface ExecutionPage { executions: ExecutionStatus[]; next?: number | 
 export interface TreePage { nodes: { execution: ExecutionStatus; children: number }[]; next?: number | null; }
 export interface Curves { curves: { index: number; stage: string; state: ExecutionState; parameters: Record<string, unknown>; varied: string[]; epochs: EpochPoint[] }[]; }
 
-export interface TableColumn { name: string; kind: 'fact' | 'parameter' | 'metric' | 'dense' | 'ratio'; metric?: MetricDescriptor | null; isText: boolean; }
+export interface TableColumn { name: string; kind: 'fact' | 'parameter' | 'metric' | 'dense' | 'ratio'; metric?: MetricDescriptor | null; isText: boolean; isSought?: boolean; }
 export interface SweepTable { columns: TableColumn[]; rows: unknown[][]; next?: number | null; }
 
 export interface Trial {

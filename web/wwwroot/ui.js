@@ -1,6 +1,6 @@
 // Small parts of every page.
 
-import { Component, effect, html, signal, useEffect, useId, useLayoutEffect, useRef, useState } from './vendor/preact.js';
+import { Component, effect, html, signal, useCallback, useEffect, useId, useLayoutEffect, useRef, useState } from './vendor/preact.js';
 import { Fault, isAway } from './api.js';
 import { ago, counted, date, stateWord } from './format.js';
 import { useNow } from './live.js';
@@ -171,6 +171,15 @@ effect(() => {
   if (!isAway.value) messages.value = messages.peek().filter(m => !m.isAway);
 });
 
+// What went wrong on a page is not of interest on the next one, whose content it would cover.
+let place = route.peek().parts.join('/');
+effect(() => {
+  const now = route.value.parts.join('/');
+  if (now === place) return;
+  place = now;
+  messages.value = messages.peek().filter(m => !m.isBad);
+});
+
 /** @param {number} id */
 const forget = id => {
   messages.value = messages.value.filter(m => m.id !== id);
@@ -232,6 +241,56 @@ export async function act(work, done) {
 /** What an order changed and what else is needed, in words. @param {string} verb */
 export const moved = verb => (/** @type {{ executions?: number, notes?: string[] } | null} */ answer) =>
   [answer?.executions == null ? `${verb}.` : `${verb}: ${counted(answer.executions, 'execution')}.`, ...(answer?.notes ?? []).map(note => `${note}.`)].join(' ');
+
+// Focus
+
+/**
+ * Keeps the focus in a toolbar: where the control that had it goes, or cannot be used for a while, the one that took its place gets it.
+ * @returns {{ box: { current: HTMLDivElement | null }, take: () => void }} box: the toolbar; take: gives it the focus with the next change
+ */
+export function useKeptFocus() {
+  const box = useRef(/** @type {HTMLDivElement | null} */ (null));
+  const last = useRef(/** @type {{ control: HTMLElement, at: number } | null} */ (null));
+  const isTaken = useRef(false);
+  useLayoutEffect(() => {
+    const own = box.current;
+    if (!own) return;
+    const come = (/** @type {FocusEvent} */ e) => {
+      const control = /** @type {HTMLElement} */ (e.target);
+      if (control !== own) last.current = { control, at: controlsOf(own).indexOf(control) };
+    };
+    const leave = (/** @type {FocusEvent} */ e) => {
+      const control = /** @type {HTMLElement} */ (e.target);
+      // Who went somewhere else stays there. What is taken away or switched off loses the focus, too, and nobody went.
+      setTimeout(() => {
+        if (document.hasFocus() && control.isConnected && !control.matches(':disabled') && document.activeElement !== control && last.current?.control === control) last.current = null;
+      });
+    };
+    own.addEventListener('focusin', come);
+    own.addEventListener('focusout', leave);
+    return () => {
+      own.removeEventListener('focusin', come);
+      own.removeEventListener('focusout', leave);
+    };
+  }, []);
+  useLayoutEffect(() => {
+    const own = box.current;
+    const had = last.current;
+    const isLost = document.activeElement === null || document.activeElement === document.body;
+    const isWanted = isTaken.current;
+    isTaken.current = false;
+    if (!own || !isLost || !(had || isWanted)) return;
+    const all = controlsOf(own);
+    const there = had && all.includes(had.control) ? had.control : all[Math.min(had?.at ?? 0, all.length - 1)];
+    // Nobody should come upon an order that destroys something by pressing the same key again.
+    (there === had?.control ? there : there?.matches('.bad') ? all.find(c => !c.matches('.bad')) : there)?.focus();
+    if (all.length === 0 && own.tabIndex === -1) own.focus();
+  });
+  return { box, take: useCallback(() => { isTaken.current = true; }, []) };
+}
+
+/** @param {HTMLElement} box */
+const controlsOf = box => /** @type {HTMLElement[]} */ ([...box.querySelectorAll('button, a[href], select')].filter(c => !c.matches(':disabled')));
 
 // Long lists
 

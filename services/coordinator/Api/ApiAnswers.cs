@@ -21,7 +21,7 @@ public sealed record CheckAnswer(
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] SweepSpec? Spec = null,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Yaml = null);
 
-/// <summary>A sweep as it was submitted, to be submitted again with changes.</summary>
+/// <summary>A sweep as it was submitted, to be submitted again with changes. Parameters that a retry changed are those with which it ran.</summary>
 /// <param name="Spec">The sweep.</param>
 /// <param name="Yaml">The same as the text of a sweep file.</param>
 /// <param name="Fresh">True: it took no earlier results.</param>
@@ -29,7 +29,8 @@ public sealed record CheckAnswer(
 /// <param name="Share">The share that it divides with others; null: one of its own.</param>
 /// <param name="Weight">Size of the share.</param>
 /// <param name="Limits">How much it may take; null: no limits.</param>
-public sealed record SpecAnswer(SweepSpec Spec, string Yaml, bool Fresh, int Priority, string? Share, double Weight, SweepLimits? Limits);
+/// <param name="Notes">Which executions ran with other parameters than the sweep has here, where no single sweep says it: one sentence for each change. They stand in the text as comments, too.</param>
+public sealed record SpecAnswer(SweepSpec Spec, string Yaml, bool Fresh, int Priority, string? Share, double Weight, SweepLimits? Limits, IReadOnlyList<string> Notes);
 
 /// <summary>A model of the zoo.</summary>
 /// <param name="Name">As a sweep names it.</param>

@@ -67,7 +67,7 @@ internal static class ReadingRoutes
         return TypedResults.Ok(await queries.BestAsync((await targets.IdAsync(reference, stop)).ToString(), limit ?? UsualBest, stop));
     }
 
-    /// <summary>A sweep as it was submitted.</summary>
+    /// <summary>A sweep as it was submitted, with the parameters that its executions were given since.</summary>
     public static async Task<Ok<SpecAnswer>> SpecAsync(string reference, SweepTargets targets, CoordinatorStore store, CancellationToken stop)
     {
         var id = await targets.IdAsync(reference, stop);
@@ -75,8 +75,9 @@ internal static class ReadingRoutes
         var row = await database.Sweeps.AsNoTracking().SingleAsync(s => s.Id == id, stop);
         if (row.Spec is null) throw ApiFault.NotFound($"sweep {row.Name} is of an older release, which kept no spec");
         var spec = JsonSerializer.Deserialize<SweepSpec>(row.Spec, LatheJson.Options)!;
+        var mended = await MendedSpec.ReadAsync(database, id, spec, stop);
         return TypedResults.Ok(new SpecAnswer(
-            spec, SweepYaml.Of(spec), row.Fresh, row.Priority, row.ShareKey == id.ToString() ? null : row.ShareKey, row.ShareWeight, SweepRows.LimitsOf(row)));
+            mended.Spec, SweepYaml.Of(mended.Spec, mended.Notes), row.Fresh, row.Priority, row.ShareKey == id.ToString() ? null : row.ShareKey, row.ShareWeight, SweepRows.LimitsOf(row), mended.Notes));
     }
 
     /// <summary>Figures of the epochs of executions: of those that run, or of some that are named.</summary>

@@ -27,7 +27,7 @@ internal static partial class TableRoutes
         var results = await queries.ResultsAsync(id.ToString(), after, limit ?? (after is null ? null : int.MaxValue), stop);
         await using var database = store.Open();
         var indices = await database.Nodes.Where(n => n.SweepId == id && n.IsLeaf && n.Index > from).OrderBy(n => n.Index).Select(n => n.Index).Take(results.Leaves.Count).ToListAsync(stop);
-        return await AnswerAsync(ResultTable.Of(results, indices), format, id, database, stop);
+        return await AnswerAsync(ResultTable.Of(results, indices, await TrialQueries.FiguresAsync(database, id, stop)), format, id, database, stop);
     }
 
     /// <summary>Some rows and columns, in the order in which they are named.</summary>

@@ -16,13 +16,15 @@ internal static class Leaves
     /// <param name="nodes">Leaves and everything on the way to them.</param>
     /// <param name="steps">Stages of the sweep in order.</param>
     /// <param name="metrics">What a version of a stage measures.</param>
+    /// <param name="wanted">Figures by which a search judges: they are there whichever stage measures them.</param>
     public static SweepResults Of(
-        IReadOnlyList<NodeView> nodes, IReadOnlyList<StepCountRow> steps, IReadOnlyDictionary<(string Stage, string Version), IReadOnlyList<MetricDescriptor>> metrics)
+        IReadOnlyList<NodeView> nodes, IReadOnlyList<StepCountRow> steps, IReadOnlyDictionary<(string Stage, string Version), IReadOnlyList<MetricDescriptor>> metrics,
+        IReadOnlyList<string> wanted)
     {
         var byIndex = nodes.ToDictionary(n => n.Index);
         return new SweepResults(
             [.. Described(steps, metrics)],
-            [.. nodes.Where(n => n.Node.IsLeaf).Select(leaf => Of(leaf, byIndex, metrics))]);
+            [.. nodes.Where(n => n.Node.IsLeaf).Select(leaf => Of(leaf, byIndex, metrics, wanted))]);
     }
 
     /// <summary>What the stages of a sweep measure, by rank. Where several describe a metric, the last one on the way has the say.</summary>
@@ -32,7 +34,7 @@ internal static class Leaves
             .GroupBy(d => d.Name).Select(same => same.Last()).OrderBy(d => d.Rank);
 
     private static LeafResult Of(
-        NodeView leaf, Dictionary<int, NodeView> nodes, IReadOnlyDictionary<(string Stage, string Version), IReadOnlyList<MetricDescriptor>> metrics)
+        NodeView leaf, Dictionary<int, NodeView> nodes, IReadOnlyDictionary<(string Stage, string Version), IReadOnlyList<MetricDescriptor>> metrics, IReadOnlyList<string> wanted)
     {
         var way = new Stack<StageResult>();
         var earlier = new List<MetricDescriptor>();
@@ -41,7 +43,7 @@ internal static class Leaves
             way.Push(new StageResult(
                 node.Point.Stage, node.Point.Parameters, node.Execution?.Key, node.Execution?.Output(), node.Execution?.Seconds,
                 node.State == ExecutionState.Cached, node.Metrics, node.Point.OnlyMeasures));
-            if (node != leaf) earlier.AddRange(Described(node).Where(m => m.IsColumn));
+            if (node != leaf) earlier.AddRange(Described(node).Where(m => m.IsColumn || wanted.Contains(m.Name) || wanted.Contains(m.RatioName ?? LeafResult.RatioOf(m.Name))));
         }
 
         var own = leaf.State is ExecutionState.Completed or ExecutionState.Cached ? leaf.Metrics : None;

@@ -28,8 +28,10 @@ public enum ColumnKind
 /// <param name="Kind">What it holds.</param>
 /// <param name="IsText">True: its values are texts; otherwise numbers.</param>
 /// <param name="Metric">What the figure means; null for facts and parameters.</param>
+/// <param name="IsSought">True: an objective or a constraint of the sweep's search names it.</param>
 public sealed record ResultColumn(
-    string Name, ColumnKind Kind, bool IsText, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] MetricDescriptor? Metric = null);
+    string Name, ColumnKind Kind, bool IsText, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] MetricDescriptor? Metric = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool IsSought = false);
 
 /// <summary>Results of a sweep as a table, a row for each leaf of its tree.</summary>
 /// <param name="Columns">From left to right.</param>
@@ -43,12 +45,13 @@ public sealed record ResultTable(IReadOnlyList<ResultColumn> Columns, IReadOnlyL
     /// <summary>The table of results.</summary>
     /// <param name="results">Of one sweep.</param>
     /// <param name="indices">Index of each leaf, in the same order.</param>
-    public static ResultTable Of(SweepResults results, IReadOnlyList<int> indices)
+    /// <param name="sought">Figures that the sweep's search names; null: none.</param>
+    public static ResultTable Of(SweepResults results, IReadOnlyList<int> indices, IReadOnlyList<string>? sought = null)
     {
         var ways = results.Leaves.Select(Parameters).ToList();
         var parameters = ways.SelectMany(w => w.Keys).Distinct().Where(name => Differs(name, ways)).Select(name => (
             Column: new ResultColumn(name, ColumnKind.Parameter, ways.Exists(w => w.TryGetValue(name, out var value) && value.ValueKind is not (JsonValueKind.Number or JsonValueKind.Null))), Name: name)).ToList();
-        var figures = results.Leaves.SelectMany(l => l.Members.Keys).Distinct().Select(name => Figure(name, results.Metrics)).OrderBy(f => f.Metric?.Rank ?? int.MaxValue).ToList();
+        var figures = results.Leaves.SelectMany(l => l.Members.Keys).Distinct().Select(name => Figure(name, results.Metrics) with { IsSought = sought?.Contains(name) == true }).OrderBy(f => f.Metric?.Rank ?? int.MaxValue).ToList();
         var rows = results.Leaves.Select((leaf, i) => (IReadOnlyList<object?>)
         [
             indices[i], JsonNamingPolicy.CamelCase.ConvertName(leaf.State.ToString()), StoredModel.Shown(leaf.Model), leaf.Dataset, leaf.Seed,

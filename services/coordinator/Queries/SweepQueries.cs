@@ -62,9 +62,17 @@ public sealed partial class SweepQueries(CoordinatorStore store, TimeProvider ti
         if (search is not null)
         {
             var sought = search.ToLowerInvariant();
+            // SQLite, and PostgreSQL with the locale C, know the case of ASCII alone: what has other letters is compared here.
+            var plain = sought.Split([.. sought.Where(c => !char.IsAscii(c))]).MaxBy(part => part.Length)!;
 #pragma warning disable CA1304, CA1311, CA1862 // The database compares.
-            sweeps = sweeps.Where(s => s.Name.ToLower().Contains(sought));
+            if (plain.Length > 0) sweeps = sweeps.Where(s => s.Name.ToLower().Contains(plain));
 #pragma warning restore CA1304, CA1311, CA1862
+            if (plain.Length < sought.Length)
+            {
+                var named = await sweeps.OrderByDescending(s => s.SubmittedAt).Select(s => new { s.Id, s.Name }).ToListAsync(stop);
+                var found = named.Where(s => s.Name.ToLowerInvariant().Contains(sought, StringComparison.Ordinal)).Take(limit ?? int.MaxValue).Select(s => s.Id).ToList();
+                sweeps = sweeps.Where(s => found.Contains(s.Id));
+            }
         }
 
         var listed = await sweeps.OrderByDescending(s => s.SubmittedAt).Take(limit ?? int.MaxValue).ToListAsync(stop);
@@ -175,7 +183,7 @@ public sealed partial class SweepQueries(CoordinatorStore store, TimeProvider ti
         await using var database = store.Open();
         var sweep = await ViewAsync(database, id, stop);
         var metrics = await MetricsAsync(database, sweep, stop);
-        if (limit is not { } most) return Leaves.Of(await NodeView.ReadAsync(database, sweep, all => all, stop), sweep.Steps, metrics);
+        if (limit is not { } most) return Leaves.Of(await NodeView.ReadAsync(database, sweep, all => all, stop), sweep.Steps, metrics, await TrialQueries.FiguresAsync(database, id, stop));
         var from = after ?? -1;
         var nodes = await NodeView.ReadAsync(
             database, sweep, all => all.Where(n => n.IsLeaf && n.Index > from).OrderBy(n => n.Index).Take(most < int.MaxValue ? most + 1 : most), stop);
@@ -183,7 +191,7 @@ public sealed partial class SweepQueries(CoordinatorStore store, TimeProvider ti
         if (isMore) nodes.RemoveAt(most);
         int? next = isMore ? nodes[^1].Index : null;
         await AddParentsAsync(database, sweep, nodes, stop);
-        return Leaves.Of(nodes, sweep.Steps, metrics) with { Next = next };
+        return Leaves.Of(nodes, sweep.Steps, metrics, await TrialQueries.FiguresAsync(database, id, stop)) with { Next = next };
     }
 
     /// <summary>The results that no other beats. Its cost is that of reading the figures of all leaves.</summary>
@@ -208,7 +216,7 @@ public sealed partial class SweepQueries(CoordinatorStore store, TimeProvider ti
         var nodes = await NodeView.ReadAsync(database, sweep, all => all.Where(n => listed.Contains(n.Index)), stop);
         var order = nodes.Select((node, i) => (node.Index, i)).ToDictionary(p => p.Index, p => p.i);
         await AddParentsAsync(database, sweep, nodes, stop);
-        var results = Leaves.Of(nodes, sweep.Steps, metrics);
+        var results = Leaves.Of(nodes, sweep.Steps, metrics, await TrialQueries.FiguresAsync(database, id, stop));
         return new BestResults(results with { Leaves = [.. listed.Select(index => results.Leaves[order[index]])] }, fronts, done.Count, await leaves.CountAsync(stop));
     }
 

@@ -16,6 +16,13 @@ internal static class TrialQueries
         return new SearchStatus(search.Strategy, search.Trials, counts.OrderBy(c => c.Key).ToDictionary(c => Word(c.Key), c => c.Count)) { Objectives = search.Objectives };
     }
 
+    /// <summary>Names of the figures by which the search of a sweep judges; none where it has no search.</summary>
+    public static async Task<IReadOnlyList<string>> FiguresAsync(CoordinatorDatabase database, Guid sweep, CancellationToken stop) =>
+        await database.Searches.AnyAsync(s => s.SweepId == sweep, stop) && SpecOf(await database.Sweeps.AsNoTracking().SingleAsync(s => s.Id == sweep, stop))?.Search is { } search ? FiguresOf(search) : [];
+
+    private static List<string> FiguresOf(SearchSpec search) =>
+        [.. (search.Objectives ?? []).Select(o => o.Maximize ?? o.Minimize).Concat((search.Constraints ?? []).Select(ConstraintTerm.NameIn)).OfType<string>().Distinct()];
+
     /// <summary>Trials of a sweep in their order, some at a time; none where it has no search.</summary>
     public static async Task<IReadOnlyList<TrialStatus>> PageAsync(CoordinatorDatabase database, Guid sweep, int after, int limit, CancellationToken stop)
     {

@@ -86,6 +86,9 @@ internal sealed partial record ConstraintTerm(string Text, SearchFigure Figure, 
     /// <summary>How far every network that is predicted breaks it; 0: some may keep it.</summary>
     public double Violation(SizeRange predicted) => Violation(IsMost ? predicted.Least : predicted.Most);
 
+    /// <summary>The metric that a constraint names; null: it is none.</summary>
+    public static string? NameIn(string text) => Written().Match(text) is { Success: true } written ? written.Groups["name"].Value : null;
+
     /// <summary>Reads a constraint.</summary>
     /// <param name="text">As its author wrote it.</param>
     /// <param name="metrics">Of all stages, in their order.</param>

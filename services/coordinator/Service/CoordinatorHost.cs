@@ -62,6 +62,7 @@ public static class CoordinatorHost
         services.AddSingleton<WorkerTruth>();
         services.AddSingleton<IStageBus, SenderBus>();
         services.AddSingleton<Func<string, DataRef>>(name => DataFingerprint.Find(name, settings));
+        services.AddSingleton<LookForData>(name => ServedDataSets.Look(name, settings));
         services.AddSingleton<Orchestrator>();
         services.AddSingleton(provider => new StoreCollector(provider.GetRequiredService<CoordinatorStore>(), Blobs.Of(settings), provider.GetRequiredService<TimeProvider>()));
         services.AddHostedService<DatabasePreparation>();
@@ -104,6 +105,7 @@ public static class CoordinatorHost
         builder.Services.Configure<SimpleConsoleFormatterOptions>(line => line.IncludeScopes = false);
         builder.Services.AddLatheCoordinator(settings, database, options);
         builder.Services.AddSingleton<Func<string, DataRef>>(provider => ServedDataSets.Find(settings, provider.GetRequiredService<ILoggerFactory>()));
+        builder.Services.AddSingleton(provider => ServedDataSets.Look(settings, provider.GetRequiredService<ILoggerFactory>()));
         builder.Services.AddLatheBus(settings, bus =>
         {
             bus.AddCoordinator(options);

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Lathe.Contracts;
@@ -10,13 +9,13 @@ namespace Lathe.Coordinator;
 /// <summary>Writes a sweep as the text of a sweep file, which <see cref="SweepText"/> reads back as the same sweep.</summary>
 internal static partial class SweepYaml
 {
-    // A JSON text is YAML, too.
-    private static readonly JsonSerializerOptions Quoted = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-
     /// <summary>The text.</summary>
-    public static string Of(SweepSpec spec)
+    /// <param name="spec">The sweep.</param>
+    /// <param name="notes">Comments at its beginning, a line each.</param>
+    public static string Of(SweepSpec spec, IReadOnlyList<string>? notes = null)
     {
         var text = new StringBuilder();
+        foreach (var note in notes ?? []) text.Append(CultureInfo.InvariantCulture, $"# {string.Concat(note.Select(c => char.IsControl(c) ? ' ' : c))}\n");
         text.Append(CultureInfo.InvariantCulture, $"name: {Word(spec.Name)}\n");
         text.Append(CultureInfo.InvariantCulture, $"model: {Axis(spec.Models.Select(Word))}\n");
         text.Append(CultureInfo.InvariantCulture, $"dataset: {Axis(spec.Datasets.Select(Word))}\n");
@@ -66,7 +65,28 @@ internal static partial class SweepYaml
     /// <summary>Without quotes where nothing can take it for something else.</summary>
     private static string Word(string text) => Plain().IsMatch(text) && new YamlScalar(default, text, Quoted: false).ToJson()?.GetValueKind() == JsonValueKind.String
         ? text
-        : JsonSerializer.Serialize(text, Quoted);
+        : Quoted(text);
+
+    /// <summary>In quotes, as UTF-8 text. What does something to a terminal, or cannot be seen, is written by its number.</summary>
+    private static string Quoted(string text)
+    {
+        var quoted = new StringBuilder("\"");
+        foreach (var rune in text.EnumerateRunes())
+        {
+            quoted.Append(rune.Value switch
+            {
+                '"' => "\\\"",
+                '\\' => "\\\\",
+                '\n' => "\\n",
+                '\t' => "\\t",
+                _ when Rune.GetUnicodeCategory(rune) is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator
+                    or UnicodeCategory.PrivateUse or UnicodeCategory.OtherNotAssigned => rune.Value > 0xFFFF ? $"\\U{rune.Value:X8}" : $"\\u{rune.Value:X4}",
+                _ => rune.ToString(),
+            });
+        }
+
+        return quoted.Append('"').ToString();
+    }
 
     [GeneratedRegex(@"^[A-Za-z0-9_][A-Za-z0-9_.@/+-]*(:[0-9a-f]{64})?$")]
     private static partial Regex Plain();

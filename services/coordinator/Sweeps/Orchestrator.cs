@@ -26,12 +26,13 @@ internal sealed class Orchestrator : IDisposable
         CoordinatorOptions options,
         TimeProvider time,
         ILoggerFactory log,
-        Hosting.TrainingStateStore? states = null)
+        Hosting.TrainingStateStore? states = null,
+        LookForData? lookForData = null)
     {
         _stages = stages;
         _states = states;
         _changes = new SweepChanges(store, options, time, log.CreateLogger<SweepChanges>());
-        _submissions = new Submissions(store, _changes, stages, bus, findData, options, time, log.CreateLogger<Submissions>());
+        _submissions = new Submissions(store, _changes, stages, bus, findData, options, time, log.CreateLogger<Submissions>(), lookForData);
         _dispatcher = new Dispatcher(store, _changes, bus, checkpoints, results, options, time, log.CreateLogger<Dispatcher>());
         _housekeeping = new Housekeeping(store, _changes, _dispatcher, bus, stages, options, time, log.CreateLogger<Housekeeping>());
         _control = new SweepControl(_changes, options, log.CreateLogger<SweepControl>());
@@ -62,7 +63,7 @@ internal sealed class Orchestrator : IDisposable
 
     /// <summary>The plan of a sweep, or what is wrong with it. Records nothing.</summary>
     public Task<(SweepPlan Plan, IReadOnlyList<SweepProblem> Problems, IReadOnlyList<string> Notes)> CheckAsync(SweepSpec spec, CancellationToken stop = default) =>
-        _submissions.CheckAsync(spec, stop);
+        _submissions.CheckWithDataAsync(spec, stop);
 
     /// <summary>What a sweep would do, and how long it would take. Records nothing.</summary>
     /// <param name="submission">The sweep.</param>
@@ -74,7 +75,8 @@ internal sealed class Orchestrator : IDisposable
         var (plan, verdict) = await _submissions.JudgeAsync(submission.Spec, stop);
         if (verdict.Problems.Count > 0) return SweepForecast.Refused(verdict);
         var (data, missing) = await _submissions.FindDataAsync(submission.Spec, plan, stop);
-        return await _forecasts.OfAsync(submission, plan, verdict, data, [.. missing.Select(m => m.Message)], limit, why, stop);
+        // What it would do with the data is of use, too: they may only be missing here.
+        return await _forecasts.OfAsync(submission, plan, verdict, data, [.. missing.Select(m => m.Message)], limit, why, stop) with { Problems = missing };
     }
 
     /// <summary>Applies reports of workers, together, in their order. They may be late, come twice, out of order or never.</summary>

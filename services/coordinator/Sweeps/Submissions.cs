@@ -13,6 +13,11 @@ namespace Lathe.Coordinator;
 /// <param name="Notes">What could not be checked and why.</param>
 public sealed record SubmissionOutcome(Guid? Id, IReadOnlyList<SweepProblem> Problems, IReadOnlyList<string> Notes);
 
+/// <summary>Looks whether a data set is there, without reading it.</summary>
+/// <param name="name">The data set.</param>
+/// <exception cref="LatheException">It is not there, or cannot be read.</exception>
+internal delegate void LookForData(string name);
+
 /// <summary>Checks sweeps, records them, and prepares them to run.</summary>
 internal sealed class Submissions(
     CoordinatorStore store,
@@ -22,7 +27,8 @@ internal sealed class Submissions(
     Func<string, DataRef> findData,
     CoordinatorOptions options,
     TimeProvider time,
-    ILogger<Submissions> log)
+    ILogger<Submissions> log,
+    LookForData? lookForData = null)
 {
     private const int AtATime = 500;
 
@@ -34,6 +40,36 @@ internal sealed class Submissions(
     private readonly SweepCheck _check = new((request, stop) => bus.CheckAsync(request, options.CheckPatience, stop));
     private readonly SearchRounds _searches = new(store, changes, (request, stop) => bus.CheckAsync(request, options.CheckPatience, stop), time, log);
     private readonly ConcurrentDictionary<string, Task<DataRef>> _fingerprints = new(StringComparer.Ordinal);
+
+    /// <summary>The plan of a sweep with everything for which it would be refused, data sets that are not there included; records nothing and reads no image.</summary>
+    public async Task<(SweepPlan Plan, IReadOnlyList<SweepProblem> Problems, IReadOnlyList<string> Notes)> CheckWithDataAsync(SweepSpec spec, CancellationToken stop)
+    {
+        var (plan, problems, notes) = await CheckAsync(spec, stop);
+        return (plan, [.. problems, .. await Task.Run(() => Absent(spec, problems), stop)], notes);
+    }
+
+    /// <summary>Data sets that are not there, where a stage of the sweep reads them.</summary>
+    private List<SweepProblem> Absent(SweepSpec spec, IReadOnlyList<SweepProblem> known)
+    {
+        var absent = new List<SweepProblem>();
+        if (lookForData is null || spec.Datasets is null || spec.Stages?.Any(s => s?.Stage is { } name && stages.Manifests.TryGetValue(name, out var manifest) && manifest.ReadsData) != true) return absent;
+        foreach (var (i, name) in spec.Datasets.Index())
+        {
+            var path = $"/datasets/{i}";
+            // What is no name is said already.
+            if (name is null || spec.Datasets.Take(i).Contains(name) || known.Any(p => p.Path == path)) continue;
+            try
+            {
+                lookForData(name);
+            }
+            catch (LatheException e)
+            {
+                absent.Add(new SweepProblem(path, e.Message));
+            }
+        }
+
+        return absent;
+    }
 
     /// <summary>The plan of a sweep with everything that is wrong with it; records nothing.</summary>
     public async Task<(SweepPlan Plan, IReadOnlyList<SweepProblem> Problems, IReadOnlyList<string> Notes)> CheckAsync(SweepSpec spec, CancellationToken stop)

@@ -62,7 +62,7 @@ public sealed class Sending_a_sweep_as_text
         var digest = new string('a', 64);
         var spec = new SweepSpec(
             "true: #1", ["lenet5", $"my net:{digest}"], ["fashion-mnist"], [1, -2], [
-                new StageSpec("make", Stages.Json("""{"text": "yes: no", "number": "1e3", "null": null, "nothing": "null", "is": true, "list": [0.5, 1e-3, -4], "bits": {"conv1": 2, "a b": [1]}, "": "", "quote": "\"\\\n"}""")),
+                new StageSpec("make", Stages.Json("""{"text": "yes: no", "number": "1e3", "null": null, "nothing": "null", "is": true, "list": [0.5, 1e-3, -4], "bits": {"conv1": 2, "a b": [1]}, "": "", "quote": "\"\\\n", "fox": "🦊 ä \u202e\u0007"}""")),
                 new StageSpec("measure", Stages.Json("{}")),
             ], 2, DeviceKind.Cpu, [["make.list", "make#2.x"]],
             new SearchSpec("tpe", [new SearchObjective(Maximize: "good"), new SearchObjective(Minimize: "yes")], 50, -3, ["bytes <= 40 KiB", "good >= 0.5"], 2))
@@ -70,9 +70,12 @@ public sealed class Sending_a_sweep_as_text
             Pool = new Dictionary<string, string> { ["make"] = "gpu-large", ["measure"] = "7" },
         };
 
-        var (document, problems) = SweepText.Read("sweep.yaml", SweepYaml.Of(spec), [], new Dictionary<string, StageManifest>());
+        var text = SweepYaml.Of(spec);
+        var (document, problems) = SweepText.Read("sweep.yaml", text, [], new Dictionary<string, StageManifest>());
 
         Assert.Empty(problems);
+        // As people read it; what turns the direction of text is written by its number.
+        Assert.Contains("fox: \"🦊 ä \\u202E\\u0007\"", text);
         Assert.Equal(JsonSerializer.SerializeToNode(spec, LatheJson.Options)!.ToJsonString(), JsonSerializer.SerializeToNode(document.Spec, LatheJson.Options)!.ToJsonString().Replace("0.001", "1e-3", StringComparison.Ordinal));
     }
 

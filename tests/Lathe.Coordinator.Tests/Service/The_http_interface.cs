@@ -107,7 +107,16 @@ public sealed class The_http_interface : IAsyncDisposable
         var refused = await PostAsync("1", dataset: "cifar-10");
 
         Assert.Equal(HttpStatusCode.UnprocessableEntity, refused.StatusCode);
-        Assert.Contains("data set 'cifar-10' cannot be read where this coordinator looks for data", await refused.Content.ReadAsStringAsync());
+        const string Why = "data set 'cifar-10' cannot be read where this coordinator looks for data";
+        Assert.Contains(Why, await refused.Content.ReadAsStringAsync());
+
+        // The same is said by who only checks, or plans.
+        foreach (var route in (string[])["/sweeps/check", "/sweeps/plan"])
+        {
+            var problem = Assert.Single((await JsonOf(await PostAsync("1", dataset: "cifar-10", to: route))).GetProperty("problems").EnumerateArray());
+            Assert.Equal("/datasets/0", problem.GetProperty("path").GetString());
+            Assert.StartsWith(Why, problem.GetProperty("message").GetString());
+        }
     }
 
     [Fact]
@@ -204,8 +213,8 @@ public sealed class The_http_interface : IAsyncDisposable
         foreach (var worker in _workers) await worker.StartAsync();
     }
 
-    private Task<HttpResponseMessage> PostAsync(string epochs, string model = "tiny", string dataset = "mnist") => _client.PostAsync(
-        "/sweeps",
+    private Task<HttpResponseMessage> PostAsync(string epochs, string model = "tiny", string dataset = "mnist", string to = "/sweeps") => _client.PostAsync(
+        to,
         new StringContent($$$"""
             {"spec": {"name": "http", "models": ["{{{model}}}"], "datasets": ["{{{dataset}}}"], "seeds": [0], "stages": [
               {"stage": "make", "parameters": {"epochs": {{{epochs}}} }}, {"stage": "measure", "parameters": {}}]}}

@@ -80,11 +80,14 @@ function Scatter({ panel }) {
 function Bars({ panel }) {
   const rows = panel.categories.length;
   const groups = [...new Set(panel.series.map((s, i) => s.group ?? i))];
+  // Parts of one colour are one line of the legend, and what is nowhere is none.
+  const named = groups.map(g => panel.series.filter((s, i) => (s.group ?? i) === g && (!panel.isStacked || s.values.some(v => v !== 0))).map(s => s.name)).filter(names => names.length > 0);
+  const words = new Map(named.map(names => [names[0], panel.isStacked && names.length > 1 ? `${names[0]} to ${names.at(-1)}` : names[0]]));
   return html`<${Chart} of=${[panel]} height=${Math.max(160, 70 + rows * (rows > 40 ? 14 : 20))} label=${`${panel.title}, ${panel.unit}: ${panel.categories.slice(0, 30).map((name, i) => `${name} ${panel.labels?.[i] ?? panel.series.map(s => number(s.values[i])).join(' of ')}`).join(', ')}`}
     option=${(/** @type {any} */ c) => ({
       grid: { left: 8, right: 70, top: 8, bottom: panel.series.length > 1 ? 60 : 34, containLabel: true },
       xAxis: axis(c, panel.unit, { isX: true, fromZero: true, more: panel.isStacked ? { max: 'dataMax' } : {} }), yAxis: axis(c, '', { type: 'category', more: { data: panel.categories, inverse: true, axisLabel: { color: c.ink, fontSize: 11, width: 150, overflow: 'truncate', interval: 0 } } }),
-      tooltip: tooltip(c, { trigger: 'axis', axisPointer: { type: 'shadow' }, valueFormatter: number }), legend: panel.series.length > 1 ? legend(c) : undefined,
+      tooltip: tooltip(c, { trigger: 'axis', axisPointer: { type: 'shadow' }, valueFormatter: number }), legend: panel.series.length > 1 ? panel.isStacked ? { ...legend(c), selectedMode: false, data: [...words.keys()], formatter: (/** @type {string} */ name) => words.get(name) ?? name } : legend(c) : undefined,
       series: panel.series.map((s, i) => {
         const n = groups.indexOf(s.group ?? i) % 8;
         const isOutline = !panel.isStacked && panel.series.length > 1 && i === 0;

@@ -43,10 +43,14 @@ export function placeOf(path, spec) {
   if (first === 'stages' && index !== undefined) {
     const stage = spec.stages[Number(index)]?.stage;
     const parts = rest[0] === 'parameters' ? rest.slice(1) : rest.filter((part, i) => i > 0 || part !== stage);
-    return `${Number(index) + 1}. ${capital(stage ?? 'stage')}${parts.length ? `: ${parts.join(' ')}` : ''}`;
+    return `${Number(index) + 1}. ${capital(stage ?? 'stage')}${parts.length ? `, ${words(parts)}` : ''}`;
   }
-  return ({ models: 'Model', model: 'Model', datasets: 'Data set', dataset: 'Data set', seeds: 'Seed', seed: 'Seed', threads: 'Threads', device: 'Device', pool: 'Pool', name: 'Name', stages: 'Stages', limits: 'At most at one time' })[first] ?? path;
+  const name = ({ models: 'Model', model: 'Model', datasets: 'Data set', dataset: 'Data set', seeds: 'Seed', seed: 'Seed', threads: 'Threads', device: 'Device', pool: 'Pool', name: 'Name', stages: 'Stages', limits: first === 'limits' && index === 'parallel' ? 'At most at one time' : undefined })[first];
+  return name && (rest.length === 0 && (index === undefined || !/^\d+$/.test(index) || index === '0' || first === 'limits')) ? name : words([name ?? first, ...index === undefined ? [] : [index], ...rest]);
 }
+
+/** Steps of a path; people count from one. @param {string[]} steps */
+const words = steps => steps.map(s => /^\d+$/.test(s) ? `value ${Number(s) + 1}` : s).join(', ').replace(/^, /, '');
 
 /**
  * Where a stage goes that is added: one that makes networks goes before the stages at the end that only measure, so that its result is measured.

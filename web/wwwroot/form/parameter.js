@@ -60,6 +60,19 @@ export const Notes = ({ id, problems, about }) => html`<div class="notes" id=${i
 /** @param {Schema} schema */
 export const schemaTypes = schema => new Set([schema.type ?? [], ...(schema.anyOf ?? []).map(s => s.type ?? [])].flat(2));
 
+/**
+ * Why one value cannot be that of a parameter, as far as its schema says so in a few words; empty: it can. The coordinator has the last word.
+ * @param {Schema | undefined} schema
+ * @param {unknown} value
+ */
+export function misfit(schema, value) {
+  const types = schemaTypes(schema ?? {});
+  const isNumeric = types.has('number') || types.has('integer');
+  if (!isNumeric || [...types].some(t => t !== 'number' && t !== 'integer' && t !== 'null') || value === undefined || (value === null && types.has('null'))) return '';
+  if (typeof value === 'number' && (types.has('number') || Number.isInteger(value))) return '';
+  return `is ${parameter(value)}, expected ${types.has('number') ? 'a number' : 'a whole number'}${types.has('null') ? ' or none' : ''}`;
+}
+
 /** @param {Schema} schema */
 function range(schema) {
   const least = schema.minimum ?? schema.exclusiveMinimum;

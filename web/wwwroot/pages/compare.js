@@ -62,10 +62,10 @@ function Side({ of, remove }) {
   const metrics = of.metrics.filter(m => executions.some(e => e.figures[m.name] != null));
   const shown = metrics.filter(m => m.isColumn);
   const others = metrics.filter(m => !m.isColumn);
-  return html`<section aria-labelledby="figures"><h2 id="figures">Figures</h2><div class="wide" tabindex="0" role="region" aria-label="Table of figures"><table class="full heads"><thead><tr><th scope="col" class="text">figure</th>${executions.map((e, i) =>
+  return html`<section aria-labelledby="figures"><h2 id="figures">Figures</h2><div class="wide" tabindex="0" role="region" aria-label="Table of figures"><table class="full heads figures"><thead><tr><th scope="col" class="text">figure</th>${executions.map((e, i) =>
         html`<th key=${e.reference} scope="col"><a href=${to(['sweeps', e.sweep.id, 'executions', e.index])}>${names[i]}</a> <button type="button" class="small" aria-label=${`Remove ${names[i]}`} onClick=${() => remove(i)}>✕</button></th>`)}</tr></thead>
       <tbody>${shown.map(m => html`<${FigureRow} key=${m.name} metric=${m} values=${executions.map(e => e.figures[m.name] ?? (m.format === 'bits' && metrics.some(o => o.format === 'bytes' && e.figures[o.name] != null) ? 0 : undefined))} />`)}</tbody></table></div>
-      ${others.length > 0 && html`<details><summary>${others.length} more figures</summary><div class="wide" tabindex="0" role="region" aria-label="Table of more figures"><table class="full"><tbody>${others.map(m => html`<${FigureRow} key=${m.name} metric=${m} values=${executions.map(e => e.figures[m.name] ?? (m.format === 'bits' && metrics.some(o => o.format === 'bytes' && e.figures[o.name] != null) ? 0 : undefined))} />`)}</tbody></table></div></details>`}
+      ${others.length > 0 && html`<details><summary>${others.length} more figures</summary><div class="wide" tabindex="0" role="region" aria-label="Table of more figures"><table class="full figures"><tbody>${others.map(m => html`<${FigureRow} key=${m.name} metric=${m} values=${executions.map(e => e.figures[m.name] ?? (m.format === 'bits' && metrics.some(o => o.format === 'bytes' && e.figures[o.name] != null) ? 0 : undefined))} />`)}</tbody></table></div></details>`}
       <p class="soft">Below a figure: its difference to the first result. The best of a row is bold.</p></section>
     ${of.notes.map((n, i) => html`<p class="soft" key=${i}>${n}</p>`)}
     ${of.layers.length > 0 && html`<section aria-labelledby="widths"><h2 id="widths">Width of each layer</h2><${Widths} of=${of} names=${names} /></section>`}
@@ -103,10 +103,13 @@ function FigureRow({ metric, values }) {
  */
 const difference = (value, first, metric) => metric.format === 'percent' ? `${value > first ? '+' : ''}${((value - first) * 100).toFixed(2)}` : first > 0 && value > 0 ? `× ${Number((value / first).toPrecision(3))}` : '';
 
+/** Pixels of a legend with a line for each of many names. @param {string[]} names */
+const legendHeight = names => names.length > 3 ? 18 * names.length + 8 : 30;
+
 /** @param {{ of: Comparison, names: string[] }} props */
-const Widths = ({ of, names }) => html`<figure><${Chart} of=${[of]} height=${Math.max(180, 90 + of.layers.length * (8 + 9 * names.length))} label=${`Channels of each layer: ${of.layers.slice(0, 40).map(w => `${w.name} ${w.channels.map(c => c ?? 'none').join(', ')}`).join('; ')}`}
+const Widths = ({ of, names }) => html`<figure><${Chart} of=${[of]} height=${Math.max(180, 60 + of.layers.length * (8 + 9 * names.length)) + legendHeight(names)} label=${`Channels of each layer: ${of.layers.slice(0, 40).map(w => `${w.name} ${w.channels.map(c => c ?? 'none').join(', ')}`).join('; ')}`}
   option=${(/** @type {any} */ c) => ({
-    grid: { left: 8, right: 40, top: 8, bottom: 70, containLabel: true }, legend: { ...legend(c), orient: names.length > 3 ? 'vertical' : 'horizontal' }, tooltip: tooltip(c, { trigger: 'axis', axisPointer: { type: 'shadow' } }),
+    grid: { left: 8, right: 40, top: 8, bottom: 40 + legendHeight(names), containLabel: true }, legend: { ...legend(c), ...names.length > 3 ? { orient: 'vertical', type: 'plain', itemGap: 4, itemHeight: 12 } : {} }, tooltip: tooltip(c, { trigger: 'axis', axisPointer: { type: 'shadow' } }),
     xAxis: axis(c, 'channels', { isX: true, fromZero: true }), yAxis: axis(c, '', { type: 'category', more: { data: of.layers.map(w => w.name), inverse: true, axisLabel: { color: c.ink, fontSize: 11, interval: 0, width: 140, overflow: 'truncate' } } }),
     series: names.map((name, i) => ({ type: 'bar', name, data: of.layers.map(w => w.channels[i] ?? 0), color: c.series[i % 8], emphasis: { disabled: true } })),
   })} /></figure>`;

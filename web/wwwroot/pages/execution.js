@@ -1,16 +1,18 @@
 // An execution: what it does, what it made, and where it comes from.
 
 import { html, useEffect, useRef, useState } from '../vendor/preact.js';
-import { Fault, get, may, post, url } from '../api.js';
+import { Fault, get, isPassing, may, post, url } from '../api.js';
 import { bytes, capital, clock, date, digest, figure, head, label, number, parameter } from '../format.js';
 import { progressOf, useFollowed, usePolled } from '../live.js';
 import { to } from '../route.js';
-import { Parameter } from '../form/parameter.js';
-import { Copy, Crumbs, Facts, FaultNote, Loading, Pending, Progress, State, Tabs, act, ask, moved, restOf, useTitle } from '../ui.js';
+import { Parameter, misfit } from '../form/parameter.js';
+import { Copy, Crumbs, Facts, FaultNote, Loading, Pending, Progress, State, Tabs, act, ask, moved, restOf, useKeptFocus, useTitle } from '../ui.js';
 import { Panels } from '../charts/panel.js';
 import { CurveChart } from '../sweep/curves.js';
 
 /** @import { ExecutionDetail, ExportAnswer, FileList, Panel, Relative, StageManifest } from '../types' */
+
+const known = new Set(['overview', 'files', 'log', 'origin']);
 
 /** @param {{ parts: string[], query: URLSearchParams }} props */
 export default function Execution({ parts }) {
@@ -58,6 +60,7 @@ export default function Execution({ parts }) {
     ${execution.error && html`<div class="note bad"><p>${execution.error}</p>${execution.state === 'failed' && html`<p class="soft">Mend its parameters and go on. Retry runs it with the same parameters, which helps only where the cause was outside: a disk that was full, for example. ${(detail.failures ?? 0) > 1 && `It failed ${detail.failures} times.`}</p>`}</div>`}
     <${Tabs} label="Parts of the execution" current=${part} at=${(/** @type {string} */ tab) => to(tab === 'overview' ? place : [...place, tab])}
       items=${[{ name: 'overview', title: 'Overview' }, { name: 'files', title: 'Files and export' }, { name: 'log', title: 'Log' }, { name: 'origin', title: 'Origin' }]} />
+    ${!known.has(part) && html`<div class="note"><p>An execution has no part <code>${part}</code>. <a href=${to(place)}>To the overview</a></p></div>`}
     ${part === 'overview' && html`<${Overview} detail=${detail} reference=${reference} isDone=${execution.state === 'completed' || execution.state === 'cached'} />`}
     ${part === 'files' && html`<${Files} reference=${reference} sweep=${sweep} hasOutput=${execution.output != null || parent?.output != null} isOver=${isOver} />`}
     ${part === 'log' && html`<${Log} reference=${reference} key=${reference} />`}
@@ -70,15 +73,16 @@ function Orders({ detail, sweep, isOver, again }) {
   const [isMending, mend] = useState(false);
   const path = (/** @type {string} */ order) => `/sweeps/${encodeURIComponent(sweep)}/${order}?execution=${execution.index}`;
   const give = async (/** @type {() => Promise<unknown>} */ work, /** @type {any} */ done) => await act(work, done) && again();
+  const { box, take } = useKeptFocus();
   if (!may('submit')) return null;
-  return html`<div class="row" role="toolbar" aria-label="Execution">
+  return html`<div class="row" role="toolbar" aria-label="Execution" ref=${box}>
     ${(execution.state === 'completed' || execution.state === 'cached') && html`<a class="button" href=${to(['compare'], { executions: `${sweep}:${execution.index}` })}>Compare</a>`}
     ${execution.state === 'paused' && html`<button type="button" class="main" onClick=${() => give(() => post(path('resume')), moved('Resumed'))}>Resume</button>`}
     ${!isOver && execution.state !== 'paused' && html`<button type="button" onClick=${() => give(() => post(path('pause')), moved('Paused'))}>Pause</button>`}
     ${(execution.state === 'failed' || execution.state === 'cancelled') && html`<button type="button" class=${execution.state === 'cancelled' ? 'main' : ''} title=${execution.state === 'cancelled' ? 'Runs from the training state that it had' : 'Runs again with the same parameters'} onClick=${() => give(() => post(path('retry')), moved(execution.state === 'cancelled' ? 'Goes on' : 'Run again'))}>${execution.state === 'cancelled' ? 'Go on' : 'Retry'}</button>
       <button type="button" class=${execution.state === 'failed' ? 'main' : ''} aria-expanded=${isMending} onClick=${() => mend(!isMending)}>Mend and go on</button>`}
     ${!isOver && html`<button type="button" class="bad" onClick=${async () => await ask({ title: `Cancel ${label(execution)}?`, text: 'It stops within one batch, and what follows it does not run. Retry goes on from its training state.', yes: 'Cancel the execution', isBad: true }) && give(() => post(path('cancel')), moved('Cancelled'))}>Cancel</button>`}</div>
-    ${isMending && html`<${Mend} detail=${detail} path=${path('retry')} done=${() => { mend(false); again(); }} />`}`;
+    ${isMending && html`<${Mend} detail=${detail} path=${path('retry')} done=${() => { take(); mend(false); again(); }} />`}`;
 }
 
 /**
@@ -107,16 +111,18 @@ function Mend({ detail, path, done }) {
   const known = Object.keys(schema?.properties ?? {});
   // In the order of the form, where it is known.
   const names = [...known.filter(name => name in execution.parameters), ...Object.keys(execution.parameters).filter(name => !known.includes(name))].filter(name => !schema?.properties?.[name]?.['x-lathe-model']);
-  const wrong = (/** @type {string} */ name) => (fault?.problems ?? []).filter(p => p.path.split('/').includes(name)).map(p => `${name} ${p.message}`);
+  const unfit = (/** @type {string} */ name) => name in values ? misfit(schema?.properties?.[name], values[name]) : '';
+  const wrong = (/** @type {string} */ name) => unfit(name) ? [`${name} ${unfit(name)}`] : (fault?.problems ?? []).filter(p => p.path.split('/').includes(name)).map(p => `${name} ${p.message}`);
+  const isUnfit = names.some(name => unfit(name));
   const isPlaced = names.some(name => wrong(name).length > 0);
   // The error may be far above the button.
   useEffect(() => {
     if (fault) (note.current?.querySelector('[aria-invalid="true"]') ?? note.current)?.scrollIntoView({ block: 'center' });
   }, [fault]);
   return html`<form class="card mend" ref=${note} onSubmit=${send}><h2>Mend and go on</h2><p class="soft">The execution runs again with these parameters, and so does what was skipped because of it.</p>
-    <div class="fields">${names.map(name => html`<${Parameter} key=${name} id=${`mend-${name}`} name=${name} schema=${schema?.properties?.[name]} isSingle=${true} value=${name in values ? values[name] : execution.parameters[name]} problems=${wrong(name)} change=${(/** @type {unknown} */ v) => set(old => ({ ...old, [name]: v }))} />`)}</div>
+    <div class="fields">${names.map(name => html`<${Parameter} key=${name} id=${`mend-${name}`} name=${name} schema=${schema?.properties?.[name]} isSingle=${true} value=${name in values ? values[name] : execution.parameters[name]} problems=${wrong(name)} change=${(/** @type {unknown} */ v) => { set(old => ({ ...old, [name]: v })); setFault(undefined); }} />`)}</div>
     ${!isPlaced && html`<${FaultNote} fault=${fault} />`}
-    <div class="row end">${changed.length === 0 && html`<span class="soft">Change a parameter first.</span>`}<button class="main" disabled=${changed.length === 0}>Run again with these</button></div></form>`;
+    <div class="row end">${changed.length === 0 && html`<span class="soft">Change a parameter first.</span>`}<button class="main" disabled=${changed.length === 0 || isUnfit}>Run again with these</button></div></form>`;
 }
 
 /** @param {{ detail: ExecutionDetail, reference: string, isDone: boolean }} props */
@@ -171,6 +177,7 @@ function Files({ reference, sweep, hasOutput, isOver }) {
   return html`<div class="two"><section aria-labelledby="files"><h2 id="files">Files</h2>
       ${list.files.length === 0 ? html`<p class="soft">None yet.</p>` : html`<div class="wide" tabindex="0" role="region" aria-label="List of files"><table class="full"><thead><tr><th scope="col" class="text">file</th><th scope="col">size</th><th scope="col" class="text">SHA-256</th></tr></thead><tbody>${list.files.map(f =>
         html`<tr key=${f.name}><td class="text"><a download href=${url(f.url)}>${f.name}</a><small>${f.kind}${f.format ? `, ${f.format}` : ''}</small></td><td>${bytes(f.bytes)}</td><td class="text"><code>${f.sha256 ? digest(f.sha256) : ''}</code></td></tr>`)}</tbody></table></div>`}
+      ${list.files.some(f => f.kind === 'checkpoint') && html`<p class="soft">A checkpoint's file is larger than the KiB of the tables: these count its stored tensors, and the file also has a header with the network's graph and its lineage.</p>`}
       ${list.notes?.map((n, i) => html`<p class="soft" key=${i}>${n}</p>`)}</section>
     <section aria-labelledby="export"><h2 id="export">Export</h2>
       ${list.formats.length === 0 && html`<p class="soft">No worker that can export is up.</p>`}
@@ -206,6 +213,7 @@ function Log({ reference }) {
         if (!(e instanceof Fault)) throw e;
         const fault = e;
         set(old => ({ ...old, fault }));
+        if (isPassing(e)) timer = setTimeout(read, 2000);
       }
     };
     read();

@@ -1,7 +1,7 @@
 // A new sweep: a form made from the stages' schemas, and the sweep file beside it. Each follows the other; the coordinator checks both as one types.
 
 import { html, useEffect, useMemo, useRef, useState } from '../vendor/preact.js';
-import { Fault, get, isAway, may, post } from '../api.js';
+import { Fault, isAway, may, post } from '../api.js';
 import { Editor } from '../form/editor.js';
 import { FlowFault, readFlow } from '../form/flow.js';
 import { Form, keepNames, placeOf } from '../form/form.js';
@@ -27,12 +27,8 @@ export default function New({ query }) {
   const stages = /** @type {StageManifest[] | undefined} */ (data);
   const models = /** @type {Named[] | undefined} */ (usePolled('/models', 0).data);
   const datasets = /** @type {Named[] | undefined} */ (usePolled('/datasets', 0).data);
-  const [source, setSource] = useState(/** @type {{ spec: SweepSpec, priority: number } | null} */ (null));
-  const [wrong, setWrong] = useState(/** @type {Fault | undefined} */ (undefined));
-  useEffect(() => {
-    setSource(null);
-    if (from) get(`/sweeps/${encodeURIComponent(from)}/spec`).then(setSource, setWrong);
-  }, [from]);
+  const { data: sourceData, fault: wrong } = usePolled(from ? `/sweeps/${encodeURIComponent(from)}/spec` : null, 0);
+  const source = /** @type {{ spec: SweepSpec, priority: number } | undefined} */ (sourceData);
   const isReady = stages && models && datasets && (!from || source);
   return html`<${Crumbs} items=${[{ title: 'Sweeps', href: to([]) }, { title: from ? 'Repeat with changes' : 'New sweep' }]} />
     <h1>${from ? `Repeat ${source?.spec.name ?? ''} with changes` : 'New sweep'}</h1><${FaultNote} fault=${fault ?? wrong} />
@@ -176,6 +172,8 @@ function Writing({ stages, models, datasets, first, priority }) {
     setSending(false);
   };
 
+  // Without the attribute disabled, which would take the focus away while it is sent, and when it is refused.
+  const isBarred = isChecking || isSending || problems.length > 0 || fault !== undefined || Object.keys(wrong).length > 0;
   const place = (/** @type {string} */ path) => placeOf(path, spec);
   return html`<div class="two writing"><form onSubmit=${(/** @type {Event} */ e) => e.preventDefault()} aria-label="Sweep">
       ${isUnread && !isChecking && html`<div class="note locked" role="status"><p><b>The file is not valid.</b> The form shows its last valid state, and can be changed again when the file is mended.</p>
@@ -189,7 +187,7 @@ function Writing({ stages, models, datasets, first, priority }) {
         <div class="fields filters"><div class="field"><label for="priority">Priority</label><select id="priority" value=${options.priority} onChange=${(/** @type {any} */ e) => setOptions({ ...options, priority: Number(e.target.value) })}>${[5, 4, 3, 2, 1].map(n => html`<option key=${n} value=${n}>${n}${n === 3 ? ', usual' : ''}</option>`)}</select></div>
           <div class="field"><label for="parallel">At most at one time</label><input id="parallel" type="number" min="1" value=${options.parallel} aria-invalid=${limits.length > 0 ? 'true' : undefined} aria-describedby="parallel-about" onInput=${(/** @type {any} */ e) => setOptions({ ...options, parallel: e.target.value })} /><${Notes} id="parallel-about" problems=${limits} about="Executions of this sweep with workers. Empty: no limit." /></div>
           <div class="field"><label class="check"><input type="checkbox" checked=${options.fresh} onChange=${(/** @type {any} */ e) => setOptions({ ...options, fresh: e.target.checked })} />Run everything again</label><small>Otherwise results that are there are reused.</small></div></div>
-        <p class="start"><button type="button" class="main" disabled=${isChecking || isSending || problems.length > 0 || fault !== undefined || Object.keys(wrong).length > 0} onClick=${send}>${isSending ? 'Submitting …' : 'Start the sweep'}</button></p></section></div></div>`;
+        <p class="start"><button type="button" class="main" aria-disabled=${isBarred ? 'true' : undefined} onClick=${() => isBarred || send()}>${isSending ? 'Submitting …' : 'Start the sweep'}</button></p></section></div></div>`;
 }
 
 /** @param {{ plan: SweepForecast }} props */

@@ -6,7 +6,7 @@ import { may, post, put, remove } from '../api.js';
 import { clock, counted, date } from '../format.js';
 import { progressOf, useFollowed } from '../live.js';
 import { go, to } from '../route.js';
-import { Ago, Crumbs, Facts, FaultNote, Pending, State, StateBar, StateCounts, Tabs, act, ask, goesOn, idleOf, moved, restOf, states, useTitle } from '../ui.js';
+import { Ago, Crumbs, Facts, FaultNote, Pending, State, StateBar, StateCounts, Tabs, act, ask, goesOn, idleOf, moved, restOf, states, useKeptFocus, useTitle } from '../ui.js';
 import { Curves } from '../sweep/curves.js';
 import { Executions } from '../sweep/executions.js';
 import { Flow } from '../sweep/flow.js';
@@ -18,6 +18,8 @@ import { SearchLine, Trials } from '../sweep/trials.js';
 
 // As many executions come with the sweep itself; of a larger one a few of those that run and those that failed.
 const listed = 300;
+
+const partNames = new Set(['flow', 'results', 'trials', 'executions', 'source']);
 
 /** @param {{ parts: string[], query: URLSearchParams }} props */
 export default function Sweep({ parts, query }) {
@@ -52,7 +54,7 @@ export default function Sweep({ parts, query }) {
     <div class="head"><div><h1>${sweep.name}</h1><div class="row"><${State} state=${idle ? 'queued' : sweep.state} word=${idle} />
       ${sweep.secondsLeft != null && goesOn(sweep.state) && html`<span>about ${clock(sweep.secondsLeft)} left</span>`}
       <span class="soft">submitted <${Ago} at=${sweep.submittedAt} />${sweep.finishedAt ? `, ${sweep.state === 'interrupted' ? 'ended after' : 'took'} ${clock((Date.parse(sweep.finishedAt) - Date.parse(sweep.submittedAt)) / 1000)}` : ''}</span>
-      ${sweep.pinned && html`<span class="soft">pinned</span>`}</div></div>
+      ${sweep.pinned && html`<span class="soft">${goesOn(sweep.state) || !may('admin') ? 'pinned' : 'pinned, so it cannot be deleted: press Unpin first'}</span>`}</div></div>
       <${Orders} sweep=${sweep} counts=${counts} again=${again} /></div>
     <${FaultNote} fault=${fault} />
     ${sweep.search && html`<${SearchLine} search=${sweep.search} />`}
@@ -63,6 +65,7 @@ export default function Sweep({ parts, query }) {
     <${StateBar} counts=${counts} label="All executions" /><${StateCounts} counts=${counts} />
     <${Tabs} label="Parts of the sweep" current=${part} at=${(/** @type {string} */ name) => to(name === 'flow' ? ['sweeps', reference] : ['sweeps', reference, name])}
       items=${[{ name: 'flow', title: 'Flow' }, { name: 'results', title: 'Results' }, ...sweep.search ? [{ name: 'trials', title: 'Trials' }] : [], { name: 'executions', title: 'Executions', count: size }, { name: 'source', title: 'Sweep file' }]} />
+    ${!partNames.has(part) && html`<div class="note"><p>A sweep has no part <code>${part}</code>. <a href=${to(['sweeps', reference])}>To the flow</a></p></div>`}
     ${part === 'flow' && html`<${Failures} sweep=${sweep} /><${Curves} sweep=${sweep} /><${Flow} sweep=${sweep} isWhole=${sweep.executions.length === size} isLarge=${size > listed} />`}
     ${part === 'results' && html`<${Results} sweep=${sweep} query=${query} />`}
     ${part === 'trials' && html`<${Trials} sweep=${sweep} />`}
@@ -81,8 +84,9 @@ function Orders({ sweep, counts, again }) {
   const left = (counts.waiting ?? 0) + (counts.ready ?? 0) + (counts.queued ?? 0) + (counts.running ?? 0) + (counts.paused ?? 0);
   const path = `/sweeps/${sweep.id}`;
   const give = async (/** @type {() => Promise<unknown>} */ work, /** @type {any} */ done) => await act(work, done) && again();
+  const { box } = useKeptFocus();
   if (!may('submit')) return null;
-  return html`<div class="row" role="toolbar" aria-label="Sweep">
+  return html`<div class="row" role="toolbar" aria-label="Sweep" ref=${box}>
     ${(sweep.state === 'running' || sweep.state === 'preparing') && html`<button type="button" onClick=${() => give(() => post(`${path}/pause`), 'Paused. What runs keeps its training state.')}>Pause</button>`}
     ${(sweep.state === 'paused' || (counts.paused ?? 0) > 0) && html`<button type="button" class="main" onClick=${() => give(() => post(`${path}/resume`), moved('Resumed'))}>Resume</button>`}
     ${(counts.failed ?? 0) > 0 ? html`<button type="button" title="What failed runs again with the same parameters, and so does what was skipped because of it" onClick=${() => give(() => post(`${path}/retry`), moved('Run again'))}>Retry failed</button>`
@@ -91,6 +95,6 @@ function Orders({ sweep, counts, again }) {
     ${isLive && html`<label class="check">Priority <select value=${sweep.priority} onChange=${(/** @type {any} */ e) => give(() => post(`${path}/priority`, { priority: Number(e.target.value) }), `Priority ${e.target.value}.`)}>${[5, 4, 3, 2, 1].map(n => html`<option key=${n} value=${n}>${n}</option>`)}</select></label>`}
     <button type="button" aria-pressed=${sweep.pinned} title="A pinned sweep is kept whole when the store is collected" onClick=${() => give(() => sweep.pinned ? remove(`${path}/pin`) : put(`${path}/pin`), sweep.pinned ? 'No longer pinned.' : 'Pinned: nothing of it is deleted.')}>${sweep.pinned ? 'Unpin' : 'Pin'}</button>
     ${isLive && html`<button type="button" class="bad" onClick=${async () => await ask({ title: `Cancel ${sweep.name}?`, text: `${counted(left, 'execution')} will not run, and what runs stops within one batch. Finished results are kept, and retry goes on from them.`, yes: 'Cancel the sweep', isBad: true }) && give(() => post(`${path}/cancel`), 'Cancelled. Finished results are kept.')}>Cancel</button>`}
-    ${!isLive && may('admin') && html`<button type="button" class="bad" onClick=${async () => await ask({ title: `Delete ${sweep.name}?`, text: 'The coordinator forgets the sweep. Its results stay in the store until they are collected.', yes: 'Delete the sweep', isBad: true })
+    ${!isLive && !sweep.pinned && may('admin') && html`<button type="button" class="bad" onClick=${async () => await ask({ title: `Delete ${sweep.name}?`, text: 'The coordinator forgets the sweep. Its results stay in the store until they are collected.', yes: 'Delete the sweep', isBad: true })
       && await act(() => remove(path), 'Deleted.') && go([])}>Delete</button>`}</div>`;
 }

@@ -1,12 +1,12 @@
 // The list of sweeps.
 
-import { html, useEffect, useId, useRef, useState } from '../vendor/preact.js';
+import { html, useEffect, useId, useState } from '../vendor/preact.js';
 import { paths } from '../ahead.js';
 import { get, may, post, put, remove } from '../api.js';
 import { clock, counted } from '../format.js';
 import { usePolled } from '../live.js';
 import { setQuery, to } from '../route.js';
-import { Ago, FaultNote, Pending, State, StateBar, ask, goesOn, idleOf, say, sayFault, useTitle } from '../ui.js';
+import { Ago, FaultNote, Pending, State, StateBar, ask, goesOn, idleOf, say, sayFault, useKeptFocus, useTitle } from '../ui.js';
 
 /** @import { SweepState, SweepSummary } from '../types' */
 
@@ -51,7 +51,7 @@ export default function Sweeps({ query }) {
         <option value="">Every state</option>${all.map(s => html`<option key=${s} value=${s}>${s}</option>`)}</select>
     </search>
     ${first && html`<${FaultNote} fault=${fault} />`}
-    ${picked.length > 0 && html`<${Bulk} picked=${picked} done=${() => { choose(new Set()); setOlder({ path, sweeps: [], isEnd: false }); again(); }} clear=${() => choose(new Set())} />`}
+    ${(sweeps.length > 0 || picked.length > 0) && may('submit') && html`<${Bulk} picked=${picked} done=${() => { choose(new Set()); setOlder({ path, sweeps: [], isEnd: false }); again(); }} clear=${() => choose(new Set())} />`}
     ${!first && html`<${Pending} fault=${fault} />`}
     ${first && sweeps.length === 0 && (search || state
       ? html`<div class="empty"><p>No sweep is like that.</p><p><button type="button" onClick=${() => setQuery({ search: '', state: '' })}>Show all</button></p></div>`
@@ -68,7 +68,7 @@ export default function Sweeps({ query }) {
 /** @param {{ sweep: SweepSummary, isChosen: boolean, choose: () => void }} props */
 function Row({ sweep, isChosen, choose }) {
   const done = sweep.finished - sweep.failed;
-  const counts = { completed: done, running: sweep.running, queued: sweep.queued, ready: sweep.ready, failed: sweep.failed, [goesOn(sweep.state) ? 'waiting' : 'skipped']: Math.max(0, sweep.executions - sweep.finished - sweep.running - sweep.queued - sweep.ready) };
+  const counts = { completed: done, running: sweep.running, queued: sweep.queued, ready: sweep.ready, failed: sweep.failed, [goesOn(sweep.state) ? 'waiting' : sweep.state === 'cancelled' ? 'cancelled' : 'skipped']: Math.max(0, sweep.executions - sweep.finished - sweep.running - sweep.queued - sweep.ready) };
   const idle = idleOf(sweep);
   return html`<li class="sweep">
     <input type="checkbox" aria-label=${`Choose ${sweep.name}`} checked=${isChosen} onChange=${choose} />
@@ -92,14 +92,14 @@ const orders = [
     asks: n => [`Cancel ${counted(n, 'sweep')}?`, 'What runs stops within one batch. Finished results are kept, and retry goes on from them.'],
   },
   {
-    name: 'delete', title: 'Delete', scope: 'admin', isBad: true, fits: s => !goesOn(s.state), order: s => remove(`/sweeps/${s.id}`),
+    name: 'delete', title: 'Delete', scope: 'admin', isBad: true, fits: s => !goesOn(s.state) && !s.pinned, about: 'What is pinned stays: press Unpin first', order: s => remove(`/sweeps/${s.id}`),
     asks: n => [`Delete ${counted(n, 'sweep')}?`, 'The coordinator forgets them. Their results stay in the store until they are collected.'],
   },
 ];
 
 /** @param {{ picked: SweepSummary[], done: () => void, clear: () => void }} props */
 function Bulk({ picked, done, clear }) {
-  const box = useRef(/** @type {HTMLElement | null} */ (null));
+  const { box } = useKeptFocus();
   const [isBusy, setBusy] = useState(false);
   useEffect(() => () => setBusy(false), []);
   const give = async (/** @type {typeof orders[number]} */ order) => {
@@ -116,7 +116,7 @@ function Bulk({ picked, done, clear }) {
     for (const fault of faults.slice(0, 3)) sayFault(fault);
     done();
   };
-  return html`<div class="bulk row" ref=${box} role="toolbar" aria-label="Chosen sweeps"><b>${counted(picked.length, 'sweep')} chosen</b>
+  return html`<div class="bulk row" ref=${box} tabindex="-1" role="toolbar" aria-label="Chosen sweeps">${picked.length === 0 ? html`<span class="soft">Choose some to give them orders.</span>` : html`<b>${counted(picked.length, 'sweep')} chosen</b>
     ${orders.filter(o => may(o.scope)).map(o => html`<button key=${o.name} type="button" class=${o.isBad ? 'bad' : ''} title=${o.about} disabled=${isBusy || !picked.some(o.fits)} onClick=${() => give(o)}>${o.title}</button>`)}
-    <button type="button" class="quiet" onClick=${clear}>Clear</button></div>`;
+    <button type="button" class="quiet" onClick=${clear}>Clear</button>`}</div>`;
 }

@@ -6,7 +6,7 @@ import { may, post } from '../api.js';
 import { clock, counted, label, parameter } from '../format.js';
 import { progressOf, useFollowed } from '../live.js';
 import { setQuery, to } from '../route.js';
-import { FaultNote, Pending, State, ask, goesOn, restOf, say, sayFault, states } from '../ui.js';
+import { FaultNote, Pending, State, ask, goesOn, restOf, say, sayFault, states, useKeptFocus } from '../ui.js';
 
 /** @import { ExecutionPage, ExecutionStatus, SweepStatus } from '../types' */
 
@@ -27,7 +27,7 @@ export function Executions({ sweep, query, again: sweepAgain }) {
   return html`<div class="row filters"><label class="check">State <select value=${state} onChange=${(/** @type {any} */ e) => setQuery({ state: e.target.value })}><option value="">every</option>${states.map(s => html`<option key=${s} value=${s}>${s === 'completed' ? 'done' : s}</option>`)}</select></label>
       <label class="check">Stage <select value=${stage} onChange=${(/** @type {any} */ e) => setQuery({ stage: e.target.value })}><option value="">every</option>${[...new Set(sweep.steps.map(s => s.stage))].map(s => html`<option key=${s} value=${s}>${s}</option>`)}</select></label></div>
     ${page && html`<${FaultNote} fault=${fault} />`}
-    ${picked.length > 0 && may('submit') && html`<${Bulk} id=${sweep.id} picked=${picked} done=${() => { choose(new Set()); again(); sweepAgain(); }} />`}
+    ${page && (shown.length > 0 || picked.length > 0) && may('submit') && html`<${Bulk} id=${sweep.id} picked=${picked} done=${() => { choose(new Set()); again(); sweepAgain(); }} />`}
     ${!page ? html`<${Pending} fault=${fault} />` : shown.length === 0 ? html`<div class="empty"><p>No execution is like that.</p></div>` : html`
     <div class="wide" tabindex="0" role="region" aria-label="Executions"><table class="full"><thead><tr>
       <th scope="col"><input type="checkbox" aria-label="Choose all of this page" checked=${picked.length === shown.length} onChange=${() => choose(new Set(picked.length === shown.length ? [] : shown.map(e => e.index)))} /></th>
@@ -50,6 +50,7 @@ function Stand({ sweep, execution }) {
 
 /** @param {{ id: string, picked: ExecutionStatus[], done: () => void }} props */
 function Bulk({ id, picked, done }) {
+  const { box } = useKeptFocus();
   const [isBusy, setBusy] = useState(false);
   const give = async (/** @type {string} */ name, /** @type {ExecutionStatus[]} */ to) => {
     setBusy(true);
@@ -63,8 +64,8 @@ function Bulk({ id, picked, done }) {
   const open = picked.filter(e => ['waiting', 'ready', 'queued', 'running', 'paused'].includes(e.state));
   const paused = picked.filter(e => e.state === 'paused');
   const ended = picked.filter(e => e.state === 'failed' || e.state === 'cancelled');
-  return html`<div class="bulk row" role="toolbar" aria-label="Chosen executions"><b>${counted(picked.length, 'execution')} chosen</b>
+  return html`<div class="bulk row" ref=${box} tabindex="-1" role="toolbar" aria-label="Chosen executions">${picked.length === 0 ? html`<span class="soft">Choose some to give them orders.</span>` : html`<b>${counted(picked.length, 'execution')} chosen</b>
     <button type="button" disabled=${isBusy || open.length === 0} onClick=${() => give('pause', open)}>Pause</button><button type="button" disabled=${isBusy || paused.length === 0} onClick=${() => give('resume', paused)}>Resume</button>
     <button type="button" disabled=${isBusy || ended.length === 0} onClick=${() => give('retry', ended)}>Retry</button>
-    <button type="button" class="bad" disabled=${isBusy || open.length === 0} onClick=${async () => await ask({ title: `Cancel ${counted(open.length, 'execution')}?`, text: 'What follows them does not run either. Finished results are kept.', yes: 'Cancel them', isBad: true }) && give('cancel', open)}>Cancel</button></div>`;
+    <button type="button" class="bad" disabled=${isBusy || open.length === 0} onClick=${async () => await ask({ title: `Cancel ${counted(open.length, 'execution')}?`, text: 'What follows them does not run either. Finished results are kept.', yes: 'Cancel them', isBad: true }) && give('cancel', open)}>Cancel</button>`}</div>`;
 }

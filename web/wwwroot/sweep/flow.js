@@ -122,7 +122,7 @@ function Box({ execution, measured, scene }) {
     ${measured.map(m => {
       const goal = scene.goals.get(m.stage);
       const value = goal && m.metrics[goal.name];
-      return html`<div class="row" key=${m.index}><a href=${to(['sweeps', scene.id, 'executions', m.index])}><small>${label(m)}</small></a>
+      return html`<div class="row measured" key=${m.index}><a href=${to(['sweeps', scene.id, 'executions', m.index])}><small>${label(m)}</small></a>
         <span class="row">${goal && value != null && html`<span>${figure(value, goal.format)} <small>${head(goal)}</small></span>`}<${State} state=${m.state} hasWord=${false} /></span></div>`;
     })}</div>`;
 }

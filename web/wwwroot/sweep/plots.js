@@ -15,25 +15,42 @@ const factorOf = column => axisFactor(column.metric?.format);
 /** @param {Column} column */
 const titleOf = column => column.metric?.format === 'bytes' ? `${column.metric.longTitle ?? column.title}, KiB` : column.metric?.format === 'percent' ? column.title : column.metric?.longTitle ?? column.title;
 
+/** @param {Row} row @param {Column} x @param {Column} y */
+const isPlotted = (row, x, y) => !Number.isNaN(numberOf(row, x)) && !Number.isNaN(numberOf(row, y));
+
+/**
+ * Groups of a plot by their bits. Each has a place among those of all results, and with it its colour and shape, whichever of them are shown.
+ * @param {Row[]} all
+ * @param {Row[]} shown
+ * @param {Column} x
+ * @param {Column} y
+ * @param {Column | undefined} bits
+ */
+export function groupsOf(all, shown, x, y, bits) {
+  const of = (/** @type {Row} */ row) => bits ? numberOf(row, bits) || 0 : 0;
+  const widths = [...new Set(all.filter(r => isPlotted(r, x, y)).map(of))].sort((a, b) => a - b);
+  return widths.map((w, i) => ({ name: w === 0 ? (bits ? 'float' : 'results') : `${figure(w, 'bits')} bits`, symbol: symbols[(i + 1) % 8] ?? 'circle', rows: shown.filter(r => isPlotted(r, x, y) && of(r) === w) }));
+}
+
 /**
  * Results in the plane of two figures, with those that no other beats.
- * @param {{ rows: Row[], x: Column, y: Column, bits: Column | undefined, marked: ReadonlySet<number> | null, mark: (m: ReadonlySet<number> | null) => void, id: string }} props
+ * @param {{ rows: Row[], all: Row[], x: Column, y: Column, bits: Column | undefined, marked: ReadonlySet<number> | null, mark: (m: ReadonlySet<number> | null) => void, id: string }} props all: also those that a filter leaves out: a group looks the same without the others
  */
-export function CostPlot({ rows, x, y, bits, mark, id }) {
+export function CostPlot({ rows, all, x, y, bits, mark, id }) {
   const { points, groups, best, isLog } = useMemo(() => {
-    const known = rows.filter(r => !Number.isNaN(numberOf(r, x)) && !Number.isNaN(numberOf(r, y)));
-    const widths = [...new Set(known.map(r => bits ? numberOf(r, bits) || 0 : 0))].sort((a, b) => a - b);
+    const groups = groupsOf(all, rows, x, y, bits);
+    const known = rows.filter(r => isPlotted(r, x, y));
+    const groupOf = new Map(groups.flatMap((g, i) => g.rows.map(r => /** @type {[Row, number]} */ ([r, i]))));
     // Where less is better on the upright axis, or more on the flat one, the front is that of the turned plane.
     const up = y.metric?.better === 'lower' ? -1 : 1;
     const right = x.metric?.better === 'higher' ? -1 : 1;
     const best = new Set(front(known.map(r => ({ cost: right * numberOf(r, x), height: up * numberOf(r, y) }))));
     const xs = known.map(r => numberOf(r, x));
     return {
-      points: known.map((row, i) => ({ row, x: numberOf(row, x) * factorOf(x), y: numberOf(row, y) * factorOf(y), group: widths.indexOf(bits ? numberOf(row, bits) || 0 : 0), isBest: best.has(i) })),
-      groups: widths.map(w => w === 0 ? (bits ? 'float' : 'results') : `${figure(w, 'bits')} bits`),
-      best: [...best].map(i => known[i]).filter(r => r !== undefined), isLog: xs.every(v => v > 0) && Math.max(...xs) > 3 * Math.min(...xs),
+      points: known.map((row, i) => ({ row, x: numberOf(row, x) * factorOf(x), y: numberOf(row, y) * factorOf(y), group: groupOf.get(row) ?? 0, isBest: best.has(i) })),
+      groups, best: [...best].map(i => known[i]).filter(r => r !== undefined), isLog: xs.every(v => v > 0) && Math.max(...xs) > 3 * Math.min(...xs),
     };
-  }, [rows, x, y, bits]);
+  }, [rows, all, x, y, bits]);
   const byGroup = groups.map((_, g) => points.filter(p => p.group === g));
   const line = points.filter(p => p.isBest).sort((a, b) => a.x - b.x);
   if (points.length === 0) return html`<div class="empty"><p>${rows.length === 0 ? 'No result is like that.' : `No result has ${titleOf(y)} and ${titleOf(x)} yet.`}</p><p class="soft">${rows.length === 0 ? 'Take a filter away.' : 'A point appears when a stage that measures them has ended.'}</p></div>`;
@@ -60,10 +77,10 @@ export function CostPlot({ rows, x, y, bits, mark, id }) {
       // Of the whole canvas: who begins at the very edge often begins outside the axes.
       brush: { throttleType: 'debounce', throttleDelay: 200, brushStyle: { borderWidth: 1, color: 'rgba(127,127,127,0.15)', borderColor: c.soft }, outOfBrush: { colorAlpha: 0.15 } },
       series: [
-        ...byGroup.map((own, g) => ({
-          type: 'scatter', name: groups[g], symbol: symbols[(g === 0 && groups[0] === 'float' ? 1 : g + 1) % 8], color: c.series[(g + 1) % 8], symbolSize: points.length > 2000 ? 5 : points.length > 200 ? 8 : 12, progressive: 2000,
+        ...byGroup.map((own, g) => own.length === 0 ? null : ({
+          type: 'scatter', name: groups[g]?.name, symbol: groups[g]?.symbol, color: c.series[(g + 1) % 8], symbolSize: points.length > 2000 ? 5 : points.length > 200 ? 8 : 12, progressive: 2000,
           data: own.map(p => ({ value: [p.x, p.y], name: p.row.name, index: p.row.index, itemStyle: p.isBest ? { borderColor: c.ink, borderWidth: 1.5, opacity: 1 } : { opacity: 0.55 } })),
-        })),
+        })).filter(s => s !== null),
         ...line.length > 1 ? [{ type: 'line', name: 'Pareto front', step: x.metric?.better === 'higher' ? 'start' : 'end', data: line.map(p => [p.x, p.y]), showSymbol: false, color: c.soft, lineStyle: { width: 1.3, type: [4, 2] }, silent: true, z: 1 }] : [],
       ],
     })} />`;

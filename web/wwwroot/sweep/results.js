@@ -54,10 +54,10 @@ export function Results({ sweep, query }) {
   return html`<${FaultNote} fault=${fault} />
     ${goal && cost && html`<section aria-labelledby="plots"><h2 id="plots">Plot</h2>
       <div class="row filters"><label class="check">Plot <select value=${view} onChange=${(/** @type {any} */ e) => { setMarked(null); setQuery({ plot: e.target.value }); }}><option value="plane">plane with Pareto front</option><option value="parallel">parallel coordinates</option></select></label>
-        ${view === 'plane' && figures.length > 0 && html`<label class="check">Upwards <select value=${goal.name} onChange=${(/** @type {any} */ e) => setQuery({ y: e.target.value })}>${figures.map(c => html`<option key=${c.name} value=${c.name}>${c.title}</option>`)}</select></label>
+        ${view === 'plane' && figures.length > 0 && html`<label class="check">Upwards <select value=${goal.name} onChange=${(/** @type {any} */ e) => setQuery({ y: e.target.value })}>${figures.map(c => html`<option key=${c.name} value=${c.name}>${longTitle(c, figures)}</option>`)}</select></label>
         <label class="check">Across <select value=${cost.name} onChange=${(/** @type {any} */ e) => setQuery({ x: e.target.value })}>${figures.map(c => html`<option key=${c.name} value=${c.name}>${longTitle(c, figures)}</option>`)}</select></label>`}
         <span class="soft">${figures.length === 0 ? '' : view === 'plane' ? 'Drag over points to see them alone in the table.' : 'Drag along an axis to choose.'}</span></div>
-      <figure>${view === 'plane' ? html`<${CostPlot} rows=${plotted} x=${cost} y=${goal} bits=${columns.find(c => c.metric?.format === 'bits')} marked=${marked} mark=${setMarked} id=${sweep.id} />`
+      <figure>${view === 'plane' ? html`<${CostPlot} rows=${plotted} all=${results.rows} x=${cost} y=${goal} bits=${columns.find(c => c.metric?.format === 'bits')} marked=${marked} mark=${setMarked} id=${sweep.id} />`
         : html`<${Parallel} rows=${plotted} columns=${shown} goal=${goal} mark=${setMarked} />`}</figure></section>`}
     <section aria-labelledby="table"><h2 id="table">Results</h2>
       <${FilterBar} columns=${columns} filters=${filters} />
@@ -152,15 +152,16 @@ function FilterBar({ columns, filters }) {
   const add = (/** @type {Event} */ e) => {
     e.preventDefault();
     if (!column || draft.value.trim() === '') return;
-    if (draft.is !== '=' && Number.isNaN(numberIn(draft.value))) return setWrong(`"${draft.value}" is no number; expected one such as 40 or 0.5.`);
+    if (draft.is !== '=' && Number.isNaN(numberIn(draft.value))) return setWrong(`"${draft.value}" is no number; expected one with a point, for example 40.5${draft.value.includes(',') ? ', and without commas' : ''}.`);
     setWrong('');
     write([...filters, { ...draft, column: column.name, value: draft.value.trim() }]);
     set({ ...draft, value: '' });
   };
+  const wordsOf = (/** @type {Filter} */ f) => `${columns.find(c => c.name === f.column)?.title ?? f.column} ${f.is === '<' ? '≤' : f.is === '>' ? '≥' : '='} ${f.value}`;
   return html`<form class="row filters" onSubmit=${add}><label for=${ids + 'c'}>Only where</label><select id=${ids + 'c'} value=${column?.name} onChange=${(/** @type {any} */ e) => set({ ...draft, column: e.target.value })}>${columns.map(c => html`<option key=${c.name} value=${c.name}>${c.title}</option>`)}</select>
     <select aria-label="Comparison" value=${draft.is} onChange=${(/** @type {any} */ e) => set({ ...draft, is: e.target.value })}><option value="<">is at most</option><option value=">">is at least</option><option value="=">is</option></select>
     <input aria-label="Value" size="10" value=${draft.value} aria-invalid=${wrong ? 'true' : undefined} onInput=${(/** @type {any} */ e) => set({ ...draft, value: e.target.value })} /><button>Filter</button>${wrong && html`<span class="failed" role="alert">${wrong}</span>`}
-    ${filters.map((f, i) => html`<button key=${i} type="button" class="small" aria-label=${`Remove the filter ${f.column} ${f.is} ${f.value}`} onClick=${() => write(filters.filter((_, k) => k !== i))}>${columns.find(c => c.name === f.column)?.title ?? f.column} ${f.is === '<' ? '≤' : f.is === '>' ? '≥' : '='} ${f.value} ✕</button>`)}</form>`;
+    ${filters.map((f, i) => html`<button key=${i} type="button" class="small" aria-label=${`Remove the filter ${wordsOf(f)}`} onClick=${() => write(filters.filter((_, k) => k !== i))}>${wordsOf(f)} ✕</button>`)}</form>`;
 }
 
 /**
@@ -174,8 +175,8 @@ function readFilters(text) {
   });
 }
 
-/** The number of a filter, which may have the unit or the commas of the table. @param {string} text */
-const numberIn = text => Number(text.replaceAll(',', '').replace(/\s*(%|KiB)$/i, ''));
+/** The number of a filter, which may have the unit of the table. A comma parts thousands for one reader and decimals for another: NaN. @param {string} text */
+const numberIn = text => Number(text.replace(/\s*(%|KiB)$/i, ''));
 
 /**
  * @param {Row} row

@@ -2,7 +2,7 @@
 
 import { useEffect, useRef, useState } from '../vendor/preact.js';
 import { paths } from '../ahead.js';
-import { Fault, get } from '../api.js';
+import { Fault, get, isPassing } from '../api.js';
 import { clock, digest, figure, head, parameter } from '../format.js';
 
 /** @import { MetricDescriptor, SweepTable, TableColumn } from '../types' */
@@ -64,9 +64,11 @@ export function useTable(id, mark) {
         if (!(e instanceof Fault)) throw e;
         const fault = e;
         set(old => ({ ...old, fault }));
+        // The coordinator may be there again soon, and nothing else need change then.
+        isWanted ||= isPassing(e);
       }
       isReading = false;
-      until = Date.now() + Math.max(1000, 20 * (Date.now() - began));
+      until = Date.now() + Math.max(isWanted ? 2000 : 1000, 20 * (Date.now() - began));
       if (isWanted) soon();
     };
     // What changes while it is read, or while it rests, is read once afterwards.
@@ -100,9 +102,9 @@ function made(all, rows) {
     if (c.name === 'index' || c.name === 'state') return [];
     /** @type {Column} */
     const column = { name: c.name, at, title: c.name.replace('.', ' '), kind: c.kind, metric: c.metric ?? null, isText: c.isText, isUsual: false };
-    if (c.kind === 'metric' && c.metric) Object.assign(column, { title: head(c.metric), isUsual: c.metric.isColumn && isKnown(at) });
+    if (c.kind === 'metric' && c.metric) Object.assign(column, { title: head(c.metric), isUsual: (c.metric.isColumn || c.isSought) && isKnown(at) });
     else if (c.kind === 'dense' && c.metric) Object.assign(column, { title: `${head(c.metric)} of the dense network`, metric: { ...c.metric, better: 'neither' } });
-    else if (c.kind === 'ratio') Object.assign(column, { title: `${c.metric?.title ?? c.name}, share of the dense network's`, metric: c.metric ? { ...c.metric, format: 'ratio', better: 'neither' } : null });
+    else if (c.kind === 'ratio') Object.assign(column, { title: `${c.metric?.title ?? c.name}, share of the dense network's`, isUsual: c.isSought === true && isKnown(at), metric: c.metric ? { ...c.metric, format: 'ratio', better: 'neither' } : null });
     else if (c.name === 'seconds') Object.assign(column, { title: 'time', isUsual: isKnown(at) });
     else if (c.name !== 'checkpoint') column.isUsual = differs(at);
     return [column];
