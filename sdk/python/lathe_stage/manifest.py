@@ -257,7 +257,7 @@ def _type(name: str, hint: Any) -> dict[str, Json]:
         return {"type": "array", "items": _type(name, arguments[0])}
     if origin is dict and arguments[0] is str:
         return {"type": "object", "additionalProperties": _type(name, arguments[1])}
-    raise TypeError(f"parameter {name} is a {hint.__name__ if isinstance(hint, type) else hint}; expected bool, int, float, str, a list or dict of them, or one of these with None")
+    raise TypeError(f"parameter {name} is a {hint.__name__ if isinstance(hint, type) else hint}; expected bool, int, float, str, a list or dict of them, or one of these with None; a choice is Annotated[str, Choice(\"a\", \"b\")]")
 
 
 def _camel(name: str) -> str:

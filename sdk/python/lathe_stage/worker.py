@@ -120,6 +120,7 @@ class Worker:
         if self._connection is not None and self._connection.is_open:
             self._connection.close()
         self._spans.close()
+        self._log.info("worker %s ends", self._name)
 
     def announce(self) -> None:
         """Says that the stage exists, and takes no work."""
@@ -362,6 +363,7 @@ class Worker:
 
     def _completed(self, execution: _Execution, result: Mapping[str, Json], found: bool) -> None:
         data = {k: result[k] for k in ("output", "metrics", "seconds")}
+        self._log.info("%s %s %s %s in %.1f s", self._stage.name, execution.command["key"], "found" if found else "made", data["output"]["sha256"], data["seconds"])
         self._report(execution, wire.COMPLETED, {**data, "found": found}, result.get("traceParent"))
 
     def _report(self, execution: _Execution, type: str, data: Mapping[str, Json], traceparent: str | None = None) -> None:
