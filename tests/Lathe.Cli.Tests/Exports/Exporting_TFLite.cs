@@ -7,6 +7,7 @@ using Lathe.NN.Execution;
 using Lathe.NN.FixedPoint;
 using Lathe.NN.Runtime;
 using Lathe.NN.Tests.FixedPoint;
+using Lathe.Testing;
 
 namespace Lathe.Cli.Tests.Exports;
 

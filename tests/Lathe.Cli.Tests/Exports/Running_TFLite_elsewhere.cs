@@ -79,7 +79,8 @@ public sealed class Running_TFLite_elsewhere
             var (missed, same, largest) = (0, 0, 0.0);
             for (var image = 0; image < Images; image++)
             {
-                var (left, right) = (own.AsSpan(image * compiled.Classes, compiled.Classes), logits.AsSpan(image * compiled.Classes, compiled.Classes));
+                var left = own.AsSpan(image * compiled.Classes, compiled.Classes);
+                var right = logits.AsSpan(image * compiled.Classes, compiled.Classes);
                 if (left.SequenceEqual(right)) same++;
                 if (left.IndexOf(Greatest(left)) != right.IndexOf(Greatest(right))) missed++;
                 for (var c = 0; c < compiled.Classes; c++) largest = Math.Max(largest, Math.Abs(left[c] - right[c]));
