@@ -27,7 +27,7 @@ internal static class PlanCommand
             """
             What follows an execution that is not cached runs too: its key is not known before its input is computed. Sizes are predicted by the stages, as a range
             where they depend on what is computed. The time is that of one worker, from the mean of earlier executions of the same version of the stage, of the same
-            model and data set where there were some. A network or weights that the sweep names by a path are taken into the store, as 'lathe run' does.
+            model and data set where there were some. With --broker the workers on it are asked, as 'lathe run' does. A network or weights that the sweep names by a path are taken into the store, as 'lathe run' does.
             Exit code: 0 if the sweep could run, 2 if not.
 
             Examples:
@@ -47,7 +47,7 @@ internal static class PlanCommand
         var terminal = new Terminal(json == "-");
         using var http = new HttpClient();
         var store = new CheckpointStore(settings);
-        var document = await TakenIn.ReadAsync(file, sets, isBuiltIn: CommonOptions.CoordinatorAddress(call) is null, store, http, terminal.Say, stop);
+        var document = await TakenIn.ReadAsync(file, sets, isBuiltIn: CommonOptions.CoordinatorAddress(call) is null && settings.Broker is null, store, http, terminal.Say, stop);
         var submission = new SweepSubmission(document.Spec, fresh);
         var limit = all || json is not null ? SweepPlanner.MaxExecutions : SweepOverview.Many;
         var forecast = await ForecastAsync(call, settings, store, submission, limit, why, stop);

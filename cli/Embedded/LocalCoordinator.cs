@@ -137,7 +137,8 @@ internal sealed class LocalCoordinator : IAsyncDisposable
         // The command handles signals.
         builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
         if (options is not null) builder.Services.AddLatheCoordinator(settings, DatabaseAddress.Load(settings), options);
-        builder.Services.AddLatheBus(settings, bus =>
+        // Its own workers compute what names no pool: LATHE_POOL is meant for a worker.
+        builder.Services.AddLatheBus(settings with { Pool = null }, bus =>
         {
             foreach (var stage in stages) stage.AddTo(bus);
             if (api is not null && stages.Count > 0) bus.AddExporter(new CheckpointExporter());

@@ -10,16 +10,19 @@ internal static class LocalForecast
 {
     private const int LookUps = 16;
 
-    /// <summary>Asks the stages that come with Lathe, and looks into the store.</summary>
-    /// <param name="settings">Home, store and data.</param>
+    /// <summary>Asks the stages that come with Lathe, and with a broker the workers on it first, as a run would; then looks into the store.</summary>
+    /// <param name="settings">Home, store, data and broker.</param>
     /// <param name="submission">The sweep.</param>
     /// <param name="limit">Executions that are listed.</param>
     /// <param name="why">True: with the nearest earlier executions.</param>
     /// <param name="stop">Gives up.</param>
     public static async Task<SweepForecast> OfAsync(HostingSettings settings, SweepSubmission submission, int limit, bool why, CancellationToken stop)
     {
-        var plan = SweepPlanner.Plan(submission.Spec, BuiltInStages.Manifests);
-        var verdict = plan.Problems.Count > 0 ? new SweepVerdict(plan.Problems, []) : await new SweepCheck((request, _) => Task.Run(() => Answer(request, settings), stop)).RunAsync(submission.Spec, plan, stop);
+        await using var workers = settings.Broker is null ? null : await StagesOfWorkers.AskAsync(settings, [.. submission.Spec.Stages.Select(s => s.Stage).Distinct()], stop);
+        var manifests = new Dictionary<string, StageManifest>(BuiltInStages.Manifests);
+        foreach (var (name, manifest) in workers?.Manifests ?? new Dictionary<string, StageManifest>()) manifests[name] = manifest;
+        var plan = SweepPlanner.Plan(submission.Spec, manifests);
+        var verdict = plan.Problems.Count > 0 ? new SweepVerdict(plan.Problems, []) : await new SweepCheck(AskAsync).RunAsync(submission.Spec, plan, stop);
         if (verdict.Problems.Count > 0) return SweepForecast.Refused(verdict);
         var (data, notes) = await FindDataAsync(settings, plan, stop);
         var address = DatabaseAddress.Load(settings);
@@ -27,6 +30,9 @@ internal static class LocalForecast
         if (!await store.ExistsAsync(stop)) store = null;
         var forecasts = new SweepForecasts(store, new CheckpointStore(settings), new ResultStore(settings), LookUps);
         return await forecasts.OfAsync(submission, plan, verdict, data, notes, limit, why, stop);
+
+        Task<StageChecked> AskAsync(CheckStage request, CancellationToken over) =>
+            workers is not null && workers.Manifests.ContainsKey(request.Stage) ? workers.CheckAsync(request, over) : Task.Run(() => Answer(request, settings), over);
     }
 
     /// <summary>What a stage that comes with Lathe says.</summary>

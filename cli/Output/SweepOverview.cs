@@ -52,8 +52,8 @@ internal static class SweepOverview
     /// <summary>Stages whose work waits for a worker that is not up.</summary>
     public static IEnumerable<string> Missing(SweepStatus sweep) =>
         sweep.State is not (SweepState.Running or SweepState.Preparing) ? []
-        : (sweep.Steps ?? []).Where(s => s.HasWorker == false && s.In(ExecutionState.Ready) + s.In(ExecutionState.Queued) > 0).DistinctBy(s => (s.Stage, s.Version))
-            .Select(s => $"no worker of {s.Stage} version {s.Version} is up; start one with: lathe worker {s.Stage}");
+        : (sweep.Steps ?? []).Where(s => s.HasWorker == false && s.In(ExecutionState.Ready) + s.In(ExecutionState.Queued) > 0).DistinctBy(s => (s.Stage, s.Version, s.Pool))
+            .Select(s => $"no worker of {s.Stage} version {s.Version} is up{(s.Pool is null ? "" : $" in the pool {s.Pool}")}; start one with: lathe worker {s.Stage}{(s.Pool is null ? "" : $" --pool {s.Pool}")}");
 
     private static Text Space => new(" ");
 

@@ -101,11 +101,11 @@ internal sealed class DatabaseControl(HostingSettings settings) : ISweepControl
     /// <summary>What is to be sent stands in the outbox; the sweep's own coordinator sends it. The stages that come with Lathe answer here.</summary>
     private sealed class NoBus(HostingSettings settings) : IStageBus
     {
-        public Task SendAsync(ExecuteStage command, string? traceParent, CancellationToken stop) => throw new NotSupportedException();
+        public Task SendAsync(ExecuteStage command, string? pool, string? traceParent, CancellationToken stop) => throw new NotSupportedException();
 
         public Task CancelAsync(CancelExecutions executions, CancellationToken stop) => throw new NotSupportedException();
 
-        public Task<StageQueue?> QueueAsync(string stage, string version, CancellationToken stop) => Task.FromResult<StageQueue?>(null);
+        public Task<StageQueue?> QueueAsync(WorkQueue queue, CancellationToken stop) => Task.FromResult<StageQueue?>(null);
 
         public Task AskForStagesAsync(string replyTo, CancellationToken stop) => throw new NotSupportedException();
 

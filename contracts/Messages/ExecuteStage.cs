@@ -3,7 +3,7 @@ using System.Text.Json;
 namespace Lathe.Contracts.Messages;
 
 /// <summary>
-/// Command: run one stage. Sent to the queue <see cref="Queues.Stage"/>, never published.
+/// Command: run one stage. Sent to the queue <see cref="Queues.Stage(string, string, string)"/>, never published.
 /// The header <see cref="Headers.TraceParent"/> carries the span that made the input.
 /// </summary>
 /// <param name="ExecutionId">Identifies the execution in the coordinator; reports name it.</param>

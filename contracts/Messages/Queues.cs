@@ -12,6 +12,12 @@ public static class Queues
     /// <summary>Work for one version of a stage: <c>stage.prune.9</c>. After an upgrade, workers of the old version finish the old sweeps.</summary>
     public static string Stage(string stage, string version) => $"stage.{stage}.{version}";
 
+    /// <summary>The same for a pool of its workers (<see cref="WorkerPool"/>): <c>stage.prune.9.pool.gpu-large</c>.</summary>
+    /// <param name="stage">Name of the stage.</param>
+    /// <param name="version">Version of the stage.</param>
+    /// <param name="pool">Name of the pool; null: the workers that are in none.</param>
+    public static string Stage(string stage, string version, string? pool) => pool is null ? Stage(stage, version) : $"{Stage(stage, version)}.pool.{pool}";
+
     /// <summary>Questions to one version of a stage, which its workers answer while they compute: <c>stage.prune.9.check</c>.</summary>
     public static string Check(string stage, string version) => $"stage.{stage}.{version}.check";
 

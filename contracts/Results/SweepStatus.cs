@@ -110,9 +110,13 @@ public sealed record SweepStatus(
 /// <param name="Stage">Stage name.</param>
 /// <param name="Version">Version that the sweep is planned for.</param>
 /// <param name="Counts">Executions in each state that has some.</param>
-/// <param name="HasWorker">False: no worker of this version is up, so nothing of it can run now; null: not known.</param>
+/// <param name="HasWorker">False: no worker of this version is up in its pool, so nothing of it can run now; null: not known.</param>
 public sealed record StepCounts(int Step, string Stage, string Version, IReadOnlyDictionary<ExecutionState, int> Counts, bool? HasWorker = null)
 {
+    /// <summary>Pool of workers that computes it (<see cref="WorkerPool"/>); null: those in none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Pool { get; init; }
+
     /// <summary>Executions in all states.</summary>
     [JsonIgnore]
     public int All => Counts.Values.Sum();

@@ -34,6 +34,10 @@ public sealed record SweepSpec(
     /// <summary>The most that <see cref="Threads"/> may be.</summary>
     public const int MostThreads = 1024;
 
+    /// <summary>Pools of workers (<see cref="WorkerPool"/>) that compute stages, by the stage's name. Null, and for a stage that is left out: the workers that are in none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyDictionary<string, string>? Pool { get; init; }
+
     /// <summary>When trials of the search stop before their end; null: none does.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public EarlyStoppingSpec? EarlyStopping { get; init; }

@@ -188,6 +188,9 @@ const stages = [...base.keys()].filter(name => name.startsWith("Job/announce-"))
 // A class of GPUs is a choice of nodes.
 const ofExample = [...base.keys()].find(name => name.startsWith(`ScaledJob/stage-${example}-`));
 add(trees.get(ofExample).node, render(["gpu"]).get(ofExample), render(["gpu-classes"]).get(ofExample), "$stage.class");
+// Workers of a second class are a pool of its name.
+at(trees.get(ofExample).node, ["spec", "jobTargetRef", ...pod.slice(1), "env"]).items.splice(1, 0,
+  { node: { entries: [{ key: "name", node: nodeOf("LATHE_POOL") }, { key: "value", node: { template: "{{ $stage.class | quote }}" } }] }, when: "ne $of $name" });
 const scaledJob = stage => [...base.values()].find(o => o.kind === "ScaledJob" && o.metadata.labels["lathe/stage"] === stage);
 const values = { stages: {} };
 for (const stage of stages) {
@@ -207,7 +210,7 @@ function looped(name) {
     text = replaced(text, `"announce-${example}"`, '"announce-{{ $name }}"');
   } else {
     text = replaced(text, `"stage-${example}-${shown.version}"`, '"stage-{{ $of }}-{{ $stage.version }}{{ if ne $of $name }}-{{ $stage.class }}{{ end }}"');
-    text = replaced(text, `"stage.${example}.${shown.version}"`, '"stage.{{ $of }}.{{ $stage.version }}"');
+    text = replaced(text, `"stage.${example}.${shown.version}"`, '"stage.{{ $of }}.{{ $stage.version }}{{ if ne $of $name }}.pool.{{ $stage.class }}{{ end }}"');
     text = replaced(text, 'lathe/gpu: "large"', "lathe/gpu: {{ $stage.class | quote }}");
     text = replaced(text, `app.kubernetes.io/version: "${shown.version}"`, "app.kubernetes.io/version: {{ $stage.version | quote }}");
     text = replaced(text, `maxReplicaCount: ${shown.maxReplicas}`, "maxReplicaCount: {{ $stage.maxReplicas }}");
@@ -308,7 +311,7 @@ const valuesText = [
   part("Key of the HTTP interface with every right, 32 characters or more.", { apiKey: "" }),
   part("Two coordinators share a database; either does all the work where the other is gone.", { coordinator: { replicas: base.get("Deployment/coordinator").spec.replicas, resources } }),
   part("A worker ends when its queue was empty for so long.", { drainSeconds: Number(base.get("ConfigMap/lathe-settings").data.LATHE_DRAIN) }),
-  part("One ScaledJob for each. version is that of the stage in the image. A stage from outside is one entry more.\ngpu: it uses a GPU where gpu.enabled is true. class: its pods go to nodes with the label lathe/gpu: CLASS.\nWorkers of a stage on a second class of GPUs are an entry that names the stage, says what differs and takes the rest from it; both read the same queue:\n  prune-small: { stage: prune, class: small, maxReplicas: 8 }", values),
+  part("One ScaledJob for each. version is that of the stage in the image. A stage from outside is one entry more.\ngpu: it uses a GPU where gpu.enabled is true. class: its pods go to nodes with the label lathe/gpu: CLASS.\nWorkers of a stage on a second class of GPUs are an entry that names the stage, says what differs and takes the rest from it.\nThey are a pool of the class's name with a queue of its own: a sweep says pool: { prune: small } to have them.\n  prune-small: { stage: prune, class: small, maxReplicas: 8 }", values),
   part("Where checkpoints and data sets are: kind s3 (a bucket), volume (one that several nodes can write), or none.\nendpoint: a server other than Amazon's, https://host:port.", {
     store: {
       kind: "s3",
@@ -347,7 +350,7 @@ const secret = { type: "string" };
 const orNothing = pattern => text(`^$|${pattern}`);
 const stage = map(
   {
-    stage: name, class: text("^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"), version: { type: ["string", "integer"], pattern: "^[A-Za-z0-9_-]+$" }, executable: text("^/"), maxReplicas: count, cpu: quantity, memory: quantity, scratch: quantity,
+    stage: name, class: text("^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$"), version: { type: ["string", "integer"], pattern: "^[A-Za-z0-9_-]+$" }, executable: text("^/"), maxReplicas: count, cpu: quantity, memory: quantity, scratch: quantity,
     gpu: flag,
   },
   { if: { required: ["stage"] }, then: { required: ["class"] }, else: { required: ["version", "executable", "maxReplicas", "cpu", "memory", "scratch"] } });

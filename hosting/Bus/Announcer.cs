@@ -10,7 +10,10 @@ internal sealed class Announcer(LatheBusBuilder parts, ReportSender reports, Hos
 {
     private readonly WorkerAbout _about = new(
         typeof(Announcer).Assembly.GetName().Version?.ToString(3) ?? "", Process.GetCurrentProcess().StartTime.ToUniversalTime(), settings.Threads, settings.Device.ToString(),
-        [.. parts.Exporters.SelectMany(e => e.Formats)]);
+        [.. parts.Exporters.SelectMany(e => e.Formats)])
+    {
+        Pool = settings.Pool,
+    };
 
     public async Task Announce(string queue, CancellationToken stop)
     {
@@ -33,13 +36,13 @@ internal sealed class AnnounceAtStart(LatheBusBuilder parts, Announcer announcer
 }
 
 /// <summary>Makes sure, before the bus starts, that the broker answers and the queues are there.</summary>
-internal sealed class BrokerPreparation(BrokerClient broker, LatheBusBuilder parts) : IHostedService
+internal sealed class BrokerPreparation(BrokerClient broker, LatheBusBuilder parts, HostingSettings settings) : IHostedService
 {
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         if (parts.ReportQueues.Contains(Queues.Coordinator)) await broker.DeclareCoordinatorAsync(cancellationToken);
         else await broker.EnsureCoordinatorAsync(cancellationToken);
-        foreach (var stage in parts.Stages) await broker.DeclareStageAsync(stage.Manifest.Name, stage.Manifest.Version, cancellationToken);
+        foreach (var stage in parts.Stages) await broker.DeclareStageAsync(stage.QueueIn(settings.Pool), cancellationToken);
     }
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;

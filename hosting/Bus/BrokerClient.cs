@@ -37,8 +37,10 @@ internal sealed class BrokerClient(BrokerAddress address) : IAsyncDisposable
     public Task CheckAsync(CancellationToken stop) => OnChannelAsync((_, _) => Task.FromResult(0), stop);
 
     /// <summary>Declares the exchange and the queue of one version of a stage, and its dead-letter queue; does nothing if they exist.</summary>
-    public Task DeclareStageAsync(string stage, string version, CancellationToken stop) =>
-        DeclareAsync(Queues.Stage(stage, version), QueueArguments.Stage, stop);
+    public Task DeclareStageAsync(string stage, string version, CancellationToken stop) => DeclareStageAsync(Queues.Stage(stage, version), stop);
+
+    /// <summary>The same by the queue's name, which may be that of a pool.</summary>
+    public Task DeclareStageAsync(string queue, CancellationToken stop) => DeclareAsync(queue, QueueArguments.Stage, stop);
 
     /// <summary>Declares the exchange and the queue of the cluster's coordinator; does nothing if they exist.</summary>
     public Task DeclareCoordinatorAsync(CancellationToken stop) => DeclareAsync(Queues.Coordinator, QueueArguments.Coordinator, stop);

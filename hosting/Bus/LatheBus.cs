@@ -48,6 +48,8 @@ internal static class LatheBus
         services.AddSingleton(_ => new ComputeSlots(settings));
         services.AddSingleton<OngoingExecutions>();
         services.AddHostedService(provider => provider.GetRequiredService<OngoingExecutions>());
+        services.AddSingleton<LastWords>();
+        services.AddHostedService(provider => provider.GetRequiredService<LastWords>());
         services.AddSingleton<StageExecutor>();
         services.AddSingleton<Announcer>();
         if (BucketAddress.IsOne(settings.Store)) services.AddHostedService<StorePreparation>();
@@ -153,8 +155,9 @@ internal static class BusAddress
         : new Uri($"exchange:{queue}?temporary=true");
 
     /// <summary>With a broker the queue is made beforehand: an address of kind queue would declare it again, with other arguments.</summary>
-    public static Uri Stage(string stage, string version, bool inMemory) =>
-        new($"{(inMemory ? "queue" : "exchange")}:{Queues.Stage(stage, version)}");
+    /// <param name="queue">Name of a stage's queue.</param>
+    /// <param name="inMemory">True: there is no broker.</param>
+    public static Uri Stage(string queue, bool inMemory) => new($"{(inMemory ? "queue" : "exchange")}:{queue}");
 
     /// <summary>As for <see cref="Check"/>.</summary>
     public static Uri Export(string format) => new($"exchange:{Queues.Export(format)}?autodelete=true");

@@ -77,7 +77,9 @@ public sealed class LatheBusBuilder
     }
 
     /// <summary>Whether a queue brings the executions of a stage that this process hosts.</summary>
-    internal bool IsStageQueue(string queue) => _stages.Any(stage => stage.Queue == queue);
+    /// <param name="queue">Name of the queue.</param>
+    /// <param name="pool">Pool of this process's workers; null: none.</param>
+    internal bool IsStageQueue(string queue, string? pool) => _stages.Any(stage => stage.QueueIn(pool) == queue);
 
     internal void Register(IBusRegistrationConfigurator bus)
     {
@@ -88,11 +90,12 @@ public sealed class LatheBusBuilder
     {
         foreach (var stage in TakesWork ? _stages : [])
         {
-            receive(stage.Queue, QueueKind.Lasting, endpoint =>
+            var work = stage.QueueIn(context.GetRequiredService<HostingSettings>().Pool);
+            receive(work, QueueKind.Lasting, endpoint =>
             {
                 Take(endpoint, prefetch: executions, atATime: executions);
                 // An execution that could not end here goes back to its queue, not to a queue of errors.
-                if (!Guard(context, endpoint, stage.Queue, e => e.TryGetPayload<UnderstoodMessage>(out _)))
+                if (!Guard(context, endpoint, work, e => e.TryGetPayload<UnderstoodMessage>(out _)))
                 {
                     endpoint.RethrowFaultedMessages();
                     endpoint.ThrowOnSkippedMessages();
@@ -185,8 +188,8 @@ public sealed class LatheBusBuilder
 internal sealed record StageEntry(
     StageManifest Manifest, Func<JsonElement, Func<StageRun, StageOutcome>> Prepare, Func<JsonElement, StageCheck, StageForecast> Check)
 {
-    /// <summary>The queue that brings executions of this version of the stage.</summary>
-    public string Queue => Queues.Stage(Manifest.Name, Manifest.Version);
+    /// <summary>The queue that brings executions of this version of the stage to a pool; null: to the workers that are in none.</summary>
+    public string QueueIn(string? pool) => Queues.Stage(Manifest.Name, Manifest.Version, pool);
 
     // One of them may read a header or list a folder of images; all together they leave the machine to those who compute.
     private const int AtATime = 4;

@@ -40,17 +40,22 @@ internal sealed class StageSender
     /// <param name="command">The execution.</param>
     /// <param name="traceParent">W3C trace context of the span that made the input, or null.</param>
     /// <param name="stop">Gives up; with a broker that is away, the send waits for it.</param>
-    public async Task SendAsync(ExecuteStage command, string? traceParent, CancellationToken stop = default)
+    public Task SendAsync(ExecuteStage command, string? traceParent, CancellationToken stop = default) => SendAsync(command, null, traceParent, stop);
+
+    /// <summary>The same to a pool of the stage's workers; null: to those that are in none.</summary>
+    public async Task SendAsync(ExecuteStage command, string? pool, string? traceParent, CancellationToken stop)
     {
+        // Without a broker this process computes everything.
+        var queue = Queues.Stage(command.Stage, command.Version, _broker is null ? null : pool);
         try
         {
-            await SendOnceAsync(command, traceParent, stop);
+            await SendOnceAsync(command, queue, traceParent, stop);
         }
         catch (MessageReturnedException)
         {
             // Somebody deleted the queue since it was declared.
-            _declared.TryRemove(Queues.Stage(command.Stage, command.Version), out _);
-            await SendOnceAsync(command, traceParent, stop);
+            _declared.TryRemove(queue, out _);
+            await SendOnceAsync(command, queue, traceParent, stop);
         }
     }
 
@@ -68,8 +73,11 @@ internal sealed class StageSender
     }
 
     /// <summary>The queue of one version of a stage; null where there is none or nothing is known of it, as on the in-memory bus.</summary>
-    public async Task<StageQueue?> QueueAsync(string stage, string version, CancellationToken stop = default) =>
-        _broker is null ? null : await _broker.QueueAsync(Queues.Stage(stage, version), stop);
+    public Task<StageQueue?> QueueAsync(string stage, string version, CancellationToken stop = default) => QueueAsync(stage, version, null, stop);
+
+    /// <summary>The same for a pool of its workers.</summary>
+    public async Task<StageQueue?> QueueAsync(string stage, string version, string? pool, CancellationToken stop) =>
+        _broker is null ? null : await _broker.QueueAsync(Queues.Stage(stage, version, pool), stop);
 
     /// <summary>Executions of one version of a stage that wait for a worker; null where unknown.</summary>
     public async Task<long?> QueueDepthAsync(string stage, string version, CancellationToken stop = default) => (await QueueAsync(stage, version, stop))?.Waiting;
@@ -140,16 +148,15 @@ internal sealed class StageSender
 
     private static LatheException Late(string who, TimeSpan patience, TimeoutException e) => new($"no {who} answers within {patience.TotalSeconds:0} s", FailureKind.Transient, e);
 
-    private async Task SendOnceAsync(ExecuteStage command, string? traceParent, CancellationToken stop)
+    private async Task SendOnceAsync(ExecuteStage command, string queue, string? traceParent, CancellationToken stop)
     {
-        var queue = Queues.Stage(command.Stage, command.Version);
         if (_broker is not null && !_declared.ContainsKey(queue))
         {
-            await _broker.DeclareStageAsync(command.Stage, command.Version, stop);
+            await _broker.DeclareStageAsync(queue, stop);
             _declared[queue] = true;
         }
 
-        var endpoint = await _bus.GetSendEndpoint(BusAddress.Stage(command.Stage, command.Version, inMemory: _broker is null));
+        var endpoint = await _bus.GetSendEndpoint(BusAddress.Stage(queue, inMemory: _broker is null));
         await endpoint.Send(
             command,
             context =>

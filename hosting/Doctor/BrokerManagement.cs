@@ -50,7 +50,7 @@ internal static class BrokerManagement
             Milliseconds(queue, "arguments", "x-consumer-timeout"),
             Milliseconds(queue, "effective_policy_definition", "consumer-timeout"),
             string.Join(", ", new[] { Text(queue, "policy"), Text(queue, "operator_policy") }.Where(p => !string.IsNullOrEmpty(p)))))
-            .Where(queue => queue.Queue.StartsWith("stage.", StringComparison.Ordinal) && !queue.Queue.EndsWith(".check", StringComparison.Ordinal)),
+            .Where(queue => queue.Queue.StartsWith("stage.", StringComparison.Ordinal) && (!queue.Queue.EndsWith(".check", StringComparison.Ordinal) || queue.Queue.Contains(".pool.", StringComparison.Ordinal))),
     ];
 
     private static TimeSpan? Milliseconds(JsonElement queue, string part, string name) =>

@@ -18,6 +18,15 @@ internal sealed class OngoingExecutions(TimeProvider time) : IHostedService, IDi
     /// <summary>Requested once nothing can be sent any more.</summary>
     public CancellationToken BusStopped => _busStopped.Token;
 
+    /// <summary>What runs at this moment.</summary>
+    public IReadOnlyList<OngoingExecution> Running
+    {
+        get
+        {
+            lock (_running) return [.. _running.Values];
+        }
+    }
+
     /// <summary>
     /// Starts an execution, or finds the one that an earlier message about it started. Where that one has been cancelled or is about to report its
     /// end, the message of a later attempt starts the execution again after it.
@@ -32,7 +41,7 @@ internal sealed class OngoingExecutions(TimeProvider time) : IHostedService, IDi
         {
             var before = _running.GetValueOrDefault(name);
             if (before is not null && before.TryJoin(command.Attempt)) return before.Task;
-            var execution = new OngoingExecution(command.Attempt);
+            var execution = new OngoingExecution(command);
             if (_cancelled.ReasonOf(command) is { } reason) execution.CancelAsync(reason);
             execution.Task = Task.Run(() => RunAsync(execution, before?.Task ?? Task.CompletedTask));
             _running[name] = execution;
@@ -88,13 +97,23 @@ internal sealed class OngoingExecutions(TimeProvider time) : IHostedService, IDi
 }
 
 /// <summary>An execution that runs in this process.</summary>
-/// <param name="attempt">The attempt whose message started it.</param>
-internal sealed class OngoingExecution(int attempt) : IDisposable
+/// <param name="command">The message that started it.</param>
+internal sealed class OngoingExecution(ExecuteStage command) : IDisposable
 {
     private readonly Lock _lock = new();
     private readonly CancellationTokenSource _cancelled = new();
-    private int _attempt = attempt;
+    private readonly TaskCompletionSource<StageOutcome> _broken = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private int _attempt = command.Attempt;
     private bool _isEnding;
+
+    /// <summary>The message that started it.</summary>
+    public ExecuteStage Command => command;
+
+    /// <summary>Fails when the process is about to end for a fault of the stage that the stage's own thread does not see.</summary>
+    public Task<StageOutcome> Broken => _broken.Task;
+
+    /// <summary>Fails <see cref="Broken"/>.</summary>
+    public void Break(Exception e) => _broken.TrySetException(e);
 
     /// <summary>The latest attempt that joined: reports name it.</summary>
     public int Attempt => Volatile.Read(ref _attempt);

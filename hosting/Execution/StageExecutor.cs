@@ -83,6 +83,7 @@ internal sealed class StageExecutor(
             var failure = Failure(command, e);
             await EndAsync(attempt => new StageFailed(
                 command.ExecutionId, attempt, command.Key, command.Stage, failure.Kind, failure.Message, WorkerName.Of(command.Stage)));
+            if (e is NativeException) LeaveStanding(command);
             return;
         }
 
@@ -95,6 +96,15 @@ internal sealed class StageExecutor(
         Task EndAsync<T>(Func<int, T> report, string? span = null)
             where T : class, IStageReport =>
             reports.SendAsync(command.ReplyTo, report(execution.End()), span, ongoing.BusStopped);
+    }
+
+    /// <summary>What a run held whose thread stands still is free again only when the process ends.</summary>
+    private void LeaveStanding(ExecuteStage command)
+    {
+        logger.LogWarning("{Stage} {Key} failed in the middle of native code: what it held stays in memory until this process ends", command.Stage, command.Key);
+        if (settings.Broker is null || StageThread.Standing < WorkerShutdown.MostStanding) return;
+        logger.LogWarning("the worker ends, so that the memory of {Count} such executions is free; start it again", StageThread.Standing);
+        shutdown.Stop();
     }
 
     private StageFailure Failure(ExecuteStage command, Exception e)
@@ -137,7 +147,7 @@ internal sealed class StageExecutor(
                 Threads(command), () => progress.Report(new StageProgress(StageProgress.WaitingForCpu)), either.Token);
             progress.Report(new StageProgress("starting"));
             var stop = (execution.Cancelled, either.Token);
-            var result = await Compute(stage.Manifest, command, attempt => Prepare(stage.Manifest, command, attempt, progress, log, stop), work, parent, log, either.Token);
+            var result = await Compute(stage.Manifest, execution, attempt => Prepare(stage.Manifest, command, attempt, progress, log, stop), work, parent, log, either.Token);
             log.Add(LogLevel.Information, $"made {result.Output.Sha256} in {result.Seconds:0.0} s");
             return (result, false);
         }
@@ -172,8 +182,9 @@ internal sealed class StageExecutor(
     }
 
     private async Task<StoredResult> Compute(
-        StageManifest manifest, ExecuteStage command, Func<TrainingAttempt, StageRun> prepare, Func<StageRun, StageOutcome> work, string? parent, ExecutionLog log, CancellationToken stop)
+        StageManifest manifest, OngoingExecution execution, Func<TrainingAttempt, StageRun> prepare, Func<StageRun, StageOutcome> work, string? parent, ExecutionLog log, CancellationToken stop)
     {
+        var command = execution.Command;
         using var span = StartSpan(command, parent);
         var began = time.GetTimestamp();
         var attempt = states.Begin(command.Key, command.Fresh ? command.SweepId : null, time, log);
@@ -181,7 +192,7 @@ internal sealed class StageExecutor(
         try
         {
             var run = prepare(attempt);
-            var outcome = await StageThread.Run(command.Stage, () => work(run));
+            var outcome = await await Task.WhenAny(StageThread.Run(command.Stage, () => work(run)), execution.Broken);
             OutcomeCheck.ThrowUnlessSound(manifest, outcome);
             var result = new StoredResult(
                 command.Key, command.Stage, outcome.Output, outcome.Metrics, attempt.Seconds, command.SweepId, span?.Id ?? parent,

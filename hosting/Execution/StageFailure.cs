@@ -28,9 +28,12 @@ internal sealed record StageFailure(FailureKind Kind, string Message, bool IsOfT
             LatheException known when Chain(known).Any(MachineFault.Is) || (known.Kind == FailureKind.Permanent && Chain(known).Any(IsOfBucket)) => Own(known.Message),
             LatheException known => new(known.Kind, known.Message, false, true),
             _ when Chain(cause).FirstOrDefault(MachineFault.Is) is { } broken => Own(MachineFault.Tell(broken)),
+            Uncaught uncaught => new(FailureKind.Permanent, $"{uncaught.Message} (a fault in the stage; it ended the worker, whose log has the details)", false, false),
             IOException or SocketException => Transient($"input or output failed: {Line(cause)}"),
             HttpRequestException => Transient($"a request over HTTP failed: {Line(cause)}"),
-            TimeoutException or OperationCanceledException => Transient($"something did not answer in time: {Line(cause)}"),
+            TimeoutException or OperationCanceledException { InnerException: TimeoutException } => Transient($"something did not answer in time: {Line(cause)}"),
+            OperationCanceledException => Transient(
+                $"{cause.GetType().Name}, though nobody asked for a stop: {Line(cause)}. Either something did not answer in time, or the stage threw it by itself; a stage throws it only when run.Stop is requested"),
             // Other programs may have the memory, and another worker a larger GPU; a network too large for all of them fails after the last attempt.
             ExternalException when cause.Message.Contains("CUDA out of memory", StringComparison.Ordinal) =>
                 Transient($"the GPU of this worker has too little memory: {Line(cause).TrimEnd('.')}; a smaller batch needs less"),
@@ -67,7 +70,11 @@ internal sealed record StageFailure(FailureKind Kind, string Message, bool IsOfT
         for (; e is not null; e = e.InnerException) yield return e;
     }
 
-    private static string Line(Exception e) => e.Message.Split('\n')[0].TrimEnd();
+    /// <summary>The first line of what an exception says.</summary>
+    public static string Line(Exception e) => e.Message.Split('\n')[0].TrimEnd();
+
+    /// <summary>Thrown on a thread that the stage started itself, where nobody catches it.</summary>
+    internal sealed class Uncaught(Exception cause) : Exception($"{cause.GetType().Name} on a thread of its own, where nobody catches it: {Line(cause)}", cause);
 
     /// <summary>The work is not for a worker like this one, which is not broken for that.</summary>
     internal sealed class Mismatch(string message) : Exception(message);

@@ -40,7 +40,7 @@ internal sealed class StopWhenDrained(
         {
             foreach (var stage in parts.Stages)
             {
-                if (await broker.ReadyMessagesAsync(stage.Queue, stop) is > 0) return false;
+                if (await broker.ReadyMessagesAsync(stage.QueueIn(settings.Pool), stop) is > 0) return false;
             }
 
             return true;

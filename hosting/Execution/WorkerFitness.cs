@@ -9,7 +9,7 @@ namespace Lathe.Hosting;
 /// Keeps a broken worker from failing a sweep: it fails fastest and would take most of the work. After some failures of its own in a row it stops
 /// taking messages for a while, then tries one.
 /// </summary>
-internal sealed class WorkerFitness(LatheBusBuilder parts, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<WorkerFitness> logger)
+internal sealed class WorkerFitness(LatheBusBuilder parts, HostingSettings settings, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<WorkerFitness> logger)
     : IReceiveEndpointObserver, IHealthCheck
 {
     /// <summary>Failures in a row after which the worker pauses.</summary>
@@ -68,7 +68,7 @@ internal sealed class WorkerFitness(LatheBusBuilder parts, IHostApplicationLifet
     {
         lock (_lock)
         {
-            if (parts.IsStageQueue(ready.InputAddress.AbsolutePath.Split('/')[^1])) _endpoints[ready.InputAddress] = ready.ReceiveEndpoint;
+            if (parts.IsStageQueue(ready.InputAddress.AbsolutePath.Split('/')[^1], settings.Pool)) _endpoints[ready.InputAddress] = ready.ReceiveEndpoint;
         }
 
         return Task.CompletedTask;

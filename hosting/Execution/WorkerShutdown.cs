@@ -5,7 +5,13 @@ namespace Lathe.Hosting;
 /// <summary>Tells running stages that the worker has to go.</summary>
 internal sealed class WorkerShutdown(IHostApplicationLifetime lifetime)
 {
+    /// <summary>Executions whose threads stand still (<see cref="NativeExceptions"/>) before a worker ends to free what they hold.</summary>
+    public const int MostStanding = 10;
+
     public CancellationToken Stopping => lifetime.ApplicationStopping;
+
+    /// <summary>Ends the worker as SIGTERM does.</summary>
+    public void Stop() => lifetime.StopApplication();
 }
 
 /// <summary>Whether this process works on something, and since when not.</summary>

@@ -30,16 +30,20 @@ public static class ParametersSchema
         }
     }
 
+    /// <summary>A record as JSON, with each of its parameters.</summary>
+    internal static JsonElement Write<TParameters>(TParameters parameters) => JsonSerializer.SerializeToElement(parameters, ParameterTypes.Options);
+
     private static JsonElement Make<TParameters>()
     {
-        var schema = LatheJson.Options.GetJsonSchemaAsNode(typeof(TParameters), new JsonSchemaExporterOptions
+        ParameterTypes.ThrowUnlessUsable(typeof(TParameters));
+        var schema = ParameterTypes.Options.GetJsonSchemaAsNode(typeof(TParameters), new JsonSchemaExporterOptions
         {
             TreatNullObliviousAsNonNullable = true,
             TransformSchemaNode = Annotate,
         }).AsObject();
         var defaults = DefaultsOf<TParameters>();
         var required = new JsonArray();
-        foreach (var property in LatheJson.Options.GetTypeInfo(typeof(TParameters)).Properties)
+        foreach (var property in ParameterTypes.Options.GetTypeInfo(typeof(TParameters)).Properties)
         {
             if (schema["properties"]?[property.Name] is not JsonObject described) continue;
             if (IsRequired(property))
@@ -115,7 +119,7 @@ public static class ParametersSchema
 
     /// <summary>The same for parameters in which <see cref="Validate{TParameters}"/> found nothing.</summary>
     internal static TParameters ReadValid<TParameters>(string stage, JsonElement parameters) =>
-        WithDefaults(For<TParameters>(), parameters).Deserialize<TParameters>(LatheJson.Options)
+        WithDefaults(For<TParameters>(), parameters).Deserialize<TParameters>(ParameterTypes.Options)
         ?? throw new LatheException($"parameters of stage {stage}: expected an object");
 
     private static bool IsRequired(JsonPropertyInfo property) =>
@@ -128,12 +132,12 @@ public static class ParametersSchema
     {
         // A required member is filled in only to have the others' defaults, and its own is never used.
         var given = new JsonObject();
-        foreach (var property in LatheJson.Options.GetTypeInfo(typeof(TParameters)).Properties.Where(p => p.IsRequired))
+        foreach (var property in ParameterTypes.Options.GetTypeInfo(typeof(TParameters)).Properties.Where(p => p.IsRequired))
             given[property.Name] = property.PropertyType.IsValueType
-                ? JsonSerializer.SerializeToNode(Activator.CreateInstance(property.PropertyType), property.PropertyType, LatheJson.Options)
+                ? JsonSerializer.SerializeToNode(Activator.CreateInstance(property.PropertyType), property.PropertyType, ParameterTypes.Options)
                 : null;
-        var record = given.Deserialize<TParameters>(LatheJson.Options);
-        return JsonSerializer.SerializeToNode(record, LatheJson.Options)!.AsObject();
+        var record = given.Deserialize<TParameters>(ParameterTypes.Options);
+        return JsonSerializer.SerializeToNode(record, ParameterTypes.Options)!.AsObject();
     }
 
     private static JsonNode Annotate(JsonSchemaExporterContext context, JsonNode node)
@@ -148,7 +152,7 @@ public static class ParametersSchema
         if (Attribute<WeightsFileAttribute>(property) is not null) schema[WeightsFileAttribute.Keyword] = true;
         if (Attribute<RangeAttribute>(property) is { } range) Limit(schema, range);
         if (Attribute<AllowedValuesAttribute>(property) is { } allowed)
-            schema["enum"] = new JsonArray([.. allowed.Values.Select(value => JsonSerializer.SerializeToNode(value, LatheJson.Options))]);
+            schema["enum"] = new JsonArray([.. allowed.Values.Select(value => JsonSerializer.SerializeToNode(value, ParameterTypes.Options))]);
         return schema;
     }
 

@@ -27,6 +27,9 @@ public sealed record HostingSettings
     /// <summary>Environment variable of <see cref="Device"/>.</summary>
     public const string DeviceVariable = "LATHE_DEVICE";
 
+    /// <summary>Environment variable of <see cref="Pool"/>.</summary>
+    public const string PoolVariable = "LATHE_POOL";
+
     /// <summary>Environment variable of <see cref="ComputeSlots"/>.</summary>
     public const string ComputeSlotsVariable = "LATHE_COMPUTE_SLOTS";
 
@@ -94,6 +97,9 @@ public sealed record HostingSettings
     /// </summary>
     public int? ComputeSlots { get; init; }
 
+    /// <summary>Pool that a worker takes its work from (<see cref="WorkerPool"/>); null: work that names no pool. <c>LATHE_POOL</c>, <c>--pool</c>.</summary>
+    public string? Pool { get; init; }
+
     /// <summary>A worker exits when its queue has been idle for so long; null: never. Seconds in <c>LATHE_DRAIN</c>, <c>--drain</c>.</summary>
     public TimeSpan? Drain { get; init; }
 
@@ -138,6 +144,8 @@ public sealed record HostingSettings
             Threads = Of(SettingsOptions.Threads, null) ?? cpus ?? CpuBudget.OfProcess,
             Device = Of(SettingsOptions.Device, default),
             ComputeSlots = Of(SettingsOptions.ComputeSlots, null),
+            // Without a broker one process computes everything, and a pool has no meaning.
+            Pool = Of(SettingsOptions.Broker, null) is null ? null : Of(SettingsOptions.Pool, null),
             Drain = Of(SettingsOptions.Drain, null),
             CacheBytes = environment(CacheVariable) is { } cache && !string.IsNullOrWhiteSpace(cache) ? ByteSize.Parse(cache, CacheVariable) : UsualCacheBytes,
             HealthPort = Of(SettingsOptions.HealthPort, null),

@@ -38,6 +38,11 @@ internal static class SettingsOptions
         "--compute-slots", HostingSettings.ComputeSlotsVariable, "NUMBER",
         "Computations at a time on this machine. [LATHE_COMPUTE_SLOTS; default: as many as find CPUs for their threads]", Whole(1, 1024));
 
+    public static readonly Setting<string?> Pool = new(
+        "--pool", HostingSettings.PoolVariable, "NAME",
+        "Take only work that a sweep gives to this pool of workers. [LATHE_POOL; default: work that names no pool]",
+        (text, source) => WorkerPool.IsName(text) ? text : throw Refused(text, source, WorkerPool.Expected));
+
     public static readonly Setting<TimeSpan?> Drain = new(
         "--drain", HostingSettings.DrainVariable, "SECONDS",
         "Exit when the queue was empty for this long. [LATHE_DRAIN; default: never]", Seconds);
@@ -52,7 +57,7 @@ internal static class SettingsOptions
     public static IReadOnlyList<Option> OfAll { get; } = [Home, Store, Data, Device, Broker];
 
     /// <summary>Options of workers beside these.</summary>
-    public static IReadOnlyList<Option> OfWorkers { get; } = [Threads, ComputeSlots, Drain, HealthPort, Announce];
+    public static IReadOnlyList<Option> OfWorkers { get; } = [Threads, ComputeSlots, Pool, Drain, HealthPort, Announce];
 
     /// <summary>Reads the command line of a process that has no other options.</summary>
     /// <exception cref="LatheException">Unknown option, a value missing, or one too many.</exception>
@@ -63,7 +68,7 @@ internal static class SettingsOptions
         var call = command.Parse(args);
         if (call.UnmatchedTokens is [var unknown, ..])
         {
-            var known = command.Options.Select(o => o.Name).ToList();
+            List<string> known = [.. command.Options.Select(o => o.Name), "--help", "--version"];
             throw new LatheException($"unknown option '{unknown}'{Nearest.Hint(unknown, known)}; known are {string.Join(", ", known)}");
         }
 

@@ -59,7 +59,9 @@ public sealed record StageOutcome(
 public static class Manifests
 {
     /// <summary>The manifest of a stage, its schema filled in.</summary>
+    /// <exception cref="LatheException">There is none, or the record of the parameters has no schema.</exception>
     public static StageManifest Of<TStage, TParameters>()
         where TStage : IStage<TParameters> =>
-        TStage.Manifest with { ParametersSchema = ParametersSchema.For<TParameters>() };
+        (TStage.Manifest ?? throw new LatheException($"{typeof(TStage).Name}.Manifest is null; expected new StageManifest(name, version, summary, input, output, ...)"))
+            with { ParametersSchema = ParametersSchema.For<TParameters>() };
 }

@@ -14,6 +14,19 @@ internal static class OutcomeCheck
         if (Problem(manifest, outcome) is { } problem) throw new LatheException($"stage {manifest.Name} {problem}");
     }
 
+    /// <summary>Refuses a checkpoint with values that are no finite numbers: every stage after this one would compute with them. What is no safetensors file is left alone.</summary>
+    /// <param name="stage">Its name.</param>
+    /// <param name="file">What the stage wrote, at its beginning.</param>
+    /// <exception cref="LatheException">Names the first such tensor.</exception>
+    public static void ThrowUnlessFinite(string stage, Stream file)
+    {
+        if (FiniteTensors.FindOther(file) is var (tensor, count, total))
+        {
+            throw new LatheException(
+                $"stage {stage} wrote a checkpoint whose tensor '{tensor}' has {count} of {total} values that are NaN or infinite; expected finite numbers: see what the stage divides by, or its learning rate");
+        }
+    }
+
     /// <summary>What is wrong with figures, as words behind the name of the stage; null: nothing.</summary>
     /// <param name="manifest">Of the stage.</param>
     /// <param name="metrics">What it measured. A metric that is declared may be missing: not every parameter leaves every figure.</param>
@@ -49,13 +62,36 @@ internal static class OutcomeCheck
         try
         {
             JsonSerializer.SerializeToUtf8Bytes(panel, LatheJson.Options);
-            return null;
         }
         catch (ArgumentException)
         {
             return $"made the panel '{panel.Id}' with a value that is no finite number; leave such points out";
         }
+
+        return Lengths(panel).FirstOrDefault(l => l.Is != l.Expected) is { What: not null } wrong ? $"made the panel '{panel.Id}', where {wrong.What}: {wrong.Is}, expected {wrong.Expected}" : null;
     }
+
+    /// <summary>Lists of a panel that belong together have one length.</summary>
+    internal static IEnumerable<(string What, int Is, int Expected)> Lengths(Panel panel) => panel switch
+    {
+        LineChart lines => Items(lines.Lines).Select(line => ($"line '{line.Name}' has not as many vertical values as horizontal ones", Count(line.Y), Count(line.X))),
+        BarChart bars =>
+        [
+            .. Items(bars.Series).Select(series => ($"series '{series.Name}' has not one value for each category", Count(series.Values), Count(bars.Categories))),
+            .. Count(bars.Labels) == 0 ? [] : ((string, int, int)[])[("there is not one label for each category", Count(bars.Labels), Count(bars.Categories))],
+        ],
+        HeatMap map =>
+        [
+            ("there is not one list of values for each row", Count(map.Values), Count(map.Rows)),
+            .. Items(map.Values).Select((row, i) => ($"the values of row {i + 1} are not as many as the columns", Count(row), Count(map.Columns))),
+        ],
+        TablePanel table => Items(table.Rows).Select((row, i) => ($"row {i + 1} has not one cell for each column", Count(row), Count(table.Columns))),
+        _ => [],
+    };
+
+    private static IReadOnlyList<T> Items<T>(IReadOnlyList<T>? list) => list ?? [];
+
+    private static int Count<T>(IReadOnlyList<T>? list) => list?.Count ?? 0;
 
     /// <summary>A descriptor also names the figures that stand beside its own: of the dense network, its share, the ends of its interval.</summary>
     private static List<string> Declared(StageManifest manifest) =>

@@ -10,16 +10,30 @@ namespace Lathe.Hosting;
 /// <summary>Runs a stage as its own service: one call is the whole program of a stage.</summary>
 public static class StageHost
 {
-    /// <summary>Exit code of a user's mistake: a setting, a broker that is not there.</summary>
+    /// <summary>Exit code of a user's mistake, such as a setting that cannot be: the next start would end in the same way.</summary>
     public const int UserError = 2;
+
+    /// <summary>Exit code of a worker that a fault of its stage ends; it should be started again.</summary>
+    public const int StageFault = 70;
+
+    /// <summary>Exit code where something is away that may come back, such as the broker: worth another start.</summary>
+    public const int Away = 1;
+
+    /// <summary>Exit code of a process that ends with a fault.</summary>
+    internal static int ExitCodeOf(LatheException fault) => fault.Kind == FailureKind.Transient ? Away : UserError;
 
     /// <summary>Runs the stage until the process is stopped.</summary>
     /// <param name="args">See <see cref="SettingsOptions"/>.</param>
     /// <param name="beside">What the process hosts beside the stage; null: nothing.</param>
-    /// <returns>Exit code: 0, or 2 with one line on standard error.</returns>
+    /// <returns>Exit code: 0, or with one line on standard error <see cref="UserError"/> or <see cref="Away"/>.</returns>
     public static Task<int> RunAsync<TStage, TParameters>(string[] args, Action<LatheBusBuilder>? beside = null)
         where TStage : class, IStage<TParameters>, new() =>
-        GuardAsync<TStage, TParameters>(() => ServeAsync<TStage, TParameters>(HostingSettings.Load(args), beside, default));
+        GuardAsync<TStage, TParameters>(async manifest =>
+        {
+            if (WorkerHelp.Answer(args, manifest) is not { } answer) return await ServeAsync<TStage, TParameters>(HostingSettings.Load(args), beside, default);
+            await Console.Out.WriteLineAsync(answer);
+            return 0;
+        });
 
     /// <summary>The same with settings at hand.</summary>
     /// <param name="settings">They must name a broker.</param>
@@ -27,7 +41,7 @@ public static class StageHost
     /// <param name="stop">Ends it as SIGTERM does: running work saves its state and goes back to the queue.</param>
     public static Task<int> RunAsync<TStage, TParameters>(HostingSettings settings, Action<LatheBusBuilder>? beside = null, CancellationToken stop = default)
         where TStage : class, IStage<TParameters>, new() =>
-        GuardAsync<TStage, TParameters>(() => ServeAsync<TStage, TParameters>(settings, beside, stop));
+        GuardAsync<TStage, TParameters>(_ => ServeAsync<TStage, TParameters>(settings, beside, stop));
 
     /// <summary>The worker as a host, for those who start and stop it themselves.</summary>
     public static IHost Build<TStage, TParameters>(HostingSettings settings, Action<LatheBusBuilder>? beside = null)
@@ -74,19 +88,43 @@ public static class StageHost
         }
     }
 
+    /// <summary>Refuses a home or a store that cannot be written: every execution would fail there.</summary>
+    private static void CheckFolders(HostingSettings settings)
+    {
+        Check(settings.Home, $"--home or {HostingSettings.HomeVariable}");
+        if (!BucketAddress.IsOne(settings.Store)) Check(settings.Store, $"--store or {HostingSettings.StoreVariable}");
+
+        static void Check(string folder, string setting)
+        {
+            try
+            {
+                Directory.CreateDirectory(folder);
+                using var probe = new FileStream(Path.Combine(folder, $".{Guid.NewGuid():N}{AtomicFile.Aside}"), FileMode.CreateNew, FileAccess.Write, FileShare.None, 1, FileOptions.DeleteOnClose);
+                probe.WriteByte(0);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                throw new LatheException($"the folder {folder} cannot be written ({StageFailure.Line(e).TrimEnd('.')}); name another one with {setting}, or give this user the right to it",
+                    // A disk that is full may have room again.
+                    e is UnauthorizedAccessException ? FailureKind.Permanent : FailureKind.Transient, e);
+            }
+        }
+    }
+
     /// <summary>service.name of a stage's telemetry: Lathe.Pruner is <c>lathe-pruner</c>.</summary>
     private static string ServiceName<TStage>() =>
         typeof(TStage).Assembly.GetName().Name!.ToLowerInvariant().Replace('.', '-');
 
-    private static async Task ServeAsync<TStage, TParameters>(HostingSettings settings, Action<LatheBusBuilder>? beside, CancellationToken stop)
+    private static async Task<int> ServeAsync<TStage, TParameters>(HostingSettings settings, Action<LatheBusBuilder>? beside, CancellationToken stop)
         where TStage : class, IStage<TParameters>, new()
     {
         if (settings.AnnounceOnly)
         {
             await AnnounceAsync<TStage, TParameters>(settings, stop);
-            return;
+            return 0;
         }
 
+        if (settings.Broker is not null) CheckFolders(settings);
         using var host = Build<TStage, TParameters>(settings, beside);
         var logger = host.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Lathe.Worker");
         try
@@ -100,6 +138,7 @@ public static class StageHost
 
         logger.LogInformation("worker {Worker} takes work from {Broker}", WorkerName.Of(TStage.Manifest.Name), settings.Broker);
         await host.WaitForShutdownAsync(stop);
+        return host.Services.GetRequiredService<LastWords>().IsEnding || StageThread.Standing >= WorkerShutdown.MostStanding ? StageFault : 0;
     }
 
     /// <summary>The manifest with its schema; an author's slip in making it is told in one line.</summary>
@@ -132,7 +171,7 @@ public static class StageHost
         await host.StopAsync(stop);
     }
 
-    private static async Task<int> GuardAsync<TStage, TParameters>(Func<Task> serve)
+    private static async Task<int> GuardAsync<TStage, TParameters>(Func<StageManifest, Task<int>> serve)
         where TStage : class, IStage<TParameters>, new()
     {
         var stage = typeof(TStage).Name;
@@ -142,13 +181,12 @@ public static class StageHost
             stage = manifest.Name;
             // Before settings and broker: what is wrong here is wrong everywhere.
             ManifestCheck.ThrowUnlessSound(manifest);
-            await serve();
-            return 0;
+            return await serve(manifest);
         }
         catch (LatheException e)
         {
             await Console.Error.WriteLineAsync($"lathe worker {stage}: {e.Message}");
-            return UserError;
+            return ExitCodeOf(e);
         }
         catch (OperationCanceledException)
         {

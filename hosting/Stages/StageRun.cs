@@ -76,7 +76,8 @@ public sealed class StageRun
 
     /// <summary>Writes a checkpoint to the store, whole or not at all.</summary>
     /// <param name="write">Writes the file to a stream that can only be written forward.</param>
-    public CheckpointRef Write(Action<Stream> write) => _store.Write(write);
+    /// <exception cref="LatheException">It is a safetensors file, and one of its tensors has a value that is NaN or infinite.</exception>
+    public CheckpointRef Write(Action<Stream> write) => _store.Write(write, file => OutcomeCheck.ThrowUnlessFinite(Stage, file));
 
     /// <summary>Verified file of any checkpoint, for example of an ancestor.</summary>
     /// <exception cref="LatheException">Not in the store, or damaged.</exception>

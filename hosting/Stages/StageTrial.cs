@@ -66,8 +66,9 @@ public sealed class StageTrial(HostingSettings settings)
             attempt.Finished();
             return outcome;
         }
-        catch (OperationCanceledException)
+        catch
         {
+            // This process outlived it: only an attempt that took its process with it stays on the record.
             attempt.CalledOff();
             throw;
         }
@@ -100,7 +101,7 @@ public sealed class StageTrial(HostingSettings settings)
         where TStage : class, IStage<TParameters>, new() =>
         StageCheck.Ask<TStage, TParameters>(parameters, new StageCheck(data, input, settings));
 
-    private static JsonElement ToJson<TParameters>(TParameters parameters) => JsonSerializer.SerializeToElement(parameters, LatheJson.Options);
+    private static JsonElement ToJson<TParameters>(TParameters parameters) => ParametersSchema.Write(parameters);
 
     private (DataRef, DataPlace) FindData(string name)
     {

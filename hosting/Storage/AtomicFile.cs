@@ -62,7 +62,7 @@ internal static partial class AtomicFile
         try
         {
             string? name;
-            using (var file = new FileStream(aside, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 16))
+            using (var file = new FileStream(aside, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, 1 << 16))
             {
                 name = write(new KeptOpen(file));
                 file.Flush(flushToDisk: true);
@@ -92,7 +92,7 @@ internal static partial class AtomicFile
     /// <summary>Writers that end by closing their stream are common; the file is still to be flushed to the disk then.</summary>
     private sealed class KeptOpen(FileStream file) : Stream
     {
-        public override bool CanRead => false;
+        public override bool CanRead => true;
 
         public override bool CanSeek => true;
 
@@ -118,6 +118,8 @@ internal static partial class AtomicFile
 
         public override void SetLength(long value) => file.SetLength(value);
 
-        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+        public override int Read(byte[] buffer, int offset, int count) => file.Read(buffer, offset, count);
+
+        public override int Read(Span<byte> buffer) => file.Read(buffer);
     }
 }

@@ -29,7 +29,12 @@ public sealed class CheckpointStore
 
     /// <summary>Writes a checkpoint, whole or not at all.</summary>
     /// <param name="write">Writes the file to a stream that can only be written forward.</param>
-    public CheckpointRef Write(Action<Stream> write)
+    public CheckpointRef Write(Action<Stream> write) => Write(write, _ => { });
+
+    /// <summary>The same for a file that somebody looks at before it is kept.</summary>
+    /// <param name="write">Writes the file to a stream that can only be written forward.</param>
+    /// <param name="look">Gets the whole file, at its beginning; if it throws, nothing is kept.</param>
+    internal CheckpointRef Write(Action<Stream> write, Action<Stream> look)
     {
         CheckpointRef? written = null;
         _blobs.Write(file =>
@@ -37,6 +42,8 @@ public sealed class CheckpointStore
             using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
             var digesting = new DigestingStream(file, hash);
             write(digesting);
+            file.Position = 0;
+            look(file);
             written = new CheckpointRef(Convert.ToHexStringLower(hash.GetCurrentHash()), digesting.Length);
             return NameOf(written.Sha256);
         });

@@ -42,10 +42,9 @@ internal sealed class ResultStore(IBlobs blobs)
         {
             using var file = blobs.Open(NameOf(key));
             if (file is null) return null;
-            var result = JsonSerializer.Deserialize<StoredResult>(file, LatheJson.Options);
-            return result is { Output: not null, Metrics: not null } && result.Key == key && result.Metrics.Values.All(double.IsFinite) ? result : null;
+            return JsonSerializer.Deserialize<StoredResult>(file, LatheJson.Options) is { } result && result.Key == key && IsSound(result) ? result : null;
         }
-        catch (JsonException)
+        catch (Exception unreadable) when (unreadable is JsonException or NotSupportedException or ArgumentException)
         {
             return null;
         }
@@ -57,6 +56,11 @@ internal sealed class ResultStore(IBlobs blobs)
         JsonSerializer.Serialize(stream, result, LatheJson.Indented);
         return NameOf(result.Key);
     });
+
+    /// <summary>Anybody may write into the store, also a worker in another language: what a reader relies on is looked at here, once.</summary>
+    private static bool IsSound(StoredResult result) =>
+        result is { Stage: not null, Output: { Bytes: >= 0, Sha256: { } digest }, Metrics: { } metrics } && StoredModel.IsDigest(digest)
+        && double.IsFinite(result.Seconds) && metrics.Values.All(double.IsFinite) && result.Panels?.All(p => p is { Id: not null, Title: not null }) != false;
 
     private static string NameOf(string key) => StoreKey.Checked(key) + ".json";
 }

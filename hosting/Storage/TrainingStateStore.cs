@@ -111,7 +111,15 @@ internal sealed class TrainingAttempt : ITrainingState
             Clear();
             throw new LatheException(
                 $"{earlier.Attempts} attempts in a row ended without progress, the last one on {earlier.Machine}: the worker died each time "
-                + "before it saved a state. See the worker's log and its memory limit; the next sweep that asks for this execution starts it again");
+                + "before it saved a state: it was killed, ran out of memory, or native code ended it. "
+                + "See the worker's log and its memory limit; the next sweep that asks for this execution starts it again");
+        }
+
+        if (earlier.Attempts > 0)
+        {
+            _logger.LogWarning(
+                "a worker on {Machine} died while it computed this, before it saved a state; that makes {Attempts}, and after {Most} the execution fails",
+                earlier.Machine, earlier.Attempts, TrainingStateStore.AttemptsWithoutProgress);
         }
 
         Record(_attempts);

@@ -39,12 +39,20 @@ internal sealed class RecordingBus : IStageBus
 
     private int _taken;
 
-    public Task SendAsync(ExecuteStage command, string? traceParent, CancellationToken stop)
+    public Task SendAsync(ExecuteStage command, string? pool, string? traceParent, CancellationToken stop)
     {
         if (IsDown) throw new IOException("the broker is away");
-        lock (_lock) _sent.Add((command, traceParent));
+        lock (_lock)
+        {
+            _sent.Add((command, traceParent));
+            Pools[command.ExecutionId] = pool;
+        }
+
         return Task.CompletedTask;
     }
+
+    /// <summary>Pool that each execution was sent to last; null: none.</summary>
+    public Dictionary<Guid, string?> Pools { get; } = [];
 
     /// <summary>What was cancelled.</summary>
     public List<CancelledExecution> Cancelled { get; } = [];
@@ -56,7 +64,7 @@ internal sealed class RecordingBus : IStageBus
         return Task.CompletedTask;
     }
 
-    public Task<StageQueue?> QueueAsync(string stage, string version, CancellationToken stop) =>
+    public Task<StageQueue?> QueueAsync(WorkQueue queue, CancellationToken stop) =>
         IsDown ? throw new IOException("the broker is away") : Task.FromResult(Depth is { } waiting ? new StageQueue(waiting, Workers) : null);
 
     /// <summary>What a stage says to a question; by default nothing.</summary>

@@ -131,7 +131,7 @@ internal static class ManifestRules
                 foreach (var target in node.List("spec.secretTargetRef").Where(t => Missing(("Secret", t.Word("name")!, t.Word("key"), false), objects))) yield return $"Secret {target["name"]}, key {target["key"]}, is missing";
                 break;
             case "Job":
-                if (!IgnoresDisruptions(node["spec"]!)) yield return "counts a disruption as a failure";
+                foreach (var wrong in OfJob(node["spec"]!)) yield return wrong;
                 break;
         }
     }
@@ -139,13 +139,7 @@ internal static class ManifestRules
     private static IEnumerable<string> OfScaledJob(JsonNode node, IReadOnlyList<JsonNode> objects)
     {
         var job = node.At("spec.jobTargetRef")!;
-        if (!IgnoresDisruptions(job)) yield return "counts a disruption as a failure";
-        var wrong = StageHost.UserError.ToString(System.Globalization.CultureInfo.InvariantCulture);
-        var containers = job.List("template.spec.containers").Select(c => c.Word("name")).ToHashSet();
-        if (!job.List("podFailurePolicy.rules").Any(r => r.Word("action") == "FailJob" && containers.Contains(r.Word("onExitCodes.containerName")) && r.List("onExitCodes.values").Any(v => v.ToString() == wrong)))
-            yield return $"tries again after exit code {wrong}, a wrong setting";
-        // A pod policy needs it.
-        if (job.Word("template.spec.restartPolicy") != "Never") yield return "starts its containers again by itself";
+        foreach (var wrong in OfJob(job)) yield return wrong;
         foreach (var authentication in node.List("spec.triggers").Select(t => t.Word("authenticationRef.name")))
             if (!objects.Any(o => o.Kind() == "TriggerAuthentication" && o.Name() == authentication)) yield return $"TriggerAuthentication {authentication} is missing";
         foreach (var trigger in node.List("spec.triggers").Select(t => t["metadata"]!))
@@ -157,6 +151,17 @@ internal static class ManifestRules
         if (node.Word("spec.scalingStrategy.strategy") != "default") yield return "has another strategy than default";
         if (node.Word("spec.rollout.strategy") != "gradual") yield return "ends jobs that run when it changes";
         if (node.Word("spec.minReplicaCount") != "0") yield return "does not scale to zero";
+    }
+
+    private static IEnumerable<string> OfJob(JsonNode job)
+    {
+        if (!IgnoresDisruptions(job)) yield return "counts a disruption as a failure";
+        var wrong = StageHost.UserError.ToString(System.Globalization.CultureInfo.InvariantCulture);
+        var containers = job.List("template.spec.containers").Select(c => c.Word("name")).ToHashSet();
+        if (!job.List("podFailurePolicy.rules").Any(r => r.Word("action") == "FailJob" && containers.Contains(r.Word("onExitCodes.containerName")) && r.List("onExitCodes.values").Any(v => v.ToString() == wrong)))
+            yield return $"tries again after exit code {wrong}, a wrong setting";
+        // A pod policy needs it.
+        if (job.Word("template.spec.restartPolicy") != "Never") yield return "starts its containers again by itself";
     }
 
     private static bool IgnoresDisruptions(JsonNode job) =>

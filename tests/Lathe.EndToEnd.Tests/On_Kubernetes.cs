@@ -52,6 +52,7 @@ public sealed class On_Kubernetes
     [InlineData("authenticationRef:\n      name: rabbitmq", "authenticationRef:\n      name: broker", "TriggerAuthentication broker is missing")]
     [InlineData("type: DisruptionTarget", "type: DisruptionTargets", "counts a disruption")]
     [InlineData("containerName: worker", "containerName: stage", "tries again after exit code 2")]
+    [InlineData("containerName: migrations", "containerName: migration", "tries again after exit code 2")]
     [InlineData("excludeUnacknowledged: \"false\"", "excludeUnacknowledged: \"true\"", "counts its queue wrongly")]
     [InlineData("strategy: default", "strategy: accurate", "another strategy")]
     [InlineData("minReplicaCount: 0", "minReplicaCount: 1", "scale to zero")]
@@ -127,16 +128,20 @@ public sealed class On_Kubernetes
     }
 
     [Fact]
-    public void Two_classes_of_GPUs_serve_one_queue_on_nodes_of_their_own_and_other_components_reach_both()
+    public void Two_classes_of_GPUs_have_queues_and_nodes_of_their_own_and_other_components_reach_both()
     {
         var objects = Manifests.Objects(Manifests.WithComponents("gpu-classes", "s3", "tls", "kueue", "observability"));
         foreach (var (stage, version, _) in Stages.Where(s => s.Stage != "evaluate"))
         {
             var (large, small) = (objects.Find("ScaledJob", $"stage-{stage}-{version}").DeepClone(), objects.Find("ScaledJob", $"stage-{stage}-{version}-small").DeepClone());
             Assert.Equal(("large", "small"), (Class(large), Class(small)));
-            Assert.Equal((Queues.Stage(stage, version), Queues.Stage(stage, version)), (large.Word("spec.triggers.0.metadata.queueName"), small.Word("spec.triggers.0.metadata.queueName")));
+            Assert.Equal((Queues.Stage(stage, version), Queues.Stage(stage, version, "small")), (large.Word("spec.triggers.0.metadata.queueName"), small.Word("spec.triggers.0.metadata.queueName")));
             Assert.Equal("1", small.At("spec.jobTargetRef.template.spec.containers.0.resources.limits")!["nvidia.com/gpu"]!.ToString());
+            Assert.DoesNotContain(Environment(large), e => e.Word("name") == HostingSettings.PoolVariable);
+            Assert.Equal("small", Environment(small).Single(e => e.Word("name") == HostingSettings.PoolVariable).Word("value"));
             // But for the class they are the same.
+            small.At("spec.jobTargetRef.template.spec.containers.0.env")!.AsArray().RemoveAll(e => e!.Word("name") == HostingSettings.PoolVariable);
+            small.At("spec.triggers.0.metadata")!["queueName"] = Queues.Stage(stage, version);
             foreach (var job in new[] { large, small })
             {
                 job["metadata"]!["labels"]!.AsObject().Remove("lathe/gpu");
@@ -148,6 +153,7 @@ public sealed class On_Kubernetes
         }
 
         Assert.Equal(Stages.Length, objects.Count(o => o.Kind() == "Job" && o.Name().StartsWith("announce-", StringComparison.Ordinal)));
+        static IReadOnlyList<JsonNode> Environment(JsonNode job) => [.. job.List("spec.jobTargetRef.template.spec.containers.0.env")];
         static string? Class(JsonNode job) => job.At("spec.jobTargetRef.template.spec.nodeSelector")?["lathe/gpu"]?.ToString();
     }
 

@@ -28,7 +28,7 @@ export interface ExecutionStatus {
   metrics: Record<string, number>; seconds?: number | null; error?: string | null;
 }
 
-export interface StepCounts { step: number; stage: string; version: string; counts: Counts; hasWorker?: boolean | null; }
+export interface StepCounts { step: number; stage: string; version: string; counts: Counts; hasWorker?: boolean | null; pool?: string | null; }
 
 export interface SweepStatus {
   id: string; name: string; state: SweepState; submittedAt: string; finishedAt?: string | null; executions: ExecutionStatus[]; device?: string | null; steps: StepCounts[];
@@ -89,10 +89,10 @@ export interface SweepForecast {
 
 export interface Worker {
   name: string; stage: string; version: string; isCurrent: boolean; heardAt: string;
-  about?: { lathe?: string | null; startedAt?: string | null; threads?: number | null; device?: string | null; exports?: { name: string }[] | null } | null;
+  about?: { pool?: string | null; lathe?: string | null; startedAt?: string | null; threads?: number | null; device?: string | null; exports?: { name: string }[] | null } | null;
   executions: { sweep: string; name: string; index: number; startedAt?: string | null; progress?: StageProgress | null }[];
 }
-export interface Queue { stage: string; version: string; isCurrent: boolean; workers: number; backlog?: number | null; ready: number; queued: number; running: number; waiting: number; }
+export interface Queue { stage: string; version: string; isCurrent: boolean; workers: number; backlog?: number | null; ready: number; queued: number; running: number; waiting: number; pool?: string | null; }
 
 export interface StoredFile { name: string; bytes: number; sha256?: string | null; url: string; kind: 'checkpoint' | 'graph' | 'lineage' | 'export'; format?: string | null; }
 export interface FileList { files: StoredFile[]; formats: { name: string; summary: string; options: { name: string; values: string[]; summary: string }[] }[]; notes: string[]; refused?: { format: string; why: string; set?: string | null }[] | null; }

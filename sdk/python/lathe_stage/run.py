@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lathe_stage.checkpoint import Checkpoint
+from lathe_stage.soundness import tensor_problem
 from lathe_stage.store import CheckpointRef, Store
 
 Json = Any
@@ -98,6 +99,9 @@ class StageRun:
         """
         if not isinstance(checkpoint, Checkpoint):
             raise StageError(f"stage {self.stage} gave run.write a {type(checkpoint).__name__}; expected a checkpoint, as run.read().with_tensors(...) makes one")
+        problem = tensor_problem(self.stage, checkpoint.stored)
+        if problem is not None:
+            raise StageError(problem)
         return self.store.write_checkpoint(checkpoint.to_bytes(self._step(facts or {}), compresses, self.input))
 
     def progress(

@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy
+
 from lathe_stage import schema
 
 Json = Any
@@ -78,7 +80,40 @@ def panel_problem(stage: str, panel: Any) -> str | None:
     except (TypeError, ValueError) as error:
         why = "with a value that is no finite number; leave such points out" if isinstance(error, ValueError) else f"with a value that JSON has not ({error}); use numbers, texts and lists of Python"
         return f"stage {stage} made the panel '{name}' {why}"
+    try:
+        wrong = next(((what, found, expected) for what, found, expected in _lengths(panel) if found != expected), None)
+    except (TypeError, AttributeError, KeyError) as error:
+        return f"stage {stage} made the panel '{name}', whose parts are not those of a panel of kind {panel['kind']} ({type(error).__name__}: {error}); expected a dict as in docs/stages.md"
+    return f"stage {stage} made the panel '{name}', where {wrong[0]}: {wrong[1]}, expected {wrong[2]}" if wrong else None
+
+
+def tensor_problem(stage: str, tensors: Mapping[str, Any]) -> str | None:
+    """The first tensor, as a numpy array, with values that are NaN or infinite; None: there is none."""
+    for name, tensor in tensors.items():
+        if tensor.dtype.kind == "f" and (count := int(tensor.size - numpy.isfinite(tensor).sum())):
+            return (
+                f"stage {stage} wrote a checkpoint whose tensor '{name}' has {count} of {tensor.size} values that are NaN or infinite; "
+                "expected finite numbers: see what the stage divides by, or its learning rate")
     return None
+
+
+def _lengths(panel: Mapping[str, Any]) -> Iterator[tuple[str, int, int]]:
+    """Lists of a panel that belong together have one length."""
+    if panel["kind"] == "lines":
+        for line in panel["lines"]:
+            yield f"line '{line['name']}' has not as many vertical values as horizontal ones", len(line["y"]), len(line["x"])
+    elif panel["kind"] == "bars":
+        for series in panel["series"]:
+            yield f"series '{series['name']}' has not one value for each category", len(series["values"]), len(panel["categories"])
+        if panel.get("labels"):
+            yield "there is not one label for each category", len(panel["labels"]), len(panel["categories"])
+    elif panel["kind"] == "heat":
+        yield "there is not one list of values for each row", len(panel["values"]), len(panel["rows"])
+        for number, row in enumerate(panel["values"], 1):
+            yield f"the values of row {number} are not as many as the columns", len(row), len(panel["columns"])
+    elif panel["kind"] == "table":
+        for number, row in enumerate(panel["rows"], 1):
+            yield f"row {number} has not one cell for each column", len(row), len(panel["columns"])
 
 
 def _of_metrics(metrics: Sequence[Mapping[str, Json]]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -78,8 +79,14 @@ def read(body: bytes) -> Event:
     return Event(event["type"], event["data"], event.get("traceparent"), event.get("requestid"), event.get("replyto"))
 
 
-def stage_queue(stage: str, version: str) -> str:
-    return f"stage.{stage}.{version}"
+def is_pool(name: str) -> bool:
+    """Whether a text can be the name of a pool of workers."""
+    return re.fullmatch(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?", name) is not None
+
+
+def stage_queue(stage: str, version: str, pool: str | None = None) -> str:
+    """The queue of a stage's version, or of a pool of its workers."""
+    return f"stage.{stage}.{version}" + (f".pool.{pool}" if pool else "")
 
 
 def check_queue(stage: str, version: str) -> str:

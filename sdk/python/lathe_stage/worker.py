@@ -23,7 +23,7 @@ import pika.exceptions
 from lathe_stage import schema, wire
 from lathe_stage.checkpoint import CheckpointError
 from lathe_stage.manifest import Stage
-from lathe_stage.run import Cancelled, Outcome, StageCheck, StageError, StageRun
+from lathe_stage.run import Cancelled, Outcome, StageCheck, StageError, StageRun, Transient
 from lathe_stage.spans import Spans
 from lathe_stage.soundness import figure_problem, panel_problem
 from lathe_stage.store import CheckpointRef, InputLost, Store, StoreAway, StoreRefused
@@ -63,7 +63,7 @@ class _Execution:
 class Worker:
     """A stage at work. All talk with the broker is on the thread that calls `run`; the stage computes on a thread of its own."""
 
-    def __init__(self, stage: Stage[Any], broker: str, store: Store, log: logging.Logger) -> None:
+    def __init__(self, stage: Stage[Any], broker: str, store: Store, log: logging.Logger, pool: str | None = None) -> None:
         self._stage = stage
         try:
             self._parameters = pika.URLParameters(broker)
@@ -73,6 +73,7 @@ class Worker:
         self._parameters.heartbeat = 60
         self._store = store
         self._log = log
+        self._queue = wire.stage_queue(stage.name, stage.version, pool)
         self._name = f"{socket.gethostname()}:{os.getpid()}:{stage.name}"
         self._source = f"lathe/worker/{self._name}"
         self._spans = Spans(f"lathe-{stage.name}", log)
@@ -110,7 +111,7 @@ class Worker:
                 if self._going.is_set():
                     break
                 if not known and time.monotonic() - began > _FIRST:
-                    raise StageError(f"no broker answers at {self._place}: start one, or name another (LATHE_BROKER or --broker)") from error
+                    raise Transient(f"no broker answers at {self._place}: start one, or name another (LATHE_BROKER or --broker)") from error
                 self._log.warning("the broker at %s is away (%s); connecting again in %.1f s", self._place, _words(error), wait)
                 self._abandon()
                 self._going.wait(wait)
@@ -129,12 +130,12 @@ class Worker:
             self._announce(wire.COORDINATOR)
             self._connection.close()
         except (pika.exceptions.AMQPError, OSError) as error:
-            raise StageError(f"no broker answers at {self._place}, or it refuses ({_words(error)}): start one, or name another (LATHE_BROKER or --broker)") from error
+            raise Transient(f"no broker answers at {self._place}, or it refuses ({_words(error)}): start one, or name another (LATHE_BROKER or --broker)") from error
 
     def _connect(self) -> None:
         self._connection = pika.BlockingConnection(self._parameters)
         self._channel = channel = self._connection.channel()
-        queue = wire.stage_queue(self._stage.name, self._stage.version)
+        queue = self._queue
         check = wire.check_queue(self._stage.name, self._stage.version)
         self._ensure(wire.DEAD, wire.DEAD_ARGUMENTS)
         self._ensure(wire.COORDINATOR, wire.COORDINATOR_ARGUMENTS)
@@ -393,7 +394,7 @@ class Worker:
 
     def _bury(self, method: Any, properties: Any, body: bytes, reason: str) -> None:
         """Moves a message that cannot be understood to the dead letters, as it came, with the reason."""
-        properties.headers = {**(properties.headers or {}), "lathe-queue": wire.stage_queue(self._stage.name, self._stage.version), "lathe-reason": reason}
+        properties.headers = {**(properties.headers or {}), "lathe-queue": self._queue, "lathe-reason": reason}
         self._publish(wire.DEAD, properties, body)
         self._channel.basic_ack(method.delivery_tag)
         self._log.warning("moved a message to the dead letters: %s", reason)

@@ -1,7 +1,9 @@
 """What the package does without a broker. The talk with one is tested by the tests of Lathe, against a real one."""
 
+import contextlib
 import dataclasses
 import importlib.util
+import io
 import json
 import logging
 import os
@@ -18,13 +20,13 @@ from typing import Annotated, Optional
 
 import numpy
 
-from lathe_stage import Checkpoint, Choice, Doc, Metric, Outcome, Range, StageRun, stage, wire
+from lathe_stage import Checkpoint, Choice, Doc, Metric, Outcome, Range, StageRun, serve, stage, wire
 from lathe_stage.checkpoint import CheckpointError
 from lathe_stage.manifest import schema_of
 from lathe_stage.schema import problems
 from lathe_stage.spans import Spans, address, headers
 from lathe_stage.store import CheckpointRef, FolderBlobs, InputLost, Store, StoreAway, StoreRefused, StoreUnknown, blobs_of
-from lathe_stage.soundness import figure_problem, manifest_problems, panel_problem
+from lathe_stage.soundness import figure_problem, manifest_problems, panel_problem, tensor_problem
 from lathe_stage.worker import Worker, _failure
 
 
@@ -115,6 +117,10 @@ class Talking(unittest.TestCase):
         event = wire.read(wire.write(wire.COMPLETED, "test", {"a": 1}, traceparent="00-a-b-01", requestid="7"))
         self.assertEqual((wire.COMPLETED, {"a": 1}, "00-a-b-01", "7", None), (event.type, event.data, event.traceparent, event.requestid, event.reply_queue))
 
+    def test_a_pool_has_a_queue_of_its_own(self) -> None:
+        self.assertEqual(("stage.x.1", "stage.x.1.pool.gpu-large"), (wire.stage_queue("x", "1"), wire.stage_queue("x", "1", "gpu-large")))
+        self.assertEqual(["a", "gpu-large", "x" * 32], [p for p in ("a", "gpu-large", "x" * 32, "x" * 33, "", "-a", "a-", "A", "a.b") if wire.is_pool(p)])
+
     def test_the_queue_of_an_answer_is_the_last_part_of_its_address(self) -> None:
         for address in ("rabbitmq://host:5672/v/bus-1?temporary=true", "queue:bus-1", "exchange:bus-1?durable=false"):
             body = json.dumps({"specversion": "1.0", "type": "t", "data": {}, "replyto": address}).encode()
@@ -182,12 +188,38 @@ class Refusing(unittest.TestCase):
         self.assertIn("no metric is declared", figure_problem("x", [], {"a": 1.0}) or "")
 
     def test_a_panel_that_cannot_be_kept_is_named(self) -> None:
-        self.assertIsNone(panel_problem("x", {"kind": "bars", "id": "error", "values": [1.0]}))
+        self.assertIsNone(panel_problem("x", {"kind": "bars", "id": "error", "categories": ["a"], "series": [{"name": "s", "values": [1.0]}]}))
+        self.assertIn("whose parts are not those of a panel of kind bars (KeyError: 'series')", panel_problem("x", {"kind": "bars", "id": "error", "values": [1.0]}) or "")
         for panel, word in (
             ({"kind": "bars", "id": "error", "values": [float("nan")]}, "the panel 'error' with a value that is no finite number"),
             ({"kind": "bars", "id": "error", "values": [numpy.float32(1)]}, "the panel 'error' with a value that JSON has not"), ({"kind": "bars"}, "without kind and id"), ("bars", "without kind and id"),
         ):
             self.assertIn(word, panel_problem("x", panel) or "")
+
+    def test_lists_of_a_panel_that_do_not_fit_are_told_in_the_words_of_the_table(self) -> None:
+        for row in json.loads((Path(__file__).parents[3] / "tests" / "unsound-panels.json").read_text()):
+            self.assertEqual(row["words"] and f"stage x {row['words']}", panel_problem("x", row["panel"]), row)
+
+    def test_a_checkpoint_with_values_that_are_no_finite_numbers_is_not_written(self) -> None:
+        self.assertIsNone(tensor_problem("x", {"a": numpy.ones(3, "<f4"), "b": numpy.ones(3, "<i8")}))
+        self.assertEqual(
+            "stage x wrote a checkpoint whose tensor 'a' has 2 of 4 values that are NaN or infinite; expected finite numbers: see what the stage divides by, or its learning rate",
+            tensor_problem("x", {"a": numpy.array([1, numpy.inf, numpy.nan, 0], "<f4")}))
+
+    def test_help_and_version_say_what_the_program_is(self) -> None:
+        toy = stage("toy", "1", "Counts.", Parameters)(lambda run, parameters: None)
+        for option, words in (("--help", ["Worker of stage toy, version 1: ", "LATHE_BROKER", "  share", "[0.5]"]), ("--version", ["stage toy, version 1"])):
+            with contextlib.redirect_stdout(io.StringIO()) as output:
+                serve(toy, [option])
+            for word in words:
+                self.assertIn(word, output.getvalue())
+
+    def test_a_home_that_cannot_be_written_is_told_before_work_is_taken(self) -> None:
+        toy = stage("toy", "1", "Counts.", Parameters)(lambda run, parameters: None)
+        with contextlib.redirect_stderr(io.StringIO()) as errors, self.assertRaises(SystemExit) as end:
+            serve(toy, ["--broker", "amqp://127.0.0.1:1", "--home", "/dev/null/home"])
+        self.assertEqual(2, end.exception.code)
+        self.assertIn("lathe worker toy: the folder /dev/null/home cannot be written (Not a directory); name another one with --home or LATHE_HOME", errors.getvalue())
 
     def test_a_stage_that_ends_the_program_has_failed(self) -> None:
         try:
@@ -241,11 +273,12 @@ class Starting(unittest.TestCase):
         return ended.returncode, ended.stderr.strip()
 
     def test_a_misspelt_option_is_refused_with_a_suggestion(self) -> None:
-        known = "known are --broker, --store, --home, --announce"
+        known = "known are --broker, --store, --home, --pool, --announce"
         for args, line in (
             (("--brokr", "x"), f"unknown option '--brokr' (did you mean '--broker'?); {known}"), (("--anounce",), f"unknown option '--anounce' (did you mean '--announce'?); {known}"),
             (("--brokr=x",), f"unknown option '--brokr' (did you mean '--broker'?); {known}"), (("now",), f"unknown option 'now'; {known}"), (("--broker",), "--broker needs a value"),
             (("--store", "a", "--store", "b"), "--store is given twice"), ((), "a worker needs a broker to take work from: set LATHE_BROKER or --broker to amqp://user:password@host:port/vhost"),
+            (("--broker", "amqp://127.0.0.1:1", "--pool", "GPU"), "--pool is 'GPU'; expected 1 to 32 characters: lower-case letters, digits, and dashes between them, for example gpu-large"),
             (("--broker", "nonsense:x"), "LATHE_BROKER is no address of a broker; expected amqp://user:password@host:port/vhost"),
         ):
             self.assertEqual((2, f"lathe worker x: {line}"), self.run_it(*args))
@@ -259,12 +292,12 @@ class Starting(unittest.TestCase):
 
     def test_a_broker_that_is_away_is_told_in_one_line_where_the_stage_is_only_announced(self) -> None:
         code, line = self.run_it("--announce", LATHE_BROKER="amqp://127.0.0.1:1")
-        self.assertEqual((2, 1), (code, len(line.splitlines())), line)
+        self.assertEqual((1, 1), (code, len(line.splitlines())), line)
         self.assertIn("no broker answers at 127.0.0.1:1", line)
 
     def test_a_broker_that_never_was_there_ends_the_start(self) -> None:
         code, lines = self.run_it(LATHE_BROKER="amqp://me:secret@127.0.0.1:1")
-        self.assertEqual((2, "lathe worker x: no broker answers at 127.0.0.1:1: start one, or name another (LATHE_BROKER or --broker)"), (code, lines.splitlines()[-1]))
+        self.assertEqual((1, "lathe worker x: no broker answers at 127.0.0.1:1: start one, or name another (LATHE_BROKER or --broker)"), (code, lines.splitlines()[-1]))
         self.assertNotIn("secret", lines)
         self.assertNotIn("Traceback", lines)
 

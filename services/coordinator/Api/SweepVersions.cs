@@ -37,7 +37,7 @@ internal sealed class SweepVersions(CoordinatorStore store, StageCatalog stages,
         foreach (var s in steps)
         {
             text.Append(CultureInfo.InvariantCulture, $" {s.Waiting} {s.Ready} {s.Queued} {s.Running} {s.Completed} {s.Cached} {s.Failed} {s.Skipped} {s.Paused} {s.Cancelled}");
-            text.Append(CultureInfo.InvariantCulture, $" {s.Seconds:R} {stages.HasWorker(s.Stage, s.Version)}");
+            text.Append(CultureInfo.InvariantCulture, $" {s.Seconds:R} {stages.HasWorker(WorkQueue.Of(s))}");
         }
 
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text.ToString())).AsSpan(0, 12));

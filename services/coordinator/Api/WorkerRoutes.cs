@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Lathe.Contracts;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.EntityFrameworkCore;
@@ -34,7 +35,12 @@ public sealed record WorkerExecution(Guid Sweep, string Name, int Index, DateTim
 /// <param name="Ready">Those that may be sent.</param>
 /// <param name="Queued">Those that were sent.</param>
 /// <param name="Running">Those that workers compute.</param>
-public sealed record QueueAnswer(string Stage, string Version, bool IsCurrent, int Workers, long? Backlog, int Waiting, int Ready, int Queued, int Running);
+public sealed record QueueAnswer(string Stage, string Version, bool IsCurrent, int Workers, long? Backlog, int Waiting, int Ready, int Queued, int Running)
+{
+    /// <summary>Pool of workers that it belongs to; null: those in none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Pool { get; init; }
+}
 
 /// <summary>Says who works and what waits.</summary>
 internal static class WorkerRoutes
@@ -58,7 +64,7 @@ internal static class WorkerRoutes
         return TypedResults.Ok(up.Concat(others).Select(w => new WorkerAnswer(
             w.Name, w.Stage, w.Version, IsCurrent(stages, w.Stage, w.Version),
             holds[w.Name].Select(h => h.HeardAt).Append(w.HeardAt).Max(),
-            w.About is null ? null : JsonSerializer.Deserialize<WorkerAbout>(w.About, LatheJson.Options),
+            AboutOf(w),
             [
                 .. holds[w.Name].Select(h => new WorkerExecution(
                     h.SweepId, h.Name, h.NodeIndex, h.StartedAt, h.Progress is null ? null : JsonSerializer.Deserialize<StageProgress>(h.Progress, LatheJson.Options))),
@@ -68,28 +74,31 @@ internal static class WorkerRoutes
     public static async Task<Ok<List<QueueAnswer>>> QueuesAsync(
         WorkerRoster roster, StageCatalog stages, CoordinatorStore store, IStageBus bus, CancellationToken stop)
     {
-        var up = (await roster.UpAsync(stop)).CountBy(w => (w.Stage, w.Version)).ToDictionary();
+        var up = (await roster.UpAsync(stop)).CountBy(w => new WorkQueue(w.Stage, w.Version, AboutOf(w)?.Pool)).ToDictionary();
         await using var database = store.Open();
         var open = (await (
             from count in database.StepCounts.AsNoTracking()
             join sweep in database.Sweeps.AsNoTracking() on count.SweepId equals sweep.Id
             where sweep.State == SweepState.Running
-            group count by new { count.Stage, count.Version } into of
+            group count by new { count.Stage, count.Version, count.Pool } into of
             select new
             {
-                of.Key.Stage, of.Key.Version, Waiting = of.Sum(c => c.Waiting), Ready = of.Sum(c => c.Ready), Queued = of.Sum(c => c.Queued), Running = of.Sum(c => c.Running),
-            }).ToListAsync(stop)).ToDictionary(o => (o.Stage, o.Version));
+                of.Key.Stage, of.Key.Version, of.Key.Pool, Waiting = of.Sum(c => c.Waiting), Ready = of.Sum(c => c.Ready), Queued = of.Sum(c => c.Queued), Running = of.Sum(c => c.Running),
+            }).ToListAsync(stop)).ToDictionary(o => new WorkQueue(o.Stage, o.Version, o.Pool));
         var answers = new List<QueueAnswer>();
-        foreach (var of in stages.Manifests.Values.Select(m => (Stage: m.Name, m.Version)).Union(up.Keys).Union(open.Keys).OrderBy(k => k.Stage, StringComparer.Ordinal).ThenBy(k => k.Version, StringComparer.Ordinal))
+        foreach (var of in stages.Manifests.Values.Select(m => new WorkQueue(m.Name, m.Version, null)).Union(up.Keys).Union(open.Keys)
+            .OrderBy(k => k.Stage, StringComparer.Ordinal).ThenBy(k => k.Version, StringComparer.Ordinal).ThenBy(k => k.Pool, StringComparer.Ordinal))
         {
             var counts = open.GetValueOrDefault(of);
             answers.Add(new QueueAnswer(
-                of.Stage, of.Version, IsCurrent(stages, of.Stage, of.Version), up.GetValueOrDefault(of), (await bus.QueueAsync(of.Stage, of.Version, stop))?.Waiting,
-                counts?.Waiting ?? 0, counts?.Ready ?? 0, counts?.Queued ?? 0, counts?.Running ?? 0));
+                of.Stage, of.Version, IsCurrent(stages, of.Stage, of.Version), up.GetValueOrDefault(of), (await bus.QueueAsync(of, stop))?.Waiting,
+                counts?.Waiting ?? 0, counts?.Ready ?? 0, counts?.Queued ?? 0, counts?.Running ?? 0) { Pool = of.Pool });
         }
 
         return TypedResults.Ok(answers);
     }
+
+    private static WorkerAbout? AboutOf(WorkerRow worker) => worker.About is null ? null : JsonSerializer.Deserialize<WorkerAbout>(worker.About, LatheJson.Options);
 
     private static bool IsCurrent(StageCatalog stages, string stage, string version) => stages.Manifests.TryGetValue(stage, out var manifest) && manifest.Version == version;
 }

@@ -44,14 +44,15 @@ internal sealed record PlanRows(IReadOnlyList<PointRow> Points, IReadOnlyList<Br
                 }),
             ],
             [],
-            [.. spec.Stages.Select((s, i) => new StepCountRow { SweepId = sweep, Step = i, Stage = s.Stage, Version = search.Manifests[s.Stage].Version })]);
+            [.. spec.Stages.Select((s, i) => new StepCountRow { SweepId = sweep, Step = i, Stage = s.Stage, Version = search.Manifests[s.Stage].Version, Pool = spec.Pool?.GetValueOrDefault(s.Stage) })]);
     }
 
     /// <summary>Rows of a new sweep.</summary>
     /// <param name="sweep">Its id.</param>
     /// <param name="plan">The tree.</param>
     /// <param name="data">Data sets that its stages read; null: the fingerprint comes later.</param>
-    public static PlanRows Of(Guid sweep, SweepPlan plan, IReadOnlyDictionary<string, DataRef?> data)
+    /// <param name="pools">Pools of workers, by stage; null: none.</param>
+    public static PlanRows Of(Guid sweep, SweepPlan plan, IReadOnlyDictionary<string, DataRef?> data, IReadOnlyDictionary<string, string>? pools)
     {
         var points = new Dictionary<(int, string, string), PointRow>();
         var branches = new Dictionary<(string, string, long), BranchRow>();
@@ -96,6 +97,7 @@ internal sealed record PlanRows(IReadOnlyList<PointRow> Points, IReadOnlyList<Br
             Step = g.Key,
             Stage = g.First().Manifest.Name,
             Version = g.First().Manifest.Version,
+            Pool = pools?.GetValueOrDefault(g.First().Manifest.Name),
             Waiting = g.Count(),
         });
         return new PlanRows([.. points.Values], [.. branches.Values], nodes, [.. steps]);

@@ -53,6 +53,14 @@ public static class SweepPlanner
             problems.Add(new SweepProblem("/threads", $"is {spec.Threads}, expected a whole number from 1 to {SweepSpec.MostThreads}"));
         if (spec.Device is not (null or DeviceKind.Cpu or DeviceKind.Cuda))
             problems.Add(new SweepProblem("/device", $"is {spec.Device.ToString()!.ToLowerInvariant()}, expected cpu or cuda; without the key every worker computes on what it has"));
+        foreach (var (stage, pool) in spec.Pool ?? new Dictionary<string, string>())
+        {
+            var path = $"/pool{JsonPointer.Of(stage)}";
+            var own = spec.Stages?.Select(s => s?.Stage).OfType<string>().Distinct().ToList() ?? [];
+            if (!own.Contains(stage)) problems.Add(new SweepProblem(path, $"is no stage of this sweep{Nearest.Hint(stage, own)}; its stages are {string.Join(", ", own)}"));
+            else if (!WorkerPool.IsName(pool)) problems.Add(new SweepProblem(path, $"'{pool}' is no name of a pool; expected {WorkerPool.Expected}"));
+        }
+
         for (var i = 0; i < (spec.Models?.Count ?? 0); i++)
         {
             if (ClosedPlaces.Model(spec.Models![i]) is { } refused) problems.Add(new SweepProblem($"/models/{i}", refused));

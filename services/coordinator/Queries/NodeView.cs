@@ -89,8 +89,8 @@ internal sealed record SweepView(
 
     public static int All(StepCountRow s) => s.Waiting + s.Ready + s.Queued + s.Running + s.Completed + s.Cached + s.Failed + s.Skipped + s.Paused + s.Cancelled;
 
-    public IReadOnlyList<StepCounts> Counts(Func<string, string, bool?> hasWorker) =>
-        [.. Steps.Select(s => new StepCounts(s.Step, s.Stage, s.Version, Shown(s), hasWorker(s.Stage, s.Version)))];
+    public IReadOnlyList<StepCounts> Counts(Func<WorkQueue, bool?> hasWorker) =>
+        [.. Steps.Select(s => new StepCounts(s.Step, s.Stage, s.Version, Shown(s), hasWorker(WorkQueue.Of(s))) { Pool = s.Pool })];
 
     /// <summary>Estimate from the mean time of each stage; null where a stage that has work left has none yet.</summary>
     public double? SecondsLeft() => SecondsLeft(State, Steps);

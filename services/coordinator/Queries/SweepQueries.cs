@@ -122,7 +122,7 @@ public sealed partial class SweepQueries(CoordinatorStore store, TimeProvider ti
             : await NotableAsync(database, sweep, limit, stop);
         return new SweepStatus(
             id, sweep.Row.Name, sweep.State, sweep.Row.SubmittedAt, EndOf(sweep.Row), [.. executions.Select(e => e.Status())], sweep.Row.Device,
-            sweep.Counts((stage, version) => stages?.HasWorker(stage, version)), await ReasonAsync(database, sweep, stop), sweep.Row.Priority, sweep.Row.Threads, sweep.SecondsLeft(), sweep.Row.Pinned,
+            sweep.Counts(queue => stages?.HasWorker(queue)), await ReasonAsync(database, sweep, stop), sweep.Row.Priority, sweep.Row.Threads, sweep.SecondsLeft(), sweep.Row.Pinned,
             await FailuresAsync(database, sweep, stop)) { Search = await TrialQueries.StatusAsync(database, sweep.Row, stop) };
     }
 

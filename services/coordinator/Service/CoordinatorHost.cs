@@ -211,7 +211,7 @@ public static class CoordinatorHost
         catch (LatheException e)
         {
             await Console.Error.WriteLineAsync($"lathe coordinator: {e.Message}");
-            return StageHost.UserError;
+            return StageHost.ExitCodeOf(e);
         }
         catch (OperationCanceledException)
         {

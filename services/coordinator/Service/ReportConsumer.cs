@@ -17,7 +17,7 @@ internal sealed class ReportConsumer(ReportInbox inbox, StageCatalog stages, Wor
             throw new MalformedMessageException(problem);
         }
 
-        await stages.AddAsync(context.Message.Manifest, context.CancellationToken);
+        await stages.AddAsync(context.Message.Manifest, context.Message.About?.Pool, context.CancellationToken);
         if (context.Message.Worker is { } worker) stages.Namesakes.Hear(worker, context.Message.Manifest);
         await workers.HearAsync(context.Message, context.CancellationToken);
     }

@@ -247,6 +247,9 @@ public sealed class ExecutionRow
 
     public required string StageVersion { get; init; }
 
+    /// <summary>Pool of workers that the sweep on whose account it runs gives it to; null: those in none.</summary>
+    public string? Pool { get; set; }
+
     public RunState State { get; set; }
 
     /// <summary>Number of times that it was sent.</summary>
@@ -377,6 +380,9 @@ public sealed class StepCountRow
     public required string Stage { get; init; }
 
     public required string Version { get; init; }
+
+    /// <summary>Pool of workers that compute it; null: those in none.</summary>
+    public string? Pool { get; init; }
 
     public int Waiting { get; set; }
 

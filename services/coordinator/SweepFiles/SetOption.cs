@@ -10,7 +10,7 @@ namespace Lathe.Coordinator;
 /// <param name="Value">Read as YAML; a list is an axis.</param>
 internal sealed record SetOption(string Text, string? Stage, string Name, YamlValue Value)
 {
-    private static readonly string[] SweepKeys = ["name", "model", "dataset", "seed", "threads", "device", "priority", "share", "weight"];
+    private static readonly string[] SweepKeys = ["name", "model", "dataset", "seed", "threads", "device", "pool", "priority", "share", "weight"];
 
     /// <summary>Reads all options; the last of two for the same name wins.</summary>
     /// <exception cref="LatheException">All problems, one line each.</exception>

@@ -32,6 +32,7 @@ internal static class SweepSchema
           "seed": { "description": "One seed or a list; default 1.", "anyOf": [{ "type": "integer" }, { "type": "array", "items": { "type": "integer" }, "minItems": 1 }] },
           "threads": { "type": "integer", "minimum": 1, "maximum": {{{SweepSpec.MostThreads}}}, "description": "CPU threads of each computation; default: all that the worker has." },
           "device": { "enum": ["cpu", "cuda"], "description": "Kind of processor that computes; default: what the worker has." },
+          "pool": { "description": "Pool of workers that computes the stages, or one for each stage by its name; default: the workers that are in none.", "anyOf": [{ "type": "string" }, { "type": "object", "additionalProperties": { "type": "string" } }] },
           "priority": { "type": "integer", "minimum": {{{SweepLimits.LowestPriority}}}, "maximum": {{{SweepLimits.HighestPriority}}}, "default": {{{SweepLimits.DefaultPriority}}}, "description": "Executions of a higher one are sent first." },
           "share": { "type": "string", "description": "Sweeps that name the same share divide it." },
           "weight": { "type": "number", "exclusiveMinimum": 0, "default": 1, "description": "Size of the share, relative to others of the same priority." },

@@ -63,7 +63,7 @@ internal static class SweepText
     private const long DefaultSeed = 1;
     private const string EarlyStopping = "earlyStopping";
     private const string SearchKey = "search";
-    private static readonly string[] Keys = ["name", "model", "dataset", "seed", "threads", "device", "stages", "priority", "share", "weight", "limits", "zip", "search", "earlyStopping"];
+    private static readonly string[] Keys = ["name", "model", "dataset", "seed", "threads", "device", "pool", "stages", "priority", "share", "weight", "limits", "zip", "search", "earlyStopping"];
     private static readonly string[] SearchKeys = ["strategy", "trials", "seed", "objectives", "constraints", "parallel"];
     private static readonly string[] Directions = ["maximize", "minimize"];
     private static readonly string[] StoppingKeys = ["strategy", "metric", "grace", "reduction"];
@@ -140,6 +140,7 @@ internal static class SweepText
             var threads = Value("threads") is { } count ? Threads(count) : null;
             var device = Value("device") is { } kind ? Device(kind) : null;
             var stages = Stages(Value("stages"), [.. sets.Where(s => s.Stage is not (null or SearchKey or EarlyStopping))]);
+            var pool = Value("pool") is { } pools ? Pool(pools, stages) : null;
             var zip = Value("zip") is { } groups ? Zip(groups) : null;
             var search = Search(Value(SearchKey), [.. sets.Where(s => s.Stage == SearchKey)]);
             var stopping = Stopping(Value(EarlyStopping), [.. sets.Where(s => s.Stage == EarlyStopping)]);
@@ -149,7 +150,7 @@ internal static class SweepText
                 Value("share") is { } share ? Share(share) : null,
                 Value("weight") is { } weight ? Number("/weight", weight, "a number above 0") : null,
                 Value("limits") is { } limits ? Limits(limits) : null);
-            var spec = new SweepSpec(name, models, datasets, seeds, stages, threads, device, zip, search) { EarlyStopping = stopping };
+            var spec = new SweepSpec(name, models, datasets, seeds, stages, threads, device, zip, search) { EarlyStopping = stopping, Pool = pool };
             // Stages that could not be read would make those of parallelOf unknown.
             var isWhole = _problems.Count == 0;
             _problems.AddRange(SubmissionTerms.Problems(new SweepSubmission(spec, false, null, terms.Priority, terms.Share, terms.Weight, terms.Limits))
@@ -352,6 +353,29 @@ internal static class SweepText
             if (value is YamlScalar { Text: "cuda" }) return DeviceKind.Cuda;
             Wrong("/device", $"is {value.Describe()}, expected cpu or cuda; without the key every worker computes on what it has");
             return null;
+        }
+
+        /// <summary>One name stands for all stages of the sweep. The planner checks names and stages.</summary>
+        private Dictionary<string, string>? Pool(YamlValue value, IReadOnlyList<StageSpec> stages)
+        {
+            const string Expected = "the name of a pool of workers, or one for each stage: { train: gpu-large }";
+            if (value is YamlScalar { IsNull: false } one) return stages.Select(s => s.Stage).Where(s => s is not null).Distinct().ToDictionary(s => s, _ => one.Text);
+            if (value is not YamlMap map)
+            {
+                Wrong("/pool", $"is {value.Describe()}, expected {Expected}");
+                return null;
+            }
+
+            var pools = new Dictionary<string, string>();
+            foreach (var entry in map.Entries)
+            {
+                var pointer = $"/pool{JsonPointer.Of(entry.Key)}";
+                sources.Add(pointer, entry.Place);
+                if (entry.Value is YamlScalar { IsNull: false } name) pools[entry.Key] = name.Text;
+                else Wrong(pointer, $"is {entry.Value.Describe()}, expected the name of a pool of workers");
+            }
+
+            return pools;
         }
 
         private List<long> Seeds(YamlValue value) =>

@@ -23,6 +23,7 @@ internal static partial class SweepYaml
         text.Append(CultureInfo.InvariantCulture, $"seed: {Axis(spec.Seeds.Select(s => s.ToString(CultureInfo.InvariantCulture)))}\n");
         if (spec.Threads is { } threads) text.Append(CultureInfo.InvariantCulture, $"threads: {threads}\n");
         if (spec.Device is { } device) text.Append(CultureInfo.InvariantCulture, $"device: {device.ToString().ToLowerInvariant()}\n");
+        if (spec.Pool is { Count: > 0 } pools) text.Append(CultureInfo.InvariantCulture, $"pool: {{ {string.Join(", ", pools.Select(p => $"{Word(p.Key)}: {Word(p.Value)}"))} }}\n");
         text.Append("stages:\n");
         foreach (var stage in spec.Stages)
         {

@@ -98,9 +98,9 @@ internal sealed class Dispatcher(
     {
         var sent = sending.Select(s => s.Row.Id).ToHashSet();
         var gone = others.Where(o => o.CancelReason is null && !sent.Contains(o.Id)).Select(o => o.Id).ToList();
-        var commands = new List<(OutboxRow Row, ExecuteStage Command, string? TraceParent)>();
-        foreach (var (row, execution, node) in sending) commands.Add((row, await CommandAsync(database, execution, node, stop), execution.TraceParent));
-        var delivered = (await Task.WhenAll(commands.Select(c => SendAsync(c.Row, c.Command, c.TraceParent, stop)))).OfType<long>().ToHashSet();
+        var commands = new List<(OutboxRow Row, ExecuteStage Command, string? Pool, string? TraceParent)>();
+        foreach (var (row, execution, node) in sending) commands.Add((row, await CommandAsync(database, execution, node, stop), execution.Pool, execution.TraceParent));
+        var delivered = (await Task.WhenAll(commands.Select(c => SendAsync(c.Row, c.Command, c.Pool, c.TraceParent, stop)))).OfType<long>().ToHashSet();
         foreach (var (_, execution, _) in sending.Where(s => delivered.Contains(s.Row.Id))) CoordinatorTelemetry.Sent(execution, time.GetUtcNow());
         gone.AddRange(delivered);
         gone.AddRange(await CancelAsync([.. others.Where(o => o.CancelReason is not null)], stop));
@@ -144,13 +144,13 @@ internal sealed class Dispatcher(
     }
 
     /// <summary>Sends one message; gives its row's id once the row may go.</summary>
-    private async Task<long?> SendAsync(OutboxRow row, ExecuteStage command, string? traceParent, CancellationToken stop)
+    private async Task<long?> SendAsync(OutboxRow row, ExecuteStage command, string? pool, string? traceParent, CancellationToken stop)
     {
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(stop);
         patience.CancelAfter(options.OutboxPatience / 2);
         try
         {
-            await bus.SendAsync(command, traceParent, patience.Token);
+            await bus.SendAsync(command, pool, traceParent, patience.Token);
             return row.Id;
         }
         catch (Exception e) when (e is not OutOfMemoryException && !stop.IsCancellationRequested)

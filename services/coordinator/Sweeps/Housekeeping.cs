@@ -139,10 +139,10 @@ internal sealed class Housekeeping(
         var looked = lookUpAll ? active : silent;
         if (looked.Count == 0) return;
         var found = looked.Select(e => (Execution: e, Result: dispatcher.LookUp(e))).Where(f => f.Result is not null).ToDictionary(f => f.Execution.Id, f => f.Result!);
-        var queues = await QueuesAsync(silent.Where(e => !found.ContainsKey(e.Id)).Select(e => (e.Stage, e.StageVersion)), stop);
+        var queues = await QueuesAsync(silent.Where(e => !found.ContainsKey(e.Id)).Select(WorkQueue.Of), stop);
         var lost = silent.Where(e => !found.ContainsKey(e.Id) && !IsInQueue(e, active, queues, heard, now)).Select(e => (e.Id, e.Attempt)).ToHashSet();
         // A broker or workers that are away are no fault of the stage.
-        var muted = silent.Where(e => lost.Contains((e.Id, e.Attempt)) && e.SilentSends + 1 >= options.SilentSends && queues.GetValueOrDefault((e.Stage, e.StageVersion)) is { Workers: > 0 })
+        var muted = silent.Where(e => lost.Contains((e.Id, e.Attempt)) && e.SilentSends + 1 >= options.SilentSends && queues.GetValueOrDefault(WorkQueue.Of(e)) is { Workers: > 0 })
             .Select(e => (e.Id, e.Attempt)).ToHashSet();
         lost.ExceptWith(muted);
         if (found.Count + lost.Count + muted.Count == 0) return;
@@ -183,30 +183,30 @@ internal sealed class Housekeeping(
     /// nobody took is lost.
     /// </summary>
     private bool IsInQueue(
-        ExecutionRow execution, List<ExecutionRow> active, Dictionary<(string, string), StageQueue?> queues, Dictionary<Guid, DateTimeOffset> heard, DateTimeOffset now)
+        ExecutionRow execution, List<ExecutionRow> active, Dictionary<WorkQueue, StageQueue?> queues, Dictionary<Guid, DateTimeOffset> heard, DateTimeOffset now)
     {
-        var others = active.Where(o => o.Id != execution.Id && o.State == RunState.Running && (o.Stage, o.StageVersion) == (execution.Stage, execution.StageVersion)).ToList();
+        var others = active.Where(o => o.Id != execution.Id && o.State == RunState.Running && WorkQueue.Of(o) == WorkQueue.Of(execution)).ToList();
         if (execution.State == RunState.Queued && others.Exists(o => o.SentAt > execution.SentAt && o.StartedAt is { } started && now - started >= options.QueuedSilence)) return false;
-        return queues.GetValueOrDefault((execution.Stage, execution.StageVersion)) is { } queue
+        return queues.GetValueOrDefault(WorkQueue.Of(execution)) is { } queue
             ? queue.Waiting > 0
             // The in-memory bus does not say: its worker is busy with another one.
             : others.Exists(o => heard.TryGetValue(o.Id, out var at) && now - at < options.RunningSilence);
     }
 
-    private async Task<Dictionary<(string Stage, string Version), StageQueue?>> QueuesAsync(IEnumerable<(string Stage, string Version)> which, CancellationToken stop)
+    private async Task<Dictionary<WorkQueue, StageQueue?>> QueuesAsync(IEnumerable<WorkQueue> which, CancellationToken stop)
     {
-        var queues = new Dictionary<(string, string), StageQueue?>();
+        var queues = new Dictionary<WorkQueue, StageQueue?>();
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(stop);
         patience.CancelAfter(QueuePatience);
-        foreach (var (stage, version) in which.Distinct())
+        foreach (var queue in which.Distinct())
         {
             try
             {
-                queues[(stage, version)] = await bus.QueueAsync(stage, version, patience.Token);
+                queues[queue] = await bus.QueueAsync(queue, patience.Token);
             }
             catch (Exception e) when (e is not OutOfMemoryException && !stop.IsCancellationRequested)
             {
-                log.LogDebug("Queue of {Stage} unknown: {Reason}", stage, e.Message);
+                log.LogDebug("Queue of {Stage} unknown: {Reason}", queue.Stage, e.Message);
             }
         }
 
@@ -216,14 +216,14 @@ internal sealed class Housekeeping(
     /// <summary>Has the catalog know which stages with something to do have a worker.</summary>
     private async Task LookForWorkersAsync(CancellationToken stop)
     {
-        IReadOnlyDictionary<(string Stage, string Version), QueueLoad> loads;
+        IReadOnlyDictionary<WorkQueue, QueueLoad> loads;
         await using (var database = store.Open()) loads = await QueueLoad.ReadAsync(database, options, stop);
         var open = loads.Where(l => l.Value.IsOpen).Select(l => l.Key).ToList();
         var queues = await QueuesAsync(open, stop);
-        foreach (var (stage, version) in open)
+        foreach (var where in open)
         {
-            if (!queues.TryGetValue((stage, version), out var queue)) stages.SetWorker(stage, version, null);
-            else if (queue is not null) stages.SetWorker(stage, version, queue.Workers > 0);
+            if (!queues.TryGetValue(where, out var queue)) stages.SetWorker(where, null);
+            else if (queue is not null) stages.SetWorker(where, queue.Workers > 0);
         }
 
         stages.BrokerAnswers(open.Count == 0 || queues.Count > 0, time.GetUtcNow());

@@ -14,9 +14,9 @@ internal static class NextExecutions
         var underWay = await UnderWayAsync(database, options, stop);
         var ofSweep = underWay.GroupBy(u => u.Sweep).ToDictionary(g => g.Key, g => g.Sum(u => u.Count));
         var chosen = new List<ExecutionRow>();
-        foreach (var queue in steps.GroupBy(s => (s.Count.Stage, s.Count.Version)))
+        foreach (var queue in steps.GroupBy(s => WorkQueue.Of(s.Count)))
         {
-            var here = underWay.FindAll(u => (u.Stage, u.Version) == queue.Key);
+            var here = underWay.FindAll(u => u.Queue == queue.Key);
             var free = LoadOf(queue, here).Free(options);
             if (free == 0) continue;
             var inQueue = here.GroupBy(u => u.Sweep).ToDictionary(g => g.Key, g => g.Sum(u => u.Count));
@@ -62,12 +62,12 @@ internal static class NextExecutions
 
     private static async Task<List<UnderWay>> UnderWayAsync(CoordinatorDatabase database, CoordinatorOptions options, CancellationToken stop) => await database.Executions.AsNoTracking()
         .Where(e => e.Owner == options.ReplyQueue && (e.State == RunState.Queued || e.State == RunState.Running))
-        .GroupBy(e => new { e.Stage, e.StageVersion, e.SweepId, e.State })
-        .Select(g => new UnderWay(g.Key.Stage, g.Key.StageVersion, g.Key.SweepId, g.Key.State, g.Count()))
+        .GroupBy(e => new { e.Stage, e.StageVersion, e.Pool, e.SweepId, e.State })
+        .Select(g => new UnderWay(new WorkQueue(g.Key.Stage, g.Key.StageVersion, g.Key.Pool), g.Key.SweepId, g.Key.State, g.Count()))
         .ToListAsync(stop);
 
     private static Task<List<ExecutionRow>> FirstAsync(
-        CoordinatorDatabase database, CoordinatorOptions options, Guid sweep, (string Stage, string Version) queue, int most, DateTimeOffset now, CancellationToken stop) =>
+        CoordinatorDatabase database, CoordinatorOptions options, Guid sweep, WorkQueue queue, int most, DateTimeOffset now, CancellationToken stop) =>
         database.Executions.AsNoTracking()
             .Where(e => e.Owner == options.ReplyQueue && e.State == RunState.Ready && e.SweepId == sweep
                 && e.Stage == queue.Stage && e.StageVersion == queue.Version && (e.NotBefore == null || e.NotBefore <= now))
@@ -78,5 +78,5 @@ internal static class NextExecutions
     private sealed record ReadyStep(SweepRow Sweep, StepCountRow Count);
 
     /// <summary>Executions of a sweep that are with workers or in the queue.</summary>
-    private sealed record UnderWay(string Stage, string Version, Guid Sweep, RunState State, int Count);
+    private sealed record UnderWay(WorkQueue Queue, Guid Sweep, RunState State, int Count);
 }

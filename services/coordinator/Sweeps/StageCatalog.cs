@@ -15,7 +15,7 @@ public sealed class StageCatalog(CoordinatorStore store, TimeProvider time)
     private readonly ConcurrentDictionary<string, string> _refused = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, StageManifest> _manifests = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<(string Stage, string Version), StageManifest> _versions = new();
-    private readonly ConcurrentDictionary<(string Stage, string Version), bool?> _workers = new();
+    private readonly ConcurrentDictionary<WorkQueue, bool?> _workers = new();
     private readonly ConcurrentDictionary<string, TaskCompletionSource> _heardHere = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<(string Stage, string Version), DateTimeOffset> _seen = new();
 
@@ -37,12 +37,11 @@ public sealed class StageCatalog(CoordinatorStore store, TimeProvider time)
     /// <summary>What versions of a stage say of themselves, as far as this process knows; empty: nothing.</summary>
     public IReadOnlyList<StageManifest> VersionsOf(string stage) => [.. _versions.Where(v => v.Key.Stage == stage).Select(v => v.Value)];
 
-    /// <summary>Whether a worker of this version is up, as far as this process heard; null: nothing is known of the stage.</summary>
-    public bool? HasWorker(string stage, string version) =>
-        _workers.TryGetValue((stage, version), out var isUp) ? isUp : HasHeard(stage) ? false : null;
+    /// <summary>Whether a worker takes messages from this queue, as far as this process heard; null: nothing is known of the stage.</summary>
+    internal bool? HasWorker(WorkQueue queue) => _workers.TryGetValue(queue, out var isUp) ? isUp : HasHeard(queue.Stage) ? false : null;
 
     /// <summary>Takes note of what the broker says: workers come and announce themselves, and nobody tells when the last one goes. Null: it does not say.</summary>
-    public void SetWorker(string stage, string version, bool? isUp) => _workers[(stage, version)] = isUp;
+    internal void SetWorker(WorkQueue queue, bool? isUp) => _workers[queue] = isUp;
 
     /// <summary>Since when the broker has not answered when it was asked for queues; null: it did the last time.</summary>
     public DateTimeOffset? BrokerSilentSince { get; private set; }
@@ -80,10 +79,16 @@ public sealed class StageCatalog(CoordinatorStore store, TimeProvider time)
         }
     }
 
-    /// <summary>Adds the stages of this process, or one that announced itself, and stores them.</summary>
-    public async Task AddAsync(StageManifest manifest, CancellationToken stop = default)
+    /// <summary>Adds a stage of this process, or one that announced itself, and stores it.</summary>
+    public Task AddAsync(StageManifest manifest, CancellationToken stop = default) => AddAsync(manifest, null, stop);
+
+    /// <summary>Adds a stage of this process, or one that announced itself, and stores it.</summary>
+    /// <param name="manifest">What the stage says of itself.</param>
+    /// <param name="pool">Pool of the worker that said it; null: none.</param>
+    /// <param name="stop">Gives up.</param>
+    internal async Task AddAsync(StageManifest manifest, string? pool, CancellationToken stop)
     {
-        Hear(manifest);
+        Hear(manifest, pool);
         var text = JsonSerializer.Serialize(manifest, LatheJson.Options);
         var at = _seen[(manifest.Name, manifest.Version)] = time.GetUtcNow();
         await using var database = store.Open();
@@ -120,13 +125,13 @@ public sealed class StageCatalog(CoordinatorStore store, TimeProvider time)
         {
             if (_seen.TryGetValue((row.Name, row.Version), out var at) && at == row.AnnouncedAt) continue;
             _seen[(row.Name, row.Version)] = row.AnnouncedAt;
-            Hear(JsonSerializer.Deserialize<StageManifest>(row.Manifest, LatheJson.Options)!);
+            Hear(JsonSerializer.Deserialize<StageManifest>(row.Manifest, LatheJson.Options)!, null);
         }
     }
 
-    private void Hear(StageManifest manifest)
+    private void Hear(StageManifest manifest, string? pool)
     {
-        SetWorker(manifest.Name, manifest.Version, isUp: true);
+        SetWorker(new WorkQueue(manifest.Name, manifest.Version, pool), isUp: true);
         _versions[(manifest.Name, manifest.Version)] = manifest;
         // While old and new workers run side by side, new sweeps are planned for the new ones.
         _manifests.AddOrUpdate(manifest.Name, manifest, (_, known) => HasHeard(manifest.Name) && IsOlder(manifest.Version, known.Version) ? known : manifest);
@@ -134,7 +139,7 @@ public sealed class StageCatalog(CoordinatorStore store, TimeProvider time)
     }
 
     /// <summary>Versions are compared as numbers where both are.</summary>
-    private static bool IsOlder(string version, string other) =>
+    internal static bool IsOlder(string version, string other) =>
         Version.TryParse(Dotted(version), out var a) && Version.TryParse(Dotted(other), out var b) ? a < b : string.CompareOrdinal(version, other) < 0;
 
     private static string Dotted(string version) => version.Contains('.', StringComparison.Ordinal) ? version : version + ".0";

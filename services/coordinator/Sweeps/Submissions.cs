@@ -96,7 +96,7 @@ internal sealed class Submissions(
         span?.SetTag("lathe.sweep.id", id.ToString());
         try
         {
-            await RecordAsync(sweep, plan.Search is { } search ? PlanRows.Of(id, search.Search, data) : PlanRows.Of(id, plan, data), stop);
+            await RecordAsync(sweep, plan.Search is { } search ? PlanRows.Of(id, search.Search, data) : PlanRows.Of(id, plan, data, spec.Pool), stop);
         }
         catch (DbUpdateException) when (submission.RequestId is not null)
         {

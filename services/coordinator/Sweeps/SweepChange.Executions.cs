@@ -129,7 +129,7 @@ internal sealed partial class SweepChange
     {
         var queues = await QueueLoad.ReadAsync(database, options, stop);
         var isLeft = queues.Values.Any(q => q.Ready > 0);
-        foreach (var queue in _made.Values.Where(m => m.Execution.State == RunState.Ready).GroupBy(m => (m.Execution.Stage, m.Execution.StageVersion)).ToList())
+        foreach (var queue in _made.Values.Where(m => m.Execution.State == RunState.Ready).GroupBy(m => WorkQueue.Of(m.Execution)).ToList())
         {
             var load = queues.GetValueOrDefault(queue.Key);
             var ofSweeps = queue.GroupBy(m => m.Execution.SweepId).ToDictionary(g => g.Key, g => g.OrderBy(m => m.Node.Index).ToList());

@@ -14,7 +14,7 @@ internal sealed partial class SweepChange
     {
         if (nodes.Count == 0) return;
         await LoadSweepsAsync(nodes.Select(n => n.SweepId), stop);
-        var wanted = new List<(NodeRow Node, Point Point, string Key, Guid Scope, ExecutionRow? Input)>();
+        var wanted = new List<(NodeRow Node, Point Point, string? Pool, string Key, Guid Scope, ExecutionRow? Input)>();
         foreach (var ofSweep in nodes.GroupBy(n => n.SweepId))
         {
             var sweep = _sweeps[ofSweep.Key];
@@ -24,12 +24,12 @@ internal sealed partial class SweepChange
             {
                 var input = node.Parent is { } parent ? inputs.GetValueOrDefault((sweep.Id, parent)) : null;
                 if (node.Parent is not null && input?.State != RunState.Completed) continue;
-                wanted.Add((node, facts.Points[node.Point], facts.KeyOf(node, input?.Output()), sweep.Fresh ? sweep.Id : Guid.Empty, input));
+                wanted.Add((node, facts.Points[node.Point], facts.PoolOf(facts.Points[node.Point].Stage), facts.KeyOf(node, input?.Output()), sweep.Fresh ? sweep.Id : Guid.Empty, input));
             }
         }
 
         await LoadActiveAsync(wanted.Select(w => w.Key), stop);
-        foreach (var (node, point, key, scope, input) in wanted)
+        foreach (var (node, point, pool, key, scope, input) in wanted)
         {
             var sweep = _sweeps[node.SweepId];
             if (!_active.TryGetValue((key, scope), out var execution))
@@ -44,6 +44,7 @@ internal sealed partial class SweepChange
                     NodeIndex = node.Index,
                     Stage = point.Stage,
                     StageVersion = point.Version,
+                    Pool = pool,
                     State = RunState.Ready,
                     ReadyAt = now,
                     InputSha256 = input?.OutputSha256,
@@ -61,7 +62,7 @@ internal sealed partial class SweepChange
                 if (execution.SweepId != sweep.Id && !await IsRunningAsync(execution.SweepId, stop))
                 {
                     // The sweep on whose account it was recorded is paused or over.
-                    (execution.SweepId, execution.NodeIndex) = (sweep.Id, node.Index);
+                    HandOver(execution, node, pool);
                     MaySend = true;
                 }
             }
@@ -227,6 +228,14 @@ internal sealed partial class SweepChange
         }
     }
 
+    /// <summary>From now on it runs on the account of another sweep.</summary>
+    private static void HandOver(ExecutionRow execution, NodeRow node, string? pool)
+    {
+        (execution.SweepId, execution.NodeIndex) = (node.SweepId, node.Index);
+        // What was sent stays in the queue that it was sent to.
+        if (execution.State == RunState.Ready) execution.Pool = pool;
+    }
+
     private async Task CancelUnlessWantedAsync(ExecutionRow execution, string reason, CancellationToken stop)
     {
         var wanting = await (
@@ -237,7 +246,7 @@ internal sealed partial class SweepChange
             select node).FirstOrDefaultAsync(stop);
         if (wanting is not null)
         {
-            (execution.SweepId, execution.NodeIndex) = (wanting.SweepId, wanting.Index);
+            HandOver(execution, wanting, (await FactsAsync(wanting.SweepId, [wanting.Point], stop)).PoolOf(execution.Stage));
             MaySend = true;
         }
         else if (RunLife.Next(execution.State, RunEvent.Cancel) is { } next)

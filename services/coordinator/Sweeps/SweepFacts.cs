@@ -12,11 +12,10 @@ internal sealed record Point(int Number, int Step, string Stage, string Version,
 internal sealed class SweepFacts
 {
     private SweepFacts(SweepRow sweep, IReadOnlyDictionary<int, Point> points, IReadOnlyDictionary<int, BranchRow> branches) =>
-        (Sweep, Points, Branches, StopsEarly) =
-            (sweep, points, branches, sweep is { IsSearching: true, Spec: { } spec } && JsonSerializer.Deserialize<SweepSpec>(spec, LatheJson.Options)?.EarlyStopping is not null);
+        (Sweep, Points, Branches, Spec) =
+            (sweep, points, branches, sweep.Spec is { } spec ? JsonSerializer.Deserialize<SweepSpec>(spec, LatheJson.Options) : null);
 
-    private SweepFacts(SweepRow sweep, IReadOnlyDictionary<int, Point> points, IReadOnlyDictionary<int, BranchRow> branches, bool stopsEarly) =>
-        (Sweep, Points, Branches, StopsEarly) = (sweep, points, branches, stopsEarly);
+    private SweepFacts(SweepFacts earlier, IReadOnlyDictionary<int, Point> points) => (Sweep, Points, Branches, Spec) = (earlier.Sweep, points, earlier.Branches, earlier.Spec);
 
     /// <summary>Its lasting members; state, priority and the like may have changed since.</summary>
     public SweepRow Sweep { get; }
@@ -26,7 +25,13 @@ internal sealed class SweepFacts
     public IReadOnlyDictionary<int, BranchRow> Branches { get; }
 
     /// <summary>True: epochs of its executions decide which trials stop early.</summary>
-    public bool StopsEarly { get; }
+    public bool StopsEarly => Sweep.IsSearching && Spec?.EarlyStopping is not null;
+
+    /// <summary>What its author wrote; null for a sweep of an early Lathe.</summary>
+    private SweepSpec? Spec { get; }
+
+    /// <summary>Pool of workers that computes a stage; null: those in none.</summary>
+    public string? PoolOf(string stage) => Spec?.Pool?.GetValueOrDefault(stage);
 
     /// <summary>Data set that an execution of this point and branch reads; null: it reads none.</summary>
     public static DataRef? DataOf(Point point, BranchRow branch) =>
@@ -46,7 +51,7 @@ internal sealed class SweepFacts
     {
         var points = new Dictionary<int, Point>(Points);
         foreach (var point in more) points[point.Number] = point;
-        return new SweepFacts(Sweep, points, Branches, StopsEarly);
+        return new SweepFacts(this, points);
     }
 
     public static async Task<SweepFacts> ReadAsync(CoordinatorDatabase database, Guid id, CancellationToken stop)

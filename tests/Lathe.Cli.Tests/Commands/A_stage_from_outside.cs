@@ -111,6 +111,32 @@ public sealed class A_stage_from_outside(RabbitMqBroker broker) : IClassFixture<
         Assert.Equal("[]", await http.GetStringAsync("/sweeps"));
     }
 
+    /// <summary>TorchSharp catches what libtorch throws, but not in this function.</summary>
+    [Fact]
+    public void With_shapes_that_do_not_fit_has_failed_and_the_process_lives()
+    {
+        var error = Assert.Throws<NativeException>(() => new StageTrial(HostingSettings.In(_folder)).Run<Misfit, NoiseParameters>(new NoiseParameters { Layer = "a" }));
+        Assert.StartsWith("mat1 and mat2 shapes cannot be multiplied (2x3 and 2x3)", error.Message);
+        Assert.Contains("Misfit.Run", error.StackTrace);
+    }
+
+    [Fact]
+    public async Task Is_asked_by_a_plan_with_the_broker_as_by_a_run()
+    {
+        await StartAsync();
+        var (code, _, errors) = await RunAsync("plan", "  - train: { epochs: 0 }\n  - noise: { layer: [features.0, fc], amount: 0.5 }\n", "--broker", broker.Address);
+        Assert.Equal(2, code);
+        Assert.StartsWith("s.yaml:5:34: stages[1].noise.layer[1]: the network has no layer 'fc'; ", errors);
+
+        (code, var output, errors) = await RunAsync("plan", "  - train: { epochs: 0 }\n  - noise: { layer: features.0, amount: 0.5 }\n", "--broker", broker.Address);
+        Assert.True(code == 0, errors);
+        Assert.Contains("noise", output);
+
+        (code, _, errors) = await RunAsync("plan", "  - train: { epochs: 0 }\n  - nois: { layer: features.0 }\n", "--broker", broker.Address);
+        Assert.Equal(2, code);
+        Assert.Contains("unknown stage 'nois' (did you mean 'noise'?)", errors);
+    }
+
     [Fact]
     public async Task Has_columns_and_panels_of_its_own_and_needs_no_data_where_it_runs()
     {
@@ -161,6 +187,13 @@ public sealed class A_stage_from_outside(RabbitMqBroker broker) : IClassFixture<
         Directory.Delete(_folder, recursive: true);
     }
 
+    private sealed class Misfit : IStage<NoiseParameters>
+    {
+        public static StageManifest Manifest => new("misfit", "1", "Multiplies what does not fit.", StageInput.Model, StageOutput.Checkpoint, ReadsData: false);
+
+        public StageOutcome Run(StageRun run, NoiseParameters parameters) => throw new InvalidOperationException($"no shape {zeros(2, 3).matmul(zeros(2, 3)).shape.Length} was expected");
+    }
+
     /// <summary>A coordinator, a worker that trains, and the worker from outside, whose data folder is empty.</summary>
     private async Task StartAsync()
     {
@@ -174,10 +207,12 @@ public sealed class A_stage_from_outside(RabbitMqBroker broker) : IClassFixture<
         foreach (var worker in _workers) await worker.StartAsync();
     }
 
-    private async Task<(int Code, string Output, string Errors)> SubmitAsync(string stages, params string[] options)
+    private Task<(int Code, string Output, string Errors)> SubmitAsync(string stages, params string[] options) => RunAsync("submit", stages, ["--coordinator", Url, .. options]);
+
+    private async Task<(int Code, string Output, string Errors)> RunAsync(string command, string stages, params string[] options)
     {
         await File.WriteAllTextAsync(Path.Combine(_folder, "s.yaml"), $"model: lenet5\ndataset: mnist\nstages:\n{stages}");
-        var start = new ProcessStartInfo("dotnet", [typeof(Lathe.Cli.Output.ResultsJson).Assembly.Location, "submit", "s.yaml", "--coordinator", Url, "--home", _folder, .. options])
+        var start = new ProcessStartInfo("dotnet", [typeof(Lathe.Cli.Output.ResultsJson).Assembly.Location, command, "s.yaml", "--home", _folder, .. options])
         {
             WorkingDirectory = _folder,
             RedirectStandardOutput = true,

@@ -124,11 +124,11 @@ internal static class ManyExecutions
 
     private sealed class NobodyAnswers : IStageBus
     {
-        public Task SendAsync(ExecuteStage command, string? traceParent, CancellationToken stop) => throw new LatheException("no bus");
+        public Task SendAsync(ExecuteStage command, string? pool, string? traceParent, CancellationToken stop) => throw new LatheException("no bus");
 
         public Task CancelAsync(CancelExecutions executions, CancellationToken stop) => throw new LatheException("no bus");
 
-        public Task<StageQueue?> QueueAsync(string stage, string version, CancellationToken stop) => throw new LatheException("no bus");
+        public Task<StageQueue?> QueueAsync(WorkQueue queue, CancellationToken stop) => throw new LatheException("no bus");
 
         public Task AskForStagesAsync(string replyTo, CancellationToken stop) => throw new LatheException("no bus");
 

@@ -128,12 +128,12 @@ public sealed class SweepFileTests
 
     public static TheoryData<string, string> BadFiles => new()
     {
-        { "", "sweep.yaml:1:1: is empty; expected a sweep with the keys name, model, dataset, seed, threads, device, stages, priority, share, weight, limits, zip, search, earlyStopping" },
-        { "# only a comment\n", "sweep.yaml:1:1: is empty; expected a sweep with the keys name, model, dataset, seed, threads, device, stages, priority, share, weight, limits, zip, search, earlyStopping" },
-        { "- train\n", "sweep.yaml:1:1: is a list, expected a sweep with the keys name, model, dataset, seed, threads, device, stages, priority, share, weight, limits, zip, search, earlyStopping" },
-        { "hello", "sweep.yaml:1:1: is hello, expected a sweep with the keys name, model, dataset, seed, threads, device, stages, priority, share, weight, limits, zip, search, earlyStopping" },
-        { With("  modle: lenet5"), "sweep.yaml:5:3: modle: unknown key; expected one of name, model, dataset, seed, threads, device, stages, priority, share, weight, limits, zip, search, earlyStopping (did you mean 'model'?)" },
-        { With("  zebra: 1"), "sweep.yaml:5:3: zebra: unknown key; expected one of name, model, dataset, seed, threads, device, stages, priority, share, weight, limits, zip, search, earlyStopping" },
+        { "", "sweep.yaml:1:1: is empty; expected a sweep with the keys name, model, dataset, seed, threads, device, pool, stages, priority, share, weight, limits, zip, search, earlyStopping" },
+        { "# only a comment\n", "sweep.yaml:1:1: is empty; expected a sweep with the keys name, model, dataset, seed, threads, device, pool, stages, priority, share, weight, limits, zip, search, earlyStopping" },
+        { "- train\n", "sweep.yaml:1:1: is a list, expected a sweep with the keys name, model, dataset, seed, threads, device, pool, stages, priority, share, weight, limits, zip, search, earlyStopping" },
+        { "hello", "sweep.yaml:1:1: is hello, expected a sweep with the keys name, model, dataset, seed, threads, device, pool, stages, priority, share, weight, limits, zip, search, earlyStopping" },
+        { With("  modle: lenet5"), "sweep.yaml:5:3: modle: unknown key; expected one of name, model, dataset, seed, threads, device, pool, stages, priority, share, weight, limits, zip, search, earlyStopping (did you mean 'model'?)" },
+        { With("  zebra: 1"), "sweep.yaml:5:3: zebra: unknown key; expected one of name, model, dataset, seed, threads, device, pool, stages, priority, share, weight, limits, zip, search, earlyStopping" },
         { "model: a\ndataset: b\nstages:\n  - prune: { parameters: 1,000,000 }", "sweep.yaml:4:28: 000: a number is written without commas (1000000, 1e6)" },
         { With("  seed: 2"), "sweep.yaml:5:3: seed: stands twice; the first is in line 3. Keep one of them" },
         { "model: a\ndataset: b\nseed: 1\nstages:\n  - train: { epochs: 1,\n      epochs: 2 }",
@@ -143,6 +143,8 @@ public sealed class SweepFileTests
         { "dataset: b\nseed: 1\nstages: [train]", "sweep.yaml:1:1: the key model is missing; expected a model's name (lathe models shows them), an ONNX file, or a list of them" },
         { "model: a\ndataset: b\nthreads: [1, 2]\nstages: [train]", "sweep.yaml:3:1: threads: is a list, expected a whole number: the CPU threads of each computation" },
         { "model: a\ndataset: b\nthreads: 1.5\nstages: [train]", "sweep.yaml:3:1: threads: is 1.5, expected a whole number: the CPU threads of each computation" },
+        { "model: a\ndataset: b\npool: [large]\nstages: [train]", "sweep.yaml:3:1: pool: is a list, expected the name of a pool of workers, or one for each stage: { train: gpu-large }" },
+        { "model: a\ndataset: b\npool:\n  train: [large]\nstages: [train]", "sweep.yaml:4:3: pool.train: is a list, expected the name of a pool of workers" },
         { "model: a\ndataset: b\ndevice: gpu\nstages: [train]", "sweep.yaml:3:1: device: is gpu, expected cpu or cuda; without the key every worker computes on what it has" },
         { "model: a\ndataset: b\nstages: [train]\ndevice: auto", "sweep.yaml:4:1: device: is auto, expected cpu or cuda; without the key every worker computes on what it has" },
         { "model: a\ndataset: b\ndevice: [cpu, cuda]\nstages: [train]", "sweep.yaml:3:1: device: is a list, expected cpu or cuda; without the key every worker computes on what it has" },

@@ -80,6 +80,13 @@ internal sealed class BrokenWorker : IAsyncDisposable
         return content.Length;
     }
 
+    /// <summary>Writes a result of no checkpoint under a key, as a worker may that does not look at what it writes.</summary>
+    public static void Scribble(string home, string key)
+    {
+        var folder = Directory.CreateDirectory(Path.Combine(home, "checkpoints", "results")).FullName;
+        File.WriteAllText(Path.Combine(folder, key + ".json"), $$$"""{"key": "{{{key}}}", "stage": "scribbles", "output": {"sha256": "hello", "bytes": 5}, "metrics": {}, "seconds": 1}""");
+    }
+
     public async ValueTask DisposeAsync()
     {
         await _channel.DisposeAsync();

@@ -54,11 +54,17 @@ public sealed class Broken_stages(RabbitMqBroker broker) : IClassFixture<RabbitM
             await worker.StartedAsync(command);
             for (var i = 0; i < Flood; i++) await worker.ProgressAsync(command, (double)i / Flood);
         });
-        await Eventually.True(() => bench.Service<StageCatalog>().Manifests.Count == 11, "every stage is announced");
+        await using var scribbles = await BrokenWorker.StartAsync(broker.Address, "scribbles", (_, command) =>
+        {
+            BrokenWorker.Scribble(bench.Home, command.Key);
+            return Task.CompletedTask;
+        });
+        await Eventually.True(() => bench.Service<StageCatalog>().Manifests.Count == 12, "every stage is announced");
 
         (string Stage, string Words)[] broken =
         [
             ("swallows", "its workers took it 3 times from their queue and were not heard of again"),
+            ("scribbles", "its workers took it 3 times from their queue and were not heard of again"),
             ("hangs", "its workers took it 3 times from their queue and were not heard of again"),
             ("lies", $"its worker reported checkpoint {Digest} of 3 bytes as the result, and it is not in the store"),
             ("invents", "stage invents measured 'largets', which its manifest does not declare (did you mean 'largest'?): add it to the metrics of the manifest"),

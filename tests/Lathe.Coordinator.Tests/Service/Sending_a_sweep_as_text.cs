@@ -65,7 +65,10 @@ public sealed class Sending_a_sweep_as_text
                 new StageSpec("make", Stages.Json("""{"text": "yes: no", "number": "1e3", "null": null, "nothing": "null", "is": true, "list": [0.5, 1e-3, -4], "bits": {"conv1": 2, "a b": [1]}, "": "", "quote": "\"\\\n"}""")),
                 new StageSpec("measure", Stages.Json("{}")),
             ], 2, DeviceKind.Cpu, [["make.list", "make#2.x"]],
-            new SearchSpec("tpe", [new SearchObjective(Maximize: "good"), new SearchObjective(Minimize: "yes")], 50, -3, ["bytes <= 40 KiB", "good >= 0.5"], 2));
+            new SearchSpec("tpe", [new SearchObjective(Maximize: "good"), new SearchObjective(Minimize: "yes")], 50, -3, ["bytes <= 40 KiB", "good >= 0.5"], 2))
+        {
+            Pool = new Dictionary<string, string> { ["make"] = "gpu-large", ["measure"] = "7" },
+        };
 
         var (document, problems) = SweepText.Read("sweep.yaml", SweepYaml.Of(spec), [], new Dictionary<string, StageManifest>());
 

@@ -45,7 +45,7 @@ export function placeOf(path, spec) {
     const parts = rest[0] === 'parameters' ? rest.slice(1) : rest.filter((part, i) => i > 0 || part !== stage);
     return `${Number(index) + 1}. ${capital(stage ?? 'stage')}${parts.length ? `: ${parts.join(' ')}` : ''}`;
   }
-  return ({ models: 'Model', model: 'Model', datasets: 'Data set', dataset: 'Data set', seeds: 'Seed', seed: 'Seed', threads: 'Threads', device: 'Device', name: 'Name', stages: 'Stages', limits: 'At most at one time' })[first] ?? path;
+  return ({ models: 'Model', model: 'Model', datasets: 'Data set', dataset: 'Data set', seeds: 'Seed', seed: 'Seed', threads: 'Threads', device: 'Device', pool: 'Pool', name: 'Name', stages: 'Stages', limits: 'At most at one time' })[first] ?? path;
 }
 
 /**

@@ -59,7 +59,7 @@ export default function Sweep({ parts, query }) {
     ${sweep.reason && html`<div class="note"><p>${sweep.reason}</p></div>`}
     ${sweep.state === 'interrupted' && !sweep.reason && html`<div class="note"><p>The program that ran it has ended. What it finished is kept; "Go on" runs the rest here.</p></div>`}
     ${sweep.steps.filter(s => s.hasWorker === false && Object.keys(s.counts).some(k => k === 'waiting' || k === 'ready' || k === 'queued')).map(s =>
-      html`<div class="note" key=${s.step}><p>No worker of ${s.stage}, version ${s.version}, is up, so nothing of that stage runs now. <a href=${to(['workers'])}>Workers</a></p></div>`)}
+      html`<div class="note" key=${s.step}><p>No worker of ${s.stage}, version ${s.version}, is up${s.pool ? ` in the pool ${s.pool}` : ''}, so nothing of that stage runs now. <a href=${to(['workers'])}>Workers</a></p></div>`)}
     <${StateBar} counts=${counts} label="All executions" /><${StateCounts} counts=${counts} />
     <${Tabs} label="Parts of the sweep" current=${part} at=${(/** @type {string} */ name) => to(name === 'flow' ? ['sweeps', reference] : ['sweeps', reference, name])}
       items=${[{ name: 'flow', title: 'Flow' }, { name: 'results', title: 'Results' }, ...sweep.search ? [{ name: 'trials', title: 'Trials' }] : [], { name: 'executions', title: 'Executions', count: size }, { name: 'source', title: 'Sweep file' }]} />

@@ -156,6 +156,9 @@ namespace Lathe.Coordinator.Migrations.PostgreSql
                         .IsRequired()
                         .HasColumnType("text");
 
+                    b.Property<string>("Pool")
+                        .HasColumnType("text");
+
                     b.Property<DateTime>("ReadyAt")
                         .HasColumnType("timestamp with time zone");
 
@@ -455,6 +458,9 @@ namespace Lathe.Coordinator.Migrations.PostgreSql
 
                     b.Property<int>("Paused")
                         .HasColumnType("integer");
+
+                    b.Property<string>("Pool")
+                        .HasColumnType("text");
 
                     b.Property<int>("Queued")
                         .HasColumnType("integer");

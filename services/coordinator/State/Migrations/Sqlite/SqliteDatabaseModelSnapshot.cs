@@ -149,6 +149,9 @@ namespace Lathe.Coordinator.Migrations.Sqlite
                         .IsRequired()
                         .HasColumnType("TEXT");
 
+                    b.Property<string>("Pool")
+                        .HasColumnType("TEXT");
+
                     b.Property<DateTime>("ReadyAt")
                         .HasColumnType("TEXT");
 
@@ -446,6 +449,9 @@ namespace Lathe.Coordinator.Migrations.Sqlite
 
                     b.Property<int>("Paused")
                         .HasColumnType("INTEGER");
+
+                    b.Property<string>("Pool")
+                        .HasColumnType("TEXT");
 
                     b.Property<int>("Queued")
                         .HasColumnType("INTEGER");
