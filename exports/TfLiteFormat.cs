@@ -24,6 +24,7 @@ internal static class TfLiteFormat
         var file = TfLiteConversion.Of(FixedPointCompiler.Compile(job.Checkpoint), isHalved, $"{job.Checkpoint.Graph.Name}, exported by Lathe", job.Metadata());
         using var network = job.Network();
         var even = Measure(TieRounding.Even);
+        var lite = Measure(TieRounding.LiteRt);
         var up = Measure(TieRounding.Up);
         return new Exported(
             [new ExportedFile(job.Out, file.Content)],
@@ -33,6 +34,7 @@ internal static class TfLiteFormat
                     $"{job.Out}: {job.Checkpoint.Graph.Name} as TFLite (runtime {file.MinimumRuntime} or later), {Figures.Size(file.Content.Length)}; ")
                 + (isHalved ? $"INT4 weights in {file.Halved} of {file.Layers} layers, and the last in floats" : "INT8 weights, and the last layer's in floats"),
                 $"read back, ties to even: {even.Text}",
+                $"read back, ties as in LiteRT: {lite.Text}",
                 $"read back, ties up: {up.Text}",
             ]);
 

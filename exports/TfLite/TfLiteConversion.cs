@@ -24,7 +24,6 @@ internal sealed class TfLiteConversion
 
     private readonly FixedPointNetwork _network;
     private readonly bool _isHalfBytes;
-    private readonly bool _isUnpacked;
     private readonly TfLiteWriter _writer = new();
 
     // The file's tensor of each of the network's: as an image, as a row of numbers, and where its numbers still lie pixel by pixel.
@@ -33,17 +32,16 @@ internal sealed class TfLiteConversion
     private readonly Dictionary<int, FlattenStep> _turned = [];
     private int _output = -1;
 
-    private TfLiteConversion(FixedPointNetwork network, bool isHalfBytes, bool isUnpacked) => (_network, _isHalfBytes, _isUnpacked) = (network, isHalfBytes, isUnpacked);
+    private TfLiteConversion(FixedPointNetwork network, bool isHalfBytes) => (_network, _isHalfBytes) = (network, isHalfBytes);
 
     /// <summary>Converts a network.</summary>
     /// <param name="network">The network.</param>
     /// <param name="isHalfBytes">Weights of up to 4 bits are of type INT4.</param>
     /// <param name="description">One line for people.</param>
     /// <param name="metadata">Texts that describe the network.</param>
-    /// <param name="isUnpacked">Those weights are in bytes all the same, for readers that do not know INT4.</param>
     /// <exception cref="LatheException">TFLite has no operator for a step; the message names it.</exception>
-    public static TfLiteFile Of(FixedPointNetwork network, bool isHalfBytes, string description, IReadOnlyDictionary<string, string> metadata, bool isUnpacked = false) =>
-        new TfLiteConversion(network, isHalfBytes, isUnpacked).Run(description, metadata);
+    public static TfLiteFile Of(FixedPointNetwork network, bool isHalfBytes, string description, IReadOnlyDictionary<string, string> metadata) =>
+        new TfLiteConversion(network, isHalfBytes).Run(description, metadata);
 
     private double _lost;
     private int _halved;
@@ -102,7 +100,6 @@ internal sealed class TfLiteConversion
         var (shape, from, to) = (step.Shape, Of(step.Inputs[0]), Of(step.Output));
         var isHalved = _isHalfBytes && step.Bits <= HalfByte;
         var weights = Weights(step, step.Levels, step.Maps, isHalved ? MostOf4Bits : MostOf8Bits);
-        isHalved &= !_isUnpacked;
         _layers++;
         if (isHalved) _halved++;
         var isSet = weights.Scales.Length == 1;

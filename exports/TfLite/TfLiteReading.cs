@@ -9,10 +9,13 @@ namespace Lathe.Exports.TfLite;
 /// <summary>How a runtime rounds a number in the middle between two steps.</summary>
 internal enum TieRounding
 {
-    /// <summary>To the even one, as Lathe does, and XNNPACK in convolutions and linear layers.</summary>
+    /// <summary>To the even one, as Lathe does.</summary>
     Even,
 
-    /// <summary>To the upper one, as the other kernels of TensorFlow Lite do where numbers are positive.</summary>
+    /// <summary>To the upper one in ADD and QUANTIZE, to the even one elsewhere, as LiteRT does on CPUs.</summary>
+    LiteRt,
+
+    /// <summary>To the upper one everywhere.</summary>
     Up,
 }
 
@@ -91,7 +94,7 @@ internal sealed class TfLiteReading
             case TfLiteOperator.Add:
                 var sum = Add(made, (TfLiteActivation)(options?.Byte(0) ?? 0));
                 if (Scale(x) != Scale(inputs[1])) throw Unknown(kind, made);
-                _steps.Add(new SumStep([_numbers[x], _numbers[inputs[1]]], sum, Map(Scale(x) / Scale(made), 0)));
+                _steps.Add(new SumStep([_numbers[x], _numbers[inputs[1]]], sum, Map(Scale(x) / Scale(made), 0, isUp: _ties != TieRounding.Even)));
                 break;
             case TfLiteOperator.Mul:
                 var product = Add(made, (TfLiteActivation)(options?.Byte(0) ?? 0));
@@ -261,11 +264,13 @@ internal sealed class TfLiteReading
         ];
     }
 
-    private Requantizer Map(double slope, double intercept)
+    private Requantizer Map(double slope, double intercept) => Map(slope, intercept, isUp: _ties == TieRounding.Up);
+
+    private static Requantizer Map(double slope, double intercept, bool isUp)
     {
         var map = Requantizer.Of(slope, intercept);
         // By the least that there is: enough for what lies in the middle, and for nothing else.
-        return _ties == TieRounding.Up ? map with { Offset = map.Offset + 1 } : map;
+        return isUp ? map with { Offset = map.Offset + 1 } : map;
     }
 
     private byte[] Table(ByteTensor from, ByteTensor to) =>
@@ -273,7 +278,7 @@ internal sealed class TfLiteReading
         .. Enumerable.Range(0, 256).Select(q =>
         {
             var value = Math.ScaleB(q - from.Zero, to.Fraction - from.Fraction);
-            return to.Store((long)(_ties == TieRounding.Up ? Math.Floor(value + 0.5) : Math.Round(value, MidpointRounding.ToEven)));
+            return to.Store((long)(_ties != TieRounding.Even ? Math.Floor(value + 0.5) : Math.Round(value, MidpointRounding.ToEven)));
         }),
     ];
 
