@@ -98,7 +98,8 @@ internal sealed class TfLiteConversion
     private void Multiply(MultiplyStep step)
     {
         var (shape, from, to) = (step.Shape, Of(step.Inputs[0]), Of(step.Output));
-        var isHalved = _isHalfBytes && step.Bits <= HalfByte;
+        // LiteRT rounds otherwise in grouped convolutions of INT4 weights than in all others; those have few weights.
+        var isHalved = _isHalfBytes && step.Bits <= HalfByte && shape.Groups == 1;
         var weights = Weights(step, step.Levels, step.Maps, isHalved ? MostOf4Bits : MostOf8Bits);
         _layers++;
         if (isHalved) _halved++;

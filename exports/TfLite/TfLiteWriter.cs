@@ -29,7 +29,6 @@ internal sealed class TfLiteWriter
     {
         [(TfLiteOperator.Conv2D, 6)] = new(2, 9, 0),
         [(TfLiteOperator.Conv2D, 7)] = new(2, 11, 0),
-        [(TfLiteOperator.DepthwiseConv2D, 7)] = new(2, 11, 0),
         [(TfLiteOperator.FullyConnected, 10)] = new(2, 11, 0),
         [(TfLiteOperator.Mul, 3)] = new(1, 15, 0),
     };
