@@ -19,7 +19,7 @@ public sealed class CheckpointExporter : ICheckpointExporter
     public IReadOnlyList<OfferedExport> Formats { get; } =
     [
         .. ExportFormat.All.Select(f => new OfferedExport(
-            f.Name, f.Summary, f == QuantizedOnnxFormat.Format ? [new ExportOption(Weights, [.. Enum.GetValues<OnnxWeightType>().Select(Word)], "Type of the weights; runtimes compute on integers only with int8.")] : []) { Needs = f.Needs }),
+            f.Name, f.Summary, f.WeightTypes.Count > 0 ? [new ExportOption(Weights, [.. f.WeightTypes.Select(Word)], f.AboutWeights)] : []) { Needs = f.Needs }),
     ];
 
     /// <inheritdoc/>

@@ -1,4 +1,5 @@
 using Lathe.Contracts;
+using Lathe.Graph.Onnx;
 using Lathe.Hosting;
 
 namespace Lathe.Exports;
@@ -15,8 +16,14 @@ internal sealed record ExportFormat(string Name, string Ending, string Summary, 
     /// <summary>What a network must have for it; null: nothing.</summary>
     public ExportNeeds? Needs { get; init; }
 
+    /// <summary>Types of whole-number weights that a user may choose from, the usual one first; empty: there is nothing to choose.</summary>
+    public IReadOnlyList<OnnxWeightType> WeightTypes { get; init; } = [];
+
+    /// <summary>What the choice of a type is about, in one line.</summary>
+    public string AboutWeights { get; init; } = "";
+
     /// <summary>Every format. A new format is added only here.</summary>
-    public static IReadOnlyList<ExportFormat> All { get; } = [OnnxFormat.Format, QuantizedOnnxFormat.Format, QonnxFormat.Format, CFormat.Format, SafeTensorsFormat.Format];
+    public static IReadOnlyList<ExportFormat> All { get; } = [OnnxFormat.Format, QuantizedOnnxFormat.Format, QonnxFormat.Format, TfLiteFormat.Format, CFormat.Format, SafeTensorsFormat.Format];
 
     /// <summary>Names of all formats, for messages.</summary>
     public static string Names => string.Join(", ", All.Select(f => f.Name));

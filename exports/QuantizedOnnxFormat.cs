@@ -16,6 +16,8 @@ internal static class QuantizedOnnxFormat
         "onnx-qdq", ".onnx", "ONNX model of whole-number weights and 8-bit activations (QuantizeLinear, DequantizeLinear), batch norm folded", Make)
     {
         Needs = new ExportNeeds(WholeWeights: false, WholeActivations: true, Remedy),
+        WeightTypes = Enum.GetValues<OnnxWeightType>(),
+        AboutWeights = "Type of the weights; runtimes compute on integers only with int8.",
     };
 
     private static Exported Make(ExportJob job)

@@ -24,7 +24,7 @@ internal static class ExportCommand
         var file = new Option<string>("--out") { Description = "File to write. An existing file is replaced atomically.", HelpName = "FILE", Required = true };
         var weights = new Option<string?>("--weights")
         {
-            Description = "Type of the weights in onnx-qdq: int8, int4 or int2. Runtimes compute on integers only with int8. [default: int8]",
+            Description = "Type of the weights in onnx-qdq (int8, int4 or int2) and tflite (int8 or int4). ONNX Runtime computes on integers only with int8. [default: int8]",
             HelpName = "TYPE",
         };
         var images = new Option<int>("--images")
@@ -46,6 +46,7 @@ internal static class ExportCommand
             Examples:
               lathe export 3f9a --out lenet5.onnx
               lathe export 3f9a --format onnx-qdq --weights int4 --out lenet5.onnx
+              lathe export 3f9a --weights int4 --out lenet5.tflite
               lathe export 3f9a --out lenet5.c
               lathe export model.safetensors --out state_dict.safetensors
             """) { checkpoint, format, file, weights, images };
@@ -84,9 +85,14 @@ internal static class ExportCommand
 
     private static OnnxWeightType? WeightType(string name, ExportFormat format)
     {
-        if (format != QuantizedOnnxFormat.Format) throw new LatheException($"--weights {name}: goes with --format {QuantizedOnnxFormat.Format.Name} alone");
-        return Enum.GetValues<OnnxWeightType>().Where(type => type.ToString().Equals(name, StringComparison.OrdinalIgnoreCase)).Select(type => (OnnxWeightType?)type).FirstOrDefault()
-            ?? throw new LatheException($"--weights {name}: expected int8, int4 or int2");
+        if (format.WeightTypes.Count == 0)
+        {
+            var with = string.Join(" or ", ExportFormat.All.Where(f => f.WeightTypes.Count > 0).Select(f => $"--format {f.Name}"));
+            throw new LatheException($"--weights {name}: goes with {with} alone");
+        }
+
+        return format.WeightTypes.Where(type => type.ToString().Equals(name, StringComparison.OrdinalIgnoreCase)).Select(type => (OnnxWeightType?)type).FirstOrDefault()
+            ?? throw new LatheException($"--weights {name}: with --format {format.Name}, expected one of {string.Join(", ", format.WeightTypes.Select(type => type.ToString().ToLowerInvariant()))}");
     }
 
     private static string Digest(string path)
