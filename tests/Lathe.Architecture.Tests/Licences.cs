@@ -24,6 +24,7 @@ public sealed partial class Licences
         ["Microsoft.ML.OnnxRuntime"] = "MIT",
         ["Microsoft.ML.OnnxRuntime.Managed"] = "MIT",
         ["CommandLineParser"] = "MIT",
+        ["Google.FlatBuffers"] = "Apache-2.0",
         ["K4os.Compression.LZ4"] = "MIT", // names a page only
         ["Microsoft.DotNet.PlatformAbstractions"] = "MIT",
         // Their READMEs: MIT. Parts of the S3 server of the tests.

@@ -6,7 +6,7 @@ namespace Lathe.EndToEnd.Tests;
 public sealed class The_Kubernetes_page
 {
     [Theory]
-    [InlineData("## 2. What Lathe stands on", "secretKeyRef:", "name: lathe-dev", "image: lathe/coordinator:0.1.0")]
+    [InlineData("## 2. What Lathe stands on", "secretKeyRef:", "name: lathe-dev", "image: lathe/coordinator:0.1.0", "claimName: lathe-data")]
     [InlineData("## 3. Secrets", "LATHE_API_KEY:", "RABBITMQ_HTTP:", "name: lathe-secrets")]
     [InlineData("## 5. Lathe", "image: registry.example.org/lathe/worker-cuda:0.1.0", "image: \"registry.example.org/lathe/worker-cuda:0.1.0\"", "s3://my-bucket/store")]
     public void Shows_commands_that_run_as_they_are_written(string heading, params string[] made)
@@ -24,7 +24,7 @@ public sealed class The_Kubernetes_page
                 "apply -k "*) '{{Manifests.Tool("kubectl")}}' kustomize "$3" ;;
                 "apply -f -") cat ;;
                 *create*) '{{Manifests.Tool("kubectl")}}' "$@" --dry-run=client --output yaml ;;
-                *" wait "* | *" rollout "* | "label "*) ;;
+                *" wait "* | *" rollout "* | *" cp "* | *" delete "* | "label "*) ;;
                 *) '{{Manifests.Tool("kubectl")}}' "$@" ;;
               esac
             }
