@@ -9,6 +9,9 @@ internal static class MachineFault
     private const int ReadOnly = 30;
     private const int QuotaExceeded = 122;
 
+    /// <summary>Whether it says that a disk is full, which may have room again.</summary>
+    public static bool IsFull(Exception e) => e is IOException { HResult: NoSpaceLeft or QuotaExceeded };
+
     /// <summary>Whether the exception itself, without what it wraps, speaks of the machine.</summary>
     public static bool Is(Exception e) => e switch
     {

@@ -106,7 +106,7 @@ public static class StageHost
             {
                 throw new LatheException($"the folder {folder} cannot be written ({StageFailure.Line(e).TrimEnd('.')}); name another one with {setting}, or give this user the right to it",
                     // A disk that is full may have room again.
-                    e is UnauthorizedAccessException ? FailureKind.Permanent : FailureKind.Transient, e);
+                    MachineFault.IsFull(e) ? FailureKind.Transient : FailureKind.Permanent, e);
             }
         }
     }

@@ -134,6 +134,7 @@ public sealed class The_asyncapi_document
                 return schema;
             },
         });
+        Inline(data, data);
         return new JsonObject
         {
             ["name"] = MessageTypes.NameOf(type),
@@ -158,6 +159,21 @@ public sealed class The_asyncapi_document
                 },
             },
         };
+    }
+
+    /// <summary>The exporter refers to the first place of a type that comes twice, by its path in the schema. In this document it has another one.</summary>
+    private static void Inline(JsonNode root, JsonNode? node)
+    {
+        if (node is JsonArray items) foreach (var item in items) Inline(root, item);
+        if (node is not JsonObject schema) return;
+        if (schema["$ref"]?.GetValue<string>() is { } path)
+        {
+            schema.Remove("$ref");
+            var target = JsonPointer.Steps(path.TrimStart('#')).Aggregate(root, (at, step) => at[step]!);
+            foreach (var (name, value) in target.AsObject()) if (!schema.ContainsKey(name)) schema[name] = value?.DeepClone();
+        }
+
+        foreach (var (_, child) in schema.ToList()) Inline(root, child);
     }
 
     private static JsonObject Reference(string path) => new() { ["$ref"] = $"#/{path}" };
